@@ -1,0 +1,87 @@
+# `make serve` and `make test` set up all they need in .venv; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PORT ?= 3000
+HOST ?= 127.0.0.1
+PYTHON ?= $(firstword $(foreach v,python3 python3.14 python3.13 python3.12 python3.11,$(shell $(v) -c 'import sys; sys.version_info >= (3, 11) and print("$(v)")' 2>/dev/null)))
+# Exactly one of the two ONNX Runtime packages, the GPU's where there is a GPU.
+ORT := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+PIP_COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-annotate --no-header --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+export BENTOML_DO_NOT_TRACK := true
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: serve
+serve: .venv/.serve-$(ORT) ## serve the committed bundle on PORT (default 3000); TANDEM_* variables are passed on
+	exec $(BIN)/bentoml serve service:HybridService --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 30
+
+.PHONY: setup
+setup: .venv/.dev-$(ORT) ## install everything for development
+
+.PHONY: check
+check: setup ## lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: setup ## unit and integration tests with coverage of models and service
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+.PHONY: test-slow
+test-slow: setup ## the slow suites: trainings, the whole test set over HTTP
+	$(BIN)/python -m pytest -m slow
+
+.PHONY: test-gpu
+test-gpu: setup ## what needs an NVIDIA GPU
+	$(BIN)/python -m pytest -m gpu
+
+.PHONY: train
+train: setup ## train the default bundle; ARGS="--preset quick" and other options are passed on
+	$(BIN)/python -m training fashion-mnist $(ARGS)
+
+.PHONY: loadtest
+loadtest: setup ## start the service and load it for 60 s; ARGS="--max-p99-ms 50" sets objectives
+	$(BIN)/python -m loadtests run --seconds 60 $(ARGS)
+
+.PHONY: bento
+bento: setup ## build a bento, the archive that BentoML deploys
+	mkdir -p build
+	$(PIP_COMPILE) --constraint constraints.txt --extra $(ORT) --output-file build/requirements.txt pyproject.toml
+	$(BIN)/bentoml build
+
+# Docker where its engine runs, else buildah without one.
+BUILDER := $(shell docker info >/dev/null 2>&1 && echo docker build || echo buildah bud --isolation chroot --format docker)
+
+.PHONY: image
+image: ## build the container image; TARGET=cpu (default) or gpu
+	$(BUILDER) --target $(or $(TARGET),cpu) -t tandem:$(or $(TARGET),cpu) .
+
+.PHONY: lock
+lock: setup ## resolve pyproject.toml anew into constraints.txt
+	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,loadtest,dev --output-file constraints.txt pyproject.toml
+	sed -i 's/+cpu$$//' constraints.txt
+
+.venv/.serve-%: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) -e '.[$*]'
+	touch $@
+
+.venv/.dev-%: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) -e '.[$*,train,loadtest,dev]'
+	touch $@ .venv/.serve-$*
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Tandem needs Python 3.11 or newer; none was found in PATH" >&2; exit 1; }
+	@$(PYTHON) -m ensurepip --version >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq python3-venv; } \
+		|| { echo "$(PYTHON) cannot make virtual environments; install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
