@@ -1,0 +1,1 @@
+"""The contract between training and serving: bundle, store, pixels, policy, golden check."""

@@ -1,0 +1,99 @@
+"""Everything that can go wrong, as one tree; `service/problems.py` gives each client fault its HTTP status.
+
+TandemError
+├── BundleError          a bundle is damaged, foreign or does not compute what it promises
+├── StoreError           a name or version that the store does not have
+├── DeviceError          a device or precision was asked for and cannot be used
+└── ClientError          the caller's fault, or the caller's wish that cannot be met now
+    ├── BadRequest       malformed body
+    ├── BadImage         damaged or empty image
+    ├── TooLarge         body, part count or pixels over the limit
+    ├── UnsupportedType  not JPEG, PNG or WebP; animated
+    ├── BadColumns       unknown, missing or mistyped column
+    ├── Overloaded       the queue is full
+    ├── NotReady         starting or draining
+    └── DeadlineExceeded the answer would come too late
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TandemError(Exception):
+    """Base of every error that Tandem raises on purpose."""
+
+
+class BundleError(TandemError):
+    """A bundle is refused; the message names the file, what was found and what to do."""
+
+
+class StoreError(TandemError):
+    """The store has no such model or version, or cannot do what was asked."""
+
+
+class DeviceError(TandemError):
+    """A device or precision that was asked for cannot really be used."""
+
+
+class ClientError(TandemError):
+    """A request that cannot be answered; `code` is the stable name that clients may rely on."""
+
+    code: ClassVar[str]
+
+    @property
+    def detail(self) -> str:
+        """What was wrong, the value seen and the limit, in one sentence."""
+        return str(self)
+
+
+class BadRequest(ClientError):
+    """The body is not what its content type promises."""
+
+    code = "bad_request"
+
+
+class BadImage(ClientError):
+    """The bytes start like an image and cannot be decoded, or there are none."""
+
+    code = "bad_image"
+
+
+class TooLarge(ClientError):
+    """Body, number of images or number of pixels is over its limit."""
+
+    code = "too_large"
+
+
+class UnsupportedType(ClientError):
+    """Not JPEG, PNG or WebP, or an animation."""
+
+    code = "unsupported_type"
+
+
+class BadColumns(ClientError):
+    """The columns beside the image do not fit the head's schema."""
+
+    code = "bad_columns"
+
+
+class Overloaded(ClientError):
+    """The queue has no room; the caller may try again after `retry_after_s` seconds."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotReady(ClientError):
+    """The server is starting or draining."""
+
+    code = "not_ready"
+
+
+class DeadlineExceeded(ClientError):
+    """The deadline passed before the work was started."""
+
+    code = "deadline_exceeded"

@@ -1,0 +1,101 @@
+"""golden images ──▶ the recorded results, on this machine, or the bundle does not serve.
+
+Two stations are checked apart: the embedder on the encoded images, with a tolerance (other processors
+add in another order), and each head on the *recorded* embedding. A tree splits on exact thresholds, so a
+difference of 1e-7 in an embedding may move a probability by far more; that is no fault of the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import GOLDEN, Bundle
+from models.errors import BundleError, ClientError
+from models.manifest import EMBEDDER_FILES, Precision
+from models.pixels import Pixels, decode
+from models.sessions import LOAD_ERRORS, Embedder, Embedding, Head, cpu_session
+
+
+def check_golden(bundle: Bundle, embedder: Embedder, heads: Mapping[str, Head], precision: Precision = "fp32") -> None:
+    """Runs the golden images through decoder, embedder and heads.
+
+    Raises:
+        BundleError: a result is farther from the recorded one than the manifest's tolerance.
+    """
+    pixels = _golden_pixels(bundle)
+    try:
+        _check_embedder(bundle, embedder, pixels, precision)
+        for head in heads.values():
+            _check_head(bundle, head)
+    except LOAD_ERRORS as error:
+        raise BundleError(
+            f"{GOLDEN}/: a graph cannot be run on the golden images ({error}); export it again"
+        ) from error
+
+
+def verify(bundle: Bundle) -> None:
+    """Builds CPU sessions of every graph and runs the golden check on each precision.
+
+    Raises:
+        BundleError: a graph that cannot be loaded or computes something else than was recorded.
+    """
+    manifest = bundle.manifest
+    heads = {
+        spec.name: Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, manifest.embedding_width)
+        for spec in manifest.heads
+    }
+    for precision in manifest.precisions:
+        session = cpu_session(bundle.embedder(precision), file=EMBEDDER_FILES[precision])
+        check_golden(bundle, Embedder.checked(session, manifest), heads, precision)
+
+
+def _golden_pixels(bundle: Bundle) -> Pixels:
+    """The golden images, uint8 `[G, H, W, C]`."""
+    images = bundle.golden_images()
+    if len(images) != bundle.manifest.golden.count:
+        raise BundleError(f"{GOLDEN}/: {len(images)} images, not {bundle.manifest.golden.count}; restore them")
+    try:
+        return np.stack([decode(data, bundle.manifest.input) for data in images])
+    except ClientError as error:
+        raise BundleError(f"{GOLDEN}/: an image cannot be decoded ({error}); write the bundle again") from error
+
+
+def _check_embedder(bundle: Bundle, embedder: Embedder, pixels: Pixels, precision: Precision) -> None:
+    manifest = bundle.manifest
+    recorded = _recorded(bundle, "embedding", manifest.embedding_width)
+    scale = float(np.abs(recorded).max()) or 1.0
+    difference = _largest_difference(embedder(pixels), recorded) / scale
+    _compare(EMBEDDER_FILES[precision], difference, manifest.golden.embedding_tolerance[precision])
+
+
+def _check_head(bundle: Bundle, head: Head) -> None:
+    spec = head.spec
+    embedding: Embedding = _recorded(bundle, "embedding", bundle.manifest.embedding_width)
+    expected = _recorded(bundle, f"probabilities-{spec.name}", len(spec.classes))
+    probabilities = head(embedding, bundle.golden_columns(spec))
+    _compare(spec.file, _largest_difference(probabilities, expected), bundle.manifest.golden.probability_tolerance)
+
+
+def _recorded(bundle: Bundle, name: str, width: int) -> NDArray[np.float32]:
+    array = bundle.golden_array(name)
+    wanted = (bundle.manifest.golden.count, width)
+    if array.shape != wanted:
+        raise BundleError(f"{GOLDEN}/{name}.npy: shape {array.shape}, not {wanted}; write the bundle again")
+    return array
+
+
+def _compare(file: str, difference: float, tolerance: float) -> None:
+    if not difference <= tolerance:  # written so that NaN is refused, too
+        raise BundleError(
+            f"{file}: golden results differ by {difference:.2g}, the tolerance is {tolerance:.2g}; "
+            "this machine or runtime computes something else than the one that wrote the bundle"
+        )
+
+
+def _largest_difference(found: NDArray[np.float32], recorded: NDArray[np.float32]) -> float:
+    if found.shape != recorded.shape:
+        return float("inf")
+    return float(np.abs(found - recorded).max())

@@ -1,0 +1,144 @@
+"""ONNX bytes ──▶ `Embedder` and `Head`: two ONNX Runtime sessions behind typed calls.
+
+Used by the golden check, by training (which embeds with the very graph that will be served) and by the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from models.errors import BundleError
+from models.manifest import ColumnValue, HeadSpec, Manifest
+
+# What ONNX Runtime raises for a graph it cannot load or run; the classes have no common base of their own.
+LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+Embedding = NDArray[np.float32]
+Probabilities = NDArray[np.float32]
+
+_MISSING_NUMBER = float("nan")
+_MISSING_CATEGORY = ""
+
+
+def cpu_options(threads: int = 1) -> ort.SessionOptions:
+    """Session options for a CPU that the session shares with an HTTP server: no spinning between runs."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def cpu_session(graph: bytes, threads: int = 1, file: str = "a graph") -> ort.InferenceSession:
+    """A CPU session on a serialized graph; `threads` as in ONNX Runtime's intra-op threads.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the graph, which the error names `file`.
+    """
+    return open_session(graph, cpu_options(threads), ["CPUExecutionProvider"], file)
+
+
+def open_session(
+    graph: bytes,
+    options: ort.SessionOptions,
+    providers: list[str | tuple[str, dict[str, str]]],
+    file: str = "a graph",
+) -> ort.InferenceSession:
+    """A session on a serialized graph; `file` names it in the error.
+
+    Raises:
+        BundleError: ONNX Runtime cannot load the graph.
+    """
+    try:
+        return ort.InferenceSession(graph, options, providers=providers, enable_fallback=0)
+    except LOAD_ERRORS as error:
+        raise BundleError(
+            f"{file}: ONNX Runtime {ort.__version__} cannot load it ({error}); export it again"
+        ) from error
+
+
+class Embedder:
+    """pixels uint8 `[N, H, W, C]` ──▶ embedding float32 `[N, D]`."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self.session = session
+
+    @classmethod
+    def checked(cls, session: ort.InferenceSession, manifest: Manifest) -> Embedder:
+        """Wraps a session whose input and output are what the manifest promises.
+
+        Raises:
+            BundleError: another name, type or shape.
+        """
+        spec = manifest.input
+        wanted = [("image", "tensor(uint8)", [spec.height, spec.width, spec.channels])]
+        _check_nodes("embedder", session.get_inputs(), wanted)
+        _check_nodes("embedder", session.get_outputs(), [("embedding", "tensor(float)", [manifest.embedding_width])])
+        return cls(session)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Embedding:
+        """Embeds a batch."""
+        embedding: Embedding = self.session.run(["embedding"], {"image": pixels})[0]
+        return embedding
+
+
+class Head:
+    """embedding float32 `[N, D]` and columns ──▶ probabilities float32 `[N, K]`, rows summing to 1."""
+
+    def __init__(self, session: ort.InferenceSession, spec: HeadSpec) -> None:
+        self.session = session
+        self.spec = spec
+
+    @classmethod
+    def checked(cls, session: ort.InferenceSession, spec: HeadSpec, embedding_width: int) -> Head:
+        """Wraps a session whose inputs and outputs are what the manifest promises.
+
+        Raises:
+            BundleError: another name, type or shape.
+        """
+        types = {"number": "tensor(float)", "boolean": "tensor(float)", "category": "tensor(string)"}
+        wanted = [("embedding", "tensor(float)", [embedding_width])]
+        wanted += [(column.name, types[column.type], [1]) for column in spec.columns]
+        _check_nodes(spec.file, session.get_inputs(), wanted)
+        outputs = {node.name: node.type for node in session.get_outputs()}
+        if "label" not in outputs or outputs.get("probabilities") != "tensor(float)":
+            raise BundleError(
+                f"{spec.file}: the outputs are {outputs}, not label and a float tensor probabilities; export it again"
+            )
+        return cls(session, spec)
+
+    def __call__(self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()) -> Probabilities:
+        """Decides a batch; `columns` holds one checked mapping an image where the head has columns."""
+        inputs: dict[str, NDArray[np.generic]] = {"embedding": embedding}
+        for column in self.spec.columns:
+            values = [row[column.name] for row in columns]
+            inputs[column.name] = _column_array(values, column.type)
+        probabilities: Probabilities = self.session.run(["probabilities"], inputs)[0]
+        return probabilities
+
+
+def _column_array(values: list[ColumnValue], kind: str) -> NDArray[np.generic]:
+    if kind == "category":
+        filled = [_MISSING_CATEGORY if value is None else value for value in values]
+        return np.array(filled, dtype=object).reshape(-1, 1)
+    numbers = [_MISSING_NUMBER if value is None else float(value) for value in values]
+    return np.array(numbers, dtype=np.float32).reshape(-1, 1)
+
+
+def _check_nodes(file: str, nodes: Sequence[ort.NodeArg], wanted: list[tuple[str, str, list[int]]]) -> None:
+    found = {node.name: (node.type, list(node.shape[1:])) for node in nodes}
+    promised = {name: (type_, shape) for name, type_, shape in wanted}
+    if found != promised:
+        raise BundleError(f"{file}: the graph has {found}, the manifest says {promised}; export it again")

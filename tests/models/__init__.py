@@ -1,0 +1,1 @@
+"""Tests of `models`, one file for each of its modules."""

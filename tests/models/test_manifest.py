@@ -1,0 +1,210 @@
+"""`models.manifest`: canonical, closed to surprises; and columns checked against their head."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from models.errors import BadColumns, BundleError
+from models.manifest import Column, ColumnValue, HeadSpec, Manifest
+from tests.tiny_bundle import COLUMNS
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module")
+def written(tiny_columns_path: Path) -> bytes:
+    return (tiny_columns_path / "manifest.json").read_bytes()
+
+
+def changed(written: bytes, change: Change) -> bytes:
+    """The manifest with a change, and a digest that fits it."""
+    fields = json.loads(written)
+    del fields["digest"]
+    change(fields)
+    body = json.dumps(fields, indent=1).encode() + b"\n"
+    return json.dumps({**fields, "digest": hashlib.sha256(body).hexdigest()}, indent=1).encode() + b"\n"
+
+
+def test_reading_and_writing_again_gives_the_same_bytes(written: bytes) -> None:
+    assert Manifest.from_bytes(written).to_bytes() == written
+
+
+def test_the_digest_is_of_everything_else(written: bytes) -> None:
+    assert changed(written, lambda fields: None) == written
+
+
+def test_names_the_model_and_its_default_head(written: bytes) -> None:
+    manifest = Manifest.from_bytes(written)
+    assert manifest.model == "tiny@1"
+    assert manifest.default_head.name == "shade"
+    assert manifest.default_head.file == "head-shade.onnx"
+
+
+def test_every_flipped_bit_of_every_byte_is_noticed(written: bytes) -> None:
+    for position in range(len(written)):
+        flipped = bytearray(written)
+        flipped[position] ^= 1 << position % 8
+        with pytest.raises(BundleError, match=r"^manifest\.json: "):
+            Manifest.from_bytes(bytes(flipped))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param(lambda f: f.update(licence="none"), "field licence", id="an unknown field"),
+        pytest.param(lambda f: f["input"].update(crop=1), r"field input\.crop", id="an unknown inner field"),
+        pytest.param(lambda f: f.pop("task"), "digest", id="a default left out"),
+        pytest.param(lambda f: f.pop("heads"), "field heads", id="a missing field"),
+        pytest.param(lambda f: f.update(format_version=2), "field format_version", id="another format"),
+        pytest.param(lambda f: f.update(version=0), "field version", id="version 0"),
+        pytest.param(lambda f: f.update(version="1"), "digest", id="a number written as text"),
+        pytest.param(lambda f: f.update(name="../etc"), "field name", id="a name that is a path"),
+        pytest.param(lambda f: f.update(created="yesterday"), "field created", id="a date that is none"),
+        pytest.param(lambda f: f["input"].update(channels=2), r"field input\.channels", id="two channels"),
+        pytest.param(lambda f: f["heads"].append(f["heads"][0]), "head names repeat", id="two heads of one name"),
+        pytest.param(lambda f: f.update(heads=[]), "field heads", id="no head"),
+        pytest.param(lambda f: f["heads"][0]["classes"].append("dark"), "class names repeat", id="a class twice"),
+        pytest.param(lambda f: f["heads"][0].update(classes=["dark"]), "classes", id="one class"),
+        pytest.param(
+            lambda f: f["heads"][1]["columns"].append(f["heads"][1]["columns"][0]),
+            "input names repeat",
+            id="a column twice",
+        ),
+        pytest.param(
+            lambda f: f["heads"][1]["columns"][0].update(name="embedding"),
+            "input names repeat",
+            id="a column named embedding",
+        ),
+        pytest.param(lambda f: f.update(precisions=["fp16"]), "fp32 embedder is missing", id="no fp32 embedder"),
+        pytest.param(
+            lambda f: f["precisions"].append("int8"), r"tolerance is missing for \['int8'\]", id="no int8 tolerance"
+        ),
+        pytest.param(lambda f: f["heads"][0]["metrics"].update(x=math.nan), "metrics", id="NaN"),
+        pytest.param(lambda f: f["training"].update(x=math.nan), "digest", id="NaN where anything goes"),
+        pytest.param(lambda f: f["training"].update(x=math.inf), "digest", id="infinity where anything goes"),
+        pytest.param(lambda f: f["files"]["embedder.onnx"].update(size_bytes=-1), "size_bytes", id="a negative size"),
+        pytest.param(lambda f: f["files"]["embedder.onnx"].update(sha256="x"), "sha256", id="a hash that is none"),
+    ],
+)
+def test_a_manifest_with_a_wrong_field_is_refused(written: bytes, change: Change, reason: str) -> None:
+    with pytest.raises(BundleError, match=rf"^manifest\.json: .*{reason}"):
+        Manifest.from_bytes(changed(written, change))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="no bytes"),
+        pytest.param(b"{", id="half JSON"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"7", id="a number"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b'"manifest"', id="text"),
+        pytest.param(b"\xff\xfe\x00", id="not UTF-8"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b'{"version": ' + b"9" * 5000 + b"}", id="a number without end"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(data: bytes) -> None:
+    with pytest.raises(BundleError, match=r"^manifest\.json: "):
+        Manifest.from_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda data: data.rstrip(), id="without the last line break"),
+        pytest.param(lambda data: data + b" ", id="with a blank behind it"),
+        pytest.param(lambda data: data.replace(b"\n", b"\r\n"), id="with Windows line ends"),
+        pytest.param(lambda data: json.dumps(json.loads(data)).encode(), id="on one line"),
+        pytest.param(lambda data: data.replace(b'"name"', b'"name": "x",\n "name"', 1), id="with a field twice"),
+    ],
+)
+def test_another_spelling_of_the_same_is_refused(written: bytes, edit: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(BundleError, match="digest"):
+        Manifest.from_bytes(edit(written))
+
+
+def test_values_cannot_be_changed(written: bytes) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Manifest.from_bytes(written).version = 2
+
+
+@pytest.fixture
+def head() -> HeadSpec:
+    return HeadSpec(name="priced", kind="test", classes=("a", "b"), columns=COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "checked"),
+    [
+        pytest.param(
+            {"shift": 1.5, "force": "a", "invert": True},
+            {"shift": 1.5, "force": "a", "invert": True},
+            id="all of them",
+        ),
+        pytest.param({"shift": 1.5}, {"shift": 1.5, "force": None, "invert": None}, id="optional ones left out"),
+        pytest.param(
+            {"invert": None, "force": None, "shift": 0},
+            {"shift": 0.0, "force": None, "invert": None},
+            id="optional ones null, in any order, an integer as number",
+        ),
+        pytest.param({"shift": -3.4e38}, {"shift": -3.4e38, "force": None, "invert": None}, id="a large number"),
+        pytest.param(
+            {"shift": 1, "force": ""}, {"shift": 1.0, "force": "", "invert": None}, id="an empty or unknown category"
+        ),
+    ],
+)
+def test_columns_come_back_complete_and_in_order(
+    head: HeadSpec, columns: dict[str, Any], checked: dict[str, ColumnValue]
+) -> None:
+    result = head.check_columns(columns)
+    assert list(result.items()) == list(checked.items())
+    assert isinstance(result["shift"], float)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        pytest.param({"shift": 1, "prise": 1}, "unknown column 'prise'; head 'priced' takes 'shift'", id="unknown"),
+        pytest.param({}, "required column 'shift' of head 'priced' is missing", id="required, missing"),
+        pytest.param({"shift": None}, "required column 'shift'", id="required, null"),
+        pytest.param({"shift": "1"}, "column 'shift' is a number; got '1'", id="text as number"),
+        pytest.param({"shift": True}, "column 'shift' is a number; got True", id="boolean as number"),
+        pytest.param({"shift": [1]}, "column 'shift' is a number", id="list as number"),
+        pytest.param({"shift": {}}, "column 'shift' is a number", id="object as number"),
+        pytest.param({"shift": math.nan}, "finite number", id="NaN"),
+        pytest.param({"shift": math.inf}, "finite number", id="infinity"),
+        pytest.param({"shift": -math.inf}, "finite number", id="minus infinity"),
+        pytest.param({"shift": 1e39}, "finite number", id="more than a float32 holds"),
+        pytest.param({"shift": 10**400}, "finite number", id="more than any float holds"),
+        pytest.param({"shift": 1, "force": 3}, "column 'force' is a category; got 3", id="number as category"),
+        pytest.param({"shift": 1, "force": "\ud800"}, "column 'force' is not valid text", id="half a surrogate pair"),
+        pytest.param({"shift": 1, "invert": 1}, "column 'invert' is a boolean; got 1", id="number as boolean"),
+        pytest.param({"shift": 1, "invert": "true"}, "column 'invert' is a boolean", id="text as boolean"),
+    ],
+)
+def test_wrong_columns_are_refused_by_name(head: HeadSpec, columns: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadColumns, match=reason):
+        head.check_columns(columns)
+
+
+def test_a_head_without_columns_says_so() -> None:
+    head = HeadSpec(name="shade", kind="test", classes=("a", "b"))
+    assert head.check_columns({}) == {}
+    with pytest.raises(BadColumns, match="head 'shade' takes none"):
+        head.check_columns({"shift": 1})
+
+
+def test_errors_do_not_repeat_a_long_value() -> None:
+    with pytest.raises(BadColumns) as caught:
+        Column(name="shift", type="number").check("x" * 100_000)
+    assert len(caught.value.detail) < 200

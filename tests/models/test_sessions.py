@@ -1,0 +1,161 @@
+"""`models.sessions`: two graphs behind typed calls, and refused where they are not what the manifest says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from models.bundle import Bundle
+from models.errors import BundleError
+from models.manifest import Column, ColumnValue, HeadSpec
+from models.pixels import decode
+from models.sessions import Embedder, Head, cpu_options, cpu_session
+from tests.tiny_bundle import CLASSES, GREYS, solid_image
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_columns_path: Path) -> Bundle:
+    return Bundle.open(tiny_columns_path)
+
+
+@pytest.fixture(scope="module")
+def embedder(bundle: Bundle) -> Embedder:
+    return Embedder.checked(cpu_session(bundle.embedder("fp32")), bundle.manifest)
+
+
+@pytest.fixture(scope="module")
+def shade(bundle: Bundle) -> Head:
+    spec = bundle.manifest.heads[0]
+    return Head.checked(cpu_session(bundle.head(spec)), spec, 4)
+
+
+@pytest.fixture(scope="module")
+def priced(bundle: Bundle) -> Head:
+    spec = bundle.manifest.heads[1]
+    return Head.checked(cpu_session(bundle.head(spec)), spec, 4)
+
+
+@pytest.fixture(scope="module")
+def greys(bundle: Bundle) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """One image of each class, `[3, 8, 8, 1]`."""
+    return np.stack([decode(solid_image(grey), bundle.manifest.input) for grey in GREYS.values()])
+
+
+def test_the_embedding_is_float32_one_row_an_image(embedder: Embedder, greys: np.ndarray) -> None:
+    embedding = embedder(greys)
+    brightness = np.array(list(GREYS.values())) / 255
+    assert embedding.dtype == np.float32
+    np.testing.assert_allclose(embedding[:, 0], brightness, atol=1e-6)
+    assert embedding.shape == (3, 4)
+
+
+def test_a_head_gives_each_class_its_probability(embedder: Embedder, shade: Head, greys: np.ndarray) -> None:
+    probabilities = shade(embedder(greys))
+    assert probabilities.dtype == np.float32
+    assert [CLASSES[best] for best in probabilities.argmax(axis=1)] == list(GREYS)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_batch_gives_what_its_images_give_alone(embedder: Embedder, shade: Head, greys: np.ndarray) -> None:
+    alone = np.concatenate([shade(embedder(image[None])) for image in greys])
+    np.testing.assert_allclose(shade(embedder(greys)), alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("columns", "label"),
+    [
+        pytest.param({"shift": 0.0, "force": None, "invert": None}, "dark", id="missing columns change nothing"),
+        pytest.param({"shift": 0.4, "force": None, "invert": None}, "mid", id="a number"),
+        pytest.param({"shift": 0.0, "force": None, "invert": True}, "bright", id="a boolean that is true"),
+        pytest.param({"shift": 0.0, "force": None, "invert": False}, "dark", id="a boolean that is false"),
+        pytest.param({"shift": 0.0, "force": "bright", "invert": None}, "bright", id="a category"),
+        pytest.param({"shift": 0.0, "force": "unheard of", "invert": None}, "dark", id="an unknown category"),
+        pytest.param({"shift": 0.0, "force": "bri\0ght", "invert": None}, "dark", id="a category with a zero in it"),
+    ],
+)
+def test_columns_reach_the_head(
+    embedder: Embedder, priced: Head, columns: dict[str, ColumnValue], label: str, bundle: Bundle
+) -> None:
+    pixels = decode(solid_image(GREYS["dark"]), bundle.manifest.input)
+    assert CLASSES[int(priced(embedder(pixels[None]), [columns]).argmax())] == label
+
+
+def test_each_row_gets_its_own_columns(embedder: Embedder, priced: Head, greys: np.ndarray) -> None:
+    columns: list[dict[str, ColumnValue]] = [
+        {"shift": 0.0, "force": force, "invert": None} for force in ("bright", None, "dark")
+    ]
+    assert priced(embedder(greys), columns).argmax(axis=1).tolist() == [2, 1, 0]
+
+
+def test_a_graph_that_cannot_be_loaded_is_refused_by_name() -> None:
+    with pytest.raises(BundleError, match=r"^embedder\.onnx: ONNX Runtime .* cannot load it"):
+        cpu_session(b"no graph", file="embedder.onnx")
+
+
+def test_threads_are_as_asked_for() -> None:
+    assert cpu_options(3).intra_op_num_threads == 3
+    assert cpu_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        pytest.param({"embedding_width": 5}, id="another width"),
+        pytest.param({"input": {"height": 9, "width": 8, "channels": 1}}, id="another size"),
+        pytest.param({"input": {"height": 8, "width": 8, "channels": 3}}, id="another number of channels"),
+    ],
+)
+def test_an_embedder_other_than_the_manifest_says_is_refused(bundle: Bundle, update: dict[str, object]) -> None:
+    manifest = type(bundle.manifest).model_validate({**bundle.manifest.model_dump(), **update})
+    with pytest.raises(BundleError, match=r"^embedder: the graph has .*, the manifest says"):
+        Embedder.checked(cpu_session(bundle.embedder("fp32")), manifest)
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [
+        pytest.param((), 5, id="another embedding width"),
+        pytest.param((Column(name="shift", type="number"),), 4, id="a column that the graph does not take"),
+    ],
+)
+def test_a_head_other_than_the_manifest_says_is_refused(
+    bundle: Bundle, columns: tuple[Column, ...], width: int
+) -> None:
+    spec = HeadSpec(name="shade", kind="test", classes=CLASSES, columns=columns)
+    with pytest.raises(BundleError, match=r"^head-shade\.onnx: the graph has .*, the manifest says"):
+        Head.checked(cpu_session(bundle.head(spec)), spec, width)
+
+
+def test_a_head_with_a_column_of_another_type_is_refused(bundle: Bundle) -> None:
+    spec = bundle.manifest.heads[1]
+    columns = tuple(column.model_copy(update={"type": "category"}) for column in spec.columns)
+    with pytest.raises(BundleError, match=r"^head-priced\.onnx: the graph has"):
+        Head.checked(cpu_session(bundle.head(spec)), spec.model_copy(update={"columns": columns}), 4)
+
+
+@pytest.mark.parametrize("name", ["label", "probabilities"])
+def test_a_head_without_one_of_its_outputs_is_refused(bundle: Bundle, name: str) -> None:
+    spec = bundle.manifest.heads[1]
+    model = onnx.ModelProto.FromString(bundle.head(spec))
+    output = next(output for output in model.graph.output if output.name == name)
+    model.graph.output.remove(output)
+    with pytest.raises(BundleError, match=r"^head-priced\.onnx: the outputs are .*, not label and"):
+        Head.checked(cpu_session(model.SerializeToString()), spec, 4)
+
+
+def test_a_head_whose_probabilities_are_no_float_tensor_is_refused(bundle: Bundle) -> None:
+    spec = bundle.manifest.heads[1]
+    model = onnx.ModelProto.FromString(bundle.head(spec))
+    for output in model.graph.output:  # what was the label, of integers, is now called probabilities
+        output.name = {"label": "probabilities", "probabilities": "label"}[output.name]
+    for node in model.graph.node:
+        swap = {"label": "probabilities", "probabilities": "label"}
+        node.output[:] = [swap.get(name, name) for name in node.output]
+        node.input[:] = [swap.get(name, name) for name in node.input]
+    assert {output.type.tensor_type.elem_type for output in model.graph.output} == {TensorProto.INT64, 1}
+    with pytest.raises(BundleError, match="not label and a float tensor probabilities"):
+        Head.checked(cpu_session(model.SerializeToString()), spec, 4)
