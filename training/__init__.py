@@ -1,0 +1,1 @@
+"""data ──▶ network ──▶ embeddings ──▶ heads ──▶ evaluation ──▶ bundle."""

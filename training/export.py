@@ -1,0 +1,112 @@
+"""fitted models ──▶ ONNX graphs that compute the same, or an ExportError."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+
+from models.manifest import HeadSpec
+from models.sessions import Embedder, Head, cpu_session
+from training.errors import ExportError
+from training.network import EmbeddingNetwork
+
+MIN_AGREEMENT = 0.9995  # share of images on which both must name the same class
+EMBEDDING_TOLERANCE = 1e-3  # of the largest element; float32 sums in another order
+PROBABILITY_TOLERANCE = 1e-4
+
+_OPSET = 18
+_HEAD_OPSET = {"": 18, "ai.onnx.ml": 3}
+
+
+def export_embedder(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> bytes:
+    """Exports scaling and features as one graph, `image` uint8 `[N, H, W, C]` to `embedding` float32 `[N, D]`.
+
+    Args:
+        network: in evaluation mode, on the CPU.
+        sample: images `[S, H, W, C]` on which graph and network are compared.
+
+    Raises:
+        ExportError: the graph computes something else.
+    """
+    graph = _export_torch(network, sample)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(sample))
+        expected_classes = network.classifier(expected).argmax(1).numpy()
+        found = Embedder(cpu_session(graph))(sample)
+        found_classes = network.classifier(torch.from_numpy(found)).argmax(1).numpy()
+    difference = float(np.abs(found - expected.numpy()).max() / expected.abs().max())
+    _compare("embedder.onnx", difference, EMBEDDING_TOLERANCE, float((found_classes == expected_classes).mean()))
+    return graph
+
+
+def export_head(estimator: Any, spec: HeadSpec, sample: NDArray[np.float32]) -> bytes:
+    """Exports a scikit-learn classifier as `embedding` float32 `[N, D]` to `label`, `probabilities`.
+
+    Args:
+        estimator: fitted on embeddings and on class positions.
+        spec: the head's entry in the manifest.
+        sample: embeddings `[S, D]` on which graph and estimator are compared.
+
+    Raises:
+        ExportError: the graph computes something else.
+    """
+    model = to_onnx(
+        estimator,
+        initial_types=[("embedding", FloatTensorType([None, sample.shape[1]]))],
+        options={id(estimator): {"zipmap": False}},
+        target_opset=_HEAD_OPSET,
+    )
+    graph: bytes = model.SerializeToString()
+    expected = estimator.predict_proba(sample)
+    found = Head(cpu_session(graph), spec)(sample)
+    agreement = float((found.argmax(1) == expected.argmax(1)).mean())
+    _compare(spec.file, float(np.abs(found - expected).max()), PROBABILITY_TOLERANCE, agreement)
+    return graph
+
+
+def _export_torch(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> bytes:
+    example = torch.from_numpy(sample[:2])
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations, none of them ours to mend
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=["image"],
+            output_names=["embedding"],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            opset_version=_OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Removes what the exporter noted of this machine: stack traces and file names."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    del graph.value_info[:]
+
+
+def _compare(file: str, difference: float, tolerance: float, agreement: float) -> None:
+    if difference > tolerance or agreement < MIN_AGREEMENT:
+        raise ExportError(
+            f"{file} does not compute what the fitted model computes: largest difference {difference:.2g} "
+            f"(limit {tolerance:.2g}), same class for {agreement:.4%} (limit {MIN_AGREEMENT:.2%})"
+        )

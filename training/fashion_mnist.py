@@ -1,0 +1,103 @@
+"""Fashion-MNIST ──▶ `Dataset`: 60,000 training and 10,000 test images of 28x28 grey pixels, 10 classes.
+
+Xiao, Rasul, Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms,
+2017, https://github.com/zalandoresearch/fashion-mnist (MIT licence).
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import InputSpec
+from training.dataset import Dataset
+from training.errors import DataError
+
+NAME = "fashion-mnist"
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+FOLDER_VARIABLE = "FASHION_MNIST_DIR"
+
+_IDX_UNSIGNED_BYTE = 0x08
+_TEST_COUNT = 10_000
+
+
+def load(folder: Path | None = None) -> Dataset:
+    """Loads the data set from `folder`, else `$FASHION_MNIST_DIR`, else Debian's folder, else OpenML.
+
+    Raises:
+        DataError: it is nowhere to be had, or a file is damaged.
+    """
+    folder = folder or _find()
+    images, labels = _from_openml() if folder is None else _from_idx(folder)
+    return Dataset(
+        name=NAME,
+        images=images[..., None],
+        labels=labels.astype(np.int64),
+        classes=CLASSES,
+        input=InputSpec(height=28, width=28, channels=1, background=0),
+        mirror=True,
+        official_test=np.arange(len(images) - _TEST_COUNT, len(images)),
+    )
+
+
+def _find() -> Path | None:
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    return DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() else None
+
+
+def _from_idx(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    parts = [
+        (_read_idx(folder, f"{part}-images-idx3-ubyte"), _read_idx(folder, f"{part}-labels-idx1-ubyte"))
+        for part in ("train", "t10k")
+    ]
+    return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+
+def _read_idx(folder: Path, stem: str) -> NDArray[np.uint8]:
+    """Reads `stem` or `stem`.gz in the IDX format: two zero bytes, type, rank, big-endian sizes, data."""
+    packed, plain = folder / f"{stem}.gz", folder / stem
+    if not packed.is_file() and not plain.is_file():
+        raise DataError(f"{folder} has neither {packed.name} nor {plain.name}; {_HOW_TO_GET}")
+    data = gzip.decompress(packed.read_bytes()) if packed.is_file() else plain.read_bytes()
+    rank = data[3]
+    sizes = np.frombuffer(data, ">u4", count=rank, offset=4)
+    if data[2] != _IDX_UNSIGNED_BYTE or len(data) != 4 + 4 * rank + int(np.prod(sizes)):
+        raise DataError(f"{folder / stem} is not a complete IDX file of unsigned bytes; fetch it again")
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+
+
+def _from_openml() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    from sklearn.datasets import fetch_openml  # noqa: PLC0415 (takes a second, and is seldom needed)
+
+    try:
+        data = fetch_openml("Fashion-MNIST", version=1, as_frame=False, parser="liac-arff")
+    except OSError as error:
+        raise DataError(
+            f"Fashion-MNIST is not on this machine and OpenML does not answer ({error}); {_HOW_TO_GET}"
+        ) from error
+    return data.data.reshape(-1, 28, 28).astype(np.uint8), data.target.astype(np.uint8)
+
+
+_HOW_TO_GET = (
+    "install Debian's package dataset-fashion-mnist, or put the four files of "
+    "github.com/zalandoresearch/fashion-mnist into a folder and name it with --data or "
+    f"${FOLDER_VARIABLE}"
+)

@@ -1,0 +1,120 @@
+"""embeddings ──▶ the gradient-boosted head, fitted so that the network's own training images do not fool it.
+
+A network knows the images that it was fitted on too well: their embeddings lie farther from the class borders
+than those of new images, and a head fitted on them is over-confident. Three sources are tried and judged
+on validation images that none of them has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
+from tqdm import tqdm
+
+from models.sessions import Embedder, Embedding
+from training.augment import augment
+from training.dataset import Dataset, Labels, Split
+from training.metrics import Scores, score
+from training.network import EmbeddingNetwork
+from training.recipe import Recipe
+
+KIND = "hist_gradient_boosting"
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A source of embeddings to fit on, and how the head fitted on it does on the judging images."""
+
+    source: str
+    head: HistGradientBoostingClassifier
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The half of the validation images that judges candidates: embeddings `[J, D]`, labels `[J]`."""
+
+    embedding: Embedding
+    labels: Labels
+
+
+def embed(embedder: Embedder, images: np.ndarray, title: str) -> Embedding:
+    """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
+    starts = tqdm(range(0, len(images), _BATCH), title, unit="batch", leave=False)
+    return np.concatenate([embedder(images[start : start + _BATCH]) for start in starts])
+
+
+def fit_candidates(
+    dataset: Dataset, split: Split, network: EmbeddingNetwork, embedder: Embedder, *, recipe: Recipe, seed: int
+) -> tuple[list[Candidate], Judge]:
+    """Fits a head on each source; the best comes first.
+
+    Args:
+        dataset: images and labels.
+        split: which of them may be used; the test images are not.
+        network: gives mean and deviation for the random variants.
+        embedder: the exported graph, which computes all embeddings.
+        recipe: settings of the random variants.
+        seed: of the random variants and of the heads.
+    """
+    labels = dataset.labels
+    held_out, judging = split.validation[0::2], split.validation[1::2]
+    judge = Judge(embed(embedder, dataset.images[judging], "embedding for judging"), labels[judging])
+    sources: dict[str, Callable[[], tuple[Embedding, Labels]]] = {
+        "training images": lambda: (
+            embed(embedder, dataset.images[split.train], "embedding training images"),
+            labels[split.train],
+        ),
+        "training images, augmented": lambda: (
+            embed(embedder, _variants(dataset, split, network, recipe, seed), "embedding variants"),
+            labels[split.train],
+        ),
+        "held-out images": lambda: (
+            embed(embedder, dataset.images[held_out], "embedding held-out images"),
+            labels[held_out],
+        ),
+    }
+    candidates = []
+    for source, load in tqdm(sources.items(), "fitting heads", unit="head"):
+        embedding, source_labels = load()
+        if len(np.unique(source_labels)) < len(dataset.classes):
+            continue  # too few images: a class would be unknown to the head
+        head = fit_head(embedding, source_labels, seed)
+        candidates.append(Candidate(source, head, score(head.predict_proba(judge.embedding), judge.labels)))
+    return sorted(candidates, key=lambda candidate: candidate.scores.log_loss), judge
+
+
+def fit_head(embedding: Embedding, labels: Labels, seed: int) -> HistGradientBoostingClassifier:
+    """Fits gradient boosting on float32 `[N, D]` and class positions `[N]`.
+
+    Shallow, slow and regularized: on embeddings, whose classes are all but linearly separable, trees of 8
+    leaves gave a log loss of 0.170 on validation images where trees of 15 gave 0.187
+    (Fashion-MNIST, 20 epochs).
+    """
+    head = HistGradientBoostingClassifier(
+        max_iter=100,
+        learning_rate=0.08,
+        max_leaf_nodes=8,
+        min_samples_leaf=int(np.clip(len(labels) // 500, 5, 100)),
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=seed,
+    )
+    return head.fit(embedding, labels)
+
+
+def _variants(dataset: Dataset, split: Split, network: EmbeddingNetwork, recipe: Recipe, seed: int) -> np.ndarray:
+    """One random variant of each training image, uint8 `[N, H, W, C]`."""
+    generator = torch.Generator().manual_seed(seed)
+    variants = []
+    for start in range(0, len(split.train), _BATCH):
+        images = torch.from_numpy(dataset.images[split.train[start : start + _BATCH]])
+        x = augment(network.normalize(images), recipe, mirror=dataset.mirror, generator=generator)
+        pixels = x.permute(0, 2, 3, 1) * network.std + network.mean
+        variants.append(pixels.round().clamp(0, 255).to(torch.uint8).numpy())
+    return np.concatenate(variants)
