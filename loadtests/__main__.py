@@ -1,0 +1,135 @@
+"""Command line → a load test, a table, and an exit status that says whether the objectives were met."""
+
+import argparse
+import contextlib
+import dataclasses
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from loadtests import machine
+from loadtests.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
+from loadtests.objectives import OBJECTIVES, missed_objectives
+from loadtests.server import Command, ServerError, bentoml_command, running
+from loadtests.shapes import SHAPES
+from loadtests.summary import table, write_summary
+
+OUT = Path("build/loadtest")
+
+
+def main(arguments: Sequence[str], *, serve: Command = bentoml_command) -> int:
+    """Run a load test.
+
+    Args:
+        arguments: Command line without the program's name.
+        serve: Port → the command that starts the service where no ``--host`` is given.
+
+    Returns:
+        Exit status: 0 when every objective was met; 1 when one was missed or the run broke down.
+    """
+    options = parser().parse_args(arguments)
+    plan = Plan(options.users, options.seconds, options.shape, options.traffic, options.images)
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with _target(options, serve) as (url, server_pid):
+            conditions = f"{plan.describe()}, against {url} on {machine.describe()}"
+            print(conditions, flush=True)
+            measured = carry_out(plan, url, options.out, server_pid)
+    except (ServerError, CampaignError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    summary = dataclasses.replace(measured, conditions=conditions)
+    write_summary(summary, options.out / SUMMARY_FILE)
+    print(table(summary))
+    print(f"locust's report and figures: {options.out}")
+    limits = {each.option: getattr(options, each.option) for each in OBJECTIVES}
+    missed = missed_objectives(summary, limits)
+    for line in missed:
+        print(f"objective missed: {line}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``python -m loadtests``."""
+    program = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
+    run = program.add_subparsers(dest="command", required=True).add_parser(
+        "run", help="send load, print a table, check objectives"
+    )
+    run.add_argument("--host", metavar="URL", help="a running service; without it, one is started")
+    run.add_argument(
+        "--server-pid",
+        metavar="PID",
+        type=_count,
+        help="the process of --host, to measure its CPU time",
+    )
+    run.add_argument(
+        "--users",
+        metavar="N",
+        type=_count,
+        default=50,
+        help="users at the peak (%(default)s)",
+    )
+    run.add_argument("--seconds", metavar="S", type=_count, default=60, help="length of the load (%(default)s)")
+    run.add_argument(
+        "--shape",
+        choices=["constant", *SHAPES],
+        default="constant",
+        help="how the number of users changes (%(default)s)",
+    )
+    run.add_argument("--traffic", choices=USERS, default="mixed", help="what is sent (%(default)s)")
+    run.add_argument(
+        "--images",
+        metavar="N",
+        type=_count,
+        default=500,
+        help="test images, each sent alone before the load (%(default)s)",
+    )
+    run.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=OUT,
+        help="takes the results (%(default)s)",
+    )
+    objectives = run.add_argument_group("objectives", "the exit status is 1 when one is missed")
+    for each in OBJECTIVES:
+        flag, limit = f"--{each.option}", each.default
+        objectives.add_argument(
+            flag,
+            dest=each.option,
+            metavar="X",
+            type=float,
+            default=limit,
+            help=each.meaning,
+        )
+    return program
+
+
+@contextlib.contextmanager
+def _target(options: argparse.Namespace, serve: Command) -> Iterator[tuple[str, int | None]]:
+    """Give the URL and the process of the service named by the options, or of one started for the run."""
+    if options.host is not None:
+        yield options.host.rstrip("/"), options.server_pid
+        return
+    with running(serve, log=options.out / "server.log") as server:
+        yield server.url, server.pid
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return count
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)  # as an exception, so that the service that was started is stopped
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

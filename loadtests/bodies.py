@@ -1,0 +1,43 @@
+"""Encoded images → the request bodies that carry several of them."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadtests.images import Specimen
+
+BOUNDARY = "tandem-3f1c9a54e0b84d7f"
+
+
+@dataclass(frozen=True)
+class Body:
+    """Content of a request and its ``Content-Type``."""
+
+    content: bytes
+    content_type: str
+
+
+def single(specimen: Specimen) -> Body:
+    """Send the encoded image as it is."""
+    return Body(specimen.body, specimen.media_type)
+
+
+def multipart(specimens: Sequence[Specimen]) -> Body:
+    """Send each image as a part named ``image`` (RFC 7578)."""
+    chunks = []
+    for position, specimen in enumerate(specimens):
+        head = (
+            f"--{BOUNDARY}\r\n"
+            f'Content-Disposition: form-data; name="image"; filename="{position}"\r\n'
+            f"Content-Type: {specimen.media_type}\r\n\r\n"
+        )
+        chunks += [head.encode(), specimen.body, b"\r\n"]
+    chunks.append(f"--{BOUNDARY}--\r\n".encode())
+    return Body(b"".join(chunks), f"multipart/form-data; boundary={BOUNDARY}")
+
+
+def instances(specimens: Sequence[Specimen]) -> Body:
+    """Send the images in base64 as ``{"instances": [{"image": ...}]}``."""
+    encoded = [{"image": base64.b64encode(specimen.body).decode()} for specimen in specimens]
+    return Body(json.dumps({"instances": encoded}).encode(), "application/json")

@@ -1,0 +1,35 @@
+"""Bodies of requests as another parser reads them."""
+
+import base64
+import json
+from email import message_from_bytes
+
+from loadtests import bodies
+from loadtests.images import Specimen
+
+PNG = Specimen(b"\x89PNG\r\n--not a boundary\r\n", "image/png", "Bag")
+JPEG = Specimen(b"\xff\xd8\xff", "image/jpeg", "Coat")
+
+
+def test_a_form_carries_each_image_unchanged_in_a_part_named_image() -> None:
+    body = bodies.multipart([PNG, JPEG])
+    message = message_from_bytes(f"Content-Type: {body.content_type}\r\n\r\n".encode() + body.content)
+    parts = list(message.walk())[1:]
+    assert [part.get_param("name", header="content-disposition") for part in parts] == [
+        "image",
+        "image",
+    ]
+    assert [part.get_content_type() for part in parts] == ["image/png", "image/jpeg"]
+    assert PNG.body in body.content
+    assert JPEG.body in body.content
+
+
+def test_json_carries_each_image_in_base64() -> None:
+    body = bodies.instances([PNG, JPEG])
+    decoded = [base64.b64decode(instance["image"]) for instance in json.loads(body.content)["instances"]]
+    assert body.content_type == "application/json"
+    assert decoded == [PNG.body, JPEG.body]
+
+
+def test_a_single_image_is_sent_as_it_is() -> None:
+    assert bodies.single(JPEG) == bodies.Body(JPEG.body, "image/jpeg")
