@@ -1,0 +1,75 @@
+"""`HybridService`: where settings, engine, pipeline, routes and gate are put together."""
+
+from __future__ import annotations
+
+import bentoml
+
+from models.errors import TandemError
+from service.bodies import Submission, read_instances
+from service.engine import Engine
+from service.gate import Gate
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.preflight import check_before_start
+from service.problems import problem_of
+from service.routes import build_routes, respond_predictions
+from service.schemas import Instance, Predictions
+from service.settings import Settings
+
+# BentoML's decorator wants the number of workers when the class is defined.
+settings = Settings.from_environment()
+metrics = Metrics()
+routes = build_routes()
+
+
+@bentoml.asgi_app(routes, path="/")
+@bentoml.service(
+    name="hybrid_service",
+    workers=settings.workers,
+    traffic={"timeout": settings.deadline_ms / 1000 + 60},  # ours comes first
+    metrics={"enabled": False},  # labels by raw path; /metrics is ours
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": ".*"},
+)
+class HybridService:
+    """Images in, decisions out: a deep network perceives, classical models decide."""
+
+    def __init__(self) -> None:
+        self.pipeline = Pipeline(Engine.load(settings), settings, metrics)
+        routes.state.pipeline = self.pipeline
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Stops a server that cannot serve, before its workers start."""
+        check_before_start()
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Begins to answer, once the golden check has passed in this process."""
+        self.pipeline.start()
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Finishes what is queued."""
+        self.pipeline.close()
+
+    async def __is_ready__(self) -> bool:
+        """What `/readyz` tells."""
+        return self.pipeline.ready
+
+    @bentoml.api(route="/predict")
+    async def predict(self, instances: list[Instance]) -> Predictions:
+        """Decides on each image; one that cannot be read is an error in its place."""
+        try:
+            items = read_instances([instance.model_dump() for instance in instances], settings.max_images)
+            answers = await self.pipeline.run(items, decide=True)
+            response = respond_predictions(self.pipeline, Submission(items), answers, {})
+        except TandemError as error:  # BentoML would make a 500 of it
+            response = problem_of(error)
+        return response  # type: ignore[return-value]  # BentoML passes a ready response on
+
+
+HybridService.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made a bentoml.Service of the class
+    Gate, max_body_bytes=settings.max_body_bytes, metrics=metrics
+)

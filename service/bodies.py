@@ -1,0 +1,202 @@
+"""HTTP body ──▶ `Submission`: the images and columns of a request, in order.
+
+A body that is not what its content type says fails as a whole; an image that cannot be read out of a good
+body is that item's error alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
+
+Columns = dict[str, Any]
+
+_ACCEPTED = "image/*, application/octet-stream, multipart/form-data or application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of a request: its encoded bytes, or the reason why there are none."""
+
+    image: bytes | ClientError
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The items of a request; `single` where the body is the image itself and the answer is bare."""
+
+    items: Sequence[Item]
+    single: bool = False
+
+
+def read_submission(content_type: str, body: bytes, max_images: int) -> Submission:
+    """Takes a body apart.
+
+    Raises:
+        BadRequest: malformed multipart or JSON, or of another shape.
+        TooLarge: more than `max_images` images.
+        UnsupportedType: a content type that is not accepted.
+    """
+    if content_type.lower().startswith(("image/", "application/octet-stream")):
+        return Submission([Item(body, {})], single=True)
+    kind, options = parse_options_header(content_type)
+    if kind == b"application/json":
+        return Submission(_read_json(body, max_images))
+    if kind == b"multipart/form-data":
+        return Submission(_read_multipart(body, options.get(b"boundary", b""), max_images))
+    raise UnsupportedType(f"content type {content_type!r} is not accepted; send {_ACCEPTED}")
+
+
+def read_instances(instances: Sequence[Any], max_images: int) -> list[Item]:
+    """Items of a JSON list `[{"image": "<base64>", "columns": {...}}, ...]`."""
+    _check_count(len(instances), max_images, "instances")
+    return [_read_instance(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
+
+
+def _read_json(body: bytes, max_images: int) -> list[Item]:
+    document = _parse_json(body, "the body")
+    if not isinstance(document, dict) or set(document) != {"instances"} or not isinstance(document["instances"], list):
+        raise BadRequest(f'the body must be {{"instances": [...]}}; got {_shape(document)}')
+    return read_instances(document["instances"], max_images)
+
+
+def _read_instance(instance: object, where: str) -> Item:
+    if not isinstance(instance, dict) or not {"image"} <= set(instance) <= {"image", "columns"}:
+        raise BadRequest(f'{where} must be {{"image": "<base64>", "columns": {{...}}}}; got {_shape(instance)}')
+    columns = _check_columns(instance.get("columns"), f"{where}.columns")
+    encoded = instance["image"]
+    if not isinstance(encoded, str):
+        raise BadRequest(f"{where}.image must be a base64 string; got {_shape(encoded)}")
+    try:
+        return Item(base64.b64decode(encoded, validate=True), columns)
+    except (binascii.Error, ValueError) as error:
+        return Item(BadImage(f"{where}.image is not base64: {error}"), columns)
+
+
+def _read_multipart(body: bytes, boundary: bytes, max_images: int) -> list[Item]:
+    if not boundary:
+        raise BadRequest("the content type multipart/form-data has no boundary")
+    collector = _Parts(max_images)
+    try:
+        parser = MultipartParser(boundary, collector.callbacks())  # type: ignore[arg-type]
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise BadRequest(f"malformed multipart body: {error}") from error
+    if not collector.ended:
+        raise BadRequest("malformed multipart body: the closing boundary is missing")
+    _check_count(len(collector.images), max_images, "parts named 'image'")
+    columns = _spread_columns(collector.columns, len(collector.images))
+    return [Item(image, row) for image, row in zip(collector.images, columns, strict=True)]
+
+
+class _Parts:
+    """Collects the parts of a multipart body while it is parsed."""
+
+    def __init__(self, max_images: int) -> None:
+        self.images: list[bytes] = []
+        self.columns: bytes | None = None
+        self.ended = False
+        self._max_images = max_images
+        self._name, self._value = b"", b""
+        self._disposition = b""
+        self._data: list[bytes] = []
+
+    def callbacks(self) -> dict[str, Any]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_part_data": self._part_data,
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        self._name, self._value, self._disposition, self._data = b"", b"", b"", []
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._name, self._value = b"", b""
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self._data.append(data[start:end])
+
+    def _end(self) -> None:
+        name = parse_options_header(self._disposition)[1].get(b"name", b"")
+        if name == b"image":
+            self.images.append(b"".join(self._data))
+            _check_count(len(self.images), self._max_images, "parts named 'image'")
+        elif name == b"columns" and self.columns is None:
+            self.columns = b"".join(self._data)
+        else:
+            shown = name.decode(errors="replace")
+            raise BadRequest(f"unexpected part {shown!r}; send parts named 'image' and at most one 'columns'")
+
+    def _finish(self) -> None:
+        self.ended = True
+
+
+def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
+    """One object for all images, or a list of one object for each."""
+    if data is None:
+        return [{}] * count
+    document = _parse_json(data, "the part 'columns'")
+    if isinstance(document, dict):
+        return [document] * count
+    if not isinstance(document, list) or len(document) != count:
+        raise BadRequest(
+            f"the part 'columns' must be one object or a list of {count}, one for each image; got {_shape(document)}"
+        )
+    return [_check_columns(row, f"columns[{index}]") for index, row in enumerate(document)]
+
+
+def _check_columns(columns: object, where: str) -> Columns:
+    if columns is None:
+        return {}
+    if not isinstance(columns, dict):
+        raise BadRequest(f"{where} must be an object; got {_shape(columns)}")
+    return columns
+
+
+def _check_count(count: int, max_images: int, what: str) -> None:
+    if count == 0:
+        raise BadRequest(f"the request has no {what}")
+    if count > max_images:
+        raise TooLarge(f"the request has {count} or more {what}; the limit is {max_images}")
+
+
+def _parse_json(data: bytes, what: str) -> Any:
+    try:
+        # NaN and infinity are let through here, to be refused by name where they stand in a column
+        return pydantic_core.from_json(data, allow_inf_nan=True)
+    except ValueError as error:
+        raise BadRequest(f"{what} is not JSON: {error}") from error
+
+
+def _shape(document: object) -> str:
+    """What a JSON value is, short enough for an error text."""
+    if isinstance(document, dict):
+        keys = ", ".join(repr(str(key)[:40]) for key in list(document)[:5])
+        return f"an object with keys {keys or 'none'}"
+    if isinstance(document, list):
+        return f"a list of {len(document)}"
+    return f"{type(document).__name__} {str(document)[:40]!r}"

@@ -1,0 +1,132 @@
+"""pixels (and columns) ──embedder──▶ embedding ──head──▶ probabilities: one bundle on one device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from models.golden import check_golden
+from models.manifest import ColumnValue, Manifest, Precision
+from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from models.store import resolve
+from service.device import Device, Placement, place
+from service.settings import Settings
+
+_TIMING_RUNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One image to embed, and to decide on unless only its embedding is wanted."""
+
+    pixels: NDArray[np.uint8]
+    """`[H, W, C]`"""
+    columns: Mapping[str, ColumnValue] | None
+    """Checked columns; None where no decision is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the engine found for one image; times in seconds."""
+
+    embedding: Embedding
+    """`[D]`"""
+    probabilities: Probabilities | None
+    """`[K]`, None where no decision was wanted."""
+    queue_s: float
+    embed_s: float
+    decide_s: float
+
+
+class Engine:
+    """An embedder on its device and the default head on the CPU, checked against the golden results."""
+
+    def __init__(self, bundle: Bundle, placement: Placement, *, max_batch: int) -> None:
+        self.manifest: Manifest = bundle.manifest
+        self.device: Device = placement.device
+        self.precision: Precision = placement.precision
+        self.max_batch = max_batch
+        embedder = Embedder.checked(placement.session, bundle.manifest)
+        self._embedder = embedder if placement.device == "cpu" else PaddedEmbedder(embedder, max_batch)
+        spec = bundle.manifest.default_head
+        self.head = Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
+        check_golden(bundle, self._embedder, {spec.name: self.head}, placement.precision)
+        if isinstance(self._embedder, PaddedEmbedder):
+            self._embedder.warm_up(bundle.manifest)
+        self.image_s = self._time_image()
+        """Seconds to embed and decide on one image alone."""
+
+    @classmethod
+    def load(cls, settings: Settings) -> Engine:
+        """Opens the bundle that the settings name, on the device that they name.
+
+        Raises:
+            BundleError, StoreError: the bundle is damaged, missing or computes something else.
+            DeviceError: device or precision cannot be had.
+        """
+        bundle = Bundle.open(resolve(settings.bundle))
+        placement = place(bundle, settings.device, settings.precision)
+        return cls(bundle, placement, max_batch=settings.max_batch)
+
+    def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
+        """Computes a batch; called on a lane's thread."""
+        started = time.perf_counter()
+        pixels = works[0].pixels[None] if len(works) == 1 else np.stack([work.pixels for work in works])
+        embedding = self._embedder(pixels)
+        embedded = time.perf_counter()
+        probabilities = self._decide(works, embedding)
+        decided = time.perf_counter()
+        return [
+            Outcome(row, decision, waited, embedded - started, decided - embedded)
+            for row, decision, waited in zip(embedding, probabilities, waited_s, strict=True)
+        ]
+
+    def _time_image(self) -> float:
+        spec, columns = self.manifest.input, dict.fromkeys((c.name for c in self.head.spec.columns), None)
+        work = Work(np.zeros((spec.height, spec.width, spec.channels), np.uint8), columns)
+        outcomes = [self.run([work], [0.0])[0] for _ in range(_TIMING_RUNS)]
+        return min(outcome.embed_s + outcome.decide_s for outcome in outcomes)
+
+    def _decide(self, works: Sequence[Work], embedding: Embedding) -> Sequence[Probabilities | None]:
+        rows = [index for index, work in enumerate(works) if work.columns is not None]
+        if len(rows) == len(works):
+            return self.head(embedding, [work.columns for work in works if work.columns is not None])  # type: ignore[return-value]
+        decisions: list[Probabilities | None] = [None] * len(works)
+        if rows:
+            columns = [work.columns for work in works if work.columns is not None]
+            for row, probabilities in zip(rows, self.head(embedding[rows], columns), strict=True):
+                decisions[row] = probabilities
+        return decisions
+
+
+class PaddedEmbedder(Embedder):
+    """An embedder whose batches are padded to sizes that a GPU has seen at start: 1, 2, 4 … max_batch."""
+
+    def __init__(self, embedder: Embedder, max_batch: int) -> None:
+        super().__init__(embedder.session)
+        powers = [2**exponent for exponent in range(max_batch.bit_length()) if 2**exponent < max_batch]
+        self.sizes = (*powers, max_batch)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Embedding:
+        """Embeds a batch `[N, H, W, C]` of any N, in padded runs of at most `max_batch`."""
+        largest = self.sizes[-1]
+        return np.concatenate([self._run(pixels[start : start + largest]) for start in range(0, len(pixels), largest)])
+
+    def warm_up(self, manifest: Manifest) -> None:
+        """Runs every size once, so that no request pays for a kernel's choice."""
+        spec = manifest.input
+        for size in self.sizes:
+            super().__call__(np.zeros((size, spec.height, spec.width, spec.channels), np.uint8))
+
+    def _run(self, pixels: NDArray[np.uint8]) -> Embedding:
+        count = len(pixels)
+        size = next(size for size in self.sizes if size >= count)
+        if size > count:
+            padding = np.zeros((size - count, *pixels.shape[1:]), np.uint8)
+            pixels = np.concatenate([pixels, padding])
+        return super().__call__(pixels)[:count]

@@ -1,0 +1,154 @@
+"""routes and schemas ──▶ the OpenAPI 3.1 document at `/docs.json`, where BentoML's page looks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from models.manifest import Manifest
+from service.problems import MEDIA_TYPE, STATUS
+from service.schemas import EmbeddingAnswer, EmbeddingsAnswer, Instance, ItemError, Prediction, Predictions, Problem
+
+_SCHEMAS = (Instance, Prediction, Predictions, EmbeddingAnswer, EmbeddingsAnswer, ItemError, Problem)
+_REFERENCE = "#/components/schemas/{model}"
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
+_DESCRIPTION = (
+    "A deep network perceives, classical models decide: send images, get decisions. "
+    "Every error is an RFC 9457 problem document with a stable `code`."
+)
+
+Json = dict[str, Any]
+
+
+def describe(manifest: Manifest) -> Json:
+    """The document for the loaded bundle; its default head's columns stand in the description of `columns`."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Tandem", "version": manifest.model, "description": _DESCRIPTION},
+        "servers": [{"url": "."}],
+        "paths": {
+            "/v1/predict": {"post": _predict(manifest)},
+            "/v1/embed": {"post": _embed()},
+            "/v1/models": {"get": _get("The loaded bundle's manifest", "application/json", {"type": "object"})},
+            "/predict": {"post": _native()},
+            "/livez": {"get": _get("The process is alive", "text/plain", {"type": "string"})},
+            "/readyz": {
+                "get": _get(
+                    "The golden check passed and requests are answered", "text/plain", {"type": "string"}, [503]
+                )
+            },
+            "/metrics": {"get": _get("Prometheus metrics", "text/plain", {"type": "string"})},
+        },
+        "components": {"schemas": _components()},
+    }
+
+
+def _predict(manifest: Manifest) -> Json:
+    classes = len(manifest.default_head.classes)
+    return {
+        "operationId": "predict",
+        "summary": "Decide on one or several images",
+        "parameters": [
+            _query("top_k", "show only the k most probable classes", {"minimum": 1, "maximum": classes}),
+            _query("timing", "1 adds the milliseconds of each stage", {"enum": [0, 1]}),
+        ],
+        "requestBody": _bodies(),
+        "responses": {
+            "200": _content("One prediction, or a list in order", [_ref("Prediction"), _ref("Predictions")]),
+            **_problems(400, 413, 415, 422, 429, 503, 504),
+        },
+    }
+
+
+def _embed() -> Json:
+    answer = _content("One embedding, or a list in order", [_ref("EmbeddingAnswer"), _ref("EmbeddingsAnswer")])
+    answer["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
+    answer["headers"] = {
+        "X-Tandem-Shape": {"description": "N,D of the raw float32 answer", "schema": {"type": "string"}},
+        "X-Tandem-Errors": {"description": "rows that are NaN, as index=code", "schema": {"type": "string"}},
+    }
+    return {
+        "operationId": "embed",
+        "summary": "Embed one or several images",
+        "requestBody": _bodies(),
+        "responses": {"200": answer, **_problems(400, 413, 415, 429, 503, 504)},
+    }
+
+
+def _native() -> Json:
+    return {
+        "operationId": "hybrid_service__predict",
+        "summary": "The same as BentoML's own clients call it",
+        "x-bentoml-name": "predict",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _instances()}}},
+        "responses": {
+            "200": _content("Predictions in order", [_ref("Predictions")]),
+            **_problems(400, 413, 415, 422, 429, 503, 504),
+        },
+    }
+
+
+def _bodies() -> Json:
+    parts = {
+        "type": "object",
+        "required": ["image"],
+        "properties": {
+            "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
+            "columns": {"type": "string", "description": "JSON: one object for all images, or a list of one for each"},
+        },
+    }
+    content: Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _IMAGE_TYPES}
+    content["multipart/form-data"] = {"schema": parts}
+    content["application/json"] = {"schema": _instances()}
+    return {"required": True, "content": content}
+
+
+def _instances() -> Json:
+    return {
+        "type": "object",
+        "required": ["instances"],
+        "additionalProperties": False,
+        "properties": {"instances": {"type": "array", "minItems": 1, "items": _ref("Instance")}},
+    }
+
+
+def _get(summary: str, media_type: str, schema: Json, failures: list[int] | None = None) -> Json:
+    answer = {"description": summary, "content": {media_type: {"schema": schema}}}
+    return {"summary": summary, "responses": {"200": answer, **_problems(*(failures or []))}}
+
+
+def _query(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": {"type": "integer", **schema}}
+
+
+def _content(description: str, schemas: list[Json]) -> Json:
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problems(*statuses: int) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code, status in STATUS.items():
+        by_status.setdefault(status, []).append(code)
+    return {
+        str(status): {
+            "description": " or ".join(by_status[status]),
+            "content": {MEDIA_TYPE: {"schema": _ref("Problem")}},
+        }
+        for status in statuses
+    }
+
+
+def _ref(model: str) -> Json:
+    return {"$ref": _REFERENCE.format(model=model)}
+
+
+def _components() -> Json:
+    inputs = [(schema.__name__, "validation", TypeAdapter(schema)) for schema in _SCHEMAS]
+    references, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REFERENCE)  # type: ignore[arg-type]
+    components: Json = dict(definitions.get("$defs", {}))
+    for (name, _), schema in references.items():
+        if schema.get("$ref") != _REFERENCE.format(model=name):
+            components[str(name)] = schema
+    return components

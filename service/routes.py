@@ -1,0 +1,170 @@
+"""request ──▶ `Pipeline` ──▶ response: the routes under `/v1`, the metrics and the API description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pydantic_core
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from models.errors import BadRequest, NotReady, TandemError
+from service import metrics
+from service.bodies import Submission, read_submission
+from service.openapi import describe
+from service.pipeline import Answer, Pipeline
+from service.predictions import check_top_k, to_prediction
+from service.problems import code_of, item_error, problem_of
+from service.schemas import ItemError, Prediction, Timing
+
+FLOAT32 = "application/octet-stream"
+
+
+def build_routes() -> Starlette:
+    """The application that is mounted in the BentoML service; `state.pipeline` is set when the service starts."""
+    return Starlette(
+        routes=[
+            Route("/v1/predict", predict, methods=["POST"]),
+            Route("/v1/embed", embed, methods=["POST"]),
+            Route("/v1/models", models, methods=["GET"]),
+            Route("/metrics", prometheus, methods=["GET"]),
+            Route("/docs.json", openapi, methods=["GET"]),
+        ],
+        exception_handlers={TandemError: _fail},
+    )
+
+
+async def predict(request: Request) -> Response:
+    """`POST /v1/predict`: decisions on one or several images."""
+    pipeline = _pipeline(request)
+    options = _read_options(request, pipeline, ("top_k", "timing"))
+    submission = await _read_body(request, pipeline)
+    answers = await pipeline.run(submission.items, decide=True)
+    return respond_predictions(pipeline, submission, answers, options)
+
+
+def respond_predictions(
+    pipeline: Pipeline,
+    submission: Submission,
+    answers: list[Answer | TandemError],
+    options: Mapping[str, int],
+) -> Response:
+    """The JSON answer to `answers`: bare for a bare image, else a list with errors in their places."""
+    _raise_if_alone(answers)
+    shown = [_show(pipeline, answer, options) for answer in answers]
+    return _json(shown[0] if submission.single else {"predictions": shown})
+
+
+async def embed(request: Request) -> Response:
+    """`POST /v1/embed`: embeddings as JSON, or as raw float32 where the caller accepts that."""
+    pipeline = _pipeline(request)
+    _read_options(request, pipeline, ())
+    submission = await _read_body(request, pipeline)
+    answers = await pipeline.run(submission.items, decide=False)
+    _raise_if_alone(answers)
+    if FLOAT32 in request.headers.get("accept", ""):
+        return _raw(answers, pipeline.engine.manifest.embedding_width)
+    shown = [item_error(a) if isinstance(a, TandemError) else a.outcome.embedding.tolist() for a in answers]
+    return _json({"embedding": shown[0]} if submission.single else {"embeddings": shown})
+
+
+async def models(request: Request) -> Response:
+    """`GET /v1/models`: the loaded bundle's manifest, less its file list."""
+    return _json(_pipeline(request).engine.manifest.model_dump(mode="json", exclude={"files"}))
+
+
+async def prometheus(_: Request) -> Response:
+    """`GET /metrics`."""
+    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
+
+async def openapi(request: Request) -> Response:
+    """`GET /docs.json`: the OpenAPI description that BentoML's page shows."""
+    return _json(describe(_pipeline(request).engine.manifest))
+
+
+async def _fail(_: Request, error: Exception) -> Response:
+    assert isinstance(error, TandemError)
+    return problem_of(error)
+
+
+def _pipeline(request: Request) -> Pipeline:
+    pipeline: Pipeline | None = getattr(request.app.state, "pipeline", None)
+    if pipeline is None:
+        raise NotReady("the server is starting; try again")
+    return pipeline
+
+
+async def _read_body(request: Request, pipeline: Pipeline) -> Submission:
+    content_type = request.headers.get("content-type", "")
+    return read_submission(content_type, await request.body(), pipeline.settings.max_images)
+
+
+def _read_options(request: Request, pipeline: Pipeline, known: tuple[str, ...]) -> dict[str, int]:
+    """The query's options; a misspelt one is an error, since its wish would silently not come true."""
+    if not request.scope["query_string"]:
+        return {}
+    options: dict[str, int] = {}
+    for name, text in request.query_params.multi_items():
+        if name not in known:
+            raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
+        options[name] = check_top_k(text, pipeline.engine.head.spec) if name == "top_k" else _read_flag(name, text)
+    return options
+
+
+def _read_flag(name: str, text: str) -> int:
+    if text not in ("0", "1"):
+        raise BadRequest(f"{name} must be 0 or 1; got {text[:40]!r}")
+    return int(text)
+
+
+def _raise_if_alone(answers: list[Answer | TandemError]) -> None:
+    """In a request of one image, that image's error is the request's."""
+    if len(answers) == 1 and isinstance(answers[0], TandemError):
+        raise answers[0]
+
+
+def _show(pipeline: Pipeline, answer: Answer | TandemError, options: Mapping[str, int]) -> Prediction | ItemError:
+    if isinstance(answer, TandemError):
+        return item_error(answer)
+    engine = pipeline.engine
+    assert answer.outcome.probabilities is not None
+    prediction = to_prediction(
+        answer.outcome.probabilities, engine.head.spec, engine.manifest.model, options.get("top_k")
+    )
+    if options.get("timing"):
+        prediction["timing_ms"] = _timing(answer)
+    return prediction
+
+
+def _timing(answer: Answer) -> Timing:
+    outcome = answer.outcome
+    return {
+        "decode": round(answer.decode_s * 1000, 3),
+        "queue": round(outcome.queue_s * 1000, 3),
+        "embed": round(outcome.embed_s * 1000, 3),
+        "decide": round(outcome.decide_s * 1000, 3),
+    }
+
+
+def _raw(answers: list[Answer | TandemError], width: int) -> Response:
+    """Little-endian float32 `[N, D]`; the row of an image that failed is NaN and named in a header."""
+    rows = np.full((len(answers), width), np.nan, dtype="<f4")
+    errors = []
+    for index, answer in enumerate(answers):
+        if isinstance(answer, TandemError):
+            errors.append(f"{index}={code_of(answer)}")
+        else:
+            rows[index] = answer.outcome.embedding
+    headers = {"X-Tandem-Shape": f"{len(answers)},{width}"}
+    if errors:
+        headers["X-Tandem-Errors"] = ",".join(errors)
+    return Response(rows.tobytes(), headers=headers, media_type=FLOAT32)
+
+
+def _json(document: Any) -> Response:
+    return Response(pydantic_core.to_json(document), media_type="application/json")

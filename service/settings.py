@@ -1,0 +1,67 @@
+"""environment ──▶ `Settings`: every knob of the server, with unit, range and default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import TandemError
+from models.pixels import DEFAULT_MAX_PIXELS
+from models.store import DEFAULT_ROOT
+
+PREFIX = "TANDEM_"
+
+
+class SettingsError(TandemError):
+    """A variable is misspelt or out of range; the message names it and the value."""
+
+
+class Settings(BaseSettings):
+    """Read once at start from variables `TANDEM_<FIELD>`; each is documented in the README."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    bundle: Path = DEFAULT_ROOT / "fashion-mnist"
+    """A store entry, whose champion serves, or one version's directory."""
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    """Where the embedder runs; `auto` takes CUDA where it works, else the CPU."""
+    precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
+    """Variant of the embedder; `auto` takes the fastest in the bundle for the device."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    """Server processes that share the port; by default one for each core."""
+    max_batch: int = Field(default=32, ge=1, le=1024)
+    """Images in one run of the embedder."""
+    max_queue: int = Field(default=1024, ge=1, le=1_000_000)
+    """Images that may wait in one process; requests beyond are refused with 429."""
+    deadline_ms: int = Field(default=10_000, ge=1, le=600_000)
+    """Time from a request's arrival to its last result, in milliseconds; then 504."""
+    max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024, le=1024**3)
+    """Size of a request's body."""
+    max_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1, le=1_000_000_000)
+    """Width times height of one image."""
+    max_images: int = Field(default=256, ge=1, le=65_536)
+    """Parts or instances in one request."""
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Reads the environment.
+
+        Raises:
+            SettingsError: an unknown `TANDEM_` variable, or a value that its field refuses.
+        """
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in sorted(os.environ):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                raise SettingsError(
+                    f"unknown setting {name}={os.environ[name]!r}; known are {', '.join(sorted(known))}"
+                )
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            raise SettingsError(f"{name}={first['input']!r}: {first['msg']}") from error
