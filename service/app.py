@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bentoml
 
 from models.errors import TandemError
@@ -13,7 +15,7 @@ from service.pipeline import Pipeline
 from service.preflight import check_before_start
 from service.problems import problem_of
 from service.routes import build_routes, respond_predictions
-from service.schemas import Instance, Predictions
+from service.schemas import Instance
 from service.settings import Settings
 
 # BentoML's decorator wants the number of workers when the class is defined.
@@ -59,8 +61,12 @@ class HybridService:
         return self.pipeline.ready
 
     @bentoml.api(route="/predict")
-    async def predict(self, instances: list[Instance]) -> Predictions:
-        """Decides on each image; one that cannot be read is an error in its place."""
+    async def predict(self, instances: list[Instance]) -> dict[str, Any]:
+        """Decides on each image; one that cannot be read is an error in its place.
+
+        The answer is of the type `Predictions`; BentoML's client would drop the errors if it were told so, as of
+        a union it knows the first type alone.
+        """
         try:
             items = read_instances([instance.model_dump() for instance in instances], settings.max_images)
             answers = await self.pipeline.run(items, decide=True)

@@ -46,6 +46,10 @@ class _Group(Generic[Item, Result]):
         self.queued_at = time.monotonic()
         self.done = done
 
+    def is_waiting(self, now: float) -> bool:
+        """Whether a result computed from now on would be of use."""
+        return self.deadline > now and not self.done.done()
+
     def expire(self) -> None:
         if not self.done.done():
             waited_ms = (time.monotonic() - self.queued_at) * 1000
@@ -157,8 +161,7 @@ class Batcher(Generic[Item, Result]):
         batch: list[_Entry[Item, Result]] = []
         while self._queue and len(batch) < self._max_batch:
             entry = self._queue.popleft()
-            group = entry[1]
-            if group.deadline > now and not group.done.done():
+            if entry[1].is_waiting(now):
                 batch.append(entry)
         return batch
 
@@ -166,16 +169,18 @@ class Batcher(Generic[Item, Result]):
         self, batch: list[_Entry[Item, Result]]
     ) -> tuple[list[_Entry[Item, Result]], Sequence[Result | TandemError]]:
         """The batch and its results; where it fails as a whole, each item is run alone."""
+        now = time.monotonic()
+        batch = [entry for entry in batch if entry[1].is_waiting(now)]  # a prefetched batch may have expired meanwhile
         if not batch:
             return [], []
-        now = time.monotonic()
         try:
             return batch, self._compute([entry[0] for entry in batch], [now - entry[1].queued_at for entry in batch])
-        except Exception as error:  # whatever the runtime raises must reach the one who sent it, not end the server
+        except Exception:  # whatever the runtime raises must reach the one who sent it, not end the server
             if len(batch) > 1:
-                return batch, [self._run([entry])[1][0] for entry in batch]
+                alone = [self._run([entry]) for entry in batch]
+                return [entry for part, _ in alone for entry in part], [one for _, part in alone for one in part]
             logger.exception("an item could not be computed")
-            return batch, [WorkFailed(str(error))]
+            return batch, [WorkFailed("the image could not be computed; the server's log has the details")]
 
     def _deliver(self, batch: list[_Entry[Item, Result]], results: Sequence[Result | TandemError]) -> None:
         for (_, group, index), result in zip(batch, results, strict=True):

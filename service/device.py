@@ -92,8 +92,10 @@ def _gpu_session(graph: bytes, device: Device, variant: Precision, bundle: Bundl
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
         session = open_session(graph, options, _gpu_providers(device, variant, bundle), EMBEDDER_FILES[variant])
-    except BundleError as error:
-        raise DeviceError(f"device {device!r} cannot be used: {error}") from error
+    except (BundleError, RuntimeError) as error:  # TensorRT's loader raises a plain RuntimeError
+        raise DeviceError(
+            f"device {device!r} cannot run the embedder; check the driver and the libraries of the extra `gpu` ({error})"
+        ) from error
     found = session.get_providers()[0]
     if found != provider:
         raise DeviceError(

@@ -23,7 +23,7 @@ from service.settings import Settings
 
 # A request of so few pixels and bytes is decoded in place: that costs less than handing it to a thread and back.
 INLINE_PIXELS = 32 * 1024
-INLINE_BYTES = 256 * 1024
+INLINE_BYTES = 32 * 1024
 DECODE_THREADS = 2
 
 # A whole batch may hold up the event loop for so long; a slower engine gets a thread.

@@ -1,0 +1,1 @@
+"""Tests of `service/`, one file for each of its modules."""

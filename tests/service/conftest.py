@@ -1,0 +1,45 @@
+"""What the tests of the service share: engines on tiny bundles, loaded once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["BENTOML_DO_NOT_TRACK"] = "true"
+
+from service.engine import Engine
+from tests.service.serving import HeldEngine, settings_of
+from tests.tiny_bundle import COLUMNS, tiny_bundle
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell that runs the tests may have TANDEM_ variables of its own."""
+    for name in [name for name in os.environ if name.upper().startswith("TANDEM_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def priced_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`.../priced/1`: a bundle whose one head takes columns; to be read only."""
+    return tiny_bundle(tmp_path_factory.mktemp("store"), name="priced", heads={"priced": COLUMNS})
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_path: Path) -> Engine:
+    """An engine on the tiny bundle."""
+    return Engine.load(settings_of(tiny_path))
+
+
+@pytest.fixture(scope="session")
+def priced_engine(priced_path: Path) -> Engine:
+    """An engine whose head takes the columns `shift`, `force` and `invert`."""
+    return Engine.load(settings_of(priced_path))
+
+
+@pytest.fixture
+def held_engine(tiny_path: Path) -> HeldEngine:
+    """An engine that computes nothing before it is let go."""
+    return HeldEngine.load(settings_of(tiny_path))

@@ -1,0 +1,171 @@
+"""Embedder and head on one bundle: decisions, batches, the golden check, padding for a GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from models.bundle import Bundle
+from models.errors import BundleError, DeviceError, StoreError, TandemError
+from models.pixels import decode
+from models.sessions import Embedder, cpu_session
+from service.device import Placement
+from service.engine import Engine, Outcome, PaddedEmbedder, Work
+from tests.service.serving import settings_of
+from tests.tiny_bundle import CLASSES, GREYS, solid_image
+
+
+def work_of(engine: Engine, grey: int, columns: dict | None = None) -> Work:
+    return Work(decode(solid_image(grey), engine.manifest.input), {} if columns is None else columns)
+
+
+def run(engine: Engine, works: list[Work]) -> list[Outcome]:
+    return engine.run(works, [0.25] * len(works))
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_a_plain_image_gets_its_obvious_class(engine: Engine, label: str) -> None:
+    (outcome,) = run(engine, [work_of(engine, GREYS[label])])
+    assert outcome.probabilities is not None
+    assert CLASSES[int(outcome.probabilities.argmax())] == label
+    assert outcome.probabilities.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_batch_of_32_equals_the_same_32_one_by_one(engine: Engine) -> None:
+    random = np.random.default_rng(7)
+    works = [Work(random.integers(0, 256, (8, 8, 1), np.uint8), {}) for _ in range(32)]
+    alone = [run(engine, [work])[0] for work in works]
+    for together, one in zip(run(engine, works), alone, strict=True):
+        np.testing.assert_allclose(together.embedding, one.embedding, atol=1e-5)
+        np.testing.assert_allclose(together.probabilities, one.probabilities, atol=1e-5)
+
+
+def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engine) -> None:
+    decided, embedded = work_of(engine, 30), dataclasses.replace(work_of(engine, 225), columns=None)
+    outcomes = run(engine, [embedded, decided, embedded])
+    assert [outcome.probabilities is None for outcome in outcomes] == [True, False, True]
+    assert outcomes[1].probabilities is not None
+    assert outcomes[1].probabilities.argmax() == 0
+    np.testing.assert_allclose(outcomes[0].embedding[0], 225 / 255, atol=1e-3)
+
+
+def test_a_batch_that_wants_embeddings_alone_does_not_ask_the_head(engine: Engine) -> None:
+    works = [dataclasses.replace(work_of(engine, grey), columns=None) for grey in (30, 225)]
+    assert [outcome.probabilities for outcome in run(engine, works)] == [None, None]
+
+
+def test_columns_reach_the_head_row_by_row(priced_engine: Engine) -> None:
+    spec = priced_engine.head.spec
+    rows = [{"shift": 0.0}, {"shift": 0.0, "force": "bright"}, {"shift": 0.8}, {"shift": 0.0, "invert": True}]
+    works = [work_of(priced_engine, GREYS["dark"], spec.check_columns(row)) for row in rows]
+    labels = [CLASSES[int(outcome.probabilities.argmax())] for outcome in run(priced_engine, works)]
+    assert labels == ["dark", "bright", "bright", "bright"]
+
+
+def test_an_outcome_tells_how_long_each_stage_took(engine: Engine) -> None:
+    (outcome,) = run(engine, [work_of(engine, 30)])
+    assert outcome.queue_s == 0.25
+    assert 0 < outcome.embed_s < 10
+    assert 0 < outcome.decide_s < 10
+
+
+def test_a_store_entry_loads_its_champion(tiny_path: Path) -> None:
+    assert Engine.load(settings_of(tiny_path.parent)).manifest.model == "tiny@1"
+
+
+@pytest.mark.parametrize("golden", ["golden/embedding.npy", "golden/probabilities-shade.npy"])
+def test_a_bundle_that_computes_something_else_than_recorded_is_refused(tiny_path: Path, golden: str) -> None:
+    bundle = Bundle.open(tiny_path)
+    array = bundle.golden_array(Path(golden).stem)
+    changed = bundle.files[golden].replace(array.tobytes(), (array + 0.5).tobytes())
+    damaged = dataclasses.replace(bundle, files={**bundle.files, golden: changed})
+    placement = Placement(cpu_session(bundle.embedder("fp32")), "cpu", "fp32")
+    with pytest.raises(BundleError, match="golden results differ by"):
+        Engine(damaged, placement, max_batch=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        pytest.param(lambda path: (path / "report.html").unlink(), BundleError, id="a file is missing"),
+        pytest.param(lambda path: (path / "extra").touch(), BundleError, id="a file is extra"),
+        pytest.param(lambda path: path.rename(path.parent / "moved"), BundleError, id="nothing is there"),
+        pytest.param(lambda path: (path / "manifest.json").rename(path / "champion"), StoreError, id="no such version"),
+    ],
+)
+def test_a_bundle_that_is_not_whole_is_refused(
+    tiny_copy: Path, change: Callable[[Path], object], error: type[TandemError]
+) -> None:
+    change(tiny_copy)
+    with pytest.raises(error):
+        Engine.load(settings_of(tiny_copy))
+
+
+def test_one_flipped_byte_in_any_file_is_refused_by_name(tiny_copy: Path) -> None:
+    for file in sorted(path for path in tiny_copy.rglob("*") if path.is_file()):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
+        with pytest.raises(BundleError, match=re.escape(file.relative_to(tiny_copy).as_posix())):
+            Engine.load(settings_of(tiny_copy))
+        file.write_bytes(whole)
+
+
+def test_a_precision_that_the_bundle_lacks_is_refused(tiny_path: Path) -> None:
+    with pytest.raises(DeviceError, match="precision 'fp16'"):
+        Engine.load(settings_of(tiny_path, precision="fp16"))
+
+
+class SpySession:
+    """A real session that notes the sizes of its batches."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self._session = session
+        self.sizes: list[int] = []
+
+    def run(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        self.sizes.append(len(inputs["image"]))
+        return self._session.run(outputs, inputs)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+
+@pytest.fixture
+def session(tiny_path: Path) -> SpySession:
+    return SpySession(cpu_session(Bundle.open(tiny_path).embedder("fp32")))
+
+
+@pytest.mark.parametrize(
+    ("max_batch", "sizes"),
+    [(1, (1,)), (2, (1, 2)), (6, (1, 2, 4, 6)), (8, (1, 2, 4, 8)), (9, (1, 2, 4, 8, 9))],
+)
+def test_padded_sizes_are_powers_of_two_up_to_the_largest_batch(
+    session: SpySession, max_batch: int, sizes: tuple[int, ...]
+) -> None:
+    assert PaddedEmbedder(Embedder(session), max_batch).sizes == sizes
+
+
+@pytest.mark.parametrize(
+    ("count", "runs"), [(1, [1]), (2, [2]), (3, [4]), (5, [8]), (8, [8]), (9, [8, 1]), (21, [8, 8, 8])]
+)
+def test_padded_batches_run_in_sizes_seen_at_start_and_lose_their_padding(
+    session: SpySession, count: int, runs: list[int]
+) -> None:
+    pixels = np.random.default_rng(count).integers(0, 256, (count, 8, 8, 1), np.uint8)
+    found = PaddedEmbedder(Embedder(session), 8)(pixels)
+    assert session.sizes == runs
+    np.testing.assert_allclose(found, Embedder(session)(pixels), atol=1e-6)
+
+
+def test_on_a_gpu_every_padded_size_is_run_before_the_engine_is_ready(tiny_path: Path, session: SpySession) -> None:
+    engine = Engine(Bundle.open(tiny_path), Placement(session, "cuda", "fp32"), max_batch=4)
+    assert {1, 2, 4} <= set(session.sizes)
+    session.sizes.clear()
+    run(engine, [work_of(engine, 30)] * 3)
+    assert session.sizes == [4]

@@ -1,0 +1,284 @@
+"""The outermost layer: bounded bodies, problem documents for every error, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+from prometheus_client import REGISTRY
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.errors import BadImage, TooLarge
+from service.app import metrics
+from service.gate import Gate
+
+LIMIT = 1000
+LENGTH = "content-length"
+
+
+class Exchange:
+    """One request sent through the gate to an application."""
+
+    def __init__(self, app: ASGIApp, *, limit: int = LIMIT) -> None:
+        self.gate = Gate(app, max_body_bytes=limit, metrics=metrics)
+        self.sent: list[Message] = []
+        self.chunks_read = 0
+
+    def __call__(
+        self,
+        path: str = "/v1/predict",
+        method: str = "POST",
+        chunks: Sequence[bytes] = (b"",),
+        headers: dict[str, str] | None = None,
+        *,
+        leaves: bool = False,
+    ) -> Exchange:
+        raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        scope = {"type": "http", "method": method, "path": path, "headers": raw, "query_string": b""}
+        messages = iter(chunks)
+
+        async def receive() -> Message:
+            chunk = next(messages, None)
+            if chunk is None:
+                return {"type": "http.disconnect"}
+            self.chunks_read += 1
+            return {"type": "http.request", "body": chunk, "more_body": leaves or self.chunks_read < len(chunks)}
+
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+
+        asyncio.run(self.gate(scope, receive, send))
+        return self
+
+    @property
+    def status(self) -> int:
+        (start,) = [message for message in self.sent if message["type"] == "http.response.start"]
+        return int(start["status"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+    def problem(self, status: int, code: str) -> str:
+        assert self.status == status
+        assert self.headers["content-type"] == "application/problem+json"
+        document = json.loads(self.body)
+        assert (document["status"], document["code"]) == (status, code)
+        return str(document["detail"])
+
+
+def answering(response: Callable[[Request], Response]) -> ASGIApp:
+    """An application that reads the whole body, then answers."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        await request.body()
+        await response(request)(scope, receive, send)
+
+    return app
+
+
+def fixed(response: Response) -> ASGIApp:
+    return answering(lambda _: response)
+
+
+echo_ok = fixed(PlainTextResponse("fine"))
+
+
+def count(route: str, status: int) -> float:
+    labels = {"route": route, "status": str(status)}
+    return REGISTRY.get_sample_value("tandem_requests_total", labels) or 0.0
+
+
+def test_a_good_answer_passes_unchanged() -> None:
+    exchange = Exchange(echo_ok)()
+    assert (exchange.status, exchange.body) == (200, b"fine")
+
+
+def test_a_body_of_exactly_the_limit_passes() -> None:
+    assert Exchange(echo_ok)(chunks=[b"x" * LIMIT], headers={LENGTH: str(LIMIT)}).status == 200
+    assert Exchange(echo_ok)(chunks=[b"x" * (LIMIT - 1), b"x"]).status == 200
+
+
+def test_an_announced_body_over_the_limit_is_refused_before_a_byte_is_read() -> None:
+    exchange = Exchange(echo_ok)(chunks=[b"x" * 1001], headers={LENGTH: "1001"})
+    assert exchange.problem(413, "too_large") == "the body has 1001 bytes; the limit is 1000"
+    assert exchange.chunks_read == 0
+
+
+def test_a_length_that_is_no_number_is_left_to_the_count() -> None:
+    assert Exchange(echo_ok)(chunks=[b"x"], headers={LENGTH: "many"}).status == 200
+
+
+def test_an_unannounced_body_is_refused_at_the_chunk_that_exceeds_the_limit() -> None:
+    exchange = Exchange(echo_ok)(chunks=[b"x" * 300] * 50)
+    assert "the limit is 1000" in exchange.problem(413, "too_large")
+    assert exchange.chunks_read == 4
+    assert exchange.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(JSONResponse({"error": "unexpected"}, 500), id="a framework makes 500 of it"),
+        pytest.param(JSONResponse({"status": 413}, 413, media_type="application/problem+json"), id="a problem already"),
+    ],
+)
+def test_a_body_over_the_limit_is_413_whatever_the_application_makes_of_the_error(answer: Response) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await Request(scope, receive).body()
+        except TooLarge:
+            await answer(scope, receive, send)
+
+    exchange = Exchange(app)(chunks=[b"x" * 600] * 3)
+    assert "the limit is 1000" in exchange.problem(413, "too_large")
+    assert exchange.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code", "detail"),
+    [
+        pytest.param(PlainTextResponse("Not Found", 404), 404, "not_found", "no route '/x'; see /docs.json", id="404"),
+        pytest.param(PlainTextResponse("No", 405), 405, "method_not_allowed", "POST is not allowed on '/x'", id="405"),
+        pytest.param(PlainTextResponse("why not", 400), 400, "bad_request", "why not", id="plain text"),
+        pytest.param(PlainTextResponse("", 400), 400, "bad_request", "the request could not be answered", id="empty"),
+        pytest.param(PlainTextResponse("x" * 9999, 400), 400, "bad_request", "x" * 500, id="a very long text"),
+        pytest.param(JSONResponse({"error": "bad"}, 415), 415, "unsupported_type", "bad", id="BentoML's JSON"),
+        pytest.param(JSONResponse([{"error": "bad"}], 400), 400, "bad_request", "bad", id="BentoML's JSON in a list"),
+        pytest.param(JSONResponse("bad", 400), 400, "bad_request", "bad", id="a JSON string"),
+        pytest.param(
+            JSONResponse({"detail": [{"loc": ["instances", 0], "msg": "wrong"}]}, 400),
+            400,
+            "bad_request",
+            "instances.0: wrong",
+            id="pydantic's errors",
+        ),
+        pytest.param(
+            JSONResponse({"detail": [{"loc": [], "msg": "Invalid JSON"}]}, 400),
+            400,
+            "bad_request",
+            "Invalid JSON",
+            id="pydantic's errors about the whole",
+        ),
+        pytest.param(PlainTextResponse("tea", 418), 418, "bad_request", "tea", id="a status without a code"),
+        pytest.param(PlainTextResponse("oh", 500), 500, "internal", "oh", id="500"),
+        pytest.param(PlainTextResponse("not now", 503), 503, "not_ready", "not now", id="503"),
+        pytest.param(JSONResponse({"error": "late"}, 504), 504, "deadline_exceeded", "late", id="504"),
+        pytest.param(JSONResponse({"error": "full"}, 429), 429, "overloaded", "full", id="429"),
+    ],
+)
+def test_a_frameworks_error_becomes_a_problem(answer: Response, status: int, code: str, detail: str) -> None:
+    assert Exchange(fixed(answer))("/x").problem(status, code) == detail
+
+
+def test_an_error_that_comes_in_pieces_is_put_together() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"error": '
+        yield b'"bad"}'
+
+    exchange = Exchange(answering(lambda _: StreamingResponse(pieces(), 400)))()
+    assert exchange.problem(400, "bad_request") == "bad"
+
+
+def test_the_allowed_methods_survive() -> None:
+    exchange = Exchange(fixed(PlainTextResponse("", 405, {"Allow": "POST"})))(method="GET")
+    exchange.problem(405, "method_not_allowed")
+    assert exchange.headers["allow"] == "POST"
+
+
+def test_a_problem_passes_as_it_is() -> None:
+    response = JSONResponse({"mine": 1}, 422, media_type="application/problem+json")
+    assert json.loads(Exchange(fixed(response))().body) == {"mine": 1}
+
+
+def test_a_client_error_that_nobody_caught_is_its_problem() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise BadImage("damaged")
+
+    assert Exchange(app)().problem(400, "bad_image") == "damaged"
+
+
+def test_an_exception_is_an_internal_error_that_tells_the_log_and_not_the_client(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ValueError("secret")
+
+    with caplog.at_level(logging.ERROR):
+        exchange = Exchange(app)("/v1/embed\nforged line")
+    assert "secret" not in exchange.problem(500, "internal")
+    assert caplog.records[0].getMessage() == r"POST '/v1/embed\nforged line' failed"
+    assert caplog.records[0].exc_info is not None
+
+
+def test_an_exception_within_an_error_that_is_held_back_is_answered_once() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        raise ValueError("half way")
+
+    Exchange(app)().problem(500, "internal")
+
+
+def test_an_exception_after_the_answer_began_adds_nothing_to_it() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ValueError("half way")
+
+    assert len(Exchange(app)().sent) == 1
+
+
+def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    before = count("/v1/predict", 499)
+    exchange = Exchange(echo_ok)(chunks=[b"x"], leaves=True)
+    assert exchange.sent == []
+    assert caplog.records == []
+    assert count("/v1/predict", 499) == before + 1
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/plain", "image/png", ""])
+def test_bentomls_native_route_takes_json_alone(content_type: str) -> None:
+    exchange = Exchange(echo_ok)("/predict", headers={"content-type": content_type})
+    detail = exchange.problem(415, "unsupported_type")
+    assert detail == f"content type {content_type!r} is not accepted here; send application/json"
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"content-type": "application/json"}, {"content-type": "Application/JSON;a=b"}]
+)
+def test_bentomls_native_route_takes_json_however_it_is_named(headers: dict[str, str]) -> None:
+    assert Exchange(echo_ok)("/predict", headers=headers).status == 200
+
+
+def test_anything_but_http_passes_through() -> None:
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+
+    asyncio.run(Gate(app, max_body_bytes=1, metrics=metrics)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    assert seen == ["lifespan"]
+
+
+def test_requests_are_counted_by_route_and_status() -> None:
+    before = count("/v1/embed", 200), count("other", 404)
+    Exchange(echo_ok)("/v1/embed")
+    Exchange(fixed(PlainTextResponse("", 404)))("/random/path/1")
+    assert (count("/v1/embed", 200), count("other", 404)) == (before[0] + 1, before[1] + 1)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics"])
+def test_probes_are_not_counted(path: str) -> None:
+    before = count("other", 200)
+    Exchange(echo_ok)(path)
+    assert count("other", 200) == before
+    assert count(path, 200) == 0

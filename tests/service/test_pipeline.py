@@ -1,0 +1,178 @@
+"""Decode, queue, embed, decide: each image on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import service.pipeline
+from models.errors import BadColumns, BadImage, ClientError, DeadlineExceeded, NotReady, Overloaded, TandemError
+from models.manifest import InputSpec
+from models.pixels import Pixels, decode
+from service.app import metrics
+from service.bodies import Item
+from service.engine import Engine
+from service.pipeline import Answer, Pipeline
+from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine, settings_of, until
+from tests.tiny_bundle import CLASSES, solid_image
+
+
+def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: bool = True, **settings: Any) -> Any:
+    """The result of `test` with a pipeline that is closed afterwards."""
+
+    async def main() -> Any:
+        pipeline = Pipeline(engine, settings_of(Path("unused"), **settings), metrics)
+        if started:
+            pipeline.start()
+        try:
+            return await test(pipeline)
+        finally:
+            if isinstance(engine, HeldEngine):
+                engine.release.set()
+            pipeline.close()
+
+    return asyncio.run(main())
+
+
+def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Answer | TandemError]:
+    return run(engine, lambda pipeline: pipeline.run(items, decide=decide))
+
+
+def label(answer: Answer | TandemError) -> str:
+    assert isinstance(answer, Answer)
+    assert answer.outcome.probabilities is not None
+    return CLASSES[int(answer.outcome.probabilities.argmax())]
+
+
+def test_each_image_is_answered_in_order(engine: Engine) -> None:
+    found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
+    assert [label(answer) for answer in found] == ["bright", "dark", "mid"]
+
+
+def test_an_image_that_cannot_be_read_is_an_error_in_its_place(engine: Engine) -> None:
+    items = [Item(BRIGHT, {}), Item(MID[:40], {}), Item(BadImage("no base64"), {}), Item(b"", {}), Item(DARK, {})]
+    found = answers(engine, items)
+    assert [type(answer) for answer in found] == [Answer, BadImage, BadImage, BadImage, Answer]
+    assert (label(found[0]), label(found[4])) == ("bright", "dark")
+    assert str(found[2]) == "no base64"
+
+
+def test_where_no_image_can_be_read_the_engine_is_not_asked(held_engine: HeldEngine) -> None:
+    assert isinstance(answers(held_engine, [Item(TEXT, {}), Item(b"", {})])[0], ClientError)
+    assert held_engine.batches == []
+
+
+def test_columns_that_do_not_fit_are_that_items_error_alone(priced_engine: Engine) -> None:
+    rows = [{"shift": 0.0}, {"shift": "x"}, {}, {"shift": 0.0, "other": 1}, {"shift": float("nan")}]
+    found = answers(priced_engine, [Item(DARK, row) for row in rows])
+    assert [type(answer) for answer in found] == [Answer, BadColumns, BadColumns, BadColumns, BadColumns]
+
+
+def test_columns_are_not_asked_for_where_no_decision_is_wanted(priced_engine: Engine) -> None:
+    (found,) = answers(priced_engine, [Item(DARK, {"unknown": 1})], decide=False)
+    assert isinstance(found, Answer)
+    assert found.outcome.probabilities is None
+
+
+def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
+    body = io.BytesIO()
+    image.save(body, format_, **options)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("items", "in_place"),
+    [
+        pytest.param([MID], True, id="one small image"),
+        pytest.param([MID, DARK, BRIGHT], True, id="three small images"),
+        pytest.param([solid_image(128, size=(3000, 3000), format_="WEBP")], False, id="few bytes of many pixels"),
+        pytest.param([MID, solid_image(128, size=(3000, 300))], False, id="a small image beside one of many pixels"),
+        pytest.param(
+            [encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (500, 500, 3), np.uint8)), "PNG")],
+            False,
+            id="a large file",
+        ),
+    ],
+)
+def test_only_what_decodes_quickly_is_decoded_on_the_event_loop(
+    engine: Engine, items: list[bytes], in_place: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+
+    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
+        threads.add(threading.current_thread() is threading.main_thread())
+        return decode(data, spec, header)
+
+    monkeypatch.setattr(service.pipeline, "decode", spy)
+    found = answers(engine, [Item(image, {}) for image in items])
+    assert all(isinstance(answer, Answer) for answer in found)
+    assert threads == {in_place}
+
+
+def test_the_stages_times_are_told(engine: Engine) -> None:
+    (found,) = answers(engine, [Item(MID, {})])
+    assert isinstance(found, Answer)
+    assert 0 < found.decode_s < 10
+    assert 0 <= found.outcome.queue_s < 10
+
+
+def test_before_the_start_and_after_the_end_nothing_is_answered(engine: Engine) -> None:
+    async def test(pipeline: Pipeline) -> None:
+        for _ in range(2):
+            assert not pipeline.ready
+            with pytest.raises(NotReady, match="starting or draining"):
+                await pipeline.run([Item(MID, {})], decide=True)
+            pipeline.close()
+
+    run(engine, test, started=False)
+
+
+def test_a_full_queue_refuses_with_its_length_and_limit(held_engine: HeldEngine) -> None:
+    async def test(pipeline: Pipeline) -> list[Any]:
+        tasks = [asyncio.create_task(pipeline.run([Item(MID, {})], decide=True))]
+        await held_engine.wait_until_entered()
+        tasks += [asyncio.create_task(pipeline.run([Item(MID, {})], decide=True)) for _ in range(4)]
+        await until(lambda: any(task.done() for task in tasks))
+        held_engine.release.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    results = run(held_engine, test, max_batch=1, max_queue=2)
+    refused = [result for result in results if isinstance(result, Overloaded)]
+    assert str(refused[0]) == "2 images are waiting and 1 more exceed the limit of 2"
+    assert len(refused) < 4
+    assert not [result for result in results if isinstance(result, Exception) and result not in refused]
+
+
+def test_a_deadline_that_passes_in_the_queue_is_an_error_and_the_work_is_not_done(held_engine: HeldEngine) -> None:
+    async def test(pipeline: Pipeline) -> None:
+        for _ in range(4):  # running, prefetched, and two that never start
+            with pytest.raises(DeadlineExceeded, match=r"within the deadline, after \d+ ms"):
+                await pipeline.run([Item(MID, {})], decide=True)
+
+    run(held_engine, test, max_batch=1, deadline_ms=30)
+    assert len(held_engine.batches) <= 2
+
+
+def test_a_quick_engine_on_a_cpu_runs_on_the_event_loop_and_a_slow_one_on_a_thread(
+    engine: Engine, held_engine: HeldEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_engine.release.set()
+    for chosen, in_place in ((engine, True), (held_engine, False)):
+        threads = []
+        inner = chosen.run
+
+        def spy(*arguments: Any, threads: list[bool] = threads, inner: Any = inner) -> Any:
+            threads.append(threading.current_thread() is threading.main_thread())
+            return inner(*arguments)
+
+        monkeypatch.setattr(chosen, "run", spy)
+        answers(chosen, [Item(MID, {})])
+        assert threads == [in_place]

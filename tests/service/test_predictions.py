@@ -1,0 +1,68 @@
+"""From probabilities to the answer that a caller reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.errors import BadRequest
+from models.manifest import HeadSpec
+from models.policy import Policy
+from service.predictions import check_top_k, to_prediction
+
+HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"), policy=Policy(min_confidence=0.6))
+
+
+def predict(*probabilities: float, top_k: int | None = None) -> dict:
+    return dict(to_prediction(np.array(probabilities, np.float32), HEAD, "tiny@1", top_k))
+
+
+def test_classes_are_listed_by_falling_probability() -> None:
+    prediction = predict(0.1, 0.2, 0.7)
+    assert list(prediction["probabilities"].items()) == [("bright", 0.7), ("mid", 0.2), ("dark", 0.1)]
+    assert (prediction["label"], prediction["confidence"]) == ("bright", 0.7)
+    assert (prediction["model"], prediction["head"]) == ("tiny@1", "shade")
+
+
+def test_top_k_shortens_the_list_and_changes_nothing_else() -> None:
+    whole, short = predict(0.1, 0.2, 0.7), predict(0.1, 0.2, 0.7, top_k=2)
+    assert list(short.pop("probabilities")) == ["bright", "mid"]
+    whole.pop("probabilities")
+    assert short == whole
+
+
+@pytest.mark.parametrize(
+    ("confidence", "decision", "reasons"),
+    [(0.7, "accept", []), (0.6, "accept", []), (0.59, "review", ["low_confidence"])],
+)
+def test_the_policy_decides_on_the_confidence(confidence: float, decision: str, reasons: list[str]) -> None:
+    prediction = predict(confidence, 1 - confidence, 0)
+    assert (prediction["decision"], prediction["reasons"]) == (decision, reasons)
+
+
+def test_the_label_is_the_graphs_own_where_two_classes_differ_by_less_than_is_shown() -> None:
+    prediction = predict(0.3999996, 0.2, 0.4)
+    assert prediction["label"] == "bright"
+    assert prediction["probabilities"]["dark"] == prediction["probabilities"]["bright"] == 0.4
+
+
+def test_of_equal_classes_the_first_is_the_label() -> None:
+    assert predict(0.25, 0.375, 0.375)["label"] == "mid"
+
+
+def test_probabilities_have_six_decimals() -> None:
+    assert predict(1 / 3, 2 / 3, 0)["probabilities"] == {"mid": 0.666667, "dark": 0.333333, "bright": 0.0}
+
+
+@pytest.mark.parametrize(("text", "top_k"), [("1", 1), ("3", 3), ("002", 2)])
+def test_top_k_is_a_whole_number_up_to_the_number_of_classes(text: str, top_k: int) -> None:
+    assert check_top_k(text, HEAD) == top_k
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "4", "-1", "1.5", "", " 1", "three", "٣", "²", "1_0", "1" * 5000, "000000001" * 500]
+)
+def test_any_other_top_k_is_refused_with_value_and_limit(text: str) -> None:
+    with pytest.raises(BadRequest) as raised:
+        check_top_k(text, HEAD)
+    assert str(raised.value) == f"top_k must be a whole number from 1 to 3; got {text[:40]!r}"
