@@ -55,17 +55,17 @@ loadtest: setup ## start the service and load it for 60 s; ARGS="--max-p99-ms 50
 	$(BIN)/python -m loadtests run --seconds 60 $(ARGS)
 
 .PHONY: bento
-bento: setup ## build a bento, the archive that BentoML deploys
+bento: setup ## build a bento, the archive that BentoML deploys; TARGET=cpu (default) or gpu
 	mkdir -p build
-	$(PIP_COMPILE) --constraint constraints.txt --extra $(ORT) --output-file build/requirements.txt pyproject.toml
+	$(PIP_COMPILE) --constraint constraints.txt --extra $(or $(TARGET),cpu) --output-file build/requirements.txt pyproject.toml
 	$(BIN)/bentoml build
 
-# Docker where its engine runs, else buildah without one.
-BUILDER := $(shell docker info >/dev/null 2>&1 && echo docker build || echo buildah bud --isolation chroot --format docker)
+# Docker where its engine runs, else buildah without one; BUILD_FLAGS are passed on.
+BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker build || echo buildah bud --isolation chroot --format docker --layers)
 
 .PHONY: image
 image: ## build the container image; TARGET=cpu (default) or gpu
-	$(BUILDER) --target $(or $(TARGET),cpu) -t tandem:$(or $(TARGET),cpu) .
+	$(BUILDER) $(BUILD_FLAGS) --target $(or $(TARGET),cpu) -t tandem:$(or $(TARGET),cpu) .
 
 .PHONY: lock
 lock: setup ## resolve pyproject.toml anew into constraints.txt
