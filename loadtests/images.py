@@ -70,7 +70,7 @@ def read_idx(path: Path, limit: int) -> Pixels:
     """
     with gzip.open(path) as stream:
         zeros, kind, axes = struct.unpack(">HBB", stream.read(4))
-        if zeros != 0 or kind != 8 or axes == 0:  # noqa: PLR2004 - 8 is idx for unsigned byte
+        if zeros != 0 or kind != 8 or axes == 0:
             raise ValueError(f"{path}: not an idx file of unsigned bytes (starts with {zeros}, {kind})")
         count, *shape = struct.unpack(f">{axes}I", stream.read(4 * axes))
         kept = min(count, limit)

@@ -14,7 +14,7 @@ def steps(progress: float) -> float:
 
 def spike(progress: float) -> float:
     """A tenth of the users, all of them for the middle fifth, a tenth again: does the service recover?"""
-    return 1.0 if 0.4 <= progress < 0.6 else 0.1  # noqa: PLR2004 - the middle fifth
+    return 1.0 if 0.4 <= progress < 0.6 else 0.1
 
 
 def soak(progress: float) -> float:

@@ -16,10 +16,13 @@ from service.preflight import check_before_start
 from service.problems import problem_of
 from service.routes import build_routes, respond_predictions
 from service.schemas import Instance
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 
 # BentoML's decorator wants the number of workers when the class is defined.
-settings = Settings.from_environment()
+try:
+    settings = Settings.from_environment()
+except SettingsError as error:
+    raise SystemExit(f"tandem cannot start: {error}") from error
 metrics = Metrics()
 routes = build_routes()
 

@@ -94,7 +94,7 @@ def _gpu_session(graph: bytes, device: Device, variant: Precision, bundle: Bundl
         session = open_session(graph, options, _gpu_providers(device, variant, bundle), EMBEDDER_FILES[variant])
     except (BundleError, RuntimeError) as error:  # TensorRT's loader raises a plain RuntimeError
         raise DeviceError(
-            f"device {device!r} cannot run the embedder; check the driver and the libraries of the extra `gpu` ({error})"
+            f"device {device!r} cannot run the embedder; check driver and libraries of the extra `gpu` ({error})"
         ) from error
     found = session.get_providers()[0]
     if found != provider:

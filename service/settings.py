@@ -16,8 +16,21 @@ from models.store import DEFAULT_ROOT
 PREFIX = "TANDEM_"
 
 
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "<quota or max> <period>", microseconds; cgroup v2
+
+
 class SettingsError(TandemError):
     """A variable is misspelt or out of range; the message names it and the value."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, or a container's quota where that is less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if _CPU_QUOTA.is_file():
+        quota, _, period = _CPU_QUOTA.read_text().strip().partition(" ")
+        if quota.isdecimal() and period.isdecimal():
+            cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
 
 
 class Settings(BaseSettings):
@@ -31,7 +44,7 @@ class Settings(BaseSettings):
     """Where the embedder runs; `auto` takes CUDA where it works, else the CPU."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
     """Variant of the embedder; `auto` takes the fastest in the bundle for the device."""
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    workers: int = Field(default_factory=available_cores, ge=1, le=256)
     """Server processes that share the port; by default one for each core."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Images in one run of the embedder."""
