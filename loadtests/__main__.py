@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from types import FrameType
 
 from loadtests import machine
 from loadtests.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
+from loadtests.cost import CostError, measure
+from loadtests.images import dataset_folder, read_test_set, small_images
 from loadtests.objectives import OBJECTIVES, missed_objectives
 from loadtests.server import Command, ServerError, bentoml_command, running
 from loadtests.shapes import SHAPES
@@ -30,6 +33,10 @@ def main(arguments: Sequence[str], *, serve: Command = bentoml_command) -> int:
         Exit status: 0 when every objective was met; 1 when one was missed or the run broke down.
     """
     options = parser().parse_args(arguments)
+    return _cost(options, serve) if options.command == "cost" else _run(options, serve)
+
+
+def _run(options: argparse.Namespace, serve: Command) -> int:
     plan = Plan(options.users, options.seconds, options.shape, options.traffic, options.images)
     options.out.mkdir(parents=True, exist_ok=True)
     try:
@@ -51,12 +58,39 @@ def main(arguments: Sequence[str], *, serve: Command = bentoml_command) -> int:
     return 1 if missed else 0
 
 
+def _cost(options: argparse.Namespace, serve: Command) -> int:
+    options.out.mkdir(parents=True, exist_ok=True)
+    specimen = small_images(*read_test_set(dataset_folder(os.environ), 1))[0]
+    try:
+        with running(serve, log=options.out / "server.log") as server:
+            print(f"{options.connections} connections, {options.seconds} s, on {machine.describe()}", flush=True)
+            cost = measure(
+                server.url, server.pid, specimen, options.out, connections=options.connections, seconds=options.seconds
+            )
+    except (ServerError, CostError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(cost.describe())
+    if options.max_cpu_ms is not None and cost.cpu_ms_per_request > options.max_cpu_ms:
+        print(f"objective missed: {cost.cpu_ms_per_request:.3f} ms is over {options.max_cpu_ms:g} ms", file=sys.stderr)
+        return 1
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of ``python -m loadtests``."""
     program = argparse.ArgumentParser(prog="python -m loadtests", description=__doc__)
-    run = program.add_subparsers(dest="command", required=True).add_parser(
-        "run", help="send load, print a table, check objectives"
-    )
+    commands = program.add_subparsers(dest="command", required=True)
+    _add_run(commands.add_parser("run", help="send load, print a table, check objectives"))
+    cost = commands.add_parser("cost", help="start the service and measure what one small image costs it, with wrk")
+    cost.add_argument("--connections", metavar="N", type=_count, default=16, help="default: %(default)s")
+    cost.add_argument("--seconds", metavar="S", type=_count, default=10, help="default: %(default)s")
+    cost.add_argument("--max-cpu-ms", metavar="X", type=float, help="exit status 1 where a request costs more")
+    cost.add_argument("--out", metavar="DIR", type=Path, default=OUT, help="takes the log (%(default)s)")
+    return program
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--host", metavar="URL", help="a running service; without it, one is started")
     run.add_argument(
         "--server-pid",
@@ -104,7 +138,6 @@ def parser() -> argparse.ArgumentParser:
             default=limit,
             help=each.meaning,
         )
-    return program
 
 
 @contextlib.contextmanager
