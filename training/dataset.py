@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import InputSpec
+from training.errors import DataError
 
 Labels = NDArray[np.int64]
 Indices = NDArray[np.int64]
@@ -82,7 +83,15 @@ def split(dataset: Dataset, seed: int) -> Split:
 
 
 def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
-    """About `limit` images outside a published test set, and as large a share of it, class by class."""
+    """About `limit` images outside a published test set, and as large a share of it, class by class.
+
+    Raises:
+        DataError: fewer than the 2 images that each class needs.
+    """
+    if limit < 2 * len(dataset.classes):
+        raise DataError(
+            f"{limit} images are too few for {len(dataset.classes)} classes; take at least {2 * len(dataset.classes)}"
+        )
     if limit >= len(dataset.labels):
         return dataset
     generator = np.random.default_rng(seed)

@@ -31,7 +31,7 @@ def export_embedder(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> byt
 
     Args:
         network: in evaluation mode, on the CPU.
-        sample: images `[S, H, W, C]` on which graph and network are compared.
+        sample: images `[S, H, W, C]`, at least 2, on which graph and network are compared.
 
     Raises:
         ExportError: the graph computes something else.
@@ -42,7 +42,8 @@ def export_embedder(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> byt
         expected_classes = network.classifier(expected).argmax(1).numpy()
         found = Embedder(cpu_session(graph))(sample)
         found_classes = network.classifier(torch.from_numpy(found)).argmax(1).numpy()
-    difference = float(np.abs(found - expected.numpy()).max() / expected.abs().max())
+    scale = float(expected.abs().max()) or 1.0
+    difference = float(np.abs(found - expected.numpy()).max()) / scale
     _compare("embedder.onnx", difference, EMBEDDING_TOLERANCE, float((found_classes == expected_classes).mean()))
     return graph
 
@@ -58,12 +59,14 @@ def export_head(estimator: Any, spec: HeadSpec, sample: NDArray[np.float32]) -> 
     Raises:
         ExportError: the graph computes something else.
     """
-    model = to_onnx(
-        estimator,
-        initial_types=[("embedding", FloatTensorType([None, sample.shape[1]]))],
-        options={id(estimator): {"zipmap": False}},
-        target_opset=_HEAD_OPSET,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers
+        model = to_onnx(
+            estimator,
+            initial_types=[("embedding", FloatTensorType([None, sample.shape[1]]))],
+            options={id(estimator): {"zipmap": False}},
+            target_opset=_HEAD_OPSET,
+        )
     graph: bytes = model.SerializeToString()
     expected = estimator.predict_proba(sample)
     found = Head(cpu_session(graph), spec)(sample)
@@ -105,7 +108,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 
 def _compare(file: str, difference: float, tolerance: float, agreement: float) -> None:
-    if difference > tolerance or agreement < MIN_AGREEMENT:
+    if not difference <= tolerance or agreement < MIN_AGREEMENT:  # written so that NaN is refused, too
         raise ExportError(
             f"{file} does not compute what the fitted model computes: largest difference {difference:.2g} "
             f"(limit {tolerance:.2g}), same class for {agreement:.4%} (limit {MIN_AGREEMENT:.2%})"

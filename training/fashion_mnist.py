@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 FOLDER_VARIABLE = "FASHION_MNIST_DIR"
 
 _IDX_UNSIGNED_BYTE = 0x08
-_TEST_COUNT = 10_000
+_TEST_COUNT = 10_000  # OpenML has both parts in one table, the test set last
 
 
 def load(folder: Path | None = None) -> Dataset:
@@ -44,7 +46,7 @@ def load(folder: Path | None = None) -> Dataset:
         DataError: it is nowhere to be had, or a file is damaged.
     """
     folder = folder or _find()
-    images, labels = _from_openml() if folder is None else _from_idx(folder)
+    images, labels, test_count = _from_openml() if folder is None else _from_idx(folder)
     return Dataset(
         name=NAME,
         images=images[..., None],
@@ -52,7 +54,7 @@ def load(folder: Path | None = None) -> Dataset:
         classes=CLASSES,
         input=InputSpec(height=28, width=28, channels=1, background=0),
         mirror=True,
-        official_test=np.arange(len(images) - _TEST_COUNT, len(images)),
+        official_test=np.arange(len(images) - test_count, len(images)),
     )
 
 
@@ -63,12 +65,24 @@ def _find() -> Path | None:
     return DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() else None
 
 
-def _from_idx(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    parts = [
-        (_read_idx(folder, f"{part}-images-idx3-ubyte"), _read_idx(folder, f"{part}-labels-idx1-ubyte"))
-        for part in ("train", "t10k")
-    ]
-    return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+def _from_idx(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+    parts = [_read_part(folder, part) for part in ("train", "t10k")]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return images, labels, len(parts[1][1])
+
+
+def _read_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images `[N, 28, 28]` and labels `[N]` of the training or the test set."""
+    images = _read_idx(folder, f"{part}-images-idx3-ubyte")
+    labels = _read_idx(folder, f"{part}-labels-idx1-ubyte")
+    if images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
+        raise DataError(
+            f"{folder}: {part} has images of shape {images.shape} and labels of shape {labels.shape}, "
+            "not (N, 28, 28) and (N,); this is not Fashion-MNIST"
+        )
+    if set(labels.tolist()) != set(range(len(CLASSES))):
+        raise DataError(f"{folder}: the labels of {part} are not all of 0 to {len(CLASSES) - 1}; fetch them again")
+    return images, labels
 
 
 def _read_idx(folder: Path, stem: str) -> NDArray[np.uint8]:
@@ -76,24 +90,30 @@ def _read_idx(folder: Path, stem: str) -> NDArray[np.uint8]:
     packed, plain = folder / f"{stem}.gz", folder / stem
     if not packed.is_file() and not plain.is_file():
         raise DataError(f"{folder} has neither {packed.name} nor {plain.name}; {_HOW_TO_GET}")
-    data = gzip.decompress(packed.read_bytes()) if packed.is_file() else plain.read_bytes()
-    rank = data[3]
-    sizes = np.frombuffer(data, ">u4", count=rank, offset=4)
-    if data[2] != _IDX_UNSIGNED_BYTE or len(data) != 4 + 4 * rank + int(np.prod(sizes)):
-        raise DataError(f"{folder / stem} is not a complete IDX file of unsigned bytes; fetch it again")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+    file = packed if packed.is_file() else plain
+    try:
+        data = gzip.decompress(file.read_bytes()) if file is packed else file.read_bytes()
+        rank = data[3]
+        sizes = np.frombuffer(data, ">u4", count=rank, offset=4)
+        if data[2] != _IDX_UNSIGNED_BYTE:
+            raise ValueError(f"its data type is {data[2]:#04x}")
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(sizes)
+    except (EOFError, IndexError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(
+            f"{file} is not a complete IDX file of unsigned bytes ({error}); fetch it again, or {_HOW_TO_GET}"
+        ) from error
 
 
-def _from_openml() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _from_openml() -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
     from sklearn.datasets import fetch_openml  # noqa: PLC0415 (takes a second, and is seldom needed)
 
     try:
         data = fetch_openml("Fashion-MNIST", version=1, as_frame=False, parser="liac-arff")
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: OpenML's own errors, and damaged downloads
         raise DataError(
-            f"Fashion-MNIST is not on this machine and OpenML does not answer ({error}); {_HOW_TO_GET}"
+            f"Fashion-MNIST is not on this machine and OpenML does not give it ({error!r}); {_HOW_TO_GET}"
         ) from error
-    return data.data.reshape(-1, 28, 28).astype(np.uint8), data.target.astype(np.uint8)
+    return data.data.reshape(-1, 28, 28).astype(np.uint8), data.target.astype(np.uint8), _TEST_COUNT
 
 
 _HOW_TO_GET = (

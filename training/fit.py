@@ -7,6 +7,8 @@ Every epoch ends with a checkpoint, replaced in one rename; the random numbers o
 from __future__ import annotations
 
 import math
+import pickle
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,12 +20,12 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from training.augment import augment
 from training.dataset import Dataset, Indices, Split
 from training.errors import ResumeError
 from training.network import EmbeddingNetwork
+from training.progress import progress
 from training.recipe import Recipe
 
 EVALUATION_BATCH = 1000
@@ -32,7 +34,10 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass
 class History:
-    """One entry an epoch: mean training loss, validation accuracy of the averaged network, seconds."""
+    """One entry an epoch: mean training loss, validation accuracy of the averaged network, seconds.
+
+    The accuracy is NaN where there are no validation images.
+    """
 
     loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
@@ -51,6 +56,8 @@ class Fitted:
 def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path, resume: bool = False) -> Fitted:
     """Fits the network on the training images.
 
+    On several GPUs this starts one process each; all but the first end here.
+
     Args:
         dataset: images and labels.
         split: which of them to fit on and to validate on; the test images are not looked at.
@@ -60,7 +67,7 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
         resume: continue from the checkpoint there.
 
     Raises:
-        ResumeError: nothing to resume from, or a checkpoint of other data or settings.
+        ResumeError: nothing to resume from, or a damaged checkpoint, or one of other data or settings.
     """
     torch.manual_seed(seed)
     fabric = Fabric(accelerator="auto", devices="auto", precision=_precision())
@@ -78,7 +85,7 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
     )
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
     wrapped, optimizer = fabric.setup(network, optimizer)
-    wrapped.mark_forward_method("embed_normalized")
+    wrapped.mark_forward_method("classify_normalized")
     average = AveragedModel(network, multi_avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
     averaged: EmbeddingNetwork = average.module  # type: ignore[assignment]
     history = History()
@@ -92,8 +99,8 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
 
     def step(batch: Tensor, generator: torch.Generator) -> float:
         x = augment(network.normalize(images[batch]), recipe, mirror=dataset.mirror, generator=generator)
-        embedding = wrapped.embed_normalized(x.contiguous(memory_format=torch.channels_last))
-        loss = criterion(network.classifier(embedding.float()), labels[batch])
+        logits = wrapped.classify_normalized(x.contiguous(memory_format=torch.channels_last))
+        loss = criterion(logits, labels[batch])
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
@@ -101,8 +108,15 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
         average.update_parameters(network)
         return float(loss.detach())
 
-    progress = tqdm(range(first_epoch, epochs), "fitting the network", epochs, initial=first_epoch, unit="epoch")
-    for epoch in progress:
+    bar = progress(
+        range(first_epoch, epochs),
+        "fitting the network",
+        "epoch",
+        total=epochs,
+        done=first_epoch,
+        part=not fabric.is_global_zero,
+    )
+    for epoch in bar:
         started = time.perf_counter()
         network.train()
         losses = [step(*batch) for batch in _batches(split.train, batch_size, seed, epoch, fabric)]
@@ -110,9 +124,11 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
         history.loss.append(float(np.mean(losses)))
         history.validation_accuracy.append(accuracy)
         history.seconds.append(time.perf_counter() - started)
-        progress.set_postfix(loss=f"{history.loss[-1]:.3f}", validation=f"{accuracy:.4f}")
+        bar.set_postfix(loss=f"{history.loss[-1]:.3f}", validation=f"{accuracy:.4f}", refresh=False)
         if fabric.is_global_zero:
             _save(work / CHECKPOINT, parts, history, identity, epoch + 1)
+    if not fabric.is_global_zero:
+        sys.exit()
     return Fitted(averaged.cpu().eval(), history, f"{fabric.world_size} x {fabric.device.type}, {_precision()}")
 
 
@@ -191,7 +207,7 @@ def _accuracy(network: EmbeddingNetwork, images: Tensor, labels: Tensor, positio
         batch = torch.from_numpy(positions[start : start + EVALUATION_BATCH]).to(images.device)
         logits = network.classifier(network(images[batch]))
         hits += int((logits.argmax(1) == labels[batch]).sum())
-    return hits / max(1, len(positions))
+    return hits / len(positions) if len(positions) else math.nan
 
 
 def _save(file: Path, parts: dict[str, Any], history: History, identity: dict[str, Any], epoch: int) -> None:
@@ -205,9 +221,9 @@ def _save(file: Path, parts: dict[str, Any], history: History, identity: dict[st
 def _load(file: Path, parts: dict[str, Any], history: History, identity: dict[str, Any]) -> int:
     if not file.is_file():
         raise ResumeError(f"nothing to resume: {file} does not exist; start without --resume")
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = _read(file)
     for key, value in identity.items():
-        if state["identity"][key] != value:
+        if state["identity"].get(key) != value:
             raise ResumeError(
                 f"{file} was written with another {key}; use the same settings, or start without --resume"
             )
@@ -216,3 +232,17 @@ def _load(file: Path, parts: dict[str, Any], history: History, identity: dict[st
     for name, values in state["history"].items():
         getattr(history, name).extend(values)
     return int(state["epoch"])
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ResumeError(f"{file} is damaged ({_first_line(error)}); start without --resume") from error
+    if not isinstance(state, dict) or "identity" not in state:
+        raise ResumeError(f"{file} is not a checkpoint of this program; start without --resume")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from models.errors import ClientError
 from models.manifest import InputSpec
 from models.pixels import Pixels, decode
 from training.dataset import Dataset
 from training.errors import DataError
+from training.progress import progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MIN_IMAGES_PER_CLASS = 2
@@ -22,18 +22,19 @@ MIN_IMAGES_PER_CLASS = 2
 def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
     """Reads a folder of one sub-folder a class; files that cannot be decoded are skipped and listed.
 
-    Grey images (every pixel of every image) give a one-channel data set, all others three channels.
+    Hidden sub-folders, whose names begin with a dot, are no classes. Grey images (every pixel of every image) give
+    a one-channel data set, all others three channels.
 
     Raises:
-        DataError: no classes, only one, or classes with fewer than 2 readable images (named).
+        DataError: no classes, only one, or classes with fewer than 2 readable images (named); a class name that is
+            not UTF-8.
     """
-    classes = sorted(entry.name for entry in _directory(folder).iterdir() if entry.is_dir())
+    classes = _classes(folder)
     files = [(path, label) for label, class_ in enumerate(classes) for path in _images(folder / class_)]
     spec = InputSpec(height=image_size, width=image_size, channels=3)
     with ThreadPoolExecutor() as threads:
-        decoded = list(
-            tqdm(threads.map(lambda file: _decode(file[0], spec), files), "reading", len(files), unit="image")
-        )
+        results = threads.map(lambda file: _decode(file[0], spec), files)
+        decoded = list(progress(results, "reading", "image", total=len(files)))
     kept = [(pixels, label) for pixels, (_, label) in zip(decoded, files, strict=True) if not isinstance(pixels, str)]
     skipped = tuple(reason for reason in decoded if isinstance(reason, str))
     _check_counts(folder, classes, Counter(label for _, label in kept), len(skipped))
@@ -51,10 +52,19 @@ def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False)
     )
 
 
-def _directory(folder: Path) -> Path:
+def _classes(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a directory; name one that holds a sub-folder of images for each class")
-    return folder
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    for name in classes:
+        if _printable(name) != name:
+            raise DataError(f"the name of the folder {_printable(name)!r} in {folder} is not UTF-8; rename it")
+    return classes
+
+
+def _printable(text: object) -> str:
+    """Bytes of file names that are not UTF-8 come as lone surrogates, which no report can hold."""
+    return str(text).encode(errors="backslashreplace").decode()
 
 
 def _images(folder: Path) -> list[Path]:
@@ -66,7 +76,7 @@ def _decode(path: Path, spec: InputSpec) -> Pixels | str:
     try:
         return decode(path.read_bytes(), spec)
     except (ClientError, OSError) as error:
-        return f"{path}: {error}"
+        return _printable(f"{path}: {error}")
 
 
 def _check_counts(folder: Path, classes: list[str], counts: Counter[int], skipped: int) -> None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
-from tqdm import tqdm
 
-from models.sessions import Embedder, Embedding
+from models.sessions import Embedder, Embedding, Probabilities
 from training.augment import augment
-from training.dataset import Dataset, Labels, Split
+from training.dataset import Dataset, Indices, Labels, Split
 from training.metrics import Scores, score
 from training.network import EmbeddingNetwork
+from training.progress import progress
 from training.recipe import Recipe
 
 KIND = "hist_gradient_boosting"
@@ -42,17 +42,25 @@ class Judge:
     embedding: Embedding
     labels: Labels
 
+    def probabilities(self, head: HistGradientBoostingClassifier) -> Probabilities:
+        """What a head says of them, `[J, K]`."""
+        if not len(self.labels):  # scikit-learn refuses an empty array
+            return np.empty((0, len(head.classes_)), np.float32)
+        return np.asarray(head.predict_proba(self.embedding), np.float32)
+
 
 def embed(embedder: Embedder, images: np.ndarray, title: str) -> Embedding:
     """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
-    starts = tqdm(range(0, len(images), _BATCH), title, unit="batch", leave=False)
+    starts = progress(range(0, max(1, len(images)), _BATCH), title, "batch", part=True)  # none of them: [0, D]
     return np.concatenate([embedder(images[start : start + _BATCH]) for start in starts])
 
 
 def fit_candidates(
     dataset: Dataset, split: Split, network: EmbeddingNetwork, embedder: Embedder, *, recipe: Recipe, seed: int
 ) -> tuple[list[Candidate], Judge]:
-    """Fits a head on each source; the best comes first.
+    """Fits a head on each source that knows all classes; the best comes first.
+
+    Where there are no images to judge by, their scores are NaN and the training images come first.
 
     Args:
         dataset: images and labels.
@@ -65,27 +73,17 @@ def fit_candidates(
     labels = dataset.labels
     held_out, judging = split.validation[0::2], split.validation[1::2]
     judge = Judge(embed(embedder, dataset.images[judging], "embedding for judging"), labels[judging])
-    sources: dict[str, Callable[[], tuple[Embedding, Labels]]] = {
-        "training images": lambda: (
-            embed(embedder, dataset.images[split.train], "embedding training images"),
-            labels[split.train],
-        ),
-        "training images, augmented": lambda: (
-            embed(embedder, _variants(dataset, split, network, recipe, seed), "embedding variants"),
-            labels[split.train],
-        ),
-        "held-out images": lambda: (
-            embed(embedder, dataset.images[held_out], "embedding held-out images"),
-            labels[held_out],
-        ),
+    sources: dict[str, tuple[Indices, Callable[[], np.ndarray]]] = {
+        "training images": (split.train, lambda: dataset.images[split.train]),
+        "training images, augmented": (split.train, lambda: _variants(dataset, split, network, recipe, seed)),
+        "held-out images": (held_out, lambda: dataset.images[held_out]),
     }
     candidates = []
-    for source, load in tqdm(sources.items(), "fitting heads", unit="head"):
-        embedding, source_labels = load()
-        if len(np.unique(source_labels)) < len(dataset.classes):
+    for source, (positions, load) in progress(sources.items(), "fitting heads", "head", total=len(sources)):
+        if len(np.unique(labels[positions])) < len(dataset.classes):
             continue  # too few images: a class would be unknown to the head
-        head = fit_head(embedding, source_labels, seed)
-        candidates.append(Candidate(source, head, score(head.predict_proba(judge.embedding), judge.labels)))
+        head = fit_head(embed(embedder, load(), f"embedding {source}"), labels[positions], seed)
+        candidates.append(Candidate(source, head, score(judge.probabilities(head), judge.labels)))
     return sorted(candidates, key=lambda candidate: candidate.scores.log_loss), judge
 
 
@@ -100,7 +98,7 @@ def fit_head(embedding: Embedding, labels: Labels, seed: int) -> HistGradientBoo
         max_iter=100,
         learning_rate=0.08,
         max_leaf_nodes=8,
-        min_samples_leaf=int(np.clip(len(labels) // 500, 5, 100)),
+        min_samples_leaf=int(np.clip(len(labels) // 500, min(5, len(labels) // 20 + 1), 100)),
         l2_regularization=5.0,
         early_stopping=False,
         random_state=seed,

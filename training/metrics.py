@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,9 @@ class Reliability:
 
 
 def score(probabilities: Floats, labels: Labels) -> Scores:
-    """Scores `[N, K]` probabilities against int64 `[N]` labels."""
+    """Scores `[N, K]` probabilities against int64 `[N]` labels; NaN where there are none."""
+    if not len(labels):
+        return Scores(math.nan, math.nan, math.nan)
     picked = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     hits = probabilities.argmax(1) == labels
     return Scores(
@@ -72,11 +75,13 @@ def confusion(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
 def choose_min_confidence(probabilities: Floats, labels: Labels, target_precision: float) -> float:
     """The lowest confidence from which on predictions are right at least as often as the target.
 
-    Counted on the given data; 1.0, so that everything is reviewed, where no confidence reaches the target.
+    Counted on the given data, equal confidences together; 1.0, so that everything is reviewed, where no
+    confidence reaches the target.
     """
     confidence = probabilities.max(1)
     order = np.argsort(-confidence)
+    last_of_equals = np.diff(confidence[order], append=-1.0) != 0
     hits = (probabilities.argmax(1) == labels)[order]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    reached = np.flatnonzero(precision >= target_precision)
+    reached = np.flatnonzero(last_of_equals & (precision >= target_precision))
     return float(confidence[order][reached[-1]]) if len(reached) else 1.0

@@ -75,6 +75,12 @@ class EmbeddingNetwork(nn.Module):
         """Float `[N, C, H, W]` to the embedding, `[N, D]`, elements >= 0."""
         return self.features(x).mean((2, 3))  # type: ignore[no-any-return]
 
+    def classify_normalized(self, x: Tensor) -> Tensor:
+        """Float `[N, C, H, W]` to class logits, float32 `[N, K]`; the classifier always in full precision."""
+        embedding = self.embed_normalized(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.classifier(embedding.float())  # type: ignore[no-any-return]
+
     def forward(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, C]` to the embedding float32 `[N, D]`: the graph that is exported."""
         return self.embed_normalized(self.normalize(images))

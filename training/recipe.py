@@ -37,6 +37,6 @@ class Recipe:
 
 
 PRESETS = {
-    "quick": Recipe(epochs=20),
+    "quick": Recipe(epochs=16),
     "best": Recipe(epochs=120),
 }

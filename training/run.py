@@ -24,7 +24,7 @@ from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
 from models.store import Store
 from training import metrics, report
-from training.bundle import GOLDEN_COUNT, choose_golden, golden_files, golden_spec, library_versions
+from training.bundle import choose_golden, golden_files, golden_spec, library_versions
 from training.dataset import Dataset, Labels, Split, split
 from training.export import export_embedder, export_head
 from training.fit import Fitted, fit
@@ -87,34 +87,37 @@ def train(dataset: Dataset, plan: Plan) -> Path:
     Raises:
         ExportError: an exported graph does not compute what was fitted.
         ResumeError: `plan.resume` and there is nothing to resume from.
+        OSError: the store cannot be written to.
     """
+    plan.store.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after an hour
     watch = Stopwatch()
     parts = split(dataset, plan.seed)
     fitted = fit(dataset, parts, plan.recipe, seed=plan.seed, work=plan.work, resume=plan.resume)
     watch.seconds["fit the network"] = sum(fitted.history.seconds)  # of every session, if it was interrupted
 
+    known = np.concatenate([parts.validation, parts.train])  # very small data sets have no validation images
     with watch.step("export the embedder"):
-        sample = dataset.images[parts.validation[:_EXPORT_SAMPLE]]
+        sample = dataset.images[known[:_EXPORT_SAMPLE]]
         embedder_graph = export_embedder(fitted.network, sample)
     with watch.step("fit the heads"):
         embedder = Embedder(cpu_session(embedder_graph))
         candidates, judge = fit_candidates(dataset, parts, fitted.network, embedder, recipe=plan.recipe, seed=plan.seed)
     with watch.step("export the head"):
         spec = _head_spec(dataset, candidates[0], judge, plan.target_precision)
-        head_graph = export_head(candidates[0].head, spec, judge.embedding)
+        head_graph = export_head(candidates[0].head, spec, embed(embedder, sample, "embedding a sample"))
     with watch.step("evaluate"):
         head = Head(cpu_session(head_graph), spec)
         test = embed(embedder, dataset.images[parts.test], "embedding test images")
         rivals = _rivals(dataset, parts, fitted, embedder, test)
         evaluation = Evaluation({**rivals, SERVED: head(test)}, dataset.labels[parts.test])
     with watch.step("write the bundle"):
-        golden = choose_golden(dataset, parts.validation)
+        golden = choose_golden(dataset, known)
         files = {
             "embedder.onnx": embedder_graph,
             spec.file: head_graph,
             **golden_files(dataset.images[golden], embedder, [head]),
         }
-    results = Results(dataset, plan, parts, fitted, spec, candidates, evaluation, watch.seconds)
+    results = Results(dataset, plan, parts, fitted, spec, candidates, evaluation, watch.seconds, len(golden))
     path = write(results, files)
     verify(Bundle.open(path))
     shutil.rmtree(plan.work)
@@ -133,6 +136,7 @@ class Results:
     candidates: list[Candidate]
     evaluation: Evaluation
     seconds: dict[str, float]
+    golden_count: int
 
 
 def write(results: Results, files: dict[str, bytes]) -> Path:
@@ -145,8 +149,7 @@ def write(results: Results, files: dict[str, bytes]) -> Path:
 
 
 def _head_spec(dataset: Dataset, candidate: Candidate, judge: Judge, target_precision: float) -> HeadSpec:
-    probabilities = candidate.head.predict_proba(judge.embedding)
-    threshold = metrics.choose_min_confidence(probabilities, judge.labels, target_precision)
+    threshold = metrics.choose_min_confidence(judge.probabilities(candidate.head), judge.labels, target_precision)
     return HeadSpec(
         name=HEAD_NAME, kind=KIND, classes=dataset.classes, policy=Policy(min_confidence=round(threshold, 4))
     )
@@ -181,7 +184,7 @@ def _manifest(results: Results, version: int) -> Manifest:
         input=dataset.input,
         embedding_width=plan.recipe.embedding_width,
         heads=(results.head.model_copy(update={"metrics": {k: round(v, 6) for k, v in figures.items()}}),),
-        golden=golden_spec(min(GOLDEN_COUNT, len(results.parts.validation))),
+        golden=golden_spec(results.golden_count),
         data_fingerprint=dataset.fingerprint(),
         training=_settings(results),
         libraries=library_versions(),

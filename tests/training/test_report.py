@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from training.report import Counts, Coverage, HeadChoice, Mistake, Reliability, Report, Scores, render
+from training.metrics import Reliability, Scores
+from training.report import Counts, Coverage, HeadChoice, Mistake, Report, render
 
 if TYPE_CHECKING:
     from training.fit import History

@@ -1,0 +1,54 @@
+"""Fixtures of the training's tests; what takes seconds is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGTERM, getsignal, signal
+
+import pytest
+import torch
+
+from models.sessions import Embedder, cpu_session
+from tests.training.squares import squares
+from training.dataset import Dataset, Split, split
+from training.export import export_embedder
+from training.network import EmbeddingNetwork
+from training.recipe import PRESETS
+
+
+@pytest.fixture(autouse=True)
+def _handler_restored() -> Iterator[None]:
+    """`main` takes SIGTERM over."""
+    before = getsignal(SIGTERM)
+    yield
+    signal(SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    return squares(180)
+
+
+@pytest.fixture(scope="session")
+def parts(dataset: Dataset) -> Split:
+    return split(dataset, 0)
+
+
+@pytest.fixture(scope="session")
+def network() -> EmbeddingNetwork:
+    """The network of the presets, never fitted: random features tell colours apart, too."""
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(PRESETS["quick"], channels=3, image_size=8, classes=3).eval()
+    network.mean.fill_(95.0)
+    network.std.fill_(80.0)
+    return network
+
+
+@pytest.fixture(scope="session")
+def embedder_graph(network: EmbeddingNetwork, dataset: Dataset) -> bytes:
+    return export_embedder(network, dataset.images)
+
+
+@pytest.fixture(scope="session")
+def embedder(embedder_graph: bytes) -> Embedder:
+    return Embedder(cpu_session(embedder_graph))

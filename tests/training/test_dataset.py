@@ -1,0 +1,117 @@
+"""`training.dataset`: what is split, and what stays together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from tests.training.squares import squares
+from training.dataset import Dataset, Split, split, subset
+from training.errors import DataError
+
+
+def unbalanced(*counts: int) -> Dataset:
+    """A data set whose class i has `counts[i]` images; each image is its own number."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    images = np.zeros((len(labels), 2, 2, 1), np.uint8)
+    images[:, 0, 0, 0] = np.arange(len(labels))
+    return replace(squares(2), images=images, labels=labels, classes=tuple("abcdef"[: len(counts)]))
+
+
+def per_class(dataset: Dataset, positions: np.ndarray) -> list[int]:
+    return list(np.bincount(dataset.labels[positions], minlength=len(dataset.classes)))
+
+
+def parts_of(split_: Split) -> list[list[int]]:
+    return [part.tolist() for part in (split_.train, split_.validation, split_.test)]
+
+
+def test_the_parts_are_disjoint_and_together_all_of_it() -> None:
+    dataset = unbalanced(50, 31, 7)
+    assert sorted(chain(*parts_of(split(dataset, 0)))) == list(range(88))
+
+
+def test_every_class_gives_its_share_to_each_part() -> None:
+    dataset = unbalanced(100, 50, 10)
+    parts = split(dataset, 0)
+    assert per_class(dataset, parts.test) == [20, 10, 2]
+    assert per_class(dataset, parts.validation) == [8, 4, 1]
+    assert per_class(dataset, parts.train) == [72, 36, 7]
+
+
+@pytest.mark.parametrize(
+    ("count", "shares"),
+    [
+        pytest.param(2, (1, 0, 1), id="two images are one to learn and one to test"),
+        pytest.param(3, (1, 1, 1), id="three images are one for each part"),
+        pytest.param(4, (2, 1, 1), id="of four two are learnt"),
+    ],
+)
+def test_a_small_class_is_learnt_and_tested(count: int, shares: tuple[int, int, int]) -> None:
+    dataset = unbalanced(count, 40)
+    parts = split(dataset, 0)
+    assert tuple(per_class(dataset, part)[0] for part in (parts.train, parts.validation, parts.test)) == shares
+
+
+def test_a_published_test_set_is_kept_as_it_is() -> None:
+    dataset = replace(unbalanced(20, 20), official_test=np.array([3, 4, 30]))
+    parts = split(dataset, 0)
+    assert parts.test.tolist() == [3, 4, 30]
+    assert sorted(chain(*parts_of(parts))) == list(range(40))
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
+    dataset = unbalanced(40, 40)
+    assert parts_of(split(dataset, 3)) == parts_of(split(dataset, 3))
+    assert parts_of(split(dataset, 3)) != parts_of(split(dataset, 4))
+
+
+def test_a_subset_has_the_classes_in_their_shares() -> None:
+    part = subset(unbalanced(80, 40), 30, seed=0)
+    assert per_class(part, np.arange(len(part.labels))) == [20, 10]
+
+
+def test_a_subset_keeps_each_image_with_its_label() -> None:
+    dataset = unbalanced(80, 40)
+    part = subset(dataset, 30, seed=0)
+    assert part.labels.tolist() == dataset.labels[part.images[:, 0, 0, 0]].tolist()
+
+
+def test_a_subset_takes_as_large_a_share_of_a_published_test_set() -> None:
+    dataset = replace(unbalanced(80, 80), official_test=np.concatenate([np.arange(40), np.arange(80, 120)]))
+    part = subset(dataset, 40, seed=0)
+    assert part.official_test is not None
+    assert dataset.official_test is not None
+    assert len(part.labels) == 80
+    assert np.isin(part.images[part.official_test, 0, 0, 0], dataset.official_test).all()
+    assert len(part.official_test) == 40
+
+
+def test_a_subset_keeps_two_images_of_a_rare_class() -> None:
+    part = subset(unbalanced(200, 3), 20, seed=0)
+    assert per_class(part, np.arange(len(part.labels)))[1] == 2
+
+
+def test_a_subset_larger_than_the_data_is_the_data() -> None:
+    dataset = unbalanced(5, 5)
+    assert subset(dataset, 10, seed=0) is dataset
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 5])
+def test_a_subset_of_less_than_two_images_a_class_is_refused(limit: int) -> None:
+    with pytest.raises(DataError, match=f"{limit} images are too few for 3 classes; take at least 6"):
+        subset(unbalanced(5, 5, 5), limit, seed=0)
+
+
+def test_the_fingerprint_tells_pixels_labels_and_names_apart() -> None:
+    dataset = unbalanced(5, 5)
+    others = [
+        replace(dataset, images=dataset.images + np.uint8(1)),
+        replace(dataset, labels=1 - dataset.labels),
+        replace(dataset, classes=("a", "c")),
+    ]
+    prints = {each.fingerprint() for each in (dataset, unbalanced(5, 5), *others)}
+    assert len(prints) == 4

@@ -1,0 +1,94 @@
+"""`training.metrics` against scikit-learn and against sums done by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+
+from training import metrics
+
+rng = np.random.default_rng(0)
+PROBABILITIES = rng.dirichlet(np.ones(4), 500)
+LABELS = rng.integers(0, 4, 500)
+
+# confidences 0.9, 0.8, 0.7, 0.6; right, right, wrong, right
+FOUR = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.4, 0.6]])
+FOUR_LABELS = np.array([0, 1, 1, 1])
+
+
+def test_accuracy_and_log_loss_are_scikit_learn_s() -> None:
+    scores = metrics.score(PROBABILITIES, LABELS)
+    assert scores.accuracy == accuracy_score(LABELS, PROBABILITIES.argmax(1))
+    assert scores.log_loss == pytest.approx(log_loss(LABELS, PROBABILITIES, labels=range(4)))
+
+
+def test_a_true_class_that_was_given_no_probability_costs_much_but_not_everything() -> None:
+    assert metrics.score(np.array([[1.0, 0.0]]), np.array([1])).log_loss == pytest.approx(-math.log(1e-15))
+
+
+def test_no_answers_have_no_scores() -> None:
+    scores = metrics.score(np.empty((0, 3)), np.empty(0, np.int64))
+    assert all(map(math.isnan, (scores.accuracy, scores.log_loss, scores.ece)))
+
+
+def test_the_confusion_matrix_is_scikit_learn_s() -> None:
+    expected = confusion_matrix(LABELS, PROBABILITIES.argmax(1), labels=range(4))
+    np.testing.assert_array_equal(metrics.confusion(PROBABILITIES, LABELS), expected)
+
+
+def test_a_class_without_images_keeps_its_row() -> None:
+    assert metrics.confusion(np.eye(3)[[0, 2]], np.array([0, 0])).tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_reliability_counts_every_answer_in_the_bin_of_its_confidence() -> None:
+    found = metrics.reliability(FOUR, FOUR_LABELS)
+    assert found.count.tolist() == [0] * 9 + [1, 1, 0, 1, 1, 0]  # bins of 1/15
+    assert found.confidence[[9, 10, 12, 13]] == pytest.approx([0.6, 0.7, 0.8, 0.9])
+    assert found.accuracy[[9, 10, 12, 13]].tolist() == [1, 0, 1, 1]
+
+
+def test_the_calibration_error_is_the_mean_gap() -> None:
+    assert metrics.reliability(FOUR, FOUR_LABELS).ece == pytest.approx((0.4 + 0.7 + 0.2 + 0.1) / 4)
+
+
+def test_the_calibration_error_weighs_bins_by_their_count() -> None:
+    same_bin = np.array([[0.95, 0.05], [0.97, 0.03], [0.04, 0.96], [0.6, 0.4]])
+    expected = (3 * abs((0.95 + 0.97 + 0.96) / 3 - 2 / 3) + abs(0.6 - 1)) / 4
+    assert metrics.score(same_bin, np.array([0, 0, 0, 0])).ece == pytest.approx(expected)
+
+
+def test_full_confidence_lies_in_the_last_bin() -> None:
+    assert metrics.reliability(np.eye(2), np.array([0, 1])).count[-1] == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "threshold"),
+    [
+        pytest.param(1.0, 0.8, id="all right down to 0.8"),
+        pytest.param(0.75, 0.6, id="three of four are right down to 0.6"),
+        pytest.param(0.7, 0.6, id="a target in between"),
+    ],
+)
+def test_the_threshold_is_the_lowest_that_keeps_the_target(target: float, threshold: float) -> None:
+    assert metrics.choose_min_confidence(FOUR, FOUR_LABELS, target) == threshold
+
+
+def test_everything_is_reviewed_where_the_target_is_never_reached() -> None:
+    assert metrics.choose_min_confidence(FOUR, 1 - FOUR_LABELS, 0.99) == 1.0
+    assert metrics.choose_min_confidence(np.empty((0, 2)), np.empty(0, np.int64), 0.5) == 1.0
+
+
+def test_answers_of_equal_confidence_are_accepted_together_or_not_at_all() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.7, 0.3], [0.7, 0.3]])
+    assert metrics.choose_min_confidence(probabilities, np.array([0, 0, 1, 1]), 0.9) == 0.9
+
+
+@pytest.mark.parametrize("target", [0.3, 0.5, 0.9])
+def test_the_target_is_kept_on_the_data_it_was_chosen_on(target: float) -> None:
+    threshold = metrics.choose_min_confidence(PROBABILITIES, LABELS, target)
+    accepted = PROBABILITIES.max(1) >= threshold
+    if accepted.any():
+        assert (PROBABILITIES.argmax(1) == LABELS)[accepted].mean() >= target
