@@ -84,8 +84,8 @@ def read_report(report: str, cpu_s: float) -> Cost:
         requests=requests,
         requests_per_s=float(_found(r"Requests/sec:\s+([\d.]+)", report)),
         cpu_ms_per_request=cpu_s / requests * 1000,
-        p50_ms=_milliseconds(_found(r"50%\s+(\S+)", report)),
-        p99_ms=_milliseconds(_found(r"99%\s+(\S+)", report)),
+        p50_ms=_milliseconds(_found(r"^ +50% +(\S+)", report)),
+        p99_ms=_milliseconds(_found(r"^ +99% +(\S+)", report)),
     )
 
 
@@ -98,7 +98,7 @@ def _run_wrk(url: str, script: Path, connections: int, seconds: int) -> str:
 
 
 def _found(pattern: str, report: str) -> str:
-    match = re.search(pattern, report)
+    match = re.search(pattern, report, re.MULTILINE)
     if match is None:
         raise CostError(f"wrk's report has nothing like {pattern!r}: {report[:200]!r}")
     return match[1]

@@ -80,5 +80,5 @@ class HybridService:
 
 
 HybridService.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made a bentoml.Service of the class
-    Gate, max_body_bytes=settings.max_body_bytes, metrics=metrics
+    Gate, routes=routes, max_body_bytes=settings.max_body_bytes, metrics=metrics
 )

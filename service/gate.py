@@ -1,6 +1,7 @@
 """The outermost of our layers, around mounted and native routes alike.
 
 It bounds the body while it arrives, turns every error, ours or a framework's, into problem+json, and measures.
+The mounted routes are called from here, past BentoML's router and middlewares, which do nothing for them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import logging
 import time
 from collections.abc import Callable
 
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import TandemError, TooLarge, UnsupportedType
@@ -31,12 +34,15 @@ class Gate:
 
     Args:
         app: what it surrounds.
+        routes: the mounted application, whose routes are called directly.
         max_body_bytes: limit of a request's body.
         metrics: where requests are counted.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, routes: Starlette, max_body_bytes: int, metrics: Metrics) -> None:
         self.app = app
+        self.routes = routes
+        self.direct = {route.path: route for route in routes.routes if isinstance(route, Route)}
         self.max_body_bytes = max_body_bytes
         self.metrics = metrics
 
@@ -50,7 +56,7 @@ class Gate:
         try:
             exchange.check_content_length()
             exchange.check_content_type()
-            await self.app(scope, exchange.receive, exchange.send)
+            await self._call(scope, exchange)
         except TandemError as error:
             await exchange.fail(error)
         except ClientDisconnect:
@@ -61,6 +67,14 @@ class Gate:
         if scope["path"] not in _PROBES:
             route = scope["path"] if scope["path"] in ROUTES else "other"
             self.metrics.observe_request(route, exchange.status, time.perf_counter() - started)
+
+    async def _call(self, scope: Scope, exchange: _Exchange) -> None:
+        route = self.direct.get(scope["path"])
+        if route is None or scope["method"] not in (route.methods or ()):
+            await self.app(scope, exchange.receive, exchange.send)
+            return
+        scope["app"] = self.routes
+        await route.app(scope, exchange.receive, exchange.send)
 
 
 class _Exchange:

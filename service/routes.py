@@ -18,7 +18,7 @@ from service.bodies import Submission, read_submission
 from service.openapi import describe
 from service.pipeline import Answer, Pipeline
 from service.predictions import check_top_k, to_prediction
-from service.problems import code_of, item_error, problem_of
+from service.problems import code_of, item_error
 from service.schemas import ItemError, Prediction, Timing
 
 FLOAT32 = "application/octet-stream"
@@ -33,8 +33,7 @@ def build_routes() -> Starlette:
             Route("/v1/models", models, methods=["GET"]),
             Route("/metrics", prometheus, methods=["GET"]),
             Route("/docs.json", openapi, methods=["GET"]),
-        ],
-        exception_handlers={TandemError: _fail},
+        ]
     )
 
 
@@ -85,11 +84,6 @@ async def prometheus(_: Request) -> Response:
 async def openapi(request: Request) -> Response:
     """`GET /docs.json`: the OpenAPI description that BentoML's page shows."""
     return _json(describe(_pipeline(request).engine.manifest))
-
-
-async def _fail(_: Request, error: Exception) -> Response:
-    assert isinstance(error, TandemError)
-    return problem_of(error)
 
 
 def _pipeline(request: Request) -> Pipeline:

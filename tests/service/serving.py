@@ -53,7 +53,7 @@ async def serving(engine: Engine, **settings: Any) -> AsyncIterator[tuple[httpx.
 
 def client_of(routes: Starlette, max_body_bytes: int = 10 * 1024 * 1024) -> httpx.AsyncClient:
     """A client of routes behind the gate."""
-    gate = Gate(routes, max_body_bytes=max_body_bytes, metrics=metrics)
+    gate = Gate(routes, routes=routes, max_body_bytes=max_body_bytes, metrics=metrics)
     return httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://tandem", timeout=PATIENCE_S)
 
 

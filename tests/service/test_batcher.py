@@ -228,7 +228,7 @@ def test_a_failing_item_fails_alone(threaded: bool) -> None:
     work, results = run(test)
     assert (results[0], results[2]) == ([10], [30])
     assert isinstance(results[1][0], WorkFailed)
-    assert str(results[1][0]) == "cannot compute -1"
+    assert "cannot compute" not in str(results[1][0]), "the runtime's own words are for the log"
     assert work.batches == [[1, BAD, 3], [1], [BAD], [3]]
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 from prometheus_client import REGISTRY
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +26,7 @@ class Exchange:
     """One request sent through the gate to an application."""
 
     def __init__(self, app: ASGIApp, *, limit: int = LIMIT) -> None:
-        self.gate = Gate(app, max_body_bytes=limit, metrics=metrics)
+        self.gate = Gate(app, routes=Starlette(), max_body_bytes=limit, metrics=metrics)
         self.sent: list[Message] = []
         self.chunks_read = 0
 
@@ -265,7 +266,7 @@ def test_anything_but_http_passes_through() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(Gate(app, max_body_bytes=1, metrics=metrics)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(Gate(app, routes=Starlette(), max_body_bytes=1, metrics=metrics)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
 
 

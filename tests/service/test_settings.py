@@ -1,16 +1,13 @@
-"""The environment: defaults, ranges, typos, and the README's table of them."""
+"""The environment: defaults, ranges and typos; `tests/test_readme.py` compares the README's table."""
 
 from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 
 from service.settings import PREFIX, Settings, SettingsError
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 def test_without_variables_the_documented_defaults_hold() -> None:
@@ -82,20 +79,3 @@ def test_other_programs_variables_are_none_of_our_business(monkeypatch: pytest.M
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings.from_environment().max_batch = 3
-
-
-@pytest.mark.parametrize("field", list(Settings.model_fields))
-def test_the_readme_documents_each_setting_with_its_default(field: str) -> None:
-    name = PREFIX + field.upper()
-    rows = [line for line in README.read_text().splitlines() if line.startswith("|") and f"`{name}`" in line]
-    assert len(rows) == 1, f"README.md has {len(rows)} table rows for {name}"
-    info = Settings.model_fields[field]
-    wanted = "cores" if info.default_factory else str(info.default)
-    if field == "bundle":
-        wanted = "models/store/fashion-mnist"
-    assert wanted in re.sub(r"(?<=\d)[, _](?=\d{3})", "", rows[0]), f"the row of {name} lacks its default, {wanted}"
-
-
-def test_the_readme_documents_no_setting_that_does_not_exist() -> None:
-    known = {PREFIX + field.upper() for field in Settings.model_fields}
-    assert set(re.findall(r"TANDEM_[A-Z_]*[A-Z]", README.read_text())) <= known
