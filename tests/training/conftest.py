@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from signal import SIGTERM, getsignal, signal
+from signal import SIGINT, SIGTERM, default_int_handler, getsignal, signal
 
 import pytest
 import torch
@@ -14,6 +14,14 @@ from training.dataset import Dataset, Split, split
 from training.export import export_embedder
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """A shell that starts the tests in the background has SIGINT ignored, here and in all processes below."""
+    before = signal(SIGINT, default_int_handler)
+    yield
+    signal(SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

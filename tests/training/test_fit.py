@@ -140,7 +140,7 @@ def test_nothing_but_the_checkpoint_stays_behind(dataset: Dataset, parts: Split,
 @pytest.mark.parametrize(
     ("count", "epochs", "batch_size"),
     [
-        pytest.param(54_000, 20, 256, id="Fashion-MNIST as the preset says"),
+        pytest.param(54_000, 16, 256, id="Fashion-MNIST as the preset says"),
         pytest.param(1_293, 75, 64, id="the digits in smaller batches and more epochs"),
         pytest.param(42, 300, 8, id="a few images in the smallest batches"),
         pytest.param(2, 1_500, 8, id="two images, one step an epoch"),
