@@ -7,6 +7,7 @@ Every epoch ends with a checkpoint, replaced in one rename; the random numbers o
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import sys
 import time
@@ -129,7 +130,7 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
             _save(work / CHECKPOINT, parts, history, identity, epoch + 1)
     if not fabric.is_global_zero:
         sys.exit()
-    return Fitted(averaged.cpu().eval(), history, f"{fabric.world_size} x {fabric.device.type}, {_precision()}")
+    return Fitted(averaged.cpu().eval(), history, f"{_hardware(fabric)}, {_precision()}")
 
 
 def schedule(count: int, recipe: Recipe) -> tuple[int, int]:
@@ -137,6 +138,12 @@ def schedule(count: int, recipe: Recipe) -> tuple[int, int]:
     batch_size = min(recipe.batch_size, max(8, 2 ** int(math.log2(max(1, count // 20)) if count >= 20 else 3)))
     steps_per_epoch = max(1, count // batch_size)
     return max(recipe.epochs, math.ceil(recipe.min_steps / steps_per_epoch)), batch_size
+
+
+def _hardware(fabric: Fabric) -> str:
+    if fabric.device.type == "cuda":
+        return f"{fabric.world_size} x {torch.cuda.get_device_name(fabric.device)}"
+    return f"{os.cpu_count()} CPU cores ({torch.get_num_threads()} threads)"
 
 
 def _precision() -> Any:
