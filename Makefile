@@ -46,6 +46,10 @@ test-slow: setup ## the slow suites: trainings, the whole test set over HTTP
 test-gpu: setup ## what needs an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
 
+.PHONY: chaos
+chaos: setup ## crashes, floods and fuzz against a real server; writes docs/reliability.md from the run
+	$(BIN)/python -m pytest tests/chaos -m "chaos or not chaos" --reliability docs/reliability.md $(ARGS)
+
 .PHONY: train
 train: setup ## train the default bundle; ARGS="--preset quick" and other options are passed on
 	$(BIN)/python -m training fashion-mnist $(ARGS)
