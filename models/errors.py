@@ -5,6 +5,7 @@ TandemError
 ├── StoreError           a name or version that the store does not have
 ├── DeviceError          a device or precision was asked for and cannot be used
 └── ClientError          the caller's fault, or the caller's wish that cannot be met now
+    ├── Unauthorized     no API key, or one that is not known
     ├── BadRequest       malformed body
     ├── BadImage         damaged or empty image
     ├── TooLarge         body, part count or pixels over the limit
@@ -45,6 +46,12 @@ class ClientError(TandemError):
     def detail(self) -> str:
         """What was wrong, the value seen and the limit, in one sentence."""
         return str(self)
+
+
+class Unauthorized(ClientError):
+    """An API key is needed, and the request has none or one that is not known; the message never shows it."""
+
+    code = "unauthorized"
 
 
 class BadRequest(ClientError):

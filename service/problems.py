@@ -8,7 +8,7 @@ from http import HTTPStatus
 import pydantic_core
 from starlette.responses import Response
 
-from models.errors import ClientError, Overloaded, TandemError
+from models.errors import ClientError, Overloaded, TandemError, Unauthorized
 from service.schemas import ItemError, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -16,6 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS = {
     "bad_request": 400,
     "bad_image": 400,
+    "unauthorized": 401,
     "not_found": 404,
     "method_not_allowed": 405,
     "too_large": 413,
@@ -31,8 +32,13 @@ CODES = {status: code for code, status in STATUS.items() if code != "bad_image"}
 
 def problem_of(error: TandemError) -> Response:
     """The response to a request that failed as a whole."""
-    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else None
-    return problem(code_of(error), str(error), headers)
+    return problem(code_of(error), str(error), _headers_of(error))
+
+
+def _headers_of(error: TandemError) -> Mapping[str, str]:
+    if isinstance(error, Overloaded):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else {}
 
 
 def item_error(error: TandemError) -> ItemError:

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from models import errors
-from models.errors import BadImage, BundleError, ClientError, Overloaded, TandemError
+from models.errors import BadImage, BundleError, ClientError, Overloaded, TandemError, Unauthorized
 from service.batcher import WorkFailed
 from service.problems import CODES, MEDIA_TYPE, STATUS, code_of, item_error, problem, problem_of
 
 DOCUMENTED = {
+    "Unauthorized": (401, "unauthorized"),
     "BadRequest": (400, "bad_request"),
     "BadImage": (400, "bad_image"),
     "TooLarge": (413, "too_large"),
@@ -50,6 +51,11 @@ def test_what_is_not_the_clients_fault_is_internal(error: TandemError) -> None:
 def test_an_overloaded_server_says_when_to_try_again() -> None:
     assert problem_of(Overloaded("full", retry_after_s=7)).headers["retry-after"] == "7"
     assert "retry-after" not in problem_of(BadImage("x")).headers
+
+
+def test_who_has_no_key_is_told_the_scheme() -> None:
+    assert problem_of(Unauthorized("no key")).headers["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in problem_of(BadImage("x")).headers
 
 
 def test_one_image_among_several_has_code_and_detail_in_its_place() -> None:
