@@ -8,23 +8,25 @@ from typing import Any
 import bentoml
 
 from models.errors import TandemError
+from models.store import resolve
 from service.bodies import Submission, read_instances
+from service.champion import Champion
 from service.engine import Engine
 from service.gate import Gate
-from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.preflight import check_before_start
 from service.problems import problem_of
-from service.routes import build_routes, respond_predictions
+from service.routes import build_routes, decide
 from service.schemas import Instance
-from service.settings import Settings, SettingsError
+from service.settings import Settings
+from service.worker import Worker
 
 # BentoML's decorator wants the number of workers when the class is defined.
 try:
     settings = Settings.from_environment()
-except SettingsError as error:
+    worker = Worker.of(settings)
+except TandemError as error:
     raise SystemExit(f"tandem cannot start: {error}") from error
-metrics = Metrics()
 routes = build_routes()
 
 
@@ -53,7 +55,15 @@ class HybridService:
     """Images in, decisions out: a deep network perceives, classical models decide."""
 
     def __init__(self) -> None:
-        self.pipeline = Pipeline(Engine.load(settings), settings, metrics)
+        path = resolve(settings.bundle)
+        self.pipeline = Pipeline(Engine.load(settings, path), worker)
+        self.champion = Champion(
+            settings.bundle,
+            path,
+            load=lambda candidate: Engine.load(settings, candidate),
+            replace=self.pipeline.replace,
+            observe=worker.metrics.model_changed,
+        )
         routes.state.pipeline = self.pipeline
 
     @bentoml.on_deployment
@@ -66,16 +76,15 @@ class HybridService:
     async def start(self) -> None:
         """Begins to answer, once the golden check has passed in this process."""
         quieten_collector()
+        worker.lifecycle.listen()
         self.pipeline.start()
+        self.champion.start()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         """Finishes what is queued."""
+        await self.champion.stop()
         self.pipeline.close()
-
-    async def __is_ready__(self) -> bool:
-        """What `/readyz` tells."""
-        return self.pipeline.ready
 
     @bentoml.api(route="/predict")
     async def predict(self, instances: list[Instance]) -> dict[str, Any]:
@@ -86,13 +95,12 @@ class HybridService:
         """
         try:
             items = read_instances([instance.model_dump() for instance in instances], settings.max_images)
-            answers = await self.pipeline.run(items, decide=True)
-            response = respond_predictions(self.pipeline, Submission(items), answers, {})
+            response = await decide(self.pipeline, self.pipeline.served, Submission(items), {})
         except TandemError as error:  # BentoML would make a 500 of it
             response = problem_of(error)
         return response  # type: ignore[return-value]  # BentoML passes a ready response on
 
 
 HybridService.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made a bentoml.Service of the class
-    Gate, routes=routes, max_body_bytes=settings.max_body_bytes, metrics=metrics
+    Gate, routes=routes, worker=worker
 )

@@ -18,14 +18,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from models.errors import DeadlineExceeded, Overloaded, TandemError
+from models.errors import DeadlineExceeded, TandemError
 
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Reason = Literal["full", "idle", "next"]
+"""Why a batch was run as it is: no more would fit; the device was idle; it gathered while the one before it ran."""
 
 PREFETCHED_BATCHES = 1
 
@@ -50,10 +53,19 @@ class _Group(Generic[Item, Result]):
         """Whether a result computed from now on would be of use."""
         return self.deadline > now and not self.done.done()
 
-    def expire(self) -> None:
-        if not self.done.done():
-            waited_ms = (time.monotonic() - self.queued_at) * 1000
-            self.done.set_exception(DeadlineExceeded(f"no result within the deadline, after {waited_ms:.0f} ms"))
+    def expired(self) -> DeadlineExceeded:
+        waited_ms = (time.monotonic() - self.queued_at) * 1000
+        return DeadlineExceeded(f"the deadline passed while the image waited, for {waited_ms:.0f} ms")
+
+    def deliver(self, index: int, result: Result | TandemError) -> None:
+        if self.done.done():
+            return
+        self.results[index] = result
+        self.remaining -= 1
+        if isinstance(result, DeadlineExceeded):
+            self.done.set_exception(result)
+        elif self.remaining == 0:
+            self.done.set_result(None)
 
 
 # An item, the group it belongs to and its position there.
@@ -64,26 +76,24 @@ class Batcher(Generic[Item, Result]):
     """Runs items in batches.
 
     Args:
-        run: computes a batch: items and the seconds that each has waited, in; one result each, out.
+        run: computes a batch: items, the seconds that each has waited and the reason, in; one result each, out.
         max_batch: items in one run.
-        max_queue: items that may wait.
         threaded: run on a thread, with a batch prefetched; else on the event loop.
     """
 
     def __init__(
         self,
-        run: Callable[[list[Item], list[float]], Sequence[Result]],
+        run: Callable[[list[Item], list[float], Reason], Sequence[Result]],
         *,
         max_batch: int,
-        max_queue: int,
         threaded: bool,
     ) -> None:
         self._compute = run
         self._max_batch = max_batch
-        self._max_queue = max_queue
         self._queue: deque[_Entry[Item, Result]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="device") if threaded else None
         self._in_flight = 0
+        self._gathered = False
         self._scheduled = False
 
     def close(self) -> None:
@@ -107,25 +117,16 @@ class Batcher(Generic[Item, Result]):
             For each item its result, or WorkFailed.
 
         Raises:
-            Overloaded: the queue has no room for all items; none was queued.
-            DeadlineExceeded: the deadline passed before all results were there; what had not started is dropped.
+            DeadlineExceeded: the deadline had passed when the items' turn came; they were not run. A caller that
+                stops waiting, being cancelled, has what is not yet running dropped, too.
         """
         if not items:
             return []
-        waiting = len(self._queue)
-        if waiting + len(items) > self._max_queue:
-            raise Overloaded(
-                f"{waiting} images are waiting and {len(items)} more exceed the limit of {self._max_queue}"
-            )
         loop = asyncio.get_running_loop()
         group: _Group[Item, Result] = _Group(len(items), deadline, loop.create_future())
         self._queue.extend((item, group, index) for index, item in enumerate(items))
-        timer = loop.call_later(max(0.0, deadline - group.queued_at), group.expire)
         self._schedule(loop)
-        try:
-            await group.done
-        finally:
-            timer.cancel()
+        await group.done
         return group.results  # type: ignore[return-value]
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -137,13 +138,15 @@ class Batcher(Generic[Item, Result]):
     def _start_batches(self, loop: asyncio.AbstractEventLoop) -> None:
         self._scheduled = False
         if self._thread is None:
-            self._deliver(*self._run(self._take()))
+            batch = self._take()
+            self._deliver(*self._run(batch, self._reason(batch, busy=self._gathered)))
+            self._gathered = bool(self._queue)
             if self._queue:
                 self._schedule(loop)  # not at once: sockets are served between batches
             return
         while self._in_flight <= PREFETCHED_BATCHES and (batch := self._take()):
+            future = self._thread.submit(self._run, batch, self._reason(batch, busy=self._in_flight > 0))
             self._in_flight += 1
-            future = self._thread.submit(self._run, batch)
             future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done, loop))
 
     def _finish(
@@ -155,36 +158,44 @@ class Batcher(Generic[Item, Result]):
         self._deliver(*done.result())
         self._start_batches(loop)
 
+    def _reason(self, batch: list[_Entry[Item, Result]], *, busy: bool) -> Reason:
+        if len(batch) == self._max_batch:
+            return "full"
+        return "next" if busy else "idle"
+
     def _take(self) -> list[_Entry[Item, Result]]:
-        """The next batch; what nobody waits for any more is dropped."""
+        """The next batch; what has expired or nobody waits for any more is dropped."""
         now = time.monotonic()
         batch: list[_Entry[Item, Result]] = []
         while self._queue and len(batch) < self._max_batch:
             entry = self._queue.popleft()
             if entry[1].is_waiting(now):
                 batch.append(entry)
+            else:
+                entry[1].deliver(entry[2], entry[1].expired())
         return batch
 
     def _run(
-        self, batch: list[_Entry[Item, Result]]
+        self, batch: list[_Entry[Item, Result]], reason: Reason
     ) -> tuple[list[_Entry[Item, Result]], Sequence[Result | TandemError]]:
         """The batch and its results; where it fails as a whole, each item is run alone."""
         now = time.monotonic()
-        batch = [entry for entry in batch if entry[1].is_waiting(now)]  # a prefetched batch may have expired meanwhile
+        expired = [entry for entry in batch if not entry[1].is_waiting(now)]  # a prefetched batch may have, meanwhile
+        if expired:
+            ran, results = self._run([entry for entry in batch if entry[1].is_waiting(now)], reason)
+            return [*ran, *expired], [*results, *(entry[1].expired() for entry in expired)]
         if not batch:
             return [], []
         try:
-            return batch, self._compute([entry[0] for entry in batch], [now - entry[1].queued_at for entry in batch])
+            waited_s = [now - entry[1].queued_at for entry in batch]
+            return batch, self._compute([entry[0] for entry in batch], waited_s, reason)
         except Exception:  # whatever the runtime raises must reach the one who sent it, not end the server
             if len(batch) > 1:
-                alone = [self._run([entry]) for entry in batch]
+                alone = [self._run([entry], reason) for entry in batch]
                 return [entry for part, _ in alone for entry in part], [one for _, part in alone for one in part]
             logger.exception("an item could not be computed")
             return batch, [WorkFailed("the image could not be computed; the server's log has the details")]
 
     def _deliver(self, batch: list[_Entry[Item, Result]], results: Sequence[Result | TandemError]) -> None:
         for (_, group, index), result in zip(batch, results, strict=True):
-            group.results[index] = result
-            group.remaining -= 1
-            if group.remaining == 0 and not group.done.done():
-                group.done.set_result(None)
+            group.deliver(index, result)

@@ -20,6 +20,9 @@ from models.errors import BadImage, BadRequest, ClientError, TooLarge, Unsupport
 
 Columns = dict[str, Any]
 
+JSON_VALUES = 256
+"""Values that a JSON document may hold for each image that it may hold."""
+
 _ACCEPTED = "image/*, application/octet-stream, multipart/form-data or application/json"
 
 
@@ -63,8 +66,17 @@ def read_instances(instances: Sequence[Any], max_images: int) -> list[Item]:
     return [_read_instance(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
 
 
+def check_native_body(body: bytes, max_images: int) -> None:
+    """Refuses a body for BentoML's own route that BentoML would answer less well, or take long to refuse.
+
+    Raises:
+        BadRequest, TooLarge: as `read_submission`.
+    """
+    _read_json(body, max_images)
+
+
 def _read_json(body: bytes, max_images: int) -> list[Item]:
-    document = _parse_json(body, "the body")
+    document = _parse_json(body, "the body", max_images)
     if not isinstance(document, dict) or set(document) != {"instances"} or not isinstance(document["instances"], list):
         raise BadRequest(f'the body must be {{"instances": [...]}}; got {_shape(document)}')
     return read_instances(document["instances"], max_images)
@@ -159,7 +171,7 @@ def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
     """One object for all images, or a list of one object for each."""
     if data is None:
         return [{}] * count
-    document = _parse_json(data, "the part 'columns'")
+    document = _parse_json(data, "the part 'columns'", count)
     if isinstance(document, dict):
         return [document] * count
     if not isinstance(document, list) or len(document) != count:
@@ -184,7 +196,12 @@ def _check_count(count: int, max_images: int, what: str) -> None:
         raise TooLarge(f"the request has {count} or more {what}; the limit is {max_images}")
 
 
-def _parse_json(data: bytes, what: str) -> Any:
+def _parse_json(data: bytes, what: str, max_images: int) -> Any:
+    # Counted before anything is built: 10 MiB of `{},` would become 400 MiB of objects. Base64 has no commas.
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    limit = JSON_VALUES * max_images
+    if values > limit:
+        raise TooLarge(f"{what} has about {values} JSON values; the limit for {max_images} images is {limit}")
     try:
         # NaN and infinity are let through here, to be refused by name where they stand in a column
         return pydantic_core.from_json(data, allow_inf_nan=True)

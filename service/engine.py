@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,14 +63,18 @@ class Engine:
         """Seconds to embed and decide on one image alone."""
 
     @classmethod
-    def load(cls, settings: Settings) -> Engine:
-        """Opens the bundle that the settings name, on the device that they name.
+    def load(cls, settings: Settings, path: Path | None = None) -> Engine:
+        """Opens a bundle on the device that the settings name.
+
+        Args:
+            settings: device, precision, batch size.
+            path: one version's directory; by default the one that the settings' bundle resolves to.
 
         Raises:
             BundleError, StoreError: the bundle is damaged, missing or computes something else.
             DeviceError: device or precision cannot be had.
         """
-        bundle = Bundle.open(resolve(settings.bundle))
+        bundle = Bundle.open(path or resolve(settings.bundle))
         placement = place(bundle, settings.device, settings.precision)
         return cls(bundle, placement, max_batch=settings.max_batch)
 

@@ -54,7 +54,10 @@ class Metrics:
             self._decode.observe(last.decode_s)
             self._queue.observe(last.outcome.queue_s)
 
-    def observe_batch(self, outcomes: Sequence[Outcome]) -> None:
+    def model_changed(self, result: str) -> None:
+        """P."""
+
+    def observe_batch(self, outcomes: Sequence[Outcome], reason: str = "") -> None:
         """Measures one run of the engine."""
         self._batch.observe(len(outcomes))
         self._embed.observe(outcomes[0].embed_s)

@@ -20,6 +20,28 @@ _DESCRIPTION = (
 
 Json = dict[str, Any]
 
+_FAILURES = (400, 401, 413, 415, 429, 431, 503, 504)
+_REQUEST_ID: Json = {
+    "X-Request-Id": {"description": "the request's own, or a new one", "schema": {"type": "string"}},
+}
+_RETRY_AFTER: Json = {
+    "Retry-After": {"description": "seconds until there is likely to be room", "schema": {"type": "integer"}},
+}
+_HEADERS: list[Json] = [
+    {
+        "name": "X-Request-Timeout-Ms",
+        "in": "header",
+        "description": "deadline in milliseconds, where it is to be shorter than the server's",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 600_000},
+    },
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": "an id that the answer and the log repeat",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._~:/+=-]{1,128}$"},
+    },
+]
+
 
 def describe(manifest: Manifest) -> Json:
     """The document for the loaded bundle; its default head's columns stand in the description of `columns`."""
@@ -52,11 +74,12 @@ def _predict(manifest: Manifest) -> Json:
         "parameters": [
             _query("top_k", "show only the k most probable classes", {"minimum": 1, "maximum": classes}),
             _query("timing", "1 adds the milliseconds of each stage", {"enum": [0, 1]}),
+            *_HEADERS,
         ],
         "requestBody": _bodies(),
         "responses": {
-            "200": _content("One prediction, or a list in order", [_ref("Prediction"), _ref("Predictions")]),
-            **_problems(400, 413, 415, 422, 429, 503, 504),
+            "200": _by_model(_content("One prediction, or a list in order", [_ref("Prediction"), _ref("Predictions")])),
+            **_problems(*_FAILURES, 422),
         },
     }
 
@@ -64,15 +87,16 @@ def _predict(manifest: Manifest) -> Json:
 def _embed() -> Json:
     answer = _content("One embedding, or a list in order", [_ref("EmbeddingAnswer"), _ref("EmbeddingsAnswer")])
     answer["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
-    answer["headers"] = {
+    answer["headers"] |= {
         "X-Tandem-Shape": {"description": "N,D of the raw float32 answer", "schema": {"type": "string"}},
         "X-Tandem-Errors": {"description": "rows that are NaN, as index=code", "schema": {"type": "string"}},
     }
     return {
         "operationId": "embed",
         "summary": "Embed one or several images",
+        "parameters": _HEADERS,
         "requestBody": _bodies(),
-        "responses": {"200": answer, **_problems(400, 413, 415, 429, 503, 504)},
+        "responses": {"200": _by_model(answer), **_problems(*_FAILURES)},
     }
 
 
@@ -81,10 +105,11 @@ def _native() -> Json:
         "operationId": "hybrid_service__predict",
         "summary": "The same as BentoML's own clients call it",
         "x-bentoml-name": "predict",
+        "parameters": _HEADERS,
         "requestBody": {"required": True, "content": {"application/json": {"schema": _instances()}}},
         "responses": {
-            "200": _content("Predictions in order", [_ref("Predictions")]),
-            **_problems(400, 413, 415, 422, 429, 503, 504),
+            "200": _by_model(_content("Predictions in order", [_ref("Predictions")])),
+            **_problems(*_FAILURES, 422),
         },
     }
 
@@ -114,7 +139,7 @@ def _instances() -> Json:
 
 
 def _get(summary: str, media_type: str, schema: Json, failures: list[int] | None = None) -> Json:
-    answer = {"description": summary, "content": {media_type: {"schema": schema}}}
+    answer = {"description": summary, "headers": _REQUEST_ID, "content": {media_type: {"schema": schema}}}
     return {"summary": summary, "responses": {"200": answer, **_problems(*(failures or []))}}
 
 
@@ -124,7 +149,19 @@ def _query(name: str, description: str, schema: Json) -> Json:
 
 def _content(description: str, schemas: list[Json]) -> Json:
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    return {
+        "description": description,
+        "headers": dict(_REQUEST_ID),
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _by_model(answer: Json) -> Json:
+    answer["headers"]["X-Tandem-Model"] = {
+        "description": "name@version of the model that answered",
+        "schema": {"type": "string"},
+    }
+    return answer
 
 
 def _problems(*statuses: int) -> Json:
@@ -134,6 +171,7 @@ def _problems(*statuses: int) -> Json:
     return {
         str(status): {
             "description": " or ".join(by_status[status]),
+            "headers": _REQUEST_ID | (_RETRY_AFTER if status == 429 else {}),
             "content": {MEDIA_TYPE: {"schema": _ref("Problem")}},
         }
         for status in statuses

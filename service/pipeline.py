@@ -11,23 +11,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from models.errors import ClientError, NotReady, TandemError
+from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError, TooLarge
 from models.headers import Header
 from models.manifest import ColumnValue
 from models.pixels import decode, read_checked_header
-from service.batcher import Batcher
 from service.bodies import Item
 from service.engine import Engine, Outcome, Work
-from service.metrics import Metrics
-from service.settings import Settings
+from service.served import Served
+from service.worker import Worker
 
 # A request of so few pixels and bytes is decoded in place: that costs less than handing it to a thread and back.
 INLINE_PIXELS = 32 * 1024
 INLINE_BYTES = 32 * 1024
 DECODE_THREADS = 2
 
-# A whole batch may hold up the event loop for so long; a slower engine gets a thread.
-INLINE_BATCH_S = 0.02
+# What one image costs a process beside the engine, for estimates: reading and writing a request, decoding a pixel.
+IMAGE_S = 0.0003
+PIXEL_S = 10e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,83 +48,135 @@ class Answer:
 
 
 class Pipeline:
-    """Decoder, queue and engine of one process."""
+    """Decoder, queue and engine of one process.
 
-    def __init__(self, engine: Engine, settings: Settings, metrics: Metrics) -> None:
-        self.engine = engine
-        self.settings = settings
+    Args:
+        engine: the first model's.
+        worker: settings, metrics and admission of the process.
+    """
+
+    def __init__(self, engine: Engine, worker: Worker) -> None:
+        self.settings = worker.settings
         self.ready = False
-        self._metrics = metrics
-        self._batcher: Batcher[Work, Outcome] = Batcher(
-            self._run_batch,
-            max_batch=settings.max_batch,
-            max_queue=settings.max_queue,
-            threaded=engine.device != "cpu" or engine.image_s * settings.max_batch > INLINE_BATCH_S,
-        )
+        self._metrics = worker.metrics
+        self._admission = worker.admission
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
+        self._served = Served(engine, self._metrics)
+
+    @property
+    def served(self) -> Served:
+        """The model that serves now; a request asks once and keeps it.
+
+        Raises:
+            NotReady: none does.
+        """
+        if not self.ready:
+            raise NotReady("the server is starting or draining; try again")
+        return self._served
 
     def start(self) -> None:
         """Begins to answer."""
         self.ready = True
 
+    def replace(self, engine: Engine) -> None:
+        """Has all requests that begin from now on answered by another engine."""
+        self._served = Served(engine, self._metrics)
+
     def close(self) -> None:
-        """Finishes what is queued and stops."""
+        """Finishes what is running and stops."""
         self.ready = False
-        self._batcher.close()
+        self._served.close()
         self._decoders.shutdown()
 
-    async def run(self, items: Sequence[Item], *, decide: bool) -> list[Answer | TandemError]:
+    async def run(
+        self, served: Served, items: Sequence[Item], *, deadline: float, decide: bool
+    ) -> list[Answer | TandemError]:
         """Answers the items in order, each alone: an answer or what was wrong with it.
 
+        Args:
+            served: the model.
+            items: the request's images.
+            deadline: a time of `time.monotonic()`.
+            decide: whether decisions are wanted, or embeddings alone.
+
         Raises:
-            Overloaded, DeadlineExceeded, NotReady: nothing could be answered.
+            Overloaded, DeadlineExceeded: nothing could be answered.
         """
-        if not self.ready:
-            raise NotReady("the server is starting or draining; try again")
-        deadline = time.monotonic() + self.settings.deadline_ms / 1000
-        prepared = await self._prepare(items, decide)
-        works = [work for work, _ in prepared if isinstance(work, Work)]
-        outcomes = iter(await self._batcher.submit(works, deadline))
+        checked = self._check(served, items, decide)
+        good = [one for one in checked if isinstance(one, Admitted)]
+        cost_s = sum(self._cost_s(served, one) for one in good)
+        with self._admission.admitted(len(good), cost_s, deadline):
+            prepared = await self._decode(served, checked, deadline)
+            works = [work for work, _ in prepared if isinstance(work, Work)]
+            outcomes = iter(await served.run(works, deadline))
         answers: list[Answer | TandemError] = []
         for work, decode_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
             answers.append(Answer(outcome, decode_s) if isinstance(outcome, Outcome) else outcome)
-        self._metrics.observe_images(answers)
         return answers
 
-    def _run_batch(self, works: list[Work], waited_s: list[float]) -> list[Outcome]:
-        outcomes = self.engine.run(works, waited_s)
-        self._metrics.observe_batch(outcomes)
-        return outcomes
+    def _cost_s(self, served: Served, image: Admitted) -> float:
+        return IMAGE_S + served.engine.image_s + PIXEL_S * image.header.pixels
 
-    async def _prepare(self, items: Sequence[Item], decide: bool) -> list[tuple[Work | ClientError, float]]:
-        """Checks all, then decodes in place what is small, in a thread what is not."""
-        admitted = [self._admit(item, decide) for item in items]
-        good = [one for one in admitted if isinstance(one, Admitted)]
-        if (
-            sum(one.header.pixels for one in good) <= INLINE_PIXELS
-            and sum(len(one.image) for one in good) <= INLINE_BYTES
-        ):
-            return [self._decode(one) for one in admitted]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._decoders, lambda: [self._decode(one) for one in admitted])
+    def _check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Admitted | ClientError]:
+        """Reads headers and columns; the images of a request share the limit of pixels."""
+        left = self.settings.max_pixels
+        checked: list[Admitted | ClientError] = []
+        for item in items:
+            one = self._check_one(served, item, decide)
+            if isinstance(one, Admitted):
+                if one.header.pixels > left:
+                    one = TooLarge(
+                        f"the image has {one.header.pixels} pixels, and those before it leave {left} of the "
+                        f"request's {self.settings.max_pixels}; send it in a request of its own"
+                    )
+                else:
+                    left -= one.header.pixels
+            checked.append(one)
+        return checked
 
-    def _admit(self, item: Item, decide: bool) -> Admitted | ClientError:
+    def _check_one(self, served: Served, item: Item, decide: bool) -> Admitted | ClientError:
         if isinstance(item.image, ClientError):
             return item.image
         try:
             header = read_checked_header(item.image, self.settings.max_pixels)
-            columns = self.engine.head.spec.check_columns(item.columns) if decide else None
+            columns = served.engine.head.spec.check_columns(item.columns) if decide else None
         except ClientError as error:
             return error
         return Admitted(item.image, header, columns)
 
-    def _decode(self, admitted: Admitted | ClientError) -> tuple[Work | ClientError, float]:
-        if isinstance(admitted, ClientError):
-            return admitted, 0.0
-        started = time.perf_counter()
-        try:
-            pixels = decode(admitted.image, self.engine.manifest.input, admitted.header)
-        except ClientError as error:
-            return error, 0.0
-        return Work(pixels, admitted.columns), time.perf_counter() - started
+    async def _decode(
+        self, served: Served, checked: Sequence[Admitted | ClientError], deadline: float
+    ) -> list[tuple[Work | ClientError, float]]:
+        """Decodes in place what is small, in a thread what is not."""
+        good = [one for one in checked if isinstance(one, Admitted)]
+        if (
+            sum(one.header.pixels for one in good) <= INLINE_PIXELS
+            and sum(len(one.image) for one in good) <= INLINE_BYTES
+        ):
+            return [_decode(served, one) for one in checked]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._decoders, _decode_in_time, served, checked, deadline)
+
+
+def _decode_in_time(
+    served: Served, checked: Sequence[Admitted | ClientError], deadline: float
+) -> list[tuple[Work | ClientError, float]]:
+    """Decodes, and gives up between two images once the deadline has passed."""
+    decoded = []
+    for one in checked:
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded("the deadline passed before the image was decoded")
+        decoded.append(_decode(served, one))
+    return decoded
+
+
+def _decode(served: Served, admitted: Admitted | ClientError) -> tuple[Work | ClientError, float]:
+    if isinstance(admitted, ClientError):
+        return admitted, 0.0
+    started = time.perf_counter()
+    try:
+        pixels = decode(admitted.image, served.engine.manifest.input, admitted.header)
+    except ClientError as error:
+        return error, 0.0
+    return Work(pixels, admitted.columns), time.perf_counter() - started

@@ -23,6 +23,7 @@ STATUS = {
     "unsupported_type": 415,
     "bad_columns": 422,
     "overloaded": 429,
+    "headers_too_large": 431,
     "internal": 500,
     "not_ready": 503,
     "deadline_exceeded": 504,

@@ -15,11 +15,13 @@ from starlette.routing import Route
 from models.errors import BadRequest, NotReady, TandemError
 from service import metrics
 from service.bodies import Submission, read_submission
+from service.exchange import CURRENT
 from service.openapi import describe
 from service.pipeline import Answer, Pipeline
 from service.predictions import check_top_k, to_prediction
 from service.problems import code_of, item_error
 from service.schemas import ItemError, Prediction, Timing
+from service.served import Served
 
 FLOAT32 = "application/octet-stream"
 
@@ -39,41 +41,36 @@ def build_routes() -> Starlette:
 
 async def predict(request: Request) -> Response:
     """`POST /v1/predict`: decisions on one or several images."""
-    pipeline = _pipeline(request)
-    options = _read_options(request, pipeline, ("top_k", "timing"))
+    pipeline = pipeline_of(request)
+    served = pipeline.served
+    options = _read_options(request, served, ("top_k", "timing"))
     submission = await _read_body(request, pipeline)
-    answers = await pipeline.run(submission.items, decide=True)
-    return respond_predictions(pipeline, submission, answers, options)
+    return await decide(pipeline, served, submission, options)
 
 
-def respond_predictions(
-    pipeline: Pipeline,
-    submission: Submission,
-    answers: list[Answer | TandemError],
-    options: Mapping[str, int],
-) -> Response:
-    """The JSON answer to `answers`: bare for a bare image, else a list with errors in their places."""
-    _raise_if_alone(answers)
-    shown = [_show(pipeline, answer, options) for answer in answers]
+async def decide(pipeline: Pipeline, served: Served, submission: Submission, options: Mapping[str, int]) -> Response:
+    """The JSON answer to a submission: bare for a bare image, else a list with errors in their places."""
+    answers = await _run(pipeline, served, submission, decide=True)
+    shown = [_show(served, answer, options) for answer in answers]
     return _json(shown[0] if submission.single else {"predictions": shown})
 
 
 async def embed(request: Request) -> Response:
     """`POST /v1/embed`: embeddings as JSON, or as raw float32 where the caller accepts that."""
-    pipeline = _pipeline(request)
-    _read_options(request, pipeline, ())
+    pipeline = pipeline_of(request)
+    served = pipeline.served
+    _read_options(request, served, ())
     submission = await _read_body(request, pipeline)
-    answers = await pipeline.run(submission.items, decide=False)
-    _raise_if_alone(answers)
+    answers = await _run(pipeline, served, submission, decide=False)
     if FLOAT32 in request.headers.get("accept", ""):
-        return _raw(answers, pipeline.engine.manifest.embedding_width)
+        return _raw(answers, served.engine.manifest.embedding_width)
     shown = [item_error(a) if isinstance(a, TandemError) else a.outcome.embedding.tolist() for a in answers]
     return _json({"embedding": shown[0]} if submission.single else {"embeddings": shown})
 
 
 async def models(request: Request) -> Response:
     """`GET /v1/models`: the loaded bundle's manifest, less its file list."""
-    return _json(_pipeline(request).engine.manifest.model_dump(mode="json", exclude={"files"}))
+    return _json(pipeline_of(request).served.engine.manifest.model_dump(mode="json", exclude={"files"}))
 
 
 async def prometheus(_: Request) -> Response:
@@ -83,10 +80,15 @@ async def prometheus(_: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """`GET /docs.json`: the OpenAPI description that BentoML's page shows."""
-    return _json(describe(_pipeline(request).engine.manifest))
+    return _json(describe(pipeline_of(request).served.engine.manifest))
 
 
-def _pipeline(request: Request) -> Pipeline:
+def pipeline_of(request: Request) -> Pipeline:
+    """The pipeline that the service set when it started.
+
+    Raises:
+        NotReady: it has not yet.
+    """
     pipeline: Pipeline | None = getattr(request.app.state, "pipeline", None)
     if pipeline is None:
         raise NotReady("the server is starting; try again")
@@ -98,7 +100,20 @@ async def _read_body(request: Request, pipeline: Pipeline) -> Submission:
     return read_submission(content_type, await request.body(), pipeline.settings.max_images)
 
 
-def _read_options(request: Request, pipeline: Pipeline, known: tuple[str, ...]) -> dict[str, int]:
+async def _run(
+    pipeline: Pipeline, served: Served, submission: Submission, *, decide: bool
+) -> list[Answer | TandemError]:
+    """The answers; in a request of one image, that image's error is the request's."""
+    exchange = CURRENT.get()
+    answers = await pipeline.run(served, submission.items, deadline=exchange.deadline, decide=decide)
+    exchange.answers = answers
+    if len(answers) == 1 and isinstance(answers[0], TandemError):
+        raise answers[0]
+    exchange.model = served.name
+    return answers
+
+
+def _read_options(request: Request, served: Served, known: tuple[str, ...]) -> dict[str, int]:
     """The query's options; a misspelt one is an error, since its wish would silently not come true."""
     if not request.scope["query_string"]:
         return {}
@@ -106,7 +121,7 @@ def _read_options(request: Request, pipeline: Pipeline, known: tuple[str, ...]) 
     for name, text in request.query_params.multi_items():
         if name not in known:
             raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
-        options[name] = check_top_k(text, pipeline.engine.head.spec) if name == "top_k" else _read_flag(name, text)
+        options[name] = check_top_k(text, served.engine.head.spec) if name == "top_k" else _read_flag(name, text)
     return options
 
 
@@ -116,20 +131,11 @@ def _read_flag(name: str, text: str) -> int:
     return int(text)
 
 
-def _raise_if_alone(answers: list[Answer | TandemError]) -> None:
-    """In a request of one image, that image's error is the request's."""
-    if len(answers) == 1 and isinstance(answers[0], TandemError):
-        raise answers[0]
-
-
-def _show(pipeline: Pipeline, answer: Answer | TandemError, options: Mapping[str, int]) -> Prediction | ItemError:
+def _show(served: Served, answer: Answer | TandemError, options: Mapping[str, int]) -> Prediction | ItemError:
     if isinstance(answer, TandemError):
         return item_error(answer)
-    engine = pipeline.engine
     assert answer.outcome.probabilities is not None
-    prediction = to_prediction(
-        answer.outcome.probabilities, engine.head.spec, engine.manifest.model, options.get("top_k")
-    )
+    prediction = to_prediction(answer.outcome.probabilities, served.engine.head.spec, served.name, options.get("top_k"))
     if options.get("timing"):
         prediction["timing_ms"] = _timing(answer)
     return prediction

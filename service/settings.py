@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Images in one run of the embedder."""
     max_queue: int = Field(default=1024, ge=1, le=1_000_000)
-    """Images that may wait in one process; requests beyond are refused with 429."""
+    """Images admitted and not yet answered in one process; requests beyond are refused with 429."""
     deadline_ms: int = Field(default=10_000, ge=1, le=600_000)
     """Time from a request's arrival to its last result, in milliseconds; then 504."""
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024, le=1024**3)
@@ -58,13 +58,19 @@ class Settings(BaseSettings):
     """Width times height of one image."""
     max_images: int = Field(default=256, ge=1, le=65_536)
     """Parts or instances in one request."""
+    max_buffered_bytes: int = Field(default=256 * 1024 * 1024, ge=1024, le=1024**4)
+    """Request bodies that one process holds at once; requests beyond are refused with 429."""
+    api_keys_file: Path | None = None
+    """Hashes of the keys that callers must show one of; without it everybody is served."""
+    access_log: bool = True
+    """One JSON line on stdout for each request."""
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Reads the environment.
 
         Raises:
-            SettingsError: an unknown `TANDEM_` variable, or a value that its field refuses.
+            SettingsError: an unknown `TANDEM_` variable, a value that its field refuses, or two that contradict.
         """
         known = {PREFIX + name.upper() for name in cls.model_fields}
         for name in sorted(os.environ):
@@ -73,8 +79,19 @@ class Settings(BaseSettings):
                     f"unknown setting {name}={os.environ[name]!r}; known are {', '.join(sorted(known))}"
                 )
         try:
-            return cls()
+            settings = cls()
         except ValidationError as error:
             first = error.errors()[0]
             name = PREFIX + str(first["loc"][0]).upper()
             raise SettingsError(f"{name}={first['input']!r}: {first['msg']}") from error
+        settings._check_room("max_queue", "max_images")
+        settings._check_room("max_buffered_bytes", "max_body_bytes")
+        return settings
+
+    def _check_room(self, room: str, request: str) -> None:
+        """A request that is legal by itself must fit into an idle server."""
+        if getattr(self, room) < getattr(self, request):
+            raise SettingsError(
+                f"{PREFIX}{room.upper()}={getattr(self, room)} is less than {PREFIX}{request.upper()}="
+                f"{getattr(self, request)}, so that a request of that size would never be admitted"
+            )

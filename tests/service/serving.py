@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import json
 import threading
 import time
@@ -15,12 +16,15 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from service.app import metrics
+import service.app
+from service.admission import Admission
 from service.engine import Engine, Outcome, Work
 from service.gate import Gate
+from service.lifecycle import Lifecycle
 from service.pipeline import Pipeline
 from service.routes import build_routes
 from service.settings import Settings
+from service.worker import Worker
 from tests.tiny_bundle import GREYS, solid_image
 
 PATIENCE_S = 10.0
@@ -37,23 +41,36 @@ def settings_of(path: Path, **changes: Any) -> Settings:
     return Settings(bundle=path, **{"device": "cpu", "workers": 1, **changes})
 
 
+def worker_of(path: Path, **changes: Any) -> Worker:
+    """A worker's parts; the metrics are the process' own, since names are registered once."""
+    settings = settings_of(path, **changes)
+    return dataclasses.replace(
+        service.app.worker,
+        settings=settings,
+        admission=Admission(max_images=settings.max_queue, max_bytes=settings.max_buffered_bytes),
+        lifecycle=Lifecycle(),
+        access_log=None,
+    )
+
+
 @contextlib.asynccontextmanager
 async def serving(engine: Engine, **settings: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Pipeline]]:
     """A client of gate, routes and a started pipeline."""
-    pipeline = Pipeline(engine, settings_of(Path("unused"), **settings), metrics)
+    worker = worker_of(Path("unused"), **settings)
+    pipeline = Pipeline(engine, worker)
     routes = build_routes()
     routes.state.pipeline = pipeline
     pipeline.start()
     try:
-        async with client_of(routes, pipeline.settings.max_body_bytes) as client:
+        async with client_of(routes, worker) as client:
             yield client, pipeline
     finally:
         pipeline.close()
 
 
-def client_of(routes: Starlette, max_body_bytes: int = 10 * 1024 * 1024) -> httpx.AsyncClient:
+def client_of(routes: Starlette, worker: Worker) -> httpx.AsyncClient:
     """A client of routes behind the gate."""
-    gate = Gate(routes, routes=routes, max_body_bytes=max_body_bytes, metrics=metrics)
+    gate = Gate(routes, routes=routes, worker=worker)
     return httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://tandem", timeout=PATIENCE_S)
 
 
@@ -130,7 +147,7 @@ class HeldEngine(Engine):
         self.batches: list[int] = []
         self.release.set()
         super().__init__(*args, **kwargs)
-        self.image_s = 1.0
+        self.image_s = 0.03
         self.hold()
 
     def hold(self) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from models.errors import DeadlineExceeded, Overloaded, TandemError
-from service.batcher import Batcher, WorkFailed
+from models.errors import DeadlineExceeded, TandemError
+from service.batcher import Batcher, Reason, WorkFailed
 from tests.service.serving import PATIENCE_S, until
 
 BAD = -1
@@ -25,6 +25,7 @@ class Work:
 
     def __init__(self, *, held: bool = False) -> None:
         self.batches: list[list[int]] = []
+        self.reasons: list[Reason] = []
         self.waited: list[float] = []
         self.threads: set[int] = set()
         self.entered = threading.Event()
@@ -32,8 +33,9 @@ class Work:
         if not held:
             self.release.set()
 
-    def __call__(self, items: Sequence[int], waited_s: Sequence[float]) -> list[int]:
+    def __call__(self, items: Sequence[int], waited_s: Sequence[float], reason: Reason) -> list[int]:
         self.batches.append(list(items))
+        self.reasons.append(reason)
         self.waited.extend(waited_s)
         self.threads.add(threading.get_ident())
         self.entered.set()
@@ -48,7 +50,7 @@ class Work:
 
 @asynccontextmanager
 async def batching(work: Work, *, threaded: bool = False, **limits: int) -> AsyncIterator[Batcher[int, int]]:
-    batcher: Batcher[int, int] = Batcher(work, **{"max_batch": 4, "max_queue": 100, **limits}, threaded=threaded)
+    batcher: Batcher[int, int] = Batcher(work, **{"max_batch": 4, **limits}, threaded=threaded)
     try:
         yield batcher
     finally:
@@ -165,43 +167,58 @@ def test_an_empty_group_needs_no_device() -> None:
     run(test)
 
 
-def test_the_queue_refuses_exactly_what_exceeds_it() -> None:
+def test_work_that_expires_in_the_queue_is_never_computed() -> None:
     async def test() -> None:
-        async with busy(max_batch=1, max_queue=5) as (work, batcher, tasks):
-            tasks += [submitted(batcher, [item]) for item in range(8)]
-            await until(lambda: sum(task.done() for task in tasks) == 3)
-            assert batcher.depth == 5
+        async with busy() as (work, batcher, tasks):
+            patient, late = submitted(batcher, [2]), submitted(batcher, [98, 99], seconds=0.02)
+            expired_at = time.monotonic() + 0.02
+            await until(lambda: time.monotonic() > expired_at)
             work.release.set()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert results[2:7] == [[0], [10], [20], [30], [40]]
-        assert [type(result) for result in results[7:]] == [Overloaded] * 3
-        assert "5 images are waiting and 1 more exceed the limit of 5" in str(results[7])
+            assert await asyncio.gather(*tasks, patient) == [[0], [10], [20]]
+            with pytest.raises(DeadlineExceeded, match=r"passed while the image waited, for \d+ ms"):
+                await late
+        assert work.batches == [[0], [1], [2]]
+
+    run(test)
+
+
+def test_work_that_expires_between_prefetch_and_run_is_never_computed() -> None:
+    async def test() -> None:
+        work = Work(held=True)
+        async with batching(work, threaded=True) as batcher:
+            first = submitted(batcher, [0])
+            await work.taken()
+            late = submitted(batcher, [99], seconds=0.02)
+            expired_at = time.monotonic() + 0.02
+            await until(lambda: time.monotonic() > expired_at)
+            assert batcher.depth == 0
+            work.release.set()
+            assert await first == [0]
+            with pytest.raises(DeadlineExceeded):
+                await late
+        assert work.batches == [[0]]
 
     run(test)
 
 
 @either
-def test_a_group_that_does_not_fit_leaves_nothing_in_the_queue(threaded: bool) -> None:
+def test_a_batch_says_why_it_was_run(threaded: bool) -> None:
+    async def test() -> list[Reason]:
+        work = Work()
+        async with batching(work, max_batch=2, threaded=threaded) as batcher:
+            await batcher.submit([1, 2, 3], later())
+            await batcher.submit([4], later())
+        return work.reasons
+
+    assert run(test) == ["full", "next", "idle"]
+
+
+def test_a_batch_that_gathered_while_another_ran_says_so() -> None:
     async def test() -> None:
-        async with batching(Work(), max_queue=3, threaded=threaded) as batcher:
-            with pytest.raises(Overloaded, match="0 images are waiting and 4 more exceed the limit of 3"):
-                await batcher.submit([1, 2, 3, 4], later())
-            assert batcher.depth == 0
-            assert await batcher.submit([1, 2, 3], later()) == [10, 20, 30]
-
-    run(test)
-
-
-def test_work_that_expires_in_the_queue_is_answered_at_its_deadline_and_never_computed() -> None:
-    async def test() -> None:
-        async with busy() as (work, batcher, tasks):
-            patient = submitted(batcher, [2])
-            with pytest.raises(DeadlineExceeded, match=r"within the deadline, after \d+ ms"):
-                await submitted(batcher, [98, 99], seconds=0.02)
-            assert not patient.done()
+        async with busy() as (work, _, tasks):
             work.release.set()
-            assert await asyncio.gather(*tasks, patient) == [[0], [10], [20]]
-        assert work.batches == [[0], [1], [2]]
+            await asyncio.gather(*tasks)
+        assert work.reasons == ["idle", "next"]
 
     run(test)
 
@@ -261,7 +278,7 @@ def test_the_queued_work_of_a_caller_who_went_away_is_dropped() -> None:
 def test_close_waits_for_the_batches_that_are_running() -> None:
     async def test() -> None:
         work = Work(held=True)
-        batcher: Batcher[int, int] = Batcher(work, max_batch=4, max_queue=10, threaded=True)
+        batcher: Batcher[int, int] = Batcher(work, max_batch=4, threaded=True)
         task = submitted(batcher, [0])
         await work.taken()
         work.release.set()

@@ -148,7 +148,7 @@ def test_json_is_known_by_its_content_type_whatever_follows(content_type: str) -
         pytest.param(b"", "the body is not JSON", id="nothing"),
         pytest.param(b"{", "the body is not JSON", id="half an object"),
         pytest.param(b"\xff\xfe", "the body is not JSON", id="bytes that are not UTF-8"),
-        pytest.param(b"[" * 100_000, "the body is not JSON", id="brackets without end"),
+        pytest.param(b"[" * 1000, "the body is not JSON", id="brackets without end"),
         pytest.param(b'{"instances": [1' + b"0" * 5000 + b"]}", "the body is not JSON", id="a number of 5000 digits"),
         pytest.param(b'"\\ud800"', "the body is not JSON", id="half a surrogate pair"),
         pytest.param(b"null", "got NoneType 'None'", id="null"),

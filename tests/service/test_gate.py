@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,8 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import BadImage, TooLarge
-from service.app import metrics
 from service.gate import Gate
+from tests.service.serving import worker_of
 
 LIMIT = 1000
 LENGTH = "content-length"
@@ -26,7 +28,9 @@ class Exchange:
     """One request sent through the gate to an application."""
 
     def __init__(self, app: ASGIApp, *, limit: int = LIMIT) -> None:
-        self.gate = Gate(app, routes=Starlette(), max_body_bytes=limit, metrics=metrics)
+        worker = worker_of(Path("unused"))
+        settings = worker.settings.model_copy(update={"max_body_bytes": limit})
+        self.gate = Gate(app, routes=Starlette(), worker=dataclasses.replace(worker, settings=settings))
         self.sent: list[Message] = []
         self.chunks_read = 0
 
@@ -218,7 +222,8 @@ def test_an_exception_is_an_internal_error_that_tells_the_log_and_not_the_client
     with caplog.at_level(logging.ERROR):
         exchange = Exchange(app)("/v1/embed\nforged line")
     assert "secret" not in exchange.problem(500, "internal")
-    assert caplog.records[0].getMessage() == r"POST '/v1/embed\nforged line' failed"
+    request_id = exchange.headers["x-request-id"]
+    assert caplog.records[0].getMessage() == rf"POST '/v1/embed\nforged line' failed, request {request_id}"
     assert caplog.records[0].exc_info is not None
 
 
@@ -257,7 +262,8 @@ def test_bentomls_native_route_takes_json_alone(content_type: str) -> None:
     "headers", [{}, {"content-type": "application/json"}, {"content-type": "Application/JSON;a=b"}]
 )
 def test_bentomls_native_route_takes_json_however_it_is_named(headers: dict[str, str]) -> None:
-    assert Exchange(echo_ok)("/predict", headers=headers).status == 200
+    body = b'{"instances": [{"image": ""}]}'
+    assert Exchange(echo_ok)("/predict", chunks=[body[:9], body[9:]], headers=headers).body == b"fine"
 
 
 def test_anything_but_http_passes_through() -> None:
@@ -266,7 +272,8 @@ def test_anything_but_http_passes_through() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(Gate(app, routes=Starlette(), max_body_bytes=1, metrics=metrics)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    gate = Gate(app, routes=Starlette(), worker=worker_of(Path("unused")))
+    asyncio.run(gate({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]
 
 

@@ -80,6 +80,10 @@ def test_random_paths_and_methods_add_no_series(engine: Engine) -> None:
         "/v1/embed",
         "/v1/models",
         "/predict",
+        "/docs.json",
+        "/livez",
+        "/readyz",
+        "/healthz",
         "other",
     }
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
+import re
 import threading
+import time
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +18,13 @@ import pytest
 from PIL import Image
 
 import service.pipeline
-from models.errors import BadColumns, BadImage, ClientError, DeadlineExceeded, NotReady, Overloaded, TandemError
+from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
 from models.manifest import InputSpec
 from models.pixels import Pixels, decode
-from service.app import metrics
 from service.bodies import Item
 from service.engine import Engine
 from service.pipeline import Answer, Pipeline
-from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine, settings_of, until
+from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of
 from tests.tiny_bundle import CLASSES, solid_image
 
 
@@ -29,7 +32,7 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
     """The result of `test` with a pipeline that is closed afterwards."""
 
     async def main() -> Any:
-        pipeline = Pipeline(engine, settings_of(Path("unused"), **settings), metrics)
+        pipeline = Pipeline(engine, worker_of(Path("unused"), **settings))
         if started:
             pipeline.start()
         try:
@@ -42,8 +45,14 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
     return asyncio.run(main())
 
 
+async def asked(
+    pipeline: Pipeline, items: Sequence[Item], *, decide: bool = True, seconds: float = PATIENCE_S
+) -> list[Answer | TandemError]:
+    return await pipeline.run(pipeline.served, items, deadline=time.monotonic() + seconds, decide=decide)
+
+
 def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Answer | TandemError]:
-    return run(engine, lambda pipeline: pipeline.run(items, decide=decide))
+    return run(engine, lambda pipeline: asked(pipeline, items, decide=decide))
 
 
 def label(answer: Answer | TandemError) -> str:
@@ -129,7 +138,7 @@ def test_before_the_start_and_after_the_end_nothing_is_answered(engine: Engine) 
         for _ in range(2):
             assert not pipeline.ready
             with pytest.raises(NotReady, match="starting or draining"):
-                await pipeline.run([Item(MID, {})], decide=True)
+                await asked(pipeline, [Item(MID, {})])
             pipeline.close()
 
     run(engine, test, started=False)
@@ -137,28 +146,70 @@ def test_before_the_start_and_after_the_end_nothing_is_answered(engine: Engine) 
 
 def test_a_full_queue_refuses_with_its_length_and_limit(held_engine: HeldEngine) -> None:
     async def test(pipeline: Pipeline) -> list[Any]:
-        tasks = [asyncio.create_task(pipeline.run([Item(MID, {})], decide=True))]
+        tasks = [asyncio.create_task(asked(pipeline, [Item(MID, {})]))]
         await held_engine.wait_until_entered()
-        tasks += [asyncio.create_task(pipeline.run([Item(MID, {})], decide=True)) for _ in range(4)]
+        tasks += [asyncio.create_task(asked(pipeline, [Item(MID, {})])) for _ in range(4)]
         await until(lambda: any(task.done() for task in tasks))
         held_engine.release.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     results = run(held_engine, test, max_batch=1, max_queue=2)
     refused = [result for result in results if isinstance(result, Overloaded)]
-    assert str(refused[0]) == "2 images are waiting and 1 more exceed the limit of 2"
-    assert len(refused) < 4
+    assert str(refused[0]) == "2 images are being answered and 1 more exceed the limit of 2"
+    assert len(refused) == 3
     assert not [result for result in results if isinstance(result, Exception) and result not in refused]
 
 
 def test_a_deadline_that_passes_in_the_queue_is_an_error_and_the_work_is_not_done(held_engine: HeldEngine) -> None:
     async def test(pipeline: Pipeline) -> None:
-        for _ in range(4):  # running, prefetched, and two that never start
-            with pytest.raises(DeadlineExceeded, match=r"within the deadline, after \d+ ms"):
-                await pipeline.run([Item(MID, {})], decide=True)
+        running = asyncio.create_task(asked(pipeline, [Item(MID, {})]))
+        await held_engine.wait_until_entered()
+        waiting = [asyncio.create_task(asked(pipeline, [Item(MID, {})], seconds=0.3)) for _ in range(3)]
+        expired_at = time.monotonic() + 0.3
+        await until(lambda: time.monotonic() > expired_at)
+        held_engine.release.set()
+        await running
+        for found in await asyncio.gather(*waiting, return_exceptions=True):
+            assert re.fullmatch(r"the deadline passed while the image waited, for \d+ ms", str(found))
 
-    run(held_engine, test, max_batch=1, deadline_ms=30)
-    assert len(held_engine.batches) <= 2
+    run(held_engine, test, max_batch=1)
+    assert held_engine.batches == [1]
+
+
+def test_a_request_begun_with_one_model_ends_with_it(held_engine: HeldEngine, priced_engine: Engine) -> None:
+    async def test(pipeline: Pipeline) -> None:
+        before = pipeline.served
+        running = asyncio.create_task(asked(pipeline, [Item(BRIGHT, {})]))
+        await held_engine.wait_until_entered()
+        pipeline.replace(priced_engine)
+        assert (before.name, pipeline.served.engine) == (held_engine.manifest.model, priced_engine)
+        held_engine.release.set()
+        assert label((await running)[0]) == "bright"
+        assert isinstance((await asked(pipeline, [Item(DARK, {"shift": "x"})]))[0], BadColumns)
+
+    run(held_engine, test)
+
+
+def test_a_model_that_was_replaced_is_forgotten_with_its_last_request(tiny_path: Path, engine: Engine) -> None:
+    old = Engine.load(settings_of(tiny_path))
+    gone = weakref.ref(old)
+
+    async def test(pipeline: Pipeline) -> None:
+        await asked(pipeline, [Item(MID, {})])
+        pipeline.replace(engine)
+        await asked(pipeline, [Item(MID, {})])
+
+    run(old, test)
+    del old
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_images_of_a_request_share_the_limit_of_pixels(engine: Engine) -> None:
+    image = solid_image(128, size=(100, 100))
+    found = run(engine, lambda pipeline: asked(pipeline, [Item(image, {})] * 3 + [Item(MID, {})]), max_pixels=25_000)
+    assert [type(answer) for answer in found] == [Answer, Answer, TooLarge, Answer]
+    assert "leave 5000 of the request's 25000" in str(found[2])
 
 
 def test_a_quick_engine_on_a_cpu_runs_on_the_event_loop_and_a_slow_one_on_a_thread(

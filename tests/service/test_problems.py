@@ -12,9 +12,9 @@ from service.batcher import WorkFailed
 from service.problems import CODES, MEDIA_TYPE, STATUS, code_of, item_error, problem, problem_of
 
 DOCUMENTED = {
-    "Unauthorized": (401, "unauthorized"),
     "BadRequest": (400, "bad_request"),
     "BadImage": (400, "bad_image"),
+    "Unauthorized": (401, "unauthorized"),
     "TooLarge": (413, "too_large"),
     "UnsupportedType": (415, "unsupported_type"),
     "BadColumns": (422, "bad_columns"),

@@ -40,6 +40,7 @@ from tests.service.serving import (
     problem,
     serving,
     until,
+    worker_of,
 )
 from tests.tiny_bundle import CLASSES, GREYS, solid_image
 
@@ -226,10 +227,10 @@ class TestSeveralImages:
                 busy = [asyncio.create_task(send(MID))]
                 await held_engine.wait_until_entered()
                 busy.append(asyncio.create_task(send(MID)))  # prefetched
-                await until(lambda: pipeline._batcher.depth == 1)
-                await until(lambda: pipeline._batcher.depth == 0)
+                await until(lambda: pipeline.served.depth == 1)
+                await until(lambda: pipeline.served.depth == 0)
                 tasks = [asyncio.create_task(send(image)) for image in images]
-                await until(lambda: pipeline._batcher.depth == 32)
+                await until(lambda: pipeline.served.depth == 32)
                 held_engine.release.set()
                 await asyncio.gather(*busy)
                 return await asyncio.gather(*tasks)
@@ -477,10 +478,10 @@ class TestPressure:
 
         responses = asyncio.run(test())
         refused = [response for response in responses if response.status_code == 429]
-        assert refused
+        assert len(refused) == 4
         assert {response.status_code for response in responses} == {200, 429}
         detail = problem(refused[0], 429, "overloaded")
-        assert detail == "2 images are waiting and 1 more exceed the limit of 2"
+        assert detail == "2 images are being answered and 1 more exceed the limit of 2"
         assert int(refused[0].headers["retry-after"]) >= 1
 
     def test_a_passed_deadline_is_504(self, held_engine: HeldEngine) -> None:
@@ -507,7 +508,7 @@ class TestPressure:
     )
     def test_a_server_that_starts_is_503(self, method: str, url: str) -> None:
         async def test() -> httpx.Response:
-            async with client_of(build_routes()) as client:
+            async with client_of(build_routes(), worker_of(Path("unused"))) as client:
                 return await client.request(method, url)
 
         problem(asyncio.run(test()), 503, "not_ready")

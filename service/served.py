@@ -1,0 +1,54 @@
+"""bundle ──▶ `Served`: a model that answers requests, its engine and the queue in front of it.
+
+A request takes the model that serves when it begins and keeps it to its end, so that a change of the model in between
+never mixes two. A model that was replaced is gone with the last request that holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.errors import TandemError
+from service.batcher import Batcher, Reason
+from service.engine import Engine, Outcome, Work
+from service.metrics import Metrics
+
+# A whole batch may hold up the event loop for so long; a slower engine gets a thread.
+INLINE_BATCH_S = 0.02
+
+
+class Served:
+    """One bundle on its device.
+
+    Args:
+        engine: checked and warmed up.
+        metrics: where its batches are measured.
+    """
+
+    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+        def run(works: list[Work], waited_s: list[float], reason: Reason) -> list[Outcome]:
+            outcomes = engine.run(works, waited_s)
+            metrics.observe_batch(outcomes, reason)
+            return outcomes
+
+        self.engine = engine
+        self.name = engine.manifest.model
+        """`name@version`"""
+        self._batcher: Batcher[Work, Outcome] = Batcher(
+            run,
+            max_batch=engine.max_batch,
+            threaded=engine.device != "cpu" or engine.image_s * engine.max_batch > INLINE_BATCH_S,
+        )
+
+    @property
+    def depth(self) -> int:
+        """Images that wait for the engine."""
+        return self._batcher.depth
+
+    async def run(self, works: Sequence[Work], deadline: float) -> list[Outcome | TandemError]:
+        """Embeds and decides; raises and returns as `Batcher.submit`."""
+        return await self._batcher.submit(works, deadline)
+
+    def close(self) -> None:
+        """Waits for the batches that are running; call when nobody waits for results any more."""
+        self._batcher.close()
