@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from models.errors import BadRequest, TandemError, TooLarge
-from service.admission import Admission
 from service.problems import CODES, MEDIA_TYPE, code_of, problem, problem_of
+from service.worker import Worker
 
 if TYPE_CHECKING:
     from service.pipeline import Answer
@@ -42,15 +42,14 @@ class Exchange:
 
     Args:
         scope, receive, send: of ASGI.
-        limit_bytes: of the body.
-        deadline_ms: the server's; the request's own header may shorten it.
-        admission: where the bytes of the body are held.
+        worker: what the process has once: limits, and where the bytes of the body are held.
     """
 
     __slots__ = (
         "_admission",
         "_body",
         "_body_complete",
+        "_lifecycle",
         "_limit_bytes",
         "_receive",
         "_replaced",
@@ -71,22 +70,20 @@ class Exchange:
         "status",
     )
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, *, limit_bytes: int, deadline_ms: int, admission: Admission
-    ) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, worker: Worker) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = self._read_request_id()
         self.started = time.monotonic()
-        self.deadline = self.started + deadline_ms / 1000
-        """A time of `time.monotonic()`."""
+        self.deadline = self.started + worker.settings.deadline_ms / 1000
+        """A time of `time.monotonic()`; the request's own header may have shortened it."""
         self.status = 0
         self.code = ""
         """Of the problem that was sent; empty where the request was answered."""
         self.received_bytes = 0
         self.sent_bytes = 0
         self.closing = False
-        """Whether the connection ends with the response."""
+        """Whether the connection ends with the response, though the server does not drain."""
         self.key: str | None = None
         """Name of the API key that was shown."""
         self.model: str | None = None
@@ -95,8 +92,9 @@ class Exchange:
         """What was found for each image."""
         self._receive = receive
         self._send = send
-        self._limit_bytes = limit_bytes
-        self._admission = admission
+        self._limit_bytes = worker.settings.max_body_bytes
+        self._admission = worker.admission
+        self._lifecycle = worker.lifecycle
         self._body_complete = False
         self._too_large: TooLarge | None = None
         self._replaced: Message | None = None
@@ -104,15 +102,15 @@ class Exchange:
 
     # ---------------------------------------------------------------- coming in
 
-    def read_deadline(self) -> None:
-        """Takes the caller's deadline over where it is the shorter one.
+    def read_deadline(self) -> bool:
+        """Takes the caller's deadline over where it is the shorter one; whether the request names one.
 
         Raises:
             BadRequest: not a whole number of milliseconds from 1 to 600,000.
         """
         text = self.headers.get(TIMEOUT)
         if text is None:
-            return
+            return False
         if not text.isdigit() or len(text) > 6 or int(text) not in _TIMEOUT_MS:
             shown = text[:40].decode("latin-1")
             raise BadRequest(
@@ -120,6 +118,7 @@ class Exchange:
                 f"{_TIMEOUT_MS[-1]}; got {shown!r}"
             )
         self.deadline = min(self.deadline, self.started + int(text) / 1000)
+        return True
 
     def check_content_length(self) -> None:
         """Refuses by the announced length, before a byte of the body is read."""
@@ -235,7 +234,7 @@ class Exchange:
         headers = [*start.get("headers", ()), (REQUEST_ID, self.request_id)]
         if self.model is not None:
             headers.append((MODEL, self.model.encode("latin-1", "replace")))
-        if self.closing or (not self._body_complete and self._has_body):
+        if self.closing or self._lifecycle.draining or (not self._body_complete and self._has_body):
             headers.append((b"connection", b"close"))  # what is left of the body would be taken for a request
         start["headers"] = headers
 

@@ -56,15 +56,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        settings, lifecycle = self.worker.settings, self.worker.lifecycle
-        exchange = Exchange(
-            scope,
-            receive,
-            send,
-            limit_bytes=settings.max_body_bytes,
-            deadline_ms=settings.deadline_ms,
-            admission=self.worker.admission,
-        )
+        lifecycle = self.worker.lifecycle
+        exchange = Exchange(scope, receive, send, self.worker)
         CURRENT.set(exchange)
         lifecycle.enter()
         try:
@@ -79,15 +72,15 @@ class Gate:
     async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         """Everything between request and response; no error but a lost connection leaves it."""
         path = scope["path"]
-        exchange.closing = self.worker.lifecycle.draining
         try:
             if path in PROBES:
                 await exchange.respond(self._probe(scope))
                 return
-            exchange.read_deadline()
-            async with asyncio.timeout_at(exchange.deadline):
+            async with asyncio.timeout_at(exchange.deadline) as timeout:
                 try:
-                    await self._admit(scope, exchange)
+                    if exchange.read_deadline():
+                        timeout.reschedule(exchange.deadline)
+                    self._admit(scope, exchange)
                 except TandemError as error:
                     await self._refuse(exchange, error)
                 else:
@@ -121,7 +114,7 @@ class Gate:
                 return problem("not_ready", "the server is starting")
         return PlainTextResponse("\n")
 
-    async def _admit(self, scope: Scope, exchange: Exchange) -> None:
+    def _admit(self, scope: Scope, exchange: Exchange) -> None:
         """Refuses by what is known before the body is read.
 
         Raises:
@@ -137,6 +130,7 @@ class Gate:
             self.worker.admission.check(exchange.deadline)
 
     async def _refuse(self, exchange: Exchange, error: TandemError) -> None:
+        """Refuses before the body was read."""
         await exchange.discard_body()
         await exchange.fail(error)
 

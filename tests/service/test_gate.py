@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import hashlib
 import json
 import logging
+import re
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import BadImage, TooLarge
 from service.gate import Gate
+from service.keys import ApiKeys
 from tests.service.serving import worker_of
 
 LIMIT = 1000
@@ -27,12 +31,15 @@ LENGTH = "content-length"
 class Exchange:
     """One request sent through the gate to an application."""
 
-    def __init__(self, app: ASGIApp, *, limit: int = LIMIT) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int = LIMIT, deadline_ms: int = 10_000) -> None:
         worker = worker_of(Path("unused"))
-        settings = worker.settings.model_copy(update={"max_body_bytes": limit})
+        settings = worker.settings.model_copy(update={"max_body_bytes": limit, "deadline_ms": deadline_ms})
         self.gate = Gate(app, routes=Starlette(), worker=dataclasses.replace(worker, settings=settings))
         self.sent: list[Message] = []
         self.chunks_read = 0
+
+    async def deliver(self, message: Message) -> None:
+        self.sent.append(message)
 
     def __call__(
         self,
@@ -54,10 +61,7 @@ class Exchange:
             self.chunks_read += 1
             return {"type": "http.request", "body": chunk, "more_body": leaves or self.chunks_read < len(chunks)}
 
-        async def send(message: Message) -> None:
-            self.sent.append(message)
-
-        asyncio.run(self.gate(scope, receive, send))
+        asyncio.run(self.gate(scope, receive, self.deliver))
         return self
 
     @property
@@ -290,3 +294,229 @@ def test_probes_are_not_counted(path: str) -> None:
     Exchange(echo_ok)(path)
     assert count("other", 200) == before
     assert count(path, 200) == 0
+
+
+# ---------------------------------------------------------------- what every response carries
+
+
+@pytest.mark.parametrize("given", ["a", "A.b_c~d:e/f+g=h-9", "x" * 128])
+def test_a_request_keeps_its_id(given: str) -> None:
+    assert Exchange(echo_ok)(headers={"x-request-id": given}).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", [None, "", "x" * 129, "a b", "a\nb", "ä", 'a"b'])
+def test_a_request_without_a_proper_id_gets_a_new_one(given: str | None) -> None:
+    headers = {} if given is None else {"x-request-id": given}
+    found = {Exchange(echo_ok)(headers=headers).headers["x-request-id"] for _ in range(2)}
+    assert len(found) == 2
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in found)
+
+
+def test_errors_and_probes_carry_the_id_too() -> None:
+    headers = {"x-request-id": "mine"}
+    for exchange in (
+        Exchange(fixed(PlainTextResponse("", 404)))(headers=headers),
+        Exchange(echo_ok)(headers={**headers, LENGTH: "5000"}),
+        Exchange(echo_ok)("/livez", "GET", headers=headers),
+    ):
+        assert exchange.headers["x-request-id"] == "mine"
+
+
+# ---------------------------------------------------------------- probes
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_process_that_answers_is_alive(path: str, method: str) -> None:
+    assert Exchange(echo_ok)(path, method).status == 200
+
+
+def test_a_process_without_a_model_is_not_ready() -> None:
+    assert Exchange(echo_ok)("/readyz", "GET").problem(503, "not_ready") == "the server is starting"
+
+
+def test_a_probe_is_no_place_to_post_to() -> None:
+    exchange = Exchange(echo_ok)("/readyz", "POST")
+    assert exchange.problem(405, "method_not_allowed") == "POST is not allowed on '/readyz'"
+    assert exchange.headers["allow"] == "GET, HEAD"
+
+
+# ---------------------------------------------------------------- draining
+
+
+def test_a_server_that_drains_takes_no_new_work_and_closes_its_connections() -> None:
+    exchange = Exchange(echo_ok)
+    exchange.gate.worker.lifecycle.draining = True
+    assert "the server is draining" in exchange().problem(503, "not_ready")
+    assert exchange.headers["connection"] == "close"
+
+
+def test_while_the_server_drains_probes_tell_so() -> None:
+    for path, status in (("/readyz", 503), ("/livez", 200)):
+        exchange = Exchange(echo_ok)
+        exchange.gate.worker.lifecycle.draining = True
+        assert exchange(path, "GET").status == status
+        assert exchange.headers["connection"] == "close"
+
+
+def test_an_answer_under_way_when_draining_begins_is_given_and_closes_the_connection() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange.gate.worker.lifecycle.draining = True
+        await echo_ok(scope, receive, send)
+
+    exchange = Exchange(app)
+    assert exchange().status == 200
+    assert exchange.headers["connection"] == "close"
+
+
+def test_the_requests_in_flight_are_counted() -> None:
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(exchange.gate.worker.lifecycle.in_flight)
+        raise ValueError
+
+    exchange = Exchange(app)
+    exchange()
+    assert seen == [1]
+    assert exchange.gate.worker.lifecycle.in_flight == 0
+
+
+# ---------------------------------------------------------------- deadline
+
+
+async def never(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_request_may_shorten_its_deadline() -> None:
+    started = time.monotonic()
+    detail = Exchange(never)(headers={"x-request-timeout-ms": "50"}).problem(504, "deadline_exceeded")
+    assert re.fullmatch(r"no result within the deadline, after \d+ ms", detail)
+    assert 0.05 <= time.monotonic() - started < 1.0
+
+
+def test_a_request_cannot_lengthen_its_deadline() -> None:
+    exchange = Exchange(never, deadline_ms=50)
+    exchange(headers={"x-request-timeout-ms": "600000"}).problem(504, "deadline_exceeded")
+
+
+def test_a_body_that_does_not_arrive_in_time_ends_request_and_connection() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await never(scope, receive, send)  # as uvicorn's receive waits
+
+    exchange = Exchange(app, deadline_ms=50)(chunks=[b"x"], leaves=True, headers={LENGTH: "10"})
+    exchange.problem(504, "deadline_exceeded")
+    assert exchange.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("given", ["0", "600001", "-1", "1.5", "", "ten", "1" * 20])
+def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(given: str) -> None:
+    detail = Exchange(echo_ok)(headers={"x-request-timeout-ms": given}).problem(400, "bad_request")
+    assert "from 1 to 600000; got" in detail
+
+
+# ---------------------------------------------------------------- admission
+
+
+def test_a_full_server_refuses_before_the_body_is_read() -> None:
+    exchange = Exchange(echo_ok)
+    admission = exchange.gate.worker.admission
+    with admission.admitted(admission.max_images, 0.0, 1e9):
+        exchange(chunks=[b"x"] * 3)
+    exchange.problem(429, "overloaded")
+    assert int(exchange.headers["retry-after"]) >= 1
+    assert exchange.chunks_read == 0
+
+
+def test_the_connection_of_a_refused_request_is_kept_where_its_body_is_small() -> None:
+    exchange = Exchange(echo_ok)
+    admission = exchange.gate.worker.admission
+    with admission.admitted(admission.max_images, 0.0, 1e9):
+        exchange(headers={LENGTH: "3"}, chunks=[b"x"] * 3)
+    exchange.problem(429, "overloaded")
+    assert exchange.chunks_read == 3
+    assert "connection" not in exchange.headers
+
+
+def test_a_full_server_answers_everything_but_inference() -> None:
+    exchange = Exchange(echo_ok)
+    admission = exchange.gate.worker.admission
+    with admission.admitted(admission.max_images, 0.0, 1e9):
+        assert exchange("/v1/models", "GET").status == 200
+
+
+def test_the_bytes_of_a_body_are_held_while_the_request_lasts() -> None:
+    seen = []
+
+    def answer(request: Request) -> Response:
+        seen.append(exchange.gate.worker.admission.bytes)
+        return PlainTextResponse("fine")
+
+    exchange = Exchange(answering(answer))
+    exchange(chunks=[b"x" * 300, b"x" * 300])
+    assert seen == [600]
+    assert exchange.gate.worker.admission.bytes == 0
+
+
+def test_a_body_for_which_there_is_no_room_is_refused() -> None:
+    exchange = Exchange(echo_ok)
+    admission = exchange.gate.worker.admission
+    admission.hold(admission.max_bytes - 100)
+    assert "bytes of requests are held" in exchange(chunks=[b"x" * 300]).problem(429, "overloaded")
+    assert admission.bytes == admission.max_bytes - 100
+
+
+# ---------------------------------------------------------------- API keys
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Exchange:
+    file = tmp_path / "keys"
+    file.write_text(f"robot sha256:{hashlib.sha256(b'secret').hexdigest()}\n")
+    exchange = Exchange(echo_ok)
+    exchange.gate.worker = dataclasses.replace(exchange.gate.worker, keys=ApiKeys.open(file))
+    return exchange
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic c2VjcmV0"}])
+def test_without_a_known_key_a_request_is_401(keyed: Exchange, headers: dict[str, str]) -> None:
+    keyed(headers=headers).problem(401, "unauthorized")
+    assert keyed.headers["www-authenticate"] == "Bearer"
+
+
+def test_with_a_known_key_a_request_is_answered(keyed: Exchange) -> None:
+    assert keyed(headers={"authorization": "Bearer secret"}).status == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/metrics"])
+def test_probes_and_metrics_need_no_key(keyed: Exchange, path: str) -> None:
+    assert keyed(path, "GET").status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs.json", "/v1/models", "/predict", "/static_content/x"])
+def test_everything_else_needs_one(keyed: Exchange, path: str) -> None:
+    keyed(path, "GET").problem(401, "unauthorized")
+
+
+# ---------------------------------------------------------------- callers that go away, frameworks that wander
+
+
+def test_a_caller_who_is_gone_when_the_answer_is_sent_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async def gone(message: Message) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    exchange = Exchange(echo_ok)
+    exchange.deliver = gone
+    before = count("/v1/predict", 499)
+    exchange()
+    assert caplog.records == []
+    assert count("/v1/predict", 499) == before + 1
+
+
+def test_a_framework_redirects_nobody() -> None:
+    answer = Response("", 307, {"location": "http://evil.example/v1/predict"})
+    exchange = Exchange(fixed(answer))("/v1/predict/", "GET")
+    exchange.problem(404, "not_found")
+    assert "location" not in exchange.headers
