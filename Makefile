@@ -28,11 +28,12 @@ serve: .venv/.serve-$(ORT) ## serve the committed bundle on PORT (default 3000);
 setup: .venv/.dev-$(ORT) ## install everything for development
 
 .PHONY: check
-check: setup ## lint, types, import rules
+check: setup ## lint, types, import rules, known vulnerabilities in what is pinned
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.audit constraints.txt
 
 .PHONY: test
 test: setup ## unit and integration tests with coverage of models and service
