@@ -60,9 +60,11 @@ loadtest: setup ## start the service and load it for 60 s; ARGS="--max-p99-ms 50
 	$(BIN)/python -m loadtests run --seconds 60 $(ARGS)
 
 .PHONY: bento
-bento: setup ## build a bento, the archive that BentoML deploys; TARGET=cpu (default) or gpu
+bento: setup ## build a bento, the archive that BentoML deploys, with its bill of materials; TARGET=cpu (default) or gpu
 	mkdir -p build
 	$(PIP_COMPILE) --constraint constraints.txt --extra $(or $(TARGET),cpu) --output-file build/requirements.txt pyproject.toml
+	$(PIP_INSTALL) --dry-run --ignore-installed --no-deps --report build/packages.json -r build/requirements.txt
+	$(BIN)/python tools/sbom.py pyproject.toml build/packages.json > build/sbom.json
 	$(BIN)/bentoml build
 
 # Docker where its engine runs, else buildah without one; BUILD_FLAGS are passed on.
