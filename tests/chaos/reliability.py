@@ -65,7 +65,7 @@ class Reliability:
         lines = [
             "# Reliability: what is promised, and what a run of the tests measured",
             "",
-            "Written by `make chaos` from the run itself; do not edit. Each row is measured by a test of `tests/chaos/`,",
+            "Written by `make chaos` from its own run; do not edit. Each row is measured by a test in `tests/chaos/`,",
             "most against the service as `bentoml serve` runs it, over loopback, the load generator on the same cores.",
             "",
             f"- Hardware: {machine.describe()}; load average before the run {self.load_before[0]:.1f}",
