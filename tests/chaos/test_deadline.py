@@ -19,11 +19,13 @@ BUDGETS_MS = (1, 10, 50, 200)
 OVERTIME_MS = 100.0
 EXPIRED = {"429": "overloaded", "504": "deadline_exceeded"}
 REPEATS = 5
+PATIENT_MS = 60_000
+"""The server's own deadline, so that only what a test asks for expires."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("deadline"), workers=1) as started:
+    with serving(tmp_path_factory.mktemp("deadline"), workers=1, deadline_ms=PATIENT_MS) as started:
         warm = started.predict(photo(1024, 768))
         assert warm.status == 200, warm
         yield started
@@ -104,7 +106,7 @@ def test_a_full_queue_is_left_at_the_deadline_and_what_expired_is_not_begun(
     for budget in BUDGETS_MS:
         until(lambda: server.metric("tandem_queue_images") == 0, 10.0, "the queue is empty")
         before = work_done(server)
-        crowd = Plan(server.port, (str(background),), connections=queued, rate=queued * 10, seconds=0.1)
+        crowd = Plan(server.port, (str(background),), connections=queued, rate=queued * 10, seconds=0.1, give_up_s=60.0)
         hurried = Plan(
             server.port,
             (str(probe),),
@@ -144,7 +146,7 @@ def test_expired_work_costs_no_computation(tmp_path: Path, server: Server) -> No
     background, probe = tmp_path / "background", tmp_path / "probe"
     background.write_bytes(photo(3072, 2304))
     probe.write_bytes(photo(3072, 2304, seed=1))
-    crowd = Plan(server.port, (str(background),), connections=40, rate=400, seconds=0.1)
+    crowd = Plan(server.port, (str(background),), connections=40, rate=400, seconds=0.1, give_up_s=60.0)
     hurried = Plan(
         server.port, (str(probe),), connections=200, rate=400, seconds=0.1, delay_s=0.2, timeout_ms=50, give_up_s=30.0
     )

@@ -150,7 +150,9 @@ def test_a_flood_is_answered_in_time_or_refused_at_once(tmp_path: Path) -> None:
     check_codes(seen.levels[3])
     assert seen.latencies(3, "429"), "a flood of three times the capacity must be refused in part"
     assert percentile_ms(seen.latencies(3, "200"), 99) <= DEADLINE_MS
-    assert percentile_ms(seen.latencies(3, "429"), 99) <= 4 * REFUSED_WITHIN_MS
+    late_ms = percentile_ms([sample.lateness_s for sample in seen.levels[3]], 99)
+    refused_ms = percentile_ms(seen.latencies(3, "429"), 99)
+    assert refused_ms <= 4 * REFUSED_WITHIN_MS + late_ms, f"refused p99 {refused_ms:.0f} ms, sent late {late_ms:.0f} ms"
     assert seen.goodput(3) >= 0.6 * seen.capacity
     assert seen.recovery_s <= RECOVERED_WITHIN_S
 
