@@ -1,43 +1,152 @@
-"""what happens ──▶ Prometheus: counters and histograms with bounded labels, over all worker processes."""
+"""what happens ──▶ Prometheus: bounded labels, and the sum over all worker processes, the departed included."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from models.errors import TandemError
-from service.engine import Outcome
-from service.problems import code_of
+from service import rendezvous
+from service.problems import STATUS, code_of
+from service.tallies import Counter, Histogram, Rule, Tally, Totals, read_totals
 
 if TYPE_CHECKING:
     from service.pipeline import Answer
 
+logger = logging.getLogger(__name__)
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SAMPLE_INTERVAL_S = 0.25
+ROUTES = frozenset(
+    {"/v1/predict", "/v1/embed", "/v1/models", "/predict", "/livez", "/readyz", "/healthz", "/metrics", "/docs.json"}
+)
+OTHER = "other"
+STAGES = ("decode", "queue", "embed", "decide")
+REASONS = ("full", "idle", "next")
+CHANGES = ("ok", "refused")
+
+_REQUEST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 30, 60, 120, 600)
+_STAGE_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: its name without `_total`, what it is, and how processes add up."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    rule: Rule = "total"
+    bounds: tuple[float, ...] = ()
+
+
+_FAMILIES = (
+    Family("tandem_requests", "counter", "Requests by route and status.", ("route", "status")),
+    Family("tandem_request_seconds", "histogram", "Time to answer.", ("route",), bounds=_REQUEST_S),
+    Family("tandem_refusals", "counter", "Requests answered with a problem, by its code.", ("code",)),
+    Family("tandem_images", "counter", "Images by result: ok or an error code.", ("result",)),
+    Family("tandem_stage_seconds", "histogram", "Time in each stage.", ("stage",), bounds=_STAGE_S),
+    Family("tandem_batch_images", "histogram", "Images in one run of the embedder.", bounds=_IMAGES),
+    Family("tandem_batches", "counter", "Runs of the embedder by why they began.", ("reason",)),
+    Family("tandem_queue_images", "gauge", "Images admitted and not answered yet.", rule="livesum"),
+    Family("tandem_requests_in_flight", "gauge", "Requests that are being answered.", rule="livesum"),
+    Family("tandem_queue_wait_estimate_seconds", "gauge", "Estimated wait of a new image.", rule="livemax"),
+    Family("tandem_buffered_bytes", "gauge", "Bytes of request bodies held.", rule="livesum"),
+    Family("tandem_connections", "gauge", "Open connections.", rule="livesum"),
+    Family(
+        "tandem_model_info",
+        "gauge",
+        "Workers that serve the model.",
+        ("model", "device", "precision"),
+        rule="livesum",
+    ),
+    Family("tandem_model_changes", "counter", "Live changes of the model by result.", ("result",)),
+    Family("tandem_ready", "gauge", "Workers that are ready.", rule="livesum"),
+    Family("tandem_workers", "gauge", "Workers configured.", rule="livemax"),
+    Family("tandem_deadline_seconds", "gauge", "The server's deadline for a request.", rule="livemax"),
+    Family("tandem_log_lines_dropped", "counter", "Log lines dropped since nobody took them."),
+)
+FAMILIES = {family.name: family for family in _FAMILIES}
+SAMPLED = frozenset(f.name for f in _FAMILIES if not f.labels and f.kind != "histogram")
+"""What `sample` takes."""
 
 
 class Metrics:
-    """The metrics of one process; one instance, since names are registered once a process."""
+    """The metrics of one process. Making it does no I/O: the file is opened by `start` or the first thing counted.
+
+    Each method is called by one thread at a time: `observe_batch` by the device's, `model_changed` and `set_model` by
+    the one that changes models, the others by the event loop's.
+    """
 
     def __init__(self) -> None:
-        self._requests = Counter("tandem_requests", "Requests by route and status.", ["route", "status"])
-        self._latency = Histogram("tandem_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS)
-        self._images = Counter("tandem_images", "Images by result: ok or an error code.", ["result"])
-        self._batch = Histogram("tandem_batch_images", "Images in one run of the embedder.", buckets=_IMAGES)
-        stage = Histogram("tandem_stage_seconds", "Time of a request in each stage.", ["stage"], buckets=_SECONDS)
-        self._decode, self._queue = stage.labels("decode"), stage.labels("queue")
-        self._embed, self._decide = stage.labels("embed"), stage.labels("decide")
-        self._ok = self._images.labels("ok")
+        self._requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._counters: dict[tuple[str, str], Counter] = {}
+        self._latency: dict[str, Histogram] = {}
+        self._models: dict[tuple[str, ...], Counter] = {}
+        self._sources: dict[str, tuple[Counter, Callable[[], float]]] = {}
+        self._stopping = threading.Event()
+        self._sampler: threading.Thread | None = None
+
+    def start(self, *, workers: int, deadline_s: float) -> None:
+        """Shows what is bounded as zeros, and samples four times a second from now on.
+
+        Raises:
+            TallyError: there is no room for the numbers.
+        """
+        for name, label, values in (
+            ("tandem_refusals", "code", STATUS),
+            ("tandem_images", "result", ("ok",)),
+            ("tandem_batches", "reason", REASONS),
+            ("tandem_model_changes", "result", CHANGES),
+        ):
+            assert FAMILIES[name].labels == (label,)
+            for value in values:
+                self._counter(name, value)
+        self.sample({"tandem_workers": lambda: workers, "tandem_deadline_seconds": lambda: deadline_s})
+        if self._sampler is None:
+            self._sampler = threading.Thread(target=self._keep_sampling, name="metrics", daemon=True)
+            self._sampler.start()
+
+    def close(self) -> None:
+        """Ends sampling; the process's gauges vanish, its counters stay."""
+        self._stopping.set()
+        if self._sampler is not None:
+            self._sampler.join()
+        self.sample_now()
+        self._tally.close()
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
-        """Counts a request; `route` must come from a fixed set."""
-        self._requests.labels(route, str(status)).inc()
-        self._latency.labels(route).observe(seconds)
+        """Counts a request; a `route` that is not in `ROUTES` is `other`."""
+        found = self._requests.get((route, status))
+        if found is None:
+            found = self._request(route, status)
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def refused(self, code: str) -> None:
+        """Counts a request that was answered with a problem; an unknown code is `internal`."""
+        self._counter("tandem_refusals", code if code in STATUS else "internal").inc()
+
+    def count_images(self, result: str, count: int = 1) -> None:
+        """Counts images by result: `ok` or the code of an error."""
+        self._counter("tandem_images", result if result in STATUS or result == "ok" else "internal").inc(count)
+
+    def observe_stages(self, decode_s: float, queue_s: float) -> None:
+        """Measures one request before the embedder."""
+        decode, queue = self._before
+        decode.observe(decode_s)
+        queue.observe(queue_s)
 
     def observe_images(self, answers: Sequence[Answer | TandemError]) -> None:
         """Counts the images of one request, and the time of its last answered one before the embedder."""
@@ -45,29 +154,135 @@ class Metrics:
         answered = 0
         for answer in answers:
             if isinstance(answer, TandemError):
-                self._images.labels(code_of(answer)).inc()
+                self.count_images(code_of(answer))
             else:
                 last = answer
                 answered += 1
         if last is not None:
-            self._ok.inc(answered)
-            self._decode.observe(last.decode_s)
-            self._queue.observe(last.outcome.queue_s)
+            self.count_images("ok", answered)
+            self.observe_stages(last.decode_s, last.outcome.queue_s)
+
+    def observe_batch(self, size: int, reason: str, embed_s: float, decide_s: float) -> None:
+        """Measures one run of the engine; `reason` is one of `REASONS`."""
+        images, embed, decide = self._batch
+        images.observe(size)
+        embed.observe(embed_s)
+        decide.observe(decide_s)
+        self._counter("tandem_batches", reason).inc()
 
     def model_changed(self, result: str) -> None:
-        """P."""
+        """Counts a live change of the model, `ok` or `refused`."""
+        self._counter("tandem_model_changes", result).inc()
 
-    def observe_batch(self, outcomes: Sequence[Outcome], reason: str = "") -> None:
-        """Measures one run of the engine."""
-        self._batch.observe(len(outcomes))
-        self._embed.observe(outcomes[0].embed_s)
-        self._decide.observe(outcomes[0].decide_s)
+    def set_model(self, model: str, device: str, precision: str) -> None:
+        """Names what this process serves from now on."""
+        labels = (model, device, precision)
+        if labels not in self._models:
+            self._models[labels] = self._tally.counter("tandem_model_info", labels, "livesum")
+        for known, number in self._models.items():
+            number.set(float(known == labels))
+
+    def sample(self, sources: Mapping[str, Callable[[], float]]) -> None:
+        """Has metrics read from callables, in a thread of its own: a gauge's value, a counter's total so far.
+
+        Raises:
+            KeyError: a name that is not in `SAMPLED`.
+        """
+        for name, source in sources.items():
+            if name not in SAMPLED:
+                raise KeyError(f"{name} is not sampled; known are {', '.join(sorted(SAMPLED))}")
+            former = self._sources.get(name)
+            number = former[0] if former else self._tally.counter(name, (), FAMILIES[name].rule)
+            self._sources[name] = (number, source)
+        self.sample_now()
+
+    def sample_now(self) -> None:
+        """Reads the callables; one that fails is not a number."""
+        for name, (number, source) in list(self._sources.items()):
+            try:
+                number.set(float(source()))
+            except Exception:  # whatever it is, the others must still be sampled
+                logger.exception("%s cannot be sampled", name)
+                self._sources[name] = (number, lambda: math.nan)
+                number.set(math.nan)
+
+    def exposition(self) -> bytes:
+        """The metrics of every worker, this one's gauges as they are now."""
+        self.sample_now()
+        return exposition()
+
+    def _keep_sampling(self) -> None:
+        while not self._stopping.wait(SAMPLE_INTERVAL_S):
+            self.sample_now()
+
+    @cached_property
+    def _tally(self) -> Tally:
+        return Tally.open(rendezvous.directory())
+
+    @cached_property
+    def _stages(self) -> dict[str, Histogram]:
+        return {stage: self._tally.histogram("tandem_stage_seconds", (stage,), _STAGE_S) for stage in STAGES}
+
+    @cached_property
+    def _before(self) -> tuple[Histogram, Histogram]:
+        return self._stages["decode"], self._stages["queue"]
+
+    @cached_property
+    def _batch(self) -> tuple[Histogram, Histogram, Histogram]:
+        images = self._tally.histogram("tandem_batch_images", (), _IMAGES)
+        return images, self._stages["embed"], self._stages["decide"]
+
+    def _counter(self, name: str, label: str) -> Counter:
+        found = self._counters.get((name, label))
+        if found is None:
+            found = self._counters[name, label] = self._tally.counter(name, (label,))
+        return found
+
+    def _request(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Finds or makes a request's numbers; only what is bounded is remembered."""
+        if route not in ROUTES:
+            return self._requests.get((OTHER, status)) or self._remember(OTHER, status)
+        return self._remember(route, status)
+
+    def _remember(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        if route not in self._latency:
+            self._latency[route] = self._tally.histogram("tandem_request_seconds", (route,), _REQUEST_S)
+        found = (self._tally.counter("tandem_requests", (route, str(status))), self._latency[route])
+        self._requests[route, status] = found
+        return found
 
 
 def exposition() -> bytes:
-    """The metrics of every worker, in Prometheus' text format."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
+    """The metrics of every worker, in Prometheus' text format; gauges as of their last sampling."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(_Families(read_totals(rendezvous.directory())))
     return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, totals: Totals) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterator[Metric]:
+        """Each family, with its series in a fixed order."""
+        metrics = {family.name: Metric(family.name, family.help, family.kind) for family in _FAMILIES}
+        for (name, values), numbers in sorted(self._totals.numbers.items()):
+            family = FAMILIES[name]
+            labels = dict(zip(family.labels, values, strict=True))
+            if family.kind == "histogram":
+                _add_histogram(metrics[name], family, labels, numbers)
+            elif family.kind == "counter":
+                metrics[name].add_sample(f"{name}_total", labels, numbers[0])
+            elif not (family.labels and numbers[0] == 0):  # a model that nobody serves any more
+                metrics[name].add_sample(name, labels, numbers[0])
+        yield from (metric for metric in metrics.values() if metric.samples)
+
+
+def _add_histogram(metric: Metric, family: Family, labels: dict[str, str], numbers: Sequence[float]) -> None:
+    count = 0.0
+    for bound, number in zip((*family.bounds, math.inf), numbers, strict=False):  # the last number is the sum
+        count += number
+        le = floatToGoString(bound)  # type: ignore[no-untyped-call]
+        metric.add_sample(f"{family.name}_bucket", {**labels, "le": le}, count)
+    metric.add_sample(f"{family.name}_count", labels, count)
+    metric.add_sample(f"{family.name}_sum", labels, numbers[-1])
