@@ -1,12 +1,236 @@
-"""placeholder."""
+"""timings of a request ──▶ OpenTelemetry spans, where an exporter is configured by OpenTelemetry's own variables.
+
+A span is made after the request, from its timings: the request path measures anyway. Without an exporter nothing
+of OpenTelemetry's SDK is imported here, and `Tracing.from_environment` is None.
+"""
 
 from __future__ import annotations
 
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from models.errors import TandemError
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+logger = logging.getLogger(__name__)
+
+SERVICE_NAME = "tandem"
+EXPORTERS = ("otlp", "console", "none")
+PROTOCOL = "http/protobuf"
+CLOSE_TIMEOUT_S = 5.0
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_OTLP_MODULE = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+_USER_AGENT_CHARACTERS = 200
+# The methods that HTTP's semantic conventions know; others are `_OTHER`, lest callers multiply names.
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+
+
+class TracingError(TandemError):
+    """Tracing is configured and cannot be done as configured."""
+
+
+Headers = Iterable[tuple[bytes, bytes]]
+Stage = tuple[str, int, int]
+"""A stage's name, begin and end, nanoseconds of `time.perf_counter_ns()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a span tells of a request and its response."""
+
+    method: str
+    route: str
+    """The template; `other` where there is none."""
+    path: str
+    status: int
+    """0 where the client went away before an answer."""
+    scheme: str = "http"
+    code: str | None = None
+    """Of the problem document, if it was one."""
+    client: str | None = None
+    request_id: str | None = None
+    images: int = 0
+    model: str | None = None
+
 
 class Tracing:
-    """p."""
+    """Records spans and has them exported from a thread."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        from opentelemetry import trace  # noqa: PLC0415 (only where spans are recorded)
+        from opentelemetry.context import Context  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+        self._trace = trace
+        self._no_parent = Context()
+        self._propagator = TraceContextTextMapPropagator()
+        self._provider = provider
+        self._tracer = provider.get_tracer("tandem")
 
     @classmethod
     def from_environment(cls) -> Tracing | None:
-        """P."""
-        return None
+        """What the variables `OTEL_*` ask for; None where they name no exporter.
+
+        Raises:
+            TracingError: an exporter or protocol that is not known, or one that is not installed.
+        """
+        names = _exporters()
+        if not names:
+            return None
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 (only where spans are recorded)
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+        named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+        resource = Resource.create({} if named else {"service.name": SERVICE_NAME})
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        for name in names:
+            provider.add_span_processor(BatchSpanProcessor(_exporter(name)))
+        return cls(provider)
+
+    def record(
+        self,
+        headers: Headers,
+        exchange: Exchange,
+        *,
+        started_ns: int,
+        ended_ns: int,
+        stages: Sequence[Stage] = (),
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Records a request: one server span, and a child for each stage.
+
+        Args:
+            headers: the request's; `traceparent` and `tracestate` are honoured, the sampling flag included.
+            exchange: what was asked and answered.
+            started_ns: as all times a `time.perf_counter_ns()`.
+            ended_ns: when the response was sent.
+            stages: in any order.
+            attributes: more, by OpenTelemetry's names.
+        """
+        trace = self._trace
+        to_wall = time.time_ns() - time.perf_counter_ns()
+        span = self._tracer.start_span(
+            f"{_method(exchange.method)} {exchange.route}",
+            context=self._parent(headers),
+            kind=trace.SpanKind.SERVER,
+            start_time=started_ns + to_wall,
+        )
+        if span.is_recording():
+            span.set_attributes({**_attributes(exchange, headers), **(attributes or {})})
+            if exchange.status >= 500:
+                span.set_status(trace.StatusCode.ERROR)
+            inside = trace.set_span_in_context(span)
+            for name, begin, end in stages:
+                child = self._tracer.start_span(name, context=inside, start_time=begin + to_wall)
+                child.end(end_time=max(begin, end) + to_wall)
+        span.end(end_time=ended_ns + to_wall)
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Exports what is left; gives up on a collector that does not answer."""
+        closing = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
+        closing.start()
+        closing.join(timeout_s)
+
+    def _parent(self, headers: Headers) -> Context:
+        carrier: dict[str, str] = {}
+        for name, value in headers:
+            if name in (b"traceparent", b"tracestate"):
+                key, text = name.decode(), value.decode("latin-1")
+                if key in carrier:
+                    if key == "traceparent":  # two of them name no parent
+                        return self._no_parent
+                    text = f"{carrier[key]},{text}"
+                carrier[key] = text
+        return self._propagator.extract(carrier, context=self._no_parent)
+
+
+def consecutive(ended_ns: int, seconds: Sequence[tuple[str, float]]) -> list[Stage]:
+    """Stages that followed one another and ended at `ended_ns`, from how long each took, in seconds."""
+    begin = ended_ns - round(sum(took for _, took in seconds) * 1e9)
+    stages = []
+    for name, took in seconds:
+        end = begin + round(took * 1e9)
+        stages.append((name, begin, end))
+        begin = end
+    return stages
+
+
+def _exporters() -> list[str]:
+    """Names of the exporters that the environment asks for, each known and once."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return []
+    default = "otlp" if any(os.environ.get(name) for name in _ENDPOINTS) else "none"
+    names = [name.strip().lower() for name in (os.environ.get("OTEL_TRACES_EXPORTER") or default).split(",")]
+    for name in names:
+        if name not in EXPORTERS:
+            raise TracingError(f"OTEL_TRACES_EXPORTER={name!r} is not known; known are {', '.join(EXPORTERS)}")
+    return [name for name in dict.fromkeys(names) if name != "none"]
+
+
+def _exporter(name: str) -> SpanExporter:
+    if name == "console":
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415 (only where it is asked for)
+
+        return ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
+    for variable in _PROTOCOLS:
+        protocol = os.environ.get(variable, "").strip()
+        if protocol:
+            if protocol != PROTOCOL:
+                raise TracingError(f"{variable}={protocol!r} is not supported; set {PROTOCOL}")
+            break
+    try:
+        module = importlib.import_module(_OTLP_MODULE)
+    except ImportError as error:
+        raise TracingError(
+            "traces are to be exported by OTLP, and the package opentelemetry-exporter-otlp-proto-http is not"
+            " installed; install tandem[otel], or set OTEL_TRACES_EXPORTER=none"
+        ) from error
+    exporter: SpanExporter = module.OTLPSpanExporter()
+    return exporter
+
+
+def _method(method: str) -> str:
+    return method if method in _METHODS else "_OTHER"
+
+
+def _attributes(exchange: Exchange, headers: Headers) -> dict[str, Any]:
+    """Attributes by the semantic conventions of HTTP; ours begin with `tandem.`. Never the query."""
+    attributes: dict[str, Any] = {
+        "http.request.method": _method(exchange.method),
+        "http.route": exchange.route,
+        "url.path": exchange.path[:200],
+        "url.scheme": exchange.scheme,
+    }
+    optional = {
+        "http.response.status_code": exchange.status,
+        "client.address": exchange.client,
+        "tandem.request_id": exchange.request_id,
+        "tandem.images": exchange.images,
+        "tandem.model": exchange.model,
+        "tandem.problem": exchange.code,
+        "error.type": (exchange.code or str(exchange.status)) if exchange.status >= 500 else None,
+        "user_agent.original": _user_agent(headers),
+    }
+    attributes.update({name: value for name, value in optional.items() if value})
+    if attributes["http.request.method"] == "_OTHER":
+        attributes["http.request.method_original"] = exchange.method[:20]
+    return attributes
+
+
+def _user_agent(headers: Headers) -> str | None:
+    for name, value in headers:
+        if name == b"user-agent":
+            return value[:_USER_AGENT_CHARACTERS].decode("latin-1")
+    return None
