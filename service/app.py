@@ -76,8 +76,9 @@ class HybridService:
     async def start(self) -> None:
         """Begins to answer, once the golden check has passed in this process."""
         quieten_collector()
-        worker.lifecycle.listen()
+        worker.start()
         self.pipeline.start()
+        worker.metrics.sample({"tandem_ready": lambda: self.pipeline.ready and not worker.lifecycle.draining})
         self.champion.start()
 
     @bentoml.on_shutdown
@@ -85,6 +86,7 @@ class HybridService:
         """Finishes what is queued."""
         await self.champion.stop()
         self.pipeline.close()
+        worker.close()
 
     @bentoml.api(route="/predict")
     async def predict(self, instances: list[Instance]) -> dict[str, Any]:

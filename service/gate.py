@@ -23,6 +23,7 @@ from service.bodies import check_native_body
 from service.exchange import CURRENT, Exchange
 from service.pipeline import Pipeline
 from service.problems import problem
+from service.records import record
 from service.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -163,5 +164,4 @@ class Gate:
             return
         seconds = time.monotonic() - exchange.started
         route = path if path in ROUTES or path in OPEN else "other"
-        self.worker.metrics.observe_request(route, exchange.status, seconds)
-        self.worker.metrics.observe_images(exchange.answers)
+        record(self.worker, exchange, route, seconds)

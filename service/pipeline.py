@@ -77,16 +77,22 @@ class Pipeline:
     def start(self) -> None:
         """Begins to answer."""
         self.ready = True
+        self._tell_model()
 
     def replace(self, engine: Engine) -> None:
         """Has all requests that begin from now on answered by another engine."""
         self._served = Served(engine, self._metrics)
+        self._tell_model()
 
     def close(self) -> None:
         """Finishes what is running and stops."""
         self.ready = False
         self._served.close()
         self._decoders.shutdown()
+
+    def _tell_model(self) -> None:
+        engine = self._served.engine
+        self._metrics.set_model(self._served.name, engine.device, engine.precision)
 
     async def run(
         self, served: Served, items: Sequence[Item], *, deadline: float, decide: bool

@@ -28,7 +28,7 @@ class Served:
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         def run(works: list[Work], waited_s: list[float], reason: Reason) -> list[Outcome]:
             outcomes = engine.run(works, waited_s)
-            metrics.observe_batch(outcomes, reason)
+            metrics.observe_batch(len(works), reason, outcomes[0].embed_s, outcomes[0].decide_s)
             return outcomes
 
         self.engine = engine

@@ -7,30 +7,31 @@ from dataclasses import dataclass
 from service.admission import Admission
 from service.keys import ApiKeys
 from service.lifecycle import Lifecycle
-from service.logs import AccessLog
+from service.logs import AccessLog, LineWriter, configure_logging, in_worker
 from service.metrics import Metrics
 from service.settings import Settings
 from service.tracing import Tracing
 
 
-@dataclass(frozen=True)
+@dataclass
 class Worker:
-    """One process' own parts; None stands for what the settings leave out."""
+    """One process' own parts; None stands for what the settings leave out, or what `start` has not made yet."""
 
     settings: Settings
     metrics: Metrics
     admission: Admission
     lifecycle: Lifecycle
-    keys: ApiKeys | None
-    access_log: AccessLog | None
-    tracing: Tracing | None
+    keys: ApiKeys | None = None
+    lines: LineWriter | None = None
+    access_log: AccessLog | None = None
+    tracing: Tracing | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Worker:
-        """Builds the parts; nothing runs yet.
+        """Builds the parts; nothing runs yet, as the supervisor builds them, too.
 
         Raises:
-            TandemError: the file of API keys is damaged, or a configured exporter is missing.
+            KeysError: the file of API keys is damaged.
         """
         return cls(
             settings=settings,
@@ -38,6 +39,37 @@ class Worker:
             admission=Admission(max_images=settings.max_queue, max_bytes=settings.max_buffered_bytes),
             lifecycle=Lifecycle(),
             keys=ApiKeys.open(settings.api_keys_file) if settings.api_keys_file else None,
-            access_log=AccessLog() if settings.access_log else None,
-            tracing=Tracing.from_environment(),
         )
+
+    def start(self) -> None:
+        """Begins to log, to trace and to measure what is sampled; to be called on the event loop.
+
+        Raises:
+            TracingError: an exporter is configured that cannot be had.
+        """
+        settings = self.settings
+        self.lines = LineWriter()
+        if in_worker():
+            configure_logging(self.lines)
+        if settings.access_log:
+            self.access_log = AccessLog(self.lines)
+        self.tracing = Tracing.from_environment()
+        self.lifecycle.listen()
+        self.metrics.start(workers=settings.workers, deadline_s=settings.deadline_ms / 1000)
+        self.metrics.sample(
+            {
+                "tandem_queue_images": lambda: self.admission.images,
+                "tandem_queue_wait_estimate_seconds": lambda: self.admission.wait_s,
+                "tandem_buffered_bytes": lambda: self.admission.bytes,
+                "tandem_requests_in_flight": lambda: self.lifecycle.in_flight,
+                "tandem_log_lines_dropped": lambda: self.lines.dropped if self.lines else 0,
+            }
+        )
+
+    def close(self) -> None:
+        """Writes and exports what is left."""
+        self.metrics.close()
+        if self.tracing is not None:
+            self.tracing.close()
+        if self.lines is not None:
+            self.lines.close()

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -22,7 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from models.errors import BadImage, TooLarge
 from service.gate import Gate
 from service.keys import ApiKeys
+from service.metrics import exposition
 from tests.service.serving import worker_of
+from tests.service.test_metrics import samples
 
 LIMIT = 1000
 LENGTH = "content-length"
@@ -104,8 +105,7 @@ echo_ok = fixed(PlainTextResponse("fine"))
 
 
 def count(route: str, status: int) -> float:
-    labels = {"route": route, "status": str(status)}
-    return REGISTRY.get_sample_value("tandem_requests_total", labels) or 0.0
+    return samples(exposition().decode()).get(f'tandem_requests_total{{route="{route}",status="{status}"}}', 0.0)
 
 
 def test_a_good_answer_passes_unchanged() -> None:
