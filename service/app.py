@@ -9,6 +9,7 @@ import bentoml
 
 from models.errors import TandemError
 from models.store import resolve
+from service import rendezvous
 from service.bodies import Submission, read_instances
 from service.champion import Champion
 from service.engine import Engine
@@ -71,6 +72,7 @@ class HybridService:
     def check() -> None:
         """Stops a server that cannot serve, before its workers start."""
         check_before_start()
+        rendezvous.prepare()
 
     @bentoml.on_startup
     async def start(self) -> None:
