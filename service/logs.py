@@ -79,9 +79,12 @@ class LineWriter:
 
     def write(self, line: bytes, *, at_once: bool = False) -> None:
         """Takes a line, with its end; `at_once` does not wait for more. Never blocks."""
+        if self._closing:
+            self._write_late(line)
+            return
         with self._lock:
             waiting = self._waiting_bytes + len(line)
-            if waiting > self._buffer_bytes or self._closing:
+            if waiting > self._buffer_bytes:
                 self.dropped += 1
                 return
             self._waiting_bytes = waiting
@@ -90,7 +93,10 @@ class LineWriter:
             self._wake.set()
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
-        """Writes what waits; gives up on a reader that does not read."""
+        """Writes what waits, and from now on at once; gives up on a reader that does not read.
+
+        To be called when the worker stops: uvicorn ends it by a signal, past Python's own handlers of an exit.
+        """
         atexit.unregister(self.close)
         self._closing = True
         self._wake.set()
@@ -109,6 +115,17 @@ class LineWriter:
                 self._write_all(chunk)
             except OSError:  # nobody reads any more, or the disk is full
                 self.dropped += chunk.count(b"\n")
+
+    def _write_late(self, line: bytes) -> None:
+        """Writes what comes after the end, if that takes no waiting."""
+        with self._lock:
+            try:
+                ready = not self._thread.is_alive() and select.select([], [self._descriptor], [], 0)[1]
+                if ready and os.write(self._descriptor, line) == len(line):
+                    return
+            except OSError:
+                pass
+            self.dropped += 1
 
     def _next_chunk(self) -> bytes:
         """Whole lines of at most `LINE_BYTES` together, or one longer line."""
@@ -232,7 +249,7 @@ def json_line(record: logging.LogRecord) -> bytes:
     if trace is not None:
         document["exception"] = trace
     limit = LINE_BYTES
-    while len(line := json.dumps(document).encode("ascii") + b"\n") > LINE_BYTES:
+    while len(line := json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n") > LINE_BYTES:
         limit //= 2
         document |= {name: _cut(str(document[name]), limit) for name in ("message", "exception") if name in document}
     return line

@@ -210,6 +210,15 @@ def test_a_line_is_written_without_another_one_after_it() -> None:
         writer.close()
 
 
+def test_what_comes_after_the_end_is_written_at_once() -> None:
+    with pipe() as (reader, descriptor):
+        writer = LineWriter(descriptor)
+        writer.close()
+        AccessLog(writer).write(access(request_id="late"))
+        assert b'"late"' in os.read(reader, 10_000)
+        assert writer.dropped == 0
+
+
 def test_a_line_costs_less_than_6_microseconds() -> None:
     with Path(os.devnull).open("wb") as sink:
         writer = LineWriter(sink.fileno())
