@@ -1,0 +1,1 @@
+"""Tests of what `deploy/` ships, against a service that really runs."""
