@@ -90,13 +90,19 @@ class Metrics:
     """
 
     def __init__(self) -> None:
+        self._forget()
+        self._stopping = threading.Event()
+        self._sampler: threading.Thread | None = None
+
+    def _forget(self) -> None:
+        """Lets the next use open a file of its own."""
         self._requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._counters: dict[tuple[str, str], Counter] = {}
         self._latency: dict[str, Histogram] = {}
         self._models: dict[tuple[str, ...], Counter] = {}
         self._sources: dict[str, tuple[Counter, Callable[[], float]]] = {}
-        self._stopping = threading.Event()
-        self._sampler: threading.Thread | None = None
+        for name in ("_tally", "_stages", "_before", "_batch"):
+            self.__dict__.pop(name, None)
 
     def start(self, *, workers: int, deadline_s: float) -> None:
         """Shows what is bounded as zeros, and samples four times a second from now on.
@@ -119,12 +125,15 @@ class Metrics:
             self._sampler.start()
 
     def close(self) -> None:
-        """Ends sampling; the process's gauges vanish, its counters stay."""
+        """Ends sampling: the process's gauges vanish, its counters stay. It may be started again."""
         self._stopping.set()
         if self._sampler is not None:
             self._sampler.join()
+            self._sampler = None
+        self._stopping.clear()
         self.sample_now()
         self._tally.close()
+        self._forget()
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Counts a request; a `route` that is not in `ROUTES` is `other`."""

@@ -182,6 +182,24 @@ def test_a_name_that_is_not_sampled_is_a_mistake(alone: Metrics) -> None:
         alone.sample({"tandem_request": lambda: 1})
 
 
+def test_what_is_closed_stays_counted_and_may_be_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(rendezvous.VARIABLE, str(tmp_path))
+    metrics = Metrics()
+    for expected in (1, 2):
+        metrics.start(workers=1, deadline_s=1.0)
+        metrics.sample({"tandem_ready": lambda: 1})
+        metrics.observe_request("/predict", 200, 0.1)
+        metrics.observe_batch(1, "idle", 0.1, 0.1)
+        found = shown(metrics)
+        assert found['tandem_requests_total{route="/predict",status="200"}'] == expected
+        assert found["tandem_batch_images_count"] == expected
+        assert found["tandem_ready"] == 1
+        metrics.close()
+    found = samples(exposition().decode())
+    assert found['tandem_requests_total{route="/predict",status="200"}'] == 2
+    assert "tandem_ready" not in found
+
+
 def worker() -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", WORKER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
