@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +85,8 @@ class Tracing:
         Raises:
             TracingError: an exporter or protocol that is not known, or one that is not installed.
         """
-        names = _exporters()
-        if not names:
+        factories = _factories()
+        if not factories:
             return None
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 (only where spans are recorded)
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -95,9 +95,18 @@ class Tracing:
         named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
         resource = Resource.create({} if named else {"service.name": SERVICE_NAME})
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        for name in names:
-            provider.add_span_processor(BatchSpanProcessor(_exporter(name)))
+        for factory in factories:
+            provider.add_span_processor(BatchSpanProcessor(factory()))
         return cls(provider)
+
+    @staticmethod
+    def check_environment() -> None:
+        """Stops a server, before its workers start, that could not trace as it is asked to; starts nothing.
+
+        Raises:
+            TracingError: as `from_environment` would.
+        """
+        _factories()
 
     def record(
         self,
@@ -167,6 +176,11 @@ def consecutive(ended_ns: int, seconds: Sequence[tuple[str, float]]) -> list[Sta
     return stages
 
 
+def _factories() -> list[Callable[[], SpanExporter]]:
+    """What makes each exporter that the environment asks for."""
+    return [_console() if name == "console" else _otlp() for name in _exporters()]
+
+
 def _exporters() -> list[str]:
     """Names of the exporters that the environment asks for, each known and once."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
@@ -179,17 +193,16 @@ def _exporters() -> list[str]:
     return [name for name in dict.fromkeys(names) if name != "none"]
 
 
-def _exporter(name: str) -> SpanExporter:
-    if name == "console":
-        from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415 (only where it is asked for)
+def _console() -> Callable[[], SpanExporter]:
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415 (only where it is asked for)
 
-        return ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
-    for variable in _PROTOCOLS:
-        protocol = os.environ.get(variable, "").strip()
-        if protocol:
-            if protocol != PROTOCOL:
-                raise TracingError(f"{variable}={protocol!r} is not supported; set {PROTOCOL}")
-            break
+    return lambda: ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
+
+
+def _otlp() -> Callable[[], SpanExporter]:
+    variable = next((name for name in _PROTOCOLS if os.environ.get(name, "").strip()), None)
+    if variable and (protocol := os.environ[variable].strip()) != PROTOCOL:
+        raise TracingError(f"{variable}={protocol!r} is not supported; set {PROTOCOL}")
     try:
         module = importlib.import_module(_OTLP_MODULE)
     except ImportError as error:
@@ -197,8 +210,8 @@ def _exporter(name: str) -> SpanExporter:
             "traces are to be exported by OTLP, and the package opentelemetry-exporter-otlp-proto-http is not"
             " installed; install tandem[otel], or set OTEL_TRACES_EXPORTER=none"
         ) from error
-    exporter: SpanExporter = module.OTLPSpanExporter()
-    return exporter
+    factory: Callable[[], SpanExporter] = module.OTLPSpanExporter
+    return factory
 
 
 def _method(method: str) -> str:

@@ -283,8 +283,17 @@ def test_what_cannot_be_done_stops_the_start(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(TracingError, match=sentence):
-        Tracing.from_environment()
+    for ask in (Tracing.from_environment, Tracing.check_environment):
+        with pytest.raises(TracingError, match=sentence):
+            ask()
+
+
+def test_checking_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(threading.enumerate())
+    Tracing.check_environment()
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp,console")
+    Tracing.check_environment()
+    assert set(threading.enumerate()) == before
 
 
 def test_an_exporter_that_is_not_installed_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
