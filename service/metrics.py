@@ -131,8 +131,9 @@ class Metrics:
             self._sampler.join()
             self._sampler = None
         self._stopping.clear()
-        self.sample_now()
-        self._tally.close()
+        if "_tally" in self.__dict__:
+            self.sample_now()
+            self._tally.close()
         self._forget()
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:

@@ -114,9 +114,9 @@ def shown(metrics: Metrics) -> dict[str, float]:
     return samples(metrics.exposition().decode())
 
 
-def test_making_metrics_touches_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_that_count_nothing_touch_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(rendezvous.VARIABLE, str(tmp_path / "nowhere"))
-    Metrics()
+    Metrics().close()
     assert exposition() == b""
 
 
