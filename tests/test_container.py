@@ -132,9 +132,10 @@ def image(engine: str) -> str:
     assert base
     name = f"docker.io/library/{base[1]}"
     if run(engine, "image", "inspect", name, check=False).returncode != 0:
-        pulled = run(engine, "pull", name, check=False, timeout_s=PULL_S)
-        if pulled.returncode != 0:
-            pytest.skip(f"the base image {name} is not here and cannot be pulled: {pulled.stderr[-200:]}")
+        try:
+            run(engine, "pull", name, timeout_s=PULL_S)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"the base image {name} is not here and cannot be pulled: {str(error)[-200:]}")
     run("make", "image", timeout_s=BUILD_S)
     return IMAGE
 
