@@ -19,7 +19,7 @@ SCRAPED_WITHIN_MS = 50.0
 PROBED_WITHIN_MS = 500.0
 SCRAPES = 50
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-._~%/"
-_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE", "BREW")
+_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def send_random_requests(server: Server, count: int, seed: int) -> None:
                 connection.sendall(
                     f"{source.choice(_METHODS)} {path}?{source.random()} HTTP/1.1\r\nHost: x\r\n{last}\r\n".encode()
                 )
-            received = 0
+            answers = b""
             while data := connection.recv(65536):
-                received += data.count(b"HTTP/1.1 ")
-            assert received >= 99, f"{received} of 100 answered"  # a status line may lie across two reads
+                answers += data
+            assert answers.count(b"HTTP/1.1 ") == 100, answers[-300:]
 
 
 def series(server: Server) -> set[str]:
@@ -73,6 +73,7 @@ def test_10000_random_paths_add_no_series(reliability: Reliability, server: Serv
 
 def test_scrapes_are_quick(reliability: Reliability, server: Server) -> None:
     took_ms = []
+    before = series(server)
     for _ in range(SCRAPES):
         began = time.monotonic()
         assert server.request("/metrics").status == 200
@@ -81,7 +82,7 @@ def test_scrapes_are_quick(reliability: Reliability, server: Server) -> None:
     reliability.record(
         "metrics: a scrape over 2 workers",
         f"≤ {SCRAPED_WITHIN_MS:.0f} ms",
-        f"median {np.median(took_ms):.1f} ms, 98th percentile {slowest:.1f} ms of {SCRAPES}; {len(series(server))} series",
+        f"median {np.median(took_ms):.1f} ms, 98th percentile of {SCRAPES} {slowest:.1f} ms, {len(before)} series",
         slowest <= SCRAPED_WITHIN_MS,
     )
     assert slowest <= SCRAPED_WITHIN_MS, took_ms
