@@ -1,0 +1,101 @@
+"""A server of its own for hostile input, and what its processes hold: memory, descriptors, temporary files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from loadtests.server import Server, bentoml_command, running
+from service.settings import PREFIX
+from tests.chaos.corpus import post
+from tests.chaos.pictures import SNEAKER
+from tests.chaos.wire import Exchange, exchange
+
+WORKERS = 2
+TOLERANCE = 2e-6  # of a probability: batches add in another order, and answers have six digits
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server that is ready, its log and the folder for its temporary files."""
+
+    server: Server
+    log: Path
+    temporary: Path
+    answer: dict[str, Any]
+    """To the known good request, by a server that nobody has bothered yet."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        url = urllib.parse.urlsplit(self.server.url)
+        return str(url.hostname), int(url.port or 0)
+
+    def send(self, data: bytes, patience_s: float = 5.0) -> Exchange:
+        """One input on a connection of its own."""
+        return exchange(self.address, data, patience_s)
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that answer, by id."""
+        tree = psutil.Process(self.server.pid).children(recursive=True)
+        found = [process for process in tree if any("worker" in word for word in process.cmdline())]
+        return sorted(found, key=lambda process: process.pid)
+
+    def worker_ids(self) -> list[tuple[int, float]]:
+        """Ids and start times: equal before and after where no worker has died."""
+        return [(process.pid, process.create_time()) for process in self.workers()]
+
+    def memory_bytes(self) -> int:
+        """Resident memory of all workers."""
+        return sum(int(process.memory_info().rss) for process in self.workers())
+
+    def descriptors(self) -> int:
+        """Open files and sockets of all workers."""
+        return sum(int(process.num_fds()) for process in self.workers())
+
+    def temporary_files(self) -> list[str]:
+        """What lies in the server's folder for temporary files."""
+        return sorted(str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*"))
+
+    def tells_right(self) -> str:
+        """Sends the known good request; empty where its answer is right, else what was wrong."""
+        found = self.send(post(SNEAKER))
+        if found.wrong or [response.status for response in found.responses] != [200]:
+            return f"the good request was answered with {found.wrong or found.received[:300]!r}"
+        answer = found.responses[0].json()
+        return "" if is_same(answer, self.answer) else f"the good request was answered with {answer}"
+
+
+def is_same(answer: Any, wanted: Any) -> bool:
+    """Equal, but for the last digit of floats."""
+    if isinstance(wanted, dict):
+        return set(answer) == set(wanted) and all(is_same(answer[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, float):
+        return bool(abs(answer - wanted) <= TOLERANCE)
+    return bool(answer == wanted)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **settings: object) -> Iterator[Target]:
+    """Starts two workers with the committed bundle and the default limits, but for `settings`."""
+    temporary, home = folder / "tmp", folder / "bentoml"
+    temporary.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+            patch.delenv(name)
+        environment = {PREFIX + name.upper(): value for name, value in {"workers": WORKERS, **settings}.items()}
+        for name, value in {**environment, "TMPDIR": temporary, "BENTOML_HOME": home}.items():
+            patch.setenv(name, str(value))
+        with running(bentoml_command, log=folder / "log") as server:
+            target = Target(server, folder / "log", temporary, {})
+            answer = target.send(post(SNEAKER)).responses[0].json()
+            assert answer["label"] == "Sneaker", json.dumps(answer)
+            yield Target(server, folder / "log", temporary, answer)

@@ -1,0 +1,146 @@
+"""Bounded memory: what is over a limit costs no more than what is under it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.bodies import FORM, JSON, form, instances, part
+from tests.chaos.conftest import Record
+from tests.chaos.corpus import LIMIT_BYTES, chunk, corpus, head, post
+from tests.chaos.pictures import SNEAKER, blank_png, idat, png
+from tests.chaos.target import Target, serving
+from tests.models.encoded import encode, picture
+
+MIB = 1024 * 1024
+GROWTH_BYTES = 16 * MIB
+GB = 10**9
+ROUNDS = 10
+AT_ONCE = 4
+SETTLED_WITHIN_S = 5.0
+LIMIT_S = 60.0
+PATIENCE_S = 15.0  # a bomb may take its time here: that is for the tests of time
+
+
+def send(target: Target, data: bytes) -> None:
+    """One over-limit request; how it is answered is for the tests of input."""
+    target.send(data, PATIENCE_S)
+
+
+def send_endless(target: Target) -> int:
+    """A body of 1 GB in chunks, until the server has enough; returns the bytes that were sent."""
+    piece = chunk(bytes(MIB))
+    sent = 0
+    with socket.create_connection(target.address, timeout=PATIENCE_S) as connection:
+        try:
+            connection.sendall(head("POST", "/v1/predict", "Content-Type: image/png", "Transfer-Encoding: chunked"))
+            while sent < GB:
+                connection.sendall(piece)
+                sent += MIB
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+    return sent
+
+
+def send_half(target: Target) -> None:
+    """9 of 10 MB; then the caller is gone."""
+    with socket.create_connection(target.address, timeout=PATIENCE_S) as connection:
+        connection.sendall(head("POST", "/v1/predict", "Content-Type: image/png", f"Content-Length: {LIMIT_BYTES}"))
+        connection.sendall(bytes(9 * MIB))
+
+
+def _endless(target: Target) -> None:
+    sent = send_endless(target)
+    assert sent < 100 * MIB, f"{sent} bytes of an endless body were taken"
+
+
+def _data_of(name: str) -> Callable[[Target], None]:
+    data = next(case.data for case in corpus() if case.name == name)
+    return lambda target: send(target, data)
+
+
+def _post(body: bytes, kind: str = "image/png", route: str = "/v1/predict") -> Callable[[Target], None]:
+    data = post(body, kind, route)
+    return lambda target: send(target, data)
+
+
+def floods() -> dict[str, Callable[[Target], None]]:
+    """Over-limit requests by name."""
+    large = png(6000, 5000, idat(bytes(6001 * 5000)))
+    return {
+        "1 GB in chunks": _endless,
+        "1 GB announced": _data_of("framing: a length of 1 GB"),
+        "a body of one byte more": _data_of("framing: one byte over the limit"),
+        "9 of 10 MB and gone": send_half,
+        "10,000 empty images in a form": _data_of("body: form of 10,000 empty images"),
+        "10,000 parts of 1,000 bytes": _post(form(*[part("image", bytes(880))] * 10_000), FORM),
+        "a part header of 9 MB": _post(form(part("image", SNEAKER, "X: " + "y" * 9_000_000)), FORM),
+        "JSON of 100,000 lists": _data_of("body: JSON of 100,000 lists"),
+        "JSON of a million zeros": _data_of("body: JSON of a million zeros"),
+        "JSON of 200,000 images": _data_of("body: JSON of 200,000 images"),
+        "JSON of 100,000 keys": _data_of("body: JSON with 100,000 other keys"),
+        "JSON of 5 million lists": _post(b'{"instances":[' + b"[]," * 3_000_000 + b"[]]}", JSON),
+        "JSON of a million zeros to BentoML's route": _data_of("body for BentoML's route: JSON of a million zeros"),
+        "JSON of 200,000 images to BentoML's route": _data_of("body for BentoML's route: JSON of 200,000 images"),
+        "an image of 30 MP": _post(large),
+        "256 images of 30 MP": _post(form(*[part("image", large[:35_000])] * 256), FORM),
+        "a PNG with two sizes": _data_of("image: png with two headers"),
+        "10,000 headers": _data_of("headers: 10,000 of them"),
+        "a header of 1 MB": _data_of("headers: one of 1 MB"),
+        "a target of 100,000 bytes": _data_of("target: 100,000 bytes"),
+    }
+
+
+def warm_up(target: Target) -> None:
+    """The largest that is legal, on every worker several times: what that costs once is no growth."""
+    largest = [
+        post(blank_png(5000, 5000)),
+        post(encode(picture(5000, 5000), "JPEG")),
+        post(bytes(LIMIT_BYTES)),
+        post(form(*[part("image", SNEAKER)] * 256), FORM),
+        post(form(part("image", bytes(10_000_000))), FORM),
+        post(instances(*[{"image": "A" * 40_000}] * 256), JSON),
+        post(instances({"image": "A" * 10_000_000}), JSON),
+        post(instances({"image": "A" * 10_000_000}), JSON, "/predict"),
+    ]
+    with ThreadPoolExecutor(2 * AT_ONCE) as senders:
+        for _ in range(3):
+            assert all(found.responses for found in senders.map(target.send, largest * 2))
+
+
+def settled_bytes(target: Target, wanted: int) -> int:
+    """Memory once it is down to what is wanted, or does not go there."""
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    while (now := target.memory_bytes()) > wanted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return now
+
+
+@pytest.mark.chaos
+def test_200_requests_over_the_limits_leave_memory_as_it_was(tmp_path: Path, reliability: Record) -> None:
+    started = time.monotonic()
+    kinds = floods()
+    assert len(kinds) * ROUNDS >= 200
+    grown: dict[str, float] = {}
+    with serving(tmp_path) as target, ThreadPoolExecutor(AT_ONCE) as senders:
+        workers = target.worker_ids()
+        warm_up(target)
+        before = last = target.memory_bytes()
+        for name, flood in kinds.items():
+            list(senders.map(flood, [target] * ROUNDS))
+            now = settled_bytes(target, last + MIB) if time.monotonic() - started < LIMIT_S else target.memory_bytes()
+            grown[name] = round((now - last) / MIB, 1)
+            last = now
+        growth = settled_bytes(target, before + GROWTH_BYTES) - before
+        assert target.tells_right() == ""
+        assert target.worker_ids() == workers
+    seconds = time.monotonic() - started
+    measured = f"{growth / MIB:.1f} MiB on {before / MIB:.0f} after {len(kinds) * ROUNDS}, {seconds:.0f} s"
+    reliability("bounded memory", "growth <= 16 MiB after 200 over-limit requests", measured, growth <= GROWTH_BYTES)
+    assert growth <= GROWTH_BYTES, f"{measured}; MiB by kind: {grown}"
+    assert seconds <= LIMIT_S
