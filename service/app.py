@@ -47,7 +47,6 @@ def quieten_collector() -> None:
 @bentoml.service(
     name="hybrid_service",
     workers=settings.workers,
-    traffic={"timeout": settings.deadline_ms / 1000 + 60},  # ours comes first
     metrics={"enabled": False},  # labels by raw path; /metrics is ours
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},

@@ -55,6 +55,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request; the lifespan's messages pass through."""
         if scope["type"] != "http":
+            self._take_the_front(scope)
             await self.app(scope, receive, send)
             return
         lifecycle = self.worker.lifecycle
@@ -69,6 +70,16 @@ class Gate:
             lifecycle.leave()
             exchange.close()
         self._record(scope, exchange)
+
+    def _take_the_front(self, scope: Scope) -> None:
+        """Has requests come here straight, when the application starts.
+
+        BentoML puts three layers before ours: OpenTelemetry's, which is told to do nothing, its errors', which ours
+        makes problems of, and a timeout, which holds 700 bytes for each request until its time is over, and so grew by
+        15 MiB in 50,000 requests of a minute.
+        """
+        if scope["type"] == "lifespan" and isinstance(scope.get("app"), Starlette):
+            scope["app"].middleware_stack = self
 
     async def _answer(self, scope: Scope, exchange: Exchange) -> None:
         """Everything between request and response; no error but a lost connection leaves it."""
