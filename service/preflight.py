@@ -15,6 +15,7 @@ from pathlib import Path
 from models.errors import TandemError
 from service.engine import Engine
 from service.settings import PREFIX, Settings
+from service.tracing import Tracing
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,6 +38,7 @@ def main() -> int:
     """Prints the device on stdout; returns 1 after one line on stderr if the server cannot serve."""
     logging.basicConfig(format="%(message)s")
     try:
+        Tracing.check_environment()
         engine = Engine.load(Settings.from_environment())
     except TandemError as error:
         print(f"tandem cannot start: {error}", file=sys.stderr)

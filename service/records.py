@@ -10,7 +10,7 @@ from models.errors import TandemError
 from service.exchange import Exchange
 from service.logs import Access
 from service.tracing import Exchange as Traced
-from service.tracing import Stage, Tracing
+from service.tracing import Stage, Tracing, consecutive
 from service.worker import Worker
 
 
@@ -79,14 +79,13 @@ def _stages(exchange: Exchange, ended_ns: int) -> list[Stage]:
     if answer is None:
         return []
     outcome = answer.outcome
-    lasted = {"decode": answer.decode_s, "queue": outcome.queue_s, "embed": outcome.embed_s, "decide": outcome.decide_s}
-    begin = ended_ns - int(sum(lasted.values()) * 1e9)
-    stages = []
-    for name, seconds in lasted.items():
-        end = begin + int(seconds * 1e9)
-        stages.append((name, begin, end))
-        begin = end
-    return stages
+    lasted = [
+        ("decode", answer.decode_s),
+        ("queue", outcome.queue_s),
+        ("embed", outcome.embed_s),
+        ("decide", outcome.decide_s),
+    ]
+    return consecutive(ended_ns, lasted)
 
 
 def _client(scope: Scope) -> str | None:

@@ -28,17 +28,22 @@ class Worker:
 
     @classmethod
     def of(cls, settings: Settings) -> Worker:
-        """Builds the parts; nothing runs yet, as the supervisor builds them, too.
+        """Builds the parts; in the supervisor, which builds them, too, nothing runs.
 
         Raises:
             KeysError: the file of API keys is damaged.
         """
+        lines = None
+        if in_worker():  # from here on everything is logged in one way
+            lines = LineWriter()
+            configure_logging(lines)
         return cls(
             settings=settings,
             metrics=Metrics(),
             admission=Admission(max_images=settings.max_queue, max_bytes=settings.max_buffered_bytes),
             lifecycle=Lifecycle(),
             keys=ApiKeys.open(settings.api_keys_file) if settings.api_keys_file else None,
+            lines=lines,
         )
 
     def start(self) -> None:
@@ -48,10 +53,7 @@ class Worker:
             TracingError: an exporter is configured that cannot be had.
         """
         settings = self.settings
-        self.lines = LineWriter()
-        if in_worker():
-            configure_logging(self.lines)
-        if settings.access_log:
+        if settings.access_log and self.lines is not None:
             self.access_log = AccessLog(self.lines)
         self.tracing = Tracing.from_environment()
         self.lifecycle.listen()
