@@ -1,11 +1,9 @@
-"""A server of its own for hostile input, and what its processes hold: memory, descriptors, temporary files."""
+"""A server for hostile input, and what its processes hold: memory, descriptors, temporary files."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from loadtests.server import Server, bentoml_command, running
-from service.settings import PREFIX
 from tests.chaos.corpus import post
 from tests.chaos.pictures import SNEAKER
+from tests.chaos.servers import HOST, Server, serving
 from tests.chaos.wire import Exchange, exchange
 
 WORKERS = 2
@@ -26,18 +23,16 @@ TOLERANCE = 2e-6  # of a probability: batches add in another order, and answers 
 
 @dataclass(frozen=True)
 class Target:
-    """A server that is ready, its log and the folder for its temporary files."""
+    """A server that is ready, and the folder for its temporary files."""
 
     server: Server
-    log: Path
     temporary: Path
     answer: dict[str, Any]
     """To the known good request, by a server that nobody has bothered yet."""
 
     @property
     def address(self) -> tuple[str, int]:
-        url = urllib.parse.urlsplit(self.server.url)
-        return str(url.hostname), int(url.port or 0)
+        return HOST, self.server.port
 
     def send(self, data: bytes, patience_s: float = 5.0) -> Exchange:
         """One input on a connection of its own."""
@@ -45,9 +40,7 @@ class Target:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer, by id."""
-        tree = psutil.Process(self.server.pid).children(recursive=True)
-        found = [process for process in tree if any("worker" in word for word in process.cmdline())]
-        return sorted(found, key=lambda process: process.pid)
+        return [psutil.Process(pid) for pid in sorted(self.server.workers())]
 
     def worker_ids(self) -> list[tuple[int, float]]:
         """Ids and start times: equal before and after where no worker has died."""
@@ -84,18 +77,14 @@ def is_same(answer: Any, wanted: Any) -> bool:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, **settings: object) -> Iterator[Target]:
-    """Starts two workers with the committed bundle and the default limits, but for `settings`."""
-    temporary, home = folder / "tmp", folder / "bentoml"
+def serving_target(folder: Path) -> Iterator[Target]:
+    """Starts two workers with the committed bundle and the default limits, temporary files in a folder of their own."""
+    temporary = folder / "tmp"
     temporary.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
-            patch.delenv(name)
-        environment = {PREFIX + name.upper(): value for name, value in {"workers": WORKERS, **settings}.items()}
-        for name, value in {**environment, "TMPDIR": temporary, "BENTOML_HOME": home}.items():
-            patch.setenv(name, str(value))
-        with running(bentoml_command, log=folder / "log") as server:
-            target = Target(server, folder / "log", temporary, {})
-            answer = target.send(post(SNEAKER)).responses[0].json()
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setenv("BENTOML_HOME", str(folder / "bentoml"))
+        with serving(folder, workers=WORKERS) as server:
+            answer = Target(server, temporary, {}).send(post(SNEAKER)).responses[0].json()
             assert answer["label"] == "Sneaker", json.dumps(answer)
-            yield Target(server, folder / "log", temporary, answer)
+            yield Target(server, temporary, answer)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.chaos.bodies import FORM, form, part
-from tests.chaos.conftest import Record
 from tests.chaos.corpus import post
 from tests.chaos.pictures import SNEAKER, pictures
+from tests.chaos.reliability import Reliability
 from tests.chaos.target import Target, is_same
 from tests.chaos.wire import Response
 from tests.models.encoded import encode, picture
@@ -68,7 +68,7 @@ def test_one_bad_of_8_in_a_form_errs_alone(target: Target, alone: list[Any], nam
         assert is_same(found[index], alone[index])
 
 
-def test_isolation_is_recorded(target: Target, alone: list[Any], reliability: Record) -> None:
+def test_isolation_is_recorded(target: Target, alone: list[Any], reliability: Reliability) -> None:
     """The promise in one figure: the worst neighbours a picture can have, in one request."""
     bad = [data for data in DAMAGED.values() if len(data) < 5000][:40]
     mixed = [image for data in bad for image in (data, SNEAKER)]
@@ -77,5 +77,7 @@ def test_isolation_is_recorded(target: Target, alone: list[Any], reliability: Re
     equal = sum(is_same(each, target.answer) for each in found[1::2])
     met = errors == equal == len(bad)
     measured = f"{errors} of {len(bad)} bad ones err, {equal} of {len(bad)} neighbours as when alone"
-    reliability("isolation", "1 bad of 8 in one batch: 1 error, 7 equal to their solo answers", measured, met)
+    reliability.record(
+        "isolation: bad images in one batch with good ones", "each errs alone, the others as alone", measured, met
+    )
     assert met

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.bodies import BASE64, FORM, JSON, form, instances, part
-from tests.chaos.conftest import Record
 from tests.chaos.pictures import SNEAKER, png
-from tests.chaos.target import Target, serving
+from tests.chaos.reliability import Reliability
+from tests.chaos.target import Target, serving_target
 from tests.models.encoded import encode, picture
 
 MIB = 1024 * 1024
@@ -78,9 +78,9 @@ def send_many(target: Target, numbers: Iterator[int], count: int) -> Counter[str
 
 
 @pytest.mark.chaos
-def test_the_second_half_of_20000_requests_leaves_nothing_behind(tmp_path: Path, reliability: Record) -> None:
+def test_the_second_half_of_20000_requests_leaves_nothing_behind(tmp_path: Path, reliability: Reliability) -> None:
     numbers = itertools.count()
-    with serving(tmp_path) as target:
+    with serving_target(tmp_path) as target:
         surprises = send_many(target, numbers, HALF)
         memory, descriptors, files = target.memory_bytes(), target.descriptors(), target.temporary_files()
         surprises += send_many(target, numbers, HALF)
@@ -90,5 +90,5 @@ def test_the_second_half_of_20000_requests_leaves_nothing_behind(tmp_path: Path,
     assert not surprises
     measured = f"{growth / MIB:+.2f} MiB on {memory / MIB:.0f}, {opened:+d} descriptors, {len(new)} temporary files"
     met = growth <= GROWTH_BYTES and opened <= SPARE_DESCRIPTORS and not new
-    reliability("no leak", "second half of 20,000 requests: <= 1 MiB, descriptors and files flat", measured, met)
+    reliability.record("no leak: second half of 20,000 requests", "≤ 1 MiB, descriptors and files flat", measured, met)
     assert met, f"{measured}: {new[:9]}"
