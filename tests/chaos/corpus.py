@@ -37,6 +37,10 @@ class Case:
     data: bytes
     statuses: Set[int] | None = None
     """That may answer first."""
+    piece_bytes: int = 65536
+    """It is sent in pieces of so many bytes."""
+    leaves: bool = False
+    """The caller resets the connection once all is sent."""
 
 
 @cache

@@ -64,7 +64,7 @@ def attack(target: Target, cases: Iterable[Case]) -> Findings:
     with ThreadPoolExecutor(SENDERS) as senders:
         remaining = iter(cases)
         while block := list(islice(remaining, GOOD_EVERY)):
-            for case, found in zip(block, senders.map(target.send, [case.data for case in block]), strict=True):
+            for case, found in zip(block, senders.map(target.play, block), strict=True):
                 findings.add(case, found)
             _check_good(target, findings, block)
     findings.seconds = time.monotonic() - started

@@ -29,7 +29,17 @@ def mutant(seed: int) -> Case:
     """One input, its name telling the parent and what was done."""
     rng = random.Random(seed)
     made = rng.choices((_of_request, _of_body, _of_picture), (4, 3, 3))[0](rng)
-    return Case(f"mutant {seed}: {made.name}", made.data)
+    how, pieces, leaves = _delivery(rng, made.data)
+    return Case(f"mutant {seed}: {made.name}{how}", made.data, piece_bytes=pieces, leaves=leaves)
+
+
+def _delivery(rng: random.Random, data: bytes) -> tuple[str, int, bool]:
+    """How it is sent: one in ten in small pieces, one in twenty by a caller who is gone at once."""
+    dice = rng.random()
+    if dice < 0.1:
+        pieces = max(len(data) // rng.choice((2, 3, 20, 100)), 1)
+        return f", in pieces of {pieces} bytes", pieces, False
+    return (", and the caller is gone", 65536, True) if dice < 0.15 else ("", 65536, False)
 
 
 def _of_request(rng: random.Random) -> Case:

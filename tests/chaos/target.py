@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.chaos.corpus import post
+from tests.chaos.corpus import Case, post
 from tests.chaos.pictures import SNEAKER
 from tests.chaos.servers import HOST, Server, serving
-from tests.chaos.wire import Exchange, exchange
+from tests.chaos.wire import Exchange, exchange, send_and_leave
 
 WORKERS = 2
 TOLERANCE = 2e-6  # of a probability: batches add in another order, and answers have six digits
@@ -37,6 +37,12 @@ class Target:
     def send(self, data: bytes, patience_s: float = 5.0) -> Exchange:
         """One input on a connection of its own."""
         return exchange(self.address, data, patience_s)
+
+    def play(self, case: Case) -> Exchange:
+        """One case of the corpus, as it says it is to be sent."""
+        if case.leaves:
+            return send_and_leave(self.address, case.data)
+        return exchange(self.address, case.data, piece_bytes=case.piece_bytes)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer, by id."""

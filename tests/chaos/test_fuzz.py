@@ -15,7 +15,7 @@ from tests.chaos.target import Target, serving_target
 
 SEED = 20_261_122
 QUICK_MUTANTS = 300
-MUTANTS = 6000
+MUTANTS = 10_000
 LIMIT_S = 120.0
 LOG_BYTES_PER_INPUT = 1000  # a line or two; a traceback, or the body in the log, is more
 

@@ -11,6 +11,7 @@ import json
 import re
 import select
 import socket
+import struct
 import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -35,7 +36,6 @@ STATUS_OF_CODE = {
     "not_ready": 503,
     "deadline_exceeded": 504,
 }
-_PREDICTIONS = ({"predictions"}, {"label", "probabilities", "model"}, {"embedding"}, {"embeddings"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9]) [\x20-\x7e]*")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\x20-\x7e\t]*)")
@@ -75,6 +75,7 @@ class Exchange:
 
     data: bytes
     reading: Reading
+    piece_bytes: int = _SOCKET_BUFFER_BYTES
     received: bytes = b""
     responses: list[Response] = field(default_factory=list)
     rest: bytes = b""
@@ -119,11 +120,21 @@ def read_input(data: bytes) -> Reading:
     return counter.reading
 
 
-def exchange(address: tuple[str, int], data: bytes, patience_s: float = PATIENCE_S) -> Exchange:
-    """Sends an input on a connection of its own and listens until all answers are there, or none is due."""
-    found = Exchange(data, read_input(data))
+def exchange(
+    address: tuple[str, int], data: bytes, patience_s: float = PATIENCE_S, piece_bytes: int = _SOCKET_BUFFER_BYTES
+) -> Exchange:
+    """Sends an input on a connection of its own and listens until all answers are there, or none is due.
+
+    Args:
+        address: of the server.
+        data: the input.
+        patience_s: silence for longer, where an answer is due, is a hang.
+        piece_bytes: of the pieces that it is sent in.
+    """
+    found = Exchange(data, read_input(data), piece_bytes=piece_bytes)
     started = time.monotonic()
     with socket.create_connection(address, timeout=patience_s) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
         try:
             _converse(connection, found, started + patience_s)
@@ -132,6 +143,16 @@ def exchange(address: tuple[str, int], data: bytes, patience_s: float = PATIENCE
         except Malformed as error:
             found.wrong = f"malformed response: {error}"
     found.seconds = time.monotonic() - started
+    return found
+
+
+def send_and_leave(address: tuple[str, int], data: bytes, patience_s: float = PATIENCE_S) -> Exchange:
+    """Sends an input and resets the connection before any answer can have come: nothing is due then."""
+    found = Exchange(data, Reading())
+    with socket.create_connection(address, timeout=patience_s) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(data)
     return found
 
 
@@ -145,7 +166,7 @@ def _converse(connection: socket.socket, found: Exchange, deadline: float) -> No
             _receive(connection, found)
         elif writable:
             try:
-                found.sent += connection.send(found.data[found.sent : found.sent + _SOCKET_BUFFER_BYTES])
+                found.sent += connection.send(found.data[found.sent : found.sent + found.piece_bytes])
             except (ConnectionResetError, BrokenPipeError):
                 found.sent = len(found.data)  # refused; the reason may still be there to read
         elif waits:
@@ -225,7 +246,9 @@ def _take_body(
     status: int, headers: dict[str, str], rest: bytes, method: str, closed: bool
 ) -> tuple[bytes, bytes] | None:
     """The body and what follows it; None where it is not all there yet."""
-    if method == "HEAD" or status in (204, 304):
+    # what is no HTTP may follow a HEAD, and its refusal is the only answer then
+    is_refusal = status in (400, 431) and rest and not rest.startswith(b"HTTP/")
+    if status in (204, 304) or (method == "HEAD" and not is_refusal):
         return b"", rest
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return _take_chunks(rest)
@@ -300,8 +323,3 @@ def _wrongs_of_success(response: Response) -> list[str]:
     with contextlib.suppress(ValueError):
         return [] if isinstance(response.json(), dict | list) else ["JSON of another kind"]
     return ["success whose JSON cannot be read"]
-
-
-def is_prediction(response: Response) -> bool:
-    """Whether the body is of the shape that `/v1/predict`, `/v1/embed` or `/predict` answer with."""
-    return response.status == 200 and any(keys <= set(response.json()) for keys in _PREDICTIONS)
