@@ -16,7 +16,6 @@ from models.errors import BadRequest, NotReady, TandemError
 from service import metrics
 from service.bodies import Submission, read_submission
 from service.exchange import CURRENT
-from service.openapi import describe
 from service.pipeline import Answer, Pipeline
 from service.predictions import check_top_k, to_prediction
 from service.problems import code_of, item_error
@@ -24,6 +23,7 @@ from service.schemas import ItemError, Prediction, Timing
 from service.served import Served
 
 FLOAT32 = "application/octet-stream"
+JSON = "application/json"
 
 
 def build_routes() -> Starlette:
@@ -70,7 +70,7 @@ async def embed(request: Request) -> Response:
 
 async def models(request: Request) -> Response:
     """`GET /v1/models`: the loaded bundle's manifest, less its file list."""
-    return _json(pipeline_of(request).served.engine.manifest.model_dump(mode="json", exclude={"files"}))
+    return Response(pipeline_of(request).served.manifest, media_type=JSON)
 
 
 async def prometheus(_: Request) -> Response:
@@ -80,7 +80,7 @@ async def prometheus(_: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """`GET /docs.json`: the OpenAPI description that BentoML's page shows."""
-    return _json(describe(pipeline_of(request).served.engine.manifest))
+    return Response(pipeline_of(request).served.description, media_type=JSON)
 
 
 def pipeline_of(request: Request) -> Pipeline:
@@ -167,4 +167,4 @@ def _raw(answers: list[Answer | TandemError], width: int) -> Response:
 
 
 def _json(document: Any) -> Response:
-    return Response(pydantic_core.to_json(document), media_type="application/json")
+    return Response(pydantic_core.to_json(document), media_type=JSON)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pydantic_core
+
 from models.errors import TandemError
 from service.batcher import Batcher, Reason
 from service.engine import Engine, Outcome, Work
 from service.metrics import Metrics
+from service.openapi import describe
 
 # A whole batch may hold up the event loop for so long; a slower engine gets a thread.
 INLINE_BATCH_S = 0.02
@@ -34,6 +37,10 @@ class Served:
         self.engine = engine
         self.name = engine.manifest.model
         """`name@version`"""
+        self.manifest = pydantic_core.to_json(engine.manifest.model_dump(mode="json", exclude={"files"}))
+        """What `/v1/models` tells, JSON."""
+        self.description = pydantic_core.to_json(describe(engine.manifest))
+        """The OpenAPI document, JSON; made here, as it costs 9 ms."""
         self._batcher: Batcher[Work, Outcome] = Batcher(
             run,
             max_batch=engine.max_batch,
