@@ -9,6 +9,7 @@ TandemError
     ├── BadRequest       malformed body
     ├── BadImage         damaged or empty image
     ├── TooLarge         body, part count or pixels over the limit
+    ├── HeadersTooLarge  a request's head over its limits
     ├── UnsupportedType  not JPEG, PNG or WebP; animated
     ├── BadColumns       unknown, missing or mistyped column
     ├── Overloaded       the queue is full
@@ -70,6 +71,12 @@ class TooLarge(ClientError):
     """Body, number of images or number of pixels is over its limit."""
 
     code = "too_large"
+
+
+class HeadersTooLarge(ClientError):
+    """The head of a request is over its limits of bytes or of headers."""
+
+    code = "headers_too_large"
 
 
 class UnsupportedType(ClientError):

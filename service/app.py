@@ -1,8 +1,9 @@
-"""`HybridService`: where settings, engine, pipeline, routes and gate are put together."""
+"""`HybridService`: where settings, engine, pipeline, routes, gate and server are put together."""
 
 from __future__ import annotations
 
 import gc
+import os
 from typing import Any
 
 import bentoml
@@ -14,12 +15,15 @@ from service.bodies import Submission, read_instances
 from service.champion import Champion
 from service.engine import Engine
 from service.gate import Gate
+from service.logs import in_worker
 from service.pipeline import Pipeline
 from service.preflight import check_before_start
 from service.problems import problem_of
 from service.routes import build_routes, decide
 from service.schemas import Instance
+from service.server import serve_with
 from service.settings import Settings
+from service.supervisor import supervise
 from service.worker import Worker
 
 # BentoML's decorator wants the number of workers when the class is defined.
@@ -29,6 +33,12 @@ try:
 except TandemError as error:
     raise SystemExit(f"tandem cannot start: {error}") from error
 routes = build_routes()
+if in_worker():
+    serve_with(worker)
+
+# Without keys only this machine may ask, unless `--host` or BENTOML_HOST says otherwise; BentoML's containers have a
+# network of their own.
+OPEN_TO_ALL = settings.api_keys_file is not None or "BENTOML_CONTAINERIZED" in os.environ
 
 
 def quieten_collector() -> None:
@@ -47,6 +57,7 @@ def quieten_collector() -> None:
 @bentoml.service(
     name="hybrid_service",
     workers=settings.workers,
+    http={"host": "0.0.0.0" if OPEN_TO_ALL else "127.0.0.1"},  # noqa: S104 (only with keys)
     metrics={"enabled": False},  # labels by raw path; /metrics is ours
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
@@ -55,8 +66,12 @@ class HybridService:
     """Images in, decisions out: a deep network perceives, classical models decide."""
 
     def __init__(self) -> None:
-        path = resolve(settings.bundle)
-        self.pipeline = Pipeline(Engine.load(settings, path), worker)
+        try:
+            path = resolve(settings.bundle)
+            self.pipeline = Pipeline(Engine.load(settings, path), worker)
+        except TandemError as error:
+            rendezvous.report_failure(str(error))
+            raise
         self.champion = Champion(
             settings.bundle,
             path,
@@ -72,6 +87,7 @@ class HybridService:
         """Stops a server that cannot serve, before its workers start."""
         check_before_start()
         rendezvous.prepare()
+        supervise()
 
     @bentoml.on_startup
     async def start(self) -> None:
@@ -81,6 +97,7 @@ class HybridService:
         self.pipeline.start()
         worker.metrics.sample({"tandem_ready": lambda: self.pipeline.ready and not worker.lifecycle.draining})
         self.champion.start()
+        await rendezvous.mark_ready()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

@@ -63,3 +63,12 @@ def problem(code: str, detail: str, headers: Mapping[str, str] | None = None, st
         "detail": detail,
     }
     return Response(pydantic_core.to_json(document), number, dict(headers or {}), MEDIA_TYPE)
+
+
+def encoded_problem(error: TandemError, request_id: str) -> bytes:
+    """A whole HTTP/1.1 response that ends its connection, for where there is no framework to write it."""
+    response = problem_of(error)
+    headers = [*response.raw_headers, (b"x-request-id", request_id.encode("ascii")), (b"connection", b"close")]
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    status = HTTPStatus(response.status_code)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, status.phrase.encode(), b"".join(lines), bytes(response.body))

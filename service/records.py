@@ -6,9 +6,11 @@ import time
 
 from starlette.types import Scope
 
-from models.errors import TandemError
+from models.errors import ClientError, TandemError
 from service.exchange import Exchange
 from service.logs import Access
+from service.metrics import OTHER
+from service.problems import STATUS
 from service.tracing import Exchange as Traced
 from service.tracing import Stage, Tracing, consecutive
 from service.worker import Worker
@@ -32,6 +34,16 @@ def record(worker: Worker, exchange: Exchange, route: str, seconds: float) -> No
         worker.access_log.write(_access(exchange, route, seconds))
     if worker.tracing is not None:
         _trace(worker.tracing, exchange, route, seconds)
+
+
+def record_refusal(worker: Worker, error: ClientError, request_id: str, client: tuple[str, int] | None) -> None:
+    """Counts and logs what was refused before it was a request: no HTTP, or a head too large or too slow."""
+    status = STATUS[error.code]
+    worker.metrics.observe_request(OTHER, status, 0.0)
+    worker.metrics.refused(error.code)
+    if worker.access_log is not None:
+        address = client[0] if client else None
+        worker.access_log.write(Access(request_id, "", OTHER, "", status, 0.0, client=address, code=error.code))
 
 
 def _access(exchange: Exchange, route: str, seconds: float) -> Access:

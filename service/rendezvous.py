@@ -1,4 +1,4 @@
-"""server ──▶ the directory in memory that its workers, and theirs only, share.
+"""server ──▶ the directory in memory that its workers, and theirs only, share: numbers, and who is ready.
 
 BentoML's own directory for metrics belongs to the user: a second server of the same user empties it under the first
 one, and the numbers of both are mixed. So the supervisor makes one for each server, in `/dev/shm` where there is one,
@@ -7,6 +7,7 @@ and removes it at its end; what a killed supervisor left is removed by the next.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import fcntl
@@ -15,12 +16,17 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 VARIABLE = "_TANDEM_RENDEZVOUS"  # set by the supervisor for its workers; no setting
 _PREFIX = "tandem-"
 _OWNER = "owner"
+_ENDING, _DOORMAN = "ending", "doorman"
+_READY, _FAILED = "{}.ready", "{}.failed"  # of a process id
 _UNFINISHED_S = 60.0
+_POLL_S = 0.01
+_DOORMAN_LEAVES_WITHIN_S = 2.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes the directory ours alone)
 
 
@@ -37,6 +43,54 @@ def directory() -> Path:
         if os.environ.get(variable):
             return Path(os.environ[variable])
     return _own_directory()
+
+
+async def mark_ready() -> None:
+    """Tells the supervisor that this worker answers, and waits until the doorman leaves callers to it."""
+    (directory() / _READY.format(os.getpid())).touch()
+    deadline = time.monotonic() + _DOORMAN_LEAVES_WITHIN_S
+    while (directory() / _DOORMAN).exists() and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_S)
+
+
+@contextlib.contextmanager
+def doorman() -> Iterator[None]:
+    """Tells the workers that somebody else answers meanwhile."""
+    (directory() / _DOORMAN).touch()
+    try:
+        yield
+    finally:
+        (directory() / _DOORMAN).unlink(missing_ok=True)
+
+
+def report_failure(reason: str) -> None:
+    """Tells the supervisor why this worker cannot start."""
+    (directory() / _FAILED.format(os.getpid())).write_text(reason)
+
+
+def ready_workers(pids: Iterable[int]) -> set[int]:
+    """Those of the processes that have said they are ready."""
+    return {pid for pid in pids if (directory() / _READY.format(pid)).exists()}
+
+
+def forget_worker(pid: int) -> tuple[bool, str]:
+    """Whether a worker that has ended was ever ready, and the reason it gave; its number may be used again."""
+    ready, failed = (directory() / name.format(pid) for name in (_READY, _FAILED))
+    was_ready, reason = ready.exists(), failed.read_text() if failed.exists() else ""
+    ready.unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
+    return was_ready, reason
+
+
+def end() -> None:
+    """Tells the workers that the whole server ends; called by the supervisor."""
+    with contextlib.suppress(FileNotFoundError):  # it is gone, and so are they
+        (directory() / _ENDING).touch()
+
+
+def is_ending() -> bool:
+    """Whether the whole server ends, which it always does with a worker that has no supervisor of ours."""
+    return VARIABLE not in os.environ or not directory().exists() or (directory() / _ENDING).exists()
 
 
 @functools.cache

@@ -56,7 +56,6 @@ class Worker:
         if settings.access_log and self.lines is not None:
             self.access_log = AccessLog(self.lines)
         self.tracing = Tracing.from_environment()
-        self.lifecycle.listen()
         self.metrics.start(workers=settings.workers, deadline_s=settings.deadline_ms / 1000)
         self.metrics.sample(
             {
@@ -64,6 +63,7 @@ class Worker:
                 "tandem_queue_wait_estimate_seconds": lambda: self.admission.wait_s,
                 "tandem_buffered_bytes": lambda: self.admission.bytes,
                 "tandem_requests_in_flight": lambda: self.lifecycle.in_flight,
+                "tandem_connections": lambda: len(self.lifecycle.connections),
                 "tandem_log_lines_dropped": lambda: self.lines.dropped if self.lines else 0,
             }
         )
