@@ -53,6 +53,10 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
     def request(
         self,
         path: str,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loadtests.server import bentoml_command, running
+from tests.chaos.servers import serving
 from tests.tiny_bundle import GREYS, solid_image
 
 PNG = {"content-type": "image/png"}
@@ -29,10 +27,8 @@ class Exported:
 def exported(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     """A server of two workers that has answered good and bad requests."""
     image = solid_image(GREYS["mid"])
-    log = tmp_path_factory.mktemp("deploy") / "server.log"
     with (
-        environment(TANDEM_BUNDLE=str(tiny_path), TANDEM_WORKERS="2", TANDEM_DEVICE="cpu"),
-        running(bentoml_command, log=log) as server,
+        serving(tmp_path_factory.mktemp("deploy"), tiny_path, workers=2) as server,
         httpx.Client(base_url=server.url, trust_env=False) as client,
     ):
         for path in ("/v1/predict", "/v1/embed"):
@@ -41,17 +37,3 @@ def exported(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert client.post("/predict", json={}).status_code == 400
         assert client.get("/nowhere").status_code == 404
         yield Exported(server.url, client.get("/metrics").text)
-
-
-@contextlib.contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """The variables, for as long as servers are started; `TANDEM_*` of the shell are left out."""
-    kept = dict(os.environ)
-    for name in [name for name in os.environ if name.upper().startswith("TANDEM_")]:
-        del os.environ[name]
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +21,7 @@ from models.bundle import Bundle
 from models.pixels import decode
 from service import HybridService
 from service.openapi import describe
+from tests.chaos.servers import Server, serving
 from tests.service.serving import (
     BRIGHT,
     DARK,
@@ -47,8 +41,6 @@ from tests.service.test_openapi import check
 from tests.service.test_routes import labels, noise
 from tests.tiny_bundle import CLASSES
 
-ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
 LIMIT_BYTES = 5_000_000
 
 
@@ -189,72 +181,12 @@ def test_the_service_checks_before_its_workers_start(tiny_path: Path, monkeypatc
 # ---------------------------------------------------------------- as a real server
 
 
-@dataclass(frozen=True)
-class Server:
-    """`bentoml serve` with two workers."""
-
-    url: str
-    log: Path
-    process: subprocess.Popen[bytes]
-
-
 @pytest.fixture(scope="module")
 def server(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "log"
-    port = free_port()
-    command = [Path(sys.executable).parent / "bentoml", "serve", "service:HybridService", "--host", "127.0.0.1"]
-    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("TANDEM_")}
-    environment |= {"TANDEM_BUNDLE": str(tiny_path), "TANDEM_WORKERS": "2", "TANDEM_MAX_BODY_BYTES": str(LIMIT_BYTES)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--port", str(port), "--timeout-graceful-shutdown", "5"],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            started = Server(f"http://127.0.0.1:{port}", log, process)
-            wait_until_ready(started)
-            yield started
-        finally:
-            stop(process)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def connected(server: Server) -> socket.socket:
-    """A connection without a client's manners."""
-    return socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])), timeout=PATIENCE_S)
-
-
-def wait_until_ready(server: Server) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        assert server.process.poll() is None, f"the server ended:\n{server.log.read_text()}"
-        assert time.monotonic() < end, f"the server did not become ready:\n{server.log.read_text()}"
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{server.url}/readyz", timeout=1).status_code == 200:
-                return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.process.wait(0.05)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process group: SIGTERM, patience, SIGKILL; process groups that are gone already are fine."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(PATIENCE_S / 2)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """`bentoml serve` with two workers."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder, tiny_path, device="auto", workers=2, max_body_bytes=LIMIT_BYTES) as started:
+        yield started
 
 
 def test_a_served_image_equals_the_same_files_in_process(server: Server, tiny_path: Path) -> None:
@@ -299,7 +231,7 @@ def test_an_endless_body_is_refused_while_it_is_still_being_sent(server: Server,
     full = b"10000\r\n" + bytes(0x10000) + b"\r\n"
     whole, rest = divmod(LIMIT_BYTES + 1, 0x10000)
     answer = b""
-    with connected(server) as connection:
+    with server.connect() as connection:
         connection.sendall(head.encode() + full * whole + b"10000\r\n" + bytes(rest))
         while data := connection.recv(65536):  # ends, as the server hangs up
             answer += data
@@ -310,7 +242,7 @@ def test_an_endless_body_is_refused_while_it_is_still_being_sent(server: Server,
 
 def test_an_announced_body_over_the_limit_is_refused_before_it_is_sent(server: Server) -> None:
     head = "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 11000000\r\n\r\n"
-    with connected(server) as connection:
+    with server.connect() as connection:
         connection.sendall(head.encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
@@ -338,4 +270,4 @@ def test_probes_answer(server: Server) -> None:
 
 @needs_none
 def test_the_server_says_once_where_it_serves(server: Server) -> None:
-    assert server.log.read_text().count("device auto: serving on CPU") == 1
+    assert server.log_text().count("device auto: serving on CPU") == 1

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from loadtests.server import bentoml_command, running
+from tests.chaos.servers import serving
 from tests.service.serving import MID, PNG, TEXT
 from tests.service.test_tracing import PARENT, TRACE, Collector, attributes, collecting
 
@@ -44,22 +44,14 @@ class Observed:
 
 @pytest.fixture(scope="module")
 def observed(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
-    log = tmp_path_factory.mktemp("observed") / "server.log"
     with contextlib.ExitStack() as stack:
         collector = stack.enter_context(collecting())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        variables = {
-            "TANDEM_BUNDLE": str(tiny_path),
-            "TANDEM_DEVICE": "cpu",
-            "TANDEM_WORKERS": "1",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
-            "OTEL_BSP_SCHEDULE_DELAY": "50",
-        }
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        server = stack.enter_context(running(bentoml_command, log=log))
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+        server = stack.enter_context(serving(tmp_path_factory.mktemp("observed"), tiny_path, workers=1))
         client = stack.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=PATIENCE_S))
-        yield Observed(client, log, collector)
+        yield Observed(client, server.log, collector)
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
