@@ -59,8 +59,10 @@ def test_a_setting_stands_in_the_readme_with_its_default(field: str) -> None:
         assert row[1] == "number of cores"
     elif field == "bundle":
         assert row[1] == f"`{default.relative_to(ROOT)}`"
+    elif default is None:
+        assert row[1] == "none"
     else:
-        assert row[1] == f"`{default}`"
+        assert row[1] == f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def test_the_readme_names_no_setting_that_is_not_there() -> None:
