@@ -28,6 +28,7 @@ PATH_CHARACTERS = 200
 LINE_BYTES = 4096
 _TEXT_CHARACTERS = 64  # of a field that has no bound of its own
 _CUT = " ... cut ... "
+_LEVELS = {500: "error", 503: "warning", 504: "warning"}  # a defect; what an overload or an end brings with it
 
 
 @dataclass(slots=True)
@@ -165,7 +166,7 @@ class AccessLog:
         a = access
         line = (
             f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z",'
-            f'"level":"{"error" if a.status >= 500 else "info"}","logger":"{ACCESS_LOGGER}",'
+            f'"level":"{_LEVELS.get(a.status, "info")}","logger":"{ACCESS_LOGGER}",'
             f'"request_id":{_text(a.request_id, 128)},"client":{_text(a.client)},"key":{_text(a.key)},'
             f'"method":{_text(a.method)},"route":{_text(a.route)},"path":{_text(a.path, PATH_CHARACTERS)},'
             f'"status":{a.status:d},"code":{_text(a.code)},"ms":{a.ms:.3f},"received_bytes":{a.received_bytes:d},'

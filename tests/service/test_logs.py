@@ -89,9 +89,9 @@ def test_a_request_is_one_line_with_all_fields() -> None:
     }
 
 
-def test_a_servers_fault_is_an_error_and_a_callers_is_not() -> None:
+def test_a_defect_is_an_error_an_overload_a_warning_and_a_callers_fault_neither() -> None:
     found = [json.loads(line)["level"] for line in lines_of(*(access(status=s) for s in (200, 429, 499, 500, 503)))]
-    assert found == ["info", "info", "info", "error", "error"]
+    assert found == ["info", "info", "info", "error", "warning"]
 
 
 @pytest.mark.parametrize(
