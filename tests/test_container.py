@@ -231,7 +231,6 @@ def test_nothing_of_training_is_inside(container: Container) -> None:
     assert container.python(program) == []
 
 
-@pytest.mark.skip(reason="BentoML's supervisor looks for dead workers every 10 s; ours is to take its place")
 def test_a_killed_worker_is_back_within_seconds(engine: str, image: str) -> None:
     with started(engine, image) as container:
         victim = min(container.workers())
