@@ -81,14 +81,19 @@ class Admission:
             self._busy_since = self._clock()
         self.images += images
         self._backlog_s += cost_s
-        done_s = 0.0  # of work that is given up nothing is learnt
         try:
             yield
-            done_s = cost_s
         finally:
             self.images -= images
             self._backlog_s = self._backlog_s - cost_s if self.images else 0.0  # no rounding errors are kept
-            self._measure(done_s)
+            self._measure()
+
+    def did(self, cost_s: float) -> None:
+        """Notes a part of admitted work when it has been done, whether or not anybody still waits for it.
+
+        Work that was given up before it began takes no time, and must not make the rest of it look slow.
+        """
+        self._done_s += cost_s
 
     def hold(self, count: int) -> None:
         """Takes room for bytes of a body that arrive.
@@ -126,12 +131,11 @@ class Admission:
     def _retry_after_s(self) -> int:
         return max(1, math.ceil(self.wait_s))
 
-    def _measure(self, cost_s: float) -> None:
+    def _measure(self) -> None:
         """Compares what was done with the time it took, while there was work without a pause."""
         now = self._clock()
         self._busy_s += now - self._busy_since
         self._busy_since = now
-        self._done_s += cost_s
         if self._busy_s >= _MEASURED_S and self._done_s > 0.0:
             lowest, highest = _FACTORS
             measured = min(max(self._busy_s / self._done_s, lowest), highest)

@@ -38,6 +38,7 @@ STATUS_OF_CODE = {
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9]) [\x20-\x7e]*")
+_UPGRADE = re.compile(rb"(?i)(\r\n)u(pgrade:)")  # to which this server does not rise: the header means nothing
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([\x20-\x7e\t]*)")
 
 
@@ -109,7 +110,7 @@ def read_input(data: bytes) -> Reading:
     """Counts the requests in an input."""
     counter = _Counter()
     try:
-        counter.parser.feed_data(data)
+        counter.parser.feed_data(_UPGRADE.sub(rb"\1X\2", data))
     except httptools.HttpParserUpgrade:
         counter.reading.state = "whole"
     except httptools.HttpParserError:

@@ -30,6 +30,7 @@ def work_off(admission: Admission, clock: Clock, *, cost_s: float, really_s: flo
     for _ in range(times):
         with admission.admitted(1, cost_s, FAR):
             clock.now += really_s
+            admission.did(cost_s)
 
 
 def test_images_are_admitted_up_to_the_limit_and_exactly_the_rest_is_refused() -> None:
@@ -94,6 +95,7 @@ def test_work_that_goes_on_side_by_side_counts_once() -> None:
     for _ in range(60):
         with door.admitted(1, 0.1, FAR), door.admitted(1, 0.1, FAR):
             clock.now += 0.1
+            door.did(0.2)
     with door.admitted(1, 1.0, FAR):
         assert door.wait_s == pytest.approx(0.5, rel=0.05)
 
@@ -108,13 +110,19 @@ def test_idle_time_is_no_work() -> None:
         assert door.wait_s == pytest.approx(1.0)
 
 
-def test_of_work_that_was_given_up_nothing_is_learnt() -> None:
+@pytest.mark.parametrize("began", [True, False], ids=["after it had begun", "before it began"])
+def test_work_that_was_given_up_is_no_sign_of_slowness(began: bool) -> None:
     clock = Clock()
     door = admission(clock)
-    for _ in range(20):
-        with contextlib.suppress(TimeoutError), door.admitted(1, 100.0, FAR):
-            clock.now += 0.001
-            raise TimeoutError
+    for _ in range(60):
+        with door.admitted(1, 0.1, FAR):
+            with contextlib.suppress(TimeoutError), door.admitted(1, 5.0, FAR):
+                if began:  # it takes its time all the same
+                    clock.now += 5.0
+                    door.did(5.0)
+                raise TimeoutError
+            clock.now += 0.1
+            door.did(0.1)
     with door.admitted(1, 1.0, FAR):
         assert door.wait_s == pytest.approx(1.0)
 
