@@ -49,6 +49,7 @@ class Connection(HttpToolsProtocol):
         self._lingered_bytes = 0
         self._refused: tuple[RequestResponseCycle, ClientError] | None = None
         self._idle_since = time.monotonic()
+        self._drains = False
 
     @property
     def is_idle(self) -> bool:
@@ -67,23 +68,44 @@ class Connection(HttpToolsProtocol):
         if self._in_head and self._head_since is None:
             self._head_since = time.monotonic()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # to what we do not speak: answered as if it had not been asked for
-            self._deaf = True
-            self.cycle.keep_alive = False
+            self._parse(data)
         except httptools.HttpParserError as error:
             self._refuse(_fault(error))
         else:
             if self._bare_bytes > MAX_HEAD_BYTES:
                 self._refuse(_too_large(f"{self._bare_bytes} bytes and no end"))
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+            return
+        except httptools.HttpParserUpgrade as asked:
+            rest = data[asked.args[0] :]
+        self._read_again(rest)
+
+    def _read_again(self, rest: bytes) -> None:
+        """Reads a request that asks for a protocol that we do not speak as if it had not; the parser skips its body."""
+        kept = [(name, value) for name, value in self.headers if name not in (b"upgrade", b"connection")]
+        lines = [b"%b: %b\r\n" % header for header in [*kept, (b"connection", b"close")]]
+        line = self.parser.get_method(), self.url, self.parser.get_http_version().encode()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.parser.feed_data(b"%b %b HTTP/%b\r\n" % line + b"".join(lines) + b"\r\n" + rest)
+
     def on_headers_complete(self) -> None:
-        """Begins a request, unless its head is over the limits."""
+        """Begins a request, unless its head is over the limits, or is to be read again."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if len(self.headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
             raise _too_large(f"{len(self.headers)} headers and {size} bytes")
+        if self.parser.get_method() == b"CONNECT":
+            raise BadRequest("CONNECT is a request to a proxy, and this is none")
+        if not self.url.startswith(b"/") and not httptools.parse_url(self.url).path:
+            raise BadRequest(f"the request's target has no path: {self.url[:100]!r}")
+        if self.parser.should_upgrade():
+            return
         super().on_headers_complete()
         self.cycle.transport = self  # type: ignore[assignment]  # it writes, closes and says whether it is closing
+        self.cycle.keep_alive = self.cycle.keep_alive and not self._drains
         self._in_head = False
         self._head_since = None
         self._bare_bytes = 0
@@ -100,6 +122,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Ends a request; what follows is the head of another one."""
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._in_head = True
         self._bare_bytes = 0
@@ -154,7 +178,7 @@ class Connection(HttpToolsProtocol):
 
     def close(self) -> None:
         """Ends the connection after a response, once the caller has stopped sending."""
-        if self.cycle.more_body or self.pipeline:
+        if self.cycle.more_body or self.pipeline or self._deaf or self._bare_bytes:
             self._linger()
         else:
             self.transport.close()
@@ -196,21 +220,26 @@ class Connection(HttpToolsProtocol):
         elif self._lingers_until is not None:
             if now > self._lingers_until:
                 self.transport.close()
-        elif self._head_since is not None and self.is_idle and now - self._head_since > self._limit_s:
-            self._end_slow_head(now - self._head_since)
+        elif self._head_since is not None and self.is_idle and not self.is_closing():  # which takes TLS a while
+            self._check_head(now - self._head_since)
 
     def drain(self, now: float, quiet_s: float) -> None:
-        """Ends a connection on which nothing has begun for so long; others end with the response under way.
+        """Ends a connection on which nothing has begun for so long; others end with the next response.
 
         Args:
             now: of `time.monotonic()`.
             quiet_s: seconds.
         """
+        self._drains = True
+        if not self.is_idle:
+            self.cycle.keep_alive = False
         since = self._head_since if self._head_since is not None and self._bare_bytes else self._idle_since
         if self.is_idle and self._lingers_until is None and now - since > quiet_s:
             self.transport.close()
 
-    def _end_slow_head(self, seconds: float) -> None:
+    def _check_head(self, seconds: float) -> None:
+        if seconds <= self._limit_s:
+            return
         if self._bare_bytes:
             self._answer_refused(DeadlineExceeded(f"no whole head of a request within {seconds * 1000:.0f} ms"))
         else:

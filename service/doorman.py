@@ -52,9 +52,12 @@ class Doorman:
 
     async def _serve(self) -> None:
         own = socket.socket(fileno=os.dup(self._listener.fileno()))  # dup() would make another of circus' own class
-        with rendezvous.doorman():
-            async with await asyncio.start_server(self._answer, sock=own, limit=HEAD_BYTES, backlog=BACKLOG) as server:
-                await server.serve_forever()
+        server = await asyncio.start_server(  # nobody can cancel this before it has a server to close
+            self._answer, sock=own, limit=HEAD_BYTES, backlog=BACKLOG, start_serving=False
+        )
+        with rendezvous.doorman(), contextlib.closing(server):
+            await server.start_serving()
+            await asyncio.Event().wait()  # until `close`; `serve_forever` would wait for the callers, too
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._callers += 1

@@ -2,7 +2,8 @@
 
 SIGTERM ──▶ `/readyz` says 503 at once ──▶ new work is turned away, with 503 and a closed connection, for as long as
 callers keep coming, within bounds ──▶ no new connections; those that wait are answered ──▶ what is under way is
-finished ──▶ status 0.
+finished ──▶ status 0. A worker that ends alone turns nobody away: it leaves new connections to the others, and answers
+on those that it has.
 """
 
 from __future__ import annotations
@@ -63,24 +64,26 @@ class Server(uvicorn.server.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins the end, within a signal's handler."""
-        if not self._lifecycle.draining:
-            self._lifecycle.draining = True
-            self._ends_at = time.monotonic() + self._grace_s
+        self._begin_end()
         super().handle_exit(sig, frame)
+
+    def _begin_end(self) -> None:
+        self._ends_at = min(self._ends_at, time.monotonic() + self._grace_s)
+        self._lifecycle.draining = self._lifecycle.draining or self._is_last()
 
     async def on_tick(self, counter: int) -> bool:
         """Looks after the connections, and ends an orphan: without its supervisor it would keep the port for ever."""
         if counter % CHECK_EVERY_TICKS == 0:
             self._check_connections()
-        if os.getppid() != self._supervisor and not self._lifecycle.draining:
-            self._lifecycle.draining = True
-            self._ends_at = time.monotonic() + self._grace_s
+        if os.getppid() != self._supervisor:
+            self._begin_end()
             return True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends; see the module's text."""
         if self._is_last():
+            self._lifecycle.draining = True
             await self._turn_away()
             await self._close_door(sockets or [])
         for server in self.servers:
@@ -99,7 +102,7 @@ class Server(uvicorn.server.Server):
         least_s, most_s = TURN_AWAY_S
         began = quiet_since = time.monotonic()
         requests = self.server_state.total_requests
-        while not self.force_exit and time.monotonic() - began < most_s:
+        while not self.force_exit and time.monotonic() < min(began + most_s, self._ends_at):
             await self._pass_time()
             if self.server_state.total_requests != requests or self._lifecycle.in_flight:
                 requests, quiet_since = self.server_state.total_requests, time.monotonic()
@@ -110,7 +113,7 @@ class Server(uvicorn.server.Server):
         for listener in listeners:
             take_no_more(listener)
         began = settled_since = time.monotonic()
-        while not self.force_exit and time.monotonic() - began < SETTLED_WITHIN_S:
+        while not self.force_exit and time.monotonic() < min(began + SETTLED_WITHIN_S, self._ends_at):
             await self._pass_time()
             if any(waiting(listener) for listener in listeners):
                 settled_since = time.monotonic()

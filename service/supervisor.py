@@ -6,6 +6,7 @@ and opens a port by which any user of the machine may have it run programs.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import bentoml._internal.utils.circus as bentoml_circus
 from circus.exc import ConflictError
 
 from service import rendezvous
-from service.doorman import Doorman
+from service.doorman import PATIENCE_S, Doorman
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,19 @@ class Supervisor(bentoml_circus.Arbiter):
         if self._reason:
             raise SystemExit(f"tandem cannot start: {self._reason}")
 
+    def start_io_loop(self) -> None:
+        """Runs until the workers have ended, and lets the doormen answer those whom they have begun to listen to."""
+        super().start_io_loop()
+        for doorman in self._doormen:
+            doorman.close()
+        loop = self.loop.asyncio_loop
+        if tasks := asyncio.all_tasks(loop):
+            loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE_S))
+
     def stop(self) -> Any:
         """Ends all workers, and waits for them."""
+        if self._stopping:
+            return None
         rendezvous.end()
         try:
             return super().stop()
@@ -79,7 +91,10 @@ class Supervisor(bentoml_circus.Arbiter):
     def manage_watchers(self) -> Any:
         """Looks after the workers; called by circus every `CHECK_S`."""
         self._look_after_callers()
-        return super().manage_watchers()
+        try:
+            return super().manage_watchers()
+        except ConflictError:  # they are just being started, or stopped
+            return None
 
     def _look_after_callers(self) -> None:
         is_left = not self._stopping and not rendezvous.ready_workers(self._pids())
@@ -94,7 +109,7 @@ class Supervisor(bentoml_circus.Arbiter):
 
     def _reaped(self, *, process_pid: int, exit_code: int, **_: Any) -> bool:
         """Notes a worker's end; the hook of circus."""
-        if self._stopping:
+        if self._stopping or self._reason:
             return True
         was_ready, reason = rendezvous.forget_worker(process_pid)
         self._failures = 0 if was_ready else self._failures + 1
