@@ -128,20 +128,24 @@ def samples(text: str) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, bundle: Path | None = None, *, grace_s: int = 30, **settings: object) -> Iterator[Server]:
+def serving(
+    folder: Path, bundle: Path | None = None, *, grace_s: int = 30, host: str | None = HOST, **settings: object
+) -> Iterator[Server]:
     """A server that is ready; `settings` are those of the README in lower case and without their prefix.
 
     Raises:
         AssertionError: it ended, or was not ready in time.
     """
-    with starting(folder, bundle, grace_s=grace_s, **settings) as server:
+    with starting(folder, bundle, grace_s=grace_s, host=host, **settings) as server:
         until(lambda: server.process.poll() is not None or server.is_ready(), READY_WITHIN_S, "the server is ready")
         assert server.process.poll() is None, f"the server ended:\n{server.log_text()}"
         yield server
 
 
 @contextlib.contextmanager
-def starting(folder: Path, bundle: Path | None = None, *, grace_s: int = 30, **settings: object) -> Iterator[Server]:
+def starting(
+    folder: Path, bundle: Path | None = None, *, grace_s: int = 30, host: str | None = HOST, **settings: object
+) -> Iterator[Server]:
     """A server that was just started. What goes wrong while it runs is shown with the end of its log."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("TANDEM_")}
@@ -150,7 +154,9 @@ def starting(folder: Path, bundle: Path | None = None, *, grace_s: int = 30, **s
     environment |= {f"TANDEM_{name.upper()}": str(value) for name, value in settings.items()}
     if bundle is not None:
         environment["TANDEM_BUNDLE"] = str(bundle)
-    serve = [sys.executable, "-m", "bentoml", "serve", "service:HybridService", "--host", HOST, "--port", str(port)]
+    serve = [sys.executable, "-m", "bentoml", "serve", "service:HybridService", "--port", str(port)]
+    if host is not None:
+        serve += ["--host", host]
     log = folder / f"server-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

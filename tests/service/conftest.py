@@ -9,6 +9,8 @@ import pytest
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
+import service.app
+from service import rendezvous
 from service.engine import Engine
 from tests.service.serving import HeldEngine, settings_of
 from tests.tiny_bundle import COLUMNS, tiny_bundle
@@ -19,6 +21,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The shell that runs the tests may have TANDEM_ variables of its own."""
     for name in [name for name in os.environ if name.upper().startswith("TANDEM_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory that a server's workers share; what this process counts stays in its own."""
+    assert service.app.worker.metrics._tally
+    monkeypatch.setenv(rendezvous.VARIABLE, str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

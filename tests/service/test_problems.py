@@ -7,15 +7,16 @@ import json
 import pytest
 
 from models import errors
-from models.errors import BadImage, BundleError, ClientError, Overloaded, TandemError, Unauthorized
+from models.errors import BadImage, BundleError, ClientError, NotReady, Overloaded, TandemError, Unauthorized
 from service.batcher import WorkFailed
-from service.problems import CODES, MEDIA_TYPE, STATUS, code_of, item_error, problem, problem_of
+from service.problems import CODES, MEDIA_TYPE, STATUS, code_of, encoded_problem, item_error, problem, problem_of
 
 DOCUMENTED = {
     "BadRequest": (400, "bad_request"),
     "BadImage": (400, "bad_image"),
     "Unauthorized": (401, "unauthorized"),
     "TooLarge": (413, "too_large"),
+    "HeadersTooLarge": (431, "headers_too_large"),
     "UnsupportedType": (415, "unsupported_type"),
     "BadColumns": (422, "bad_columns"),
     "Overloaded": (429, "overloaded"),
@@ -72,3 +73,21 @@ def test_a_status_without_a_code_of_its_own_keeps_its_number_and_title() -> None
 def test_each_status_has_one_code_for_what_frameworks_raise() -> None:
     assert all(STATUS[code] == status for status, code in CODES.items())
     assert CODES[400] == "bad_request"
+
+
+def test_a_problem_without_a_framework_is_a_whole_response_that_ends_its_connection() -> None:
+    encoded = encoded_problem(NotReady("no worker is ready"), "an-id")
+    head, _, body = encoded.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    assert status == "HTTP/1.1 503 Service Unavailable"
+    assert dict(line.split(": ") for line in lines) == {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        "x-request-id": "an-id",
+        "connection": "close",
+    }
+    assert body == bytes(problem_of(NotReady("no worker is ready")).body)
+
+
+def test_a_problem_without_a_framework_keeps_its_own_headers() -> None:
+    assert b"\r\nretry-after: 7\r\n" in encoded_problem(Overloaded("full", retry_after_s=7), "an-id")

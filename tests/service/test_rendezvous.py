@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from service import rendezvous
+from tests.service.serving import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,3 +62,72 @@ def test_without_a_supervisor_it_is_bentomls_or_ones_own(tmp_path: Path, monkeyp
     assert rendezvous.directory() == tmp_path
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR")
     assert rendezvous.directory() == rendezvous.directory() != tmp_path
+
+
+# ---------------------------------------------------------------- who is ready
+
+
+def test_workers_are_ready_once_they_say_so(shared: Path) -> None:
+    assert rendezvous.ready_workers({os.getpid(), 1}) == set()
+    asyncio.run(rendezvous.mark_ready())
+    assert rendezvous.ready_workers({os.getpid(), 1}) == {os.getpid()}
+
+
+def test_a_worker_waits_until_the_doorman_has_left(shared: Path) -> None:
+    async def test() -> None:
+        with rendezvous.doorman():
+            ready = asyncio.create_task(rendezvous.mark_ready())
+            await until(lambda: rendezvous.ready_workers({os.getpid()}) != set())
+            await asyncio.sleep(0)
+            assert not ready.done()
+        await ready
+
+    asyncio.run(test())
+
+
+def test_a_worker_does_not_wait_for_ever(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous, "_DOORMAN_LEAVES_WITHIN_S", 0.02)
+    began = time.monotonic()
+    with rendezvous.doorman():
+        asyncio.run(rendezvous.mark_ready())
+    assert time.monotonic() - began >= 0.02
+
+
+def test_the_doorman_leaves_no_sign_whatever_becomes_of_him(shared: Path) -> None:
+    with contextlib.suppress(ValueError), rendezvous.doorman():
+        assert (shared / "doorman").exists()
+        raise ValueError
+    assert not (shared / "doorman").exists()
+
+
+def test_a_worker_that_was_ready_is_forgotten_with_its_end(shared: Path) -> None:
+    asyncio.run(rendezvous.mark_ready())
+    assert rendezvous.forget_worker(os.getpid()) == (True, "")
+    assert rendezvous.ready_workers({os.getpid()}) == set()
+    assert rendezvous.forget_worker(os.getpid()) == (False, "")
+
+
+def test_a_worker_that_cannot_start_says_why_once(shared: Path) -> None:
+    rendezvous.report_failure("the bundle is damaged: größer")
+    assert rendezvous.forget_worker(os.getpid()) == (False, "the bundle is damaged: größer")
+    assert rendezvous.forget_worker(os.getpid()) == (False, "")
+
+
+# ---------------------------------------------------------------- who ends
+
+
+def test_a_server_ends_when_its_supervisor_says_so(shared: Path) -> None:
+    assert not rendezvous.is_ending()
+    rendezvous.end()
+    assert rendezvous.is_ending()
+
+
+def test_a_server_whose_directory_is_gone_has_ended(shared: Path) -> None:
+    shared.rmdir()
+    rendezvous.end()
+    assert rendezvous.is_ending()
+
+
+def test_a_worker_without_a_supervisor_of_ours_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(rendezvous.VARIABLE, raising=False)
+    assert rendezvous.is_ending()
