@@ -23,7 +23,7 @@ VARIABLE = "_TANDEM_RENDEZVOUS"  # set by the supervisor for its workers; no set
 _PREFIX = "tandem-"
 _OWNER = "owner"
 _ENDING, _DOORMAN = "ending", "doorman"
-_READY, _FAILED = "{}.ready", "{}.failed"  # of a process id
+_READY, _LEAVING, _FAILED = "{}.ready", "{}.leaving", "{}.failed"  # of a process id
 _UNFINISHED_S = 60.0
 _POLL_S = 0.01
 _DOORMAN_LEAVES_WITHIN_S = 2.0
@@ -63,6 +63,12 @@ def doorman() -> Iterator[None]:
         (directory() / _DOORMAN).unlink(missing_ok=True)
 
 
+def mark_leaving() -> None:
+    """Tells the supervisor that this worker takes no new callers any more."""
+    with contextlib.suppress(FileNotFoundError):  # it was never ready, or the supervisor is gone
+        (directory() / _READY.format(os.getpid())).rename(directory() / _LEAVING.format(os.getpid()))
+
+
 def report_failure(reason: str) -> None:
     """Tells the supervisor why this worker cannot start."""
     (directory() / _FAILED.format(os.getpid())).write_text(reason)
@@ -75,10 +81,10 @@ def ready_workers(pids: Iterable[int]) -> set[int]:
 
 def forget_worker(pid: int) -> tuple[bool, str]:
     """Whether a worker that has ended was ever ready, and the reason it gave; its number may be used again."""
-    ready, failed = (directory() / name.format(pid) for name in (_READY, _FAILED))
-    was_ready, reason = ready.exists(), failed.read_text() if failed.exists() else ""
-    ready.unlink(missing_ok=True)
-    failed.unlink(missing_ok=True)
+    ready, leaving, failed = (directory() / name.format(pid) for name in (_READY, _LEAVING, _FAILED))
+    was_ready, reason = ready.exists() or leaving.exists(), failed.read_text() if failed.exists() else ""
+    for file in (ready, leaving, failed):
+        file.unlink(missing_ok=True)
     return was_ready, reason
 
 

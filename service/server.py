@@ -86,6 +86,8 @@ class Server(uvicorn.server.Server):
             self._lifecycle.draining = True
             await self._turn_away()
             await self._close_door(sockets or [])
+        else:
+            rendezvous.mark_leaving()
         for server in self.servers:
             server.close()
         for listener in sockets or []:

@@ -107,6 +107,19 @@ def test_a_worker_that_was_ready_is_forgotten_with_its_end(shared: Path) -> None
     assert rendezvous.forget_worker(os.getpid()) == (False, "")
 
 
+def test_a_worker_that_leaves_is_not_ready_and_was_so_once(shared: Path) -> None:
+    asyncio.run(rendezvous.mark_ready())
+    rendezvous.mark_leaving()
+    assert rendezvous.ready_workers({os.getpid()}) == set()
+    assert rendezvous.forget_worker(os.getpid()) == (True, "")
+    assert rendezvous.forget_worker(os.getpid()) == (False, "")
+
+
+def test_a_worker_that_was_never_ready_may_leave(shared: Path) -> None:
+    rendezvous.mark_leaving()
+    assert rendezvous.forget_worker(os.getpid()) == (False, "")
+
+
 def test_a_worker_that_cannot_start_says_why_once(shared: Path) -> None:
     rendezvous.report_failure("the bundle is damaged: größer")
     assert rendezvous.forget_worker(os.getpid()) == (False, "the bundle is damaged: größer")

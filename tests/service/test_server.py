@@ -352,6 +352,7 @@ def test_the_application_learns_of_the_end_when_all_requests_are_answered() -> N
 
 def test_a_worker_that_ends_alone_leaves_the_door_to_the_others(shared: Path) -> None:
     (shared / "ending").unlink()
+    asyncio.run(rendezvous.mark_ready())
 
     async def test(running: Running) -> None:
         with running.listener.dup() as others:
@@ -360,6 +361,7 @@ def test_a_worker_that_ends_alone_leaves_the_door_to_the_others(shared: Path) ->
             running.end()
             await until(lambda: running.listener.fileno() == -1)
             assert not running.ended.done()
+            assert rendezvous.ready_workers({os.getpid()}) == set()
             caller = await running.caller()
             accepted, _ = await asyncio.get_running_loop().sock_accept(others)
             with accepted:
