@@ -5,14 +5,15 @@ The type comes from the first bytes, never from what the client says of them.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from typing import Literal
 
 import simplejpeg
 
+from models import work
 from models.errors import BadImage, UnsupportedType
+from models.scans import count_scans
 
 ImageType = Literal["jpeg", "png", "webp"]
 
@@ -20,14 +21,10 @@ _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _WEBP_HEADER_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}  # by first chunk, up to and with the size
 
-# Each scan of a JPEG is a pass over the whole image, so a few KB of scans can cost seconds of CPU. libjpeg's
-# standard progressive script has 10.
-_MAX_SCANS = 64
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
-_SCAN = re.compile(rb"\xff\xda")  # bytes.count takes three times as long
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in coded data FF 00 is a byte, FF D0..D7 a restart
-
+_SAMPLES = {2: 3, 4: 2, 6: 4}  # of a pixel by the colour type of a PNG; one where it is grey or in a palette
 _ANIMATION_FLAG = 0x02  # bit of the VP8X chunk's flags, WebP container specification
+
+_MAX_CHUNKS = 64  # of a WebP that are looked at; ordinary ones have 6 at most
 
 
 @dataclass(frozen=True)
@@ -39,19 +36,26 @@ class Header:
     height: int
     colorspace: str = ""
     """JPEG only, as libjpeg names it: Gray, YCbCr, RGB, CMYK, YCCK."""
+    extra_pixels: int = 0
+    """Work that its coding makes beside its area, see `models.work`."""
 
     @property
     def pixels(self) -> int:
         """Width times height."""
         return self.width * self.height
 
+    @property
+    def work_pixels(self) -> int:
+        """Pixels of an ordinary photograph whose decoding costs at least half as much; no fewer than its own."""
+        return work.area(self.width, self.height) + self.extra_pixels
+
 
 def read_header(data: bytes) -> Header:
     """Reads type and size.
 
     Raises:
-        BadImage: no bytes, a header that is damaged or cut short, or a JPEG of more than 64 scans.
-        UnsupportedType: not JPEG, PNG or WebP; an animated WebP.
+        BadImage: no bytes, a header that is damaged or cut short, or a JPEG of more scans or segments than any has.
+        UnsupportedType: not JPEG, PNG or WebP; an animated WebP; an arithmetically coded or lossless JPEG.
     """
     if not data:
         raise BadImage("the image is empty (0 bytes)")
@@ -73,30 +77,20 @@ def _checked(header: Header) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
+    scans = count_scans(data)
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError as error:
         raise BadImage(f"damaged JPEG header: {error}") from error
-    # The count is cheap but sees markers in thumbnails and trailers, too; the exact walk is for the suspects.
-    if len(_SCAN.findall(data)) > _MAX_SCANS and (scans := _scans(data)) > _MAX_SCANS:
-        raise BadImage(f"JPEG of {scans} scans; the limit is {_MAX_SCANS}")
-    return _checked(Header("jpeg", int(width), int(height), colorspace))
-
-
-def _scans(data: bytes) -> int:
-    """Scans of the first image in `data`, whatever is embedded in its segments or follows it."""
-    scans, position = 0, 2
-    while (marker := _MARKER.search(data, position)) and data[marker.end() - 1] != _END_OF_IMAGE:
-        scans += data[marker.end() - 1] == _START_OF_SCAN
-        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return scans
+    return _checked(Header("jpeg", int(width), int(height), colorspace, work.of_jpeg(int(width * height), scans)))
 
 
 def _png(data: bytes) -> Header:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise BadImage(f"damaged PNG: no complete header in {len(data)} bytes")
     width, height = struct.unpack(">II", data[16:24])
-    return _checked(Header("png", width, height))
+    bits = data[24] * _SAMPLES.get(data[25], 1)
+    return _checked(Header("png", width, height, extra_pixels=work.of_png(width * height, bits, len(data))))
 
 
 def _webp(data: bytes) -> Header:
@@ -115,4 +109,22 @@ def _webp(data: bytes) -> Header:
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     else:
         raise BadImage(f"damaged WebP: first chunk is {chunk!r}")
-    return _checked(Header("webp", width, height))
+    extra_pixels = work.of_webp(width * height, *_webp_coding(data))
+    return _checked(Header("webp", width, height, extra_pixels=extra_pixels))
+
+
+def _webp_coding(data: bytes) -> tuple[int, bool]:
+    """Bytes that may be losslessly coded, and whether transparency is coded on its own, as `work.of_webp` asks.
+
+    Of a file of very many chunks the worst is assumed.
+    """
+    lossless_bytes, transparent, position = 0, False, 12
+    for _ in range(_MAX_CHUNKS):
+        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if kind in (b"VP8L", b"ALPH"):
+            lossless_bytes = max(lossless_bytes, min(size, len(data)))
+            transparent |= kind == b"ALPH"
+        position += 8 + size + size % 2
+        if position >= len(data):
+            return lossless_bytes, transparent
+    return len(data), True

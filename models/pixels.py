@@ -1,7 +1,10 @@
 """bytes ──decode──▶ pixels: the one decoder of the project, used by training and serving alike.
 
-Order: type from the bytes, dimensions from the header, decode, EXIF orientation, channels, resize.
-JPEG goes through libjpeg-turbo (simplejpeg) except CMYK, all else through Pillow.
+Order: type from the bytes, dimensions from the header, decode, channels, EXIF orientation, resize.
+JPEG goes through libjpeg-turbo (simplejpeg), all else through Pillow.
+
+An image at the default limit of pixels takes at most DECODE_MIB of memory while it is decoded, beside its own bytes;
+what bounds its CPU is said in `models.work`.
 """
 
 from __future__ import annotations
@@ -9,17 +12,16 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from models.chunks import keep_what_pixels_need
 from models.errors import BadImage, TooLarge, UnsupportedType
 from models.exif import PREFIX as EXIF_PREFIX
 from models.exif import orientation
@@ -29,21 +31,25 @@ from models.manifest import InputSpec
 Pixels = NDArray[np.uint8]
 
 DEFAULT_MAX_PIXELS = 25_000_000
+DECODE_MIB = 512
+"""What decoding one image of `DEFAULT_MAX_PIXELS` holds at most. Measured by growth of the process, Pillow 13: WebP of
+65,536 groups of codes 458 MiB, other WebP 392, CMYK JPEG 287, other JPEG 215, PNG 186; `tests/chaos/test_memory.py`
+measures the worst of them anew."""
 _EXIF_BYTES = 64 * 1024  # a JPEG segment is no longer
-_PNG_END = b"IEND\xaeB`\x82"  # the last chunk's type and CRC; Pillow does not mind when it is missing
+_STRIP_PIXELS = 1 << 18  # of a large image are converted at once, so that no step holds another copy of all of it
 # The plug-ins themselves: `Image.open` adds 2 µs to a 28x28 PNG and hides why a file is refused.
-_READERS: dict[str, type[ImageFile]] = {"jpeg": JpegImageFile, "png": PngImageFile, "webp": WebPImageFile}
+_READERS: dict[str, type[ImageFile]] = {"png": PngImageFile, "webp": WebPImageFile}
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
-# How an array [H, W, C] is turned upright, by EXIF orientation (1 is upright already).
-_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.transpose(1, 0, 2),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
-    8: np.rot90,
+# How an image is turned upright, by EXIF orientation (1 is upright already).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
 }
 
 
@@ -53,12 +59,14 @@ def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> He
     Raises:
         BadImage: empty or damaged.
         UnsupportedType: not JPEG, PNG or WebP; animated.
-        TooLarge: more than `max_pixels` pixels by its header.
+        TooLarge: more than `max_pixels` pixels by its header, or as much work as more than so many.
     """
     header = read_header(data)
-    if header.pixels > max_pixels:
+    if header.work_pixels > max_pixels:
+        work = f", which its shape and coding make as much work as {header.work_pixels}"
         raise TooLarge(
-            f"the image has {header.width}x{header.height} = {header.pixels} pixels; the limit is {max_pixels}"
+            f"the image has {header.width}x{header.height} = {header.pixels} pixels"
+            f"{work if header.pixels <= max_pixels else ''}; the limit is {max_pixels}"
         )
     return header
 
@@ -76,35 +84,50 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None) -> Pixels
     """
     header = header or read_checked_header(data)
     try:
-        if header.type == "jpeg" and header.colorspace not in ("CMYK", "YCCK"):
-            array = _decode_jpeg(data, spec)
-        else:
-            array = _decode_with_pillow(data, header, spec)
+        decode_type = _decode_jpeg if header.type == "jpeg" else _decode_with_pillow
+        array, exif = decode_type(data, header, spec)
     except _DAMAGE as error:
         raise BadImage(f"damaged {header.type} image of {len(data)} bytes: {error}") from error
-    return _resize(array, spec)
+    return _fit(array, orientation(exif), spec)
 
 
-def _decode_jpeg(data: bytes, spec: InputSpec) -> Pixels:
+def _decode_jpeg(data: bytes, header: Header, spec: InputSpec) -> tuple[Pixels, bytes]:
+    """Pixels as they are stored, `[H, W, C]`, and EXIF."""
     # strict: libjpeg's warnings are errors, since half a file would otherwise give half an image
-    array = simplejpeg.decode_jpeg(data, "GRAY" if spec.channels == 1 else "RGB", strict=True)
+    if header.colorspace in ("CMYK", "YCCK"):
+        inks = simplejpeg.decode_jpeg(data, "CMYK", strict=True, fastdct=False, fastupsample=False)
+        np.invert(inks, out=inks)  # as Adobe's programs write it, 255 is no ink
+        array = _to_array(Image.fromarray(inks, "CMYK"), spec)
+    else:
+        array = simplejpeg.decode_jpeg(data, "GRAY" if spec.channels == 1 else "RGB", strict=True)
     exif = data.find(EXIF_PREFIX)
-    return array if exif < 0 else _upright(array, data[exif : exif + _EXIF_BYTES])
+    return array, data[exif : exif + _EXIF_BYTES] if exif >= 0 else b""
 
 
-def _decode_with_pillow(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    if header.type == "png" and data.rfind(_PNG_END) < 0:
-        raise BadImage(f"damaged png image of {len(data)} bytes: cut short, it has no end")
-    with _READERS[header.type](io.BytesIO(data)) as image:
+def _decode_with_pillow(data: bytes, header: Header, spec: InputSpec) -> tuple[Pixels, bytes]:
+    encoded = keep_what_pixels_need(data) if header.type == "png" else data
+    with _READERS[header.type](io.BytesIO(encoded)) as image:
         if image.size != (header.width, header.height):
             sizes = f"{header.width}x{header.height} and {image.width}x{image.height}"
             raise BadImage(f"damaged {header.type} image: it has two sizes, {sizes}")
         if getattr(image, "n_frames", 1) > 1:
             raise UnsupportedType(f"animated {header.type}; send a single frame")
         image.load()
+        return _to_array(image, spec), image.info.get("exif", b"")
+
+
+def _to_array(image: Image.Image, spec: InputSpec) -> Pixels:
+    """The image in the bundle's channels, `[H, W, C]`; a large one in strips."""
+    rows = _STRIP_PIXELS // image.width + 1
+    if rows >= image.height:
         array = np.asarray(_to_mode(image, spec))
-        array = array.reshape(*array.shape[:2], spec.channels)
-        return _upright(array, image.info["exif"]) if "exif" in image.info else array
+        return array.reshape(*array.shape[:2], spec.channels)
+    array = np.empty((image.height, image.width, spec.channels), np.uint8)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        strip = np.asarray(_to_mode(image.crop((0, top, image.width, bottom)), spec))
+        array[top:bottom] = strip.reshape(*strip.shape[:2], spec.channels)
+    return array
 
 
 def _to_mode(image: Image.Image, spec: InputSpec) -> Image.Image:
@@ -120,14 +143,13 @@ def _to_mode(image: Image.Image, spec: InputSpec) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _upright(array: Pixels, exif: bytes) -> Pixels:
-    turn = _UPRIGHT.get(orientation(exif))
-    return np.ascontiguousarray(turn(array)) if turn else array
-
-
-def _resize(array: Pixels, spec: InputSpec) -> Pixels:
-    if array.shape[:2] == (spec.height, spec.width):
+def _fit(array: Pixels, turned: int, spec: InputSpec) -> Pixels:
+    """Upright and of the bundle's size."""
+    if turned not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
         return array
     image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
-    resized = np.asarray(image.resize((spec.width, spec.height), Image.Resampling.BILINEAR))
-    return resized.reshape(spec.height, spec.width, spec.channels)
+    if turned in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[turned])
+    if image.size != (spec.width, spec.height):
+        image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(spec.height, spec.width, spec.channels)

@@ -20,10 +20,12 @@ from service.engine import Engine, Outcome, Work
 from service.served import Served
 from service.worker import Worker
 
-# A request of so few pixels and bytes is decoded in place: that costs less than handing it to a thread and back.
+# A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
 INLINE_PIXELS = 32 * 1024
 INLINE_BYTES = 32 * 1024
 DECODE_THREADS = 2
+"""Images that a process decodes at once: so many times `models.pixels.DECODE_MIB` is what all its requests together
+may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
 
 # What one image costs a process beside the engine, for estimates: reading and writing a request, decoding a pixel.
 IMAGE_S = 0.0003
@@ -122,22 +124,22 @@ class Pipeline:
         return answers
 
     def _cost_s(self, served: Served, image: Admitted) -> float:
-        return IMAGE_S + served.engine.image_s + PIXEL_S * image.header.pixels
+        return IMAGE_S + served.engine.image_s + PIXEL_S * image.header.work_pixels
 
     def _check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Admitted | ClientError]:
-        """Reads headers and columns; the images of a request share the limit of pixels."""
+        """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
         left = self.settings.max_pixels
         checked: list[Admitted | ClientError] = []
         for item in items:
             one = self._check_one(served, item, decide)
             if isinstance(one, Admitted):
-                if one.header.pixels > left:
+                if one.header.work_pixels > left:
                     one = TooLarge(
-                        f"the image has {one.header.pixels} pixels, and those before it leave {left} of the "
-                        f"request's {self.settings.max_pixels}; send it in a request of its own"
+                        f"the image is the work of {one.header.work_pixels} pixels, and those before it leave {left} "
+                        f"of the request's {self.settings.max_pixels}; send it in a request of its own"
                     )
                 else:
-                    left -= one.header.pixels
+                    left -= one.header.work_pixels
             checked.append(one)
         return checked
 
@@ -157,7 +159,7 @@ class Pipeline:
         """Decodes in place what is small, in a thread what is not."""
         good = [one for one in checked if isinstance(one, Admitted)]
         if (
-            sum(one.header.pixels for one in good) <= INLINE_PIXELS
+            sum(one.header.work_pixels for one in good) <= INLINE_PIXELS
             and sum(len(one.image) for one in good) <= INLINE_BYTES
         ):
             return [_decode(served, one) for one in checked]

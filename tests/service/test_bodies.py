@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
-from service.bodies import Item, read_instances, read_submission
+from service.bodies import Item, check_native_body, read_instances, read_submission
 
 FORM = "multipart/form-data; boundary=XX"
 JSON = "application/json"
@@ -221,3 +221,14 @@ def test_no_json_makes_it_fail_otherwise_than_by_a_client_error(body: bytes | st
 def read_or_refuse(content_type: str, body: bytes) -> None:
     with contextlib.suppress(ClientError):
         read(content_type, body)
+
+
+@pytest.mark.parametrize("instance", [{"image": "not base64!"}, {"image": "AAAA", "columns": {"x": 1}}])
+def test_the_images_of_a_native_body_are_left_to_their_reader(instance: object) -> None:
+    check_native_body(json.dumps({"instances": [instance]}).encode(), 256)
+
+
+@pytest.mark.parametrize("instance", [{}, {"image": 1}, {"image": "AAAA", "columns": []}, [], None])
+def test_a_native_body_of_another_shape_is_refused(instance: object) -> None:
+    with pytest.raises(BadRequest, match=r"instances\[0\]"):
+        check_native_body(json.dumps({"instances": [instance]}).encode(), 256)

@@ -24,6 +24,8 @@ from models.pixels import Pixels, decode
 from service.bodies import Item
 from service.engine import Engine
 from service.pipeline import Answer, Pipeline
+from tests.chaos.bombs import jpeg_of_refinements
+from tests.models.encoded import jpeg_with_scans
 from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of
 from tests.tiny_bundle import CLASSES, solid_image
 
@@ -210,6 +212,35 @@ def test_the_images_of_a_request_share_the_limit_of_pixels(engine: Engine) -> No
     found = run(engine, lambda pipeline: asked(pipeline, [Item(image, {})] * 3 + [Item(MID, {})]), max_pixels=25_000)
     assert [type(answer) for answer in found] == [Answer, Answer, TooLarge, Answer]
     assert "leave 5000 of the request's 25000" in str(found[2])
+
+
+def test_what_is_more_work_than_its_pixels_takes_more_of_the_limit(engine: Engine) -> None:
+    image = jpeg_of_refinements(24, 16, 36)  # half as much work again as an ordinary one
+    items = [Item(image, {}), Item(image, {}), Item(MID, {})]
+    found = run(engine, lambda pipeline: asked(pipeline, items), max_pixels=1000)
+    assert [type(answer) for answer in found] == [Answer, TooLarge, Answer]
+    assert str(found[1]) == (
+        "the image is the work of 576 pixels, and those before it leave 424 of the request's 1000; "
+        "send it in a request of its own"
+    )
+
+
+def test_admission_counts_the_work_and_not_the_pixels(engine: Engine) -> None:
+    costs = []
+
+    async def test(pipeline: Pipeline) -> None:
+        admitted = pipeline._admission.admitted
+
+        def spy(images: int, cost_s: float, deadline: float) -> Any:
+            costs.append(cost_s)
+            return admitted(images, cost_s, deadline)
+
+        pipeline._admission.admitted = spy  # type: ignore[method-assign]
+        for image in (jpeg_with_scans(24), jpeg_with_scans(48)):
+            await asked(pipeline, [Item(image, {})])
+
+    run(engine, test)
+    assert costs[1] - costs[0] == pytest.approx(384 * service.pipeline.PIXEL_S)
 
 
 def test_a_quick_engine_on_a_cpu_runs_on_the_event_loop_and_a_slow_one_on_a_thread(

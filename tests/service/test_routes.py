@@ -138,8 +138,8 @@ class TestOneImage:
                 files.png_header(30000, 30000), 413, "too_large", "900000000 pixels; the limit is 25000000", id="900 MP"
             ),
             pytest.param(files.png_header(0, 9), 400, "bad_image", "0x9", id="a PNG without width"),
-            pytest.param(files.png_with_two_headers(), 400, "bad_image", "two sizes", id="a PNG of two sizes"),
-            pytest.param(files.jpeg_with_scans(400), 400, "bad_image", "400 scans", id="a JPEG of 400 scans"),
+            pytest.param(files.png_with_two_headers(), 400, "bad_image", "two chunks IHDR", id="a PNG of two sizes"),
+            pytest.param(files.jpeg_with_scans(400), 400, "bad_image", "65 or more scans", id="a JPEG of 400 scans"),
         ],
     )
     @pytest.mark.parametrize("url", ["/v1/predict", "/v1/embed"])
