@@ -94,8 +94,15 @@ def _bombs() -> Iterator[Picture]:
     yield "png with 8 MB of colour profile", png(8, 8, profile, idat(bytes(72))), ANY
     yield "png with 2,000 text chunks", png(8, 8, png_chunk(b"tEXt", b"a\0b") * 2000, idat(bytes(72))), ANY
     yield "png, interlaced", png(9, 9, idat(bytes(200)), interlace=1), ANY
+    profiles = png_chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes((1 << 20) - 1), 9)) * 50
+    yield "png with 50 colour profiles of 1 MB", png(8, 8, profiles, idat(bytes(72))), GOOD
+    yield "png with 2,000 empty chunks of rows", png(8, 8, png_chunk(b"IDAT", b"") * 2000, idat(bytes(72))), GOOD
+    yield "png, 1 wide and 1,000,000 high", png(1, 1_000_000, idat(bytes(2_000_000))), LARGE
+    yield "png, 1,000,000 wide and 1 high", png(1_000_000, 1, idat(bytes(1_000_001))), LARGE
+    yield "png, 25 MP of 16 bits and transparency", png(5000, 5000, idat(bytes(100)), depth=16, colour=6), LARGE
     yield "jpeg of 500 scans", jpeg_with_scans(500), BAD
     jpeg = encode(picture(), "JPEG")
+    yield "jpeg of 400 segments", jpeg[:2] + b"\xff\xfe\0\2" * 400 + jpeg[2:], BAD
     frame = jpeg.index(b"\xff\xc0")
     huge = jpeg[: frame + 5] + struct.pack(">HH", 65535, 65535) + jpeg[frame + 9 :]
     yield "jpeg, announced 65,535 square", huge, BAD_OR_LARGE  # libjpeg knows sizes to 65,500
@@ -138,8 +145,8 @@ def _damaged() -> Iterator[Picture]:
         exif = b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment
         yield f"jpeg with EXIF {kind[:4].hex()}", jpeg[:2] + exif + jpeg[2:], GOOD | BAD
     yield "jpeg with EXIF longer than the file", jpeg[:2] + b"\xff\xe1\xff\xffExif\0\0MM", BAD
-    yield "jpeg, arithmetic coding", jpeg.replace(b"\xff\xc0", b"\xff\xc9", 1), BAD
-    yield "jpeg, lossless", jpeg.replace(b"\xff\xc0", b"\xff\xc3", 1), BAD
+    yield "jpeg, arithmetic coding", jpeg.replace(b"\xff\xc0", b"\xff\xc9", 1), TYPE
+    yield "jpeg, lossless", jpeg.replace(b"\xff\xc0", b"\xff\xc3", 1), TYPE
     yield "webp of an unknown chunk", b"RIFF\x20\0\0\0WEBPVP9 " + bytes(20), BAD
     yield "webp, RIFF size of 4 GB", b"RIFF\xff\xff\xff\xffWEBP" + encode(picture(), "WEBP")[12:], ANY
     yield "webp of zeros", b"RIFF\x40\0\0\0WEBPVP8 " + bytes(48), BAD

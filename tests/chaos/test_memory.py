@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
+from models.pixels import DECODE_MIB
+from service.pipeline import DECODE_THREADS
+from tests.chaos import bombs
 from tests.chaos.bodies import FORM, JSON, form, instances, part
 from tests.chaos.corpus import LIMIT_BYTES, chunk, corpus, head, post
+from tests.chaos.photos import photo
 from tests.chaos.pictures import SNEAKER, blank_png, idat, png
 from tests.chaos.reliability import Reliability
+from tests.chaos.servers import Server, serving
 from tests.chaos.target import Target, serving_target
 from tests.models.encoded import encode, picture
 
@@ -22,6 +29,7 @@ GROWTH_BYTES = 16 * MIB
 GB = 10**9
 ROUNDS = 10
 AT_ONCE = 4
+DECODE_AT_ONCE = 8
 SETTLED_WITHIN_S = 5.0
 LIMIT_S = 60.0
 PATIENCE_S = 15.0  # a bomb may take its time here: that is for the tests of time
@@ -143,3 +151,59 @@ def test_200_requests_over_the_limits_leave_memory_as_it_was(tmp_path: Path, rel
     )
     assert growth <= GROWTH_BYTES, f"{measured}; MiB by kind: {grown}"
     assert seconds <= LIMIT_S
+
+
+def largest() -> dict[str, bytes]:
+    """Images at the limit of pixels, or of work, that take the most memory of their kinds."""
+    lossy = photo(2750, 2750, format_="WEBP")
+    return {
+        "lossy WebP": photo(5000, 5000, format_="WEBP"),
+        "lossless WebP": bombs.webp_of_groups(3340, 3340, 65536),
+        "transparent WebP": bombs.webp_of_transparency(lossy, 2750, 2750, 65536),
+        "JPEG of four inks": bombs.jpeg_of_refinements(5000, 5000, 20, 4),
+        "PNG with transparency": bombs.png_of_rows(5000, 5000),
+    }
+
+
+def peak_bytes(worker: psutil.Process, work: Callable[[], object]) -> int:
+    """The most memory that a process has while the work is done, looked at every 2 ms."""
+    done, peak = threading.Event(), [0]
+
+    def look() -> None:
+        while not done.wait(0.002):
+            peak[0] = max(peak[0], worker.memory_info().rss)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        work()
+    finally:
+        done.set()
+        watcher.join()
+    return peak[0]
+
+
+def predict_at_once(server: Server, image: bytes, count: int) -> None:
+    """So many equal requests, each of which is answered or refused for want of time."""
+    with ThreadPoolExecutor(count) as senders:
+        statuses = set(senders.map(lambda _: server.predict(image).status, range(count)))
+    assert statuses <= {200, 400, 429, 504}, statuses
+
+
+@pytest.mark.chaos
+def test_images_decoded_at_once_hold_no_more_than_their_bound(tmp_path: Path, reliability: Reliability) -> None:
+    images, found = largest(), {}
+    with serving(tmp_path, workers=1) as server:
+        worker = psutil.Process(server.workers().pop())
+        predict_at_once(server, SNEAKER, DECODE_AT_ONCE)
+        for name, image in images.items():
+            before = worker.memory_info().rss
+            peak = peak_bytes(worker, lambda image=image: predict_at_once(server, image, DECODE_AT_ONCE))
+            found[name] = (peak - before - DECODE_AT_ONCE * len(image)) / MIB
+        assert server.predict(SNEAKER).status == 200
+    bound = DECODE_THREADS * DECODE_MIB
+    worst = max(found, key=lambda name: found[name])
+    measured = f"{found[worst]:.0f} MiB for {worst}, the worst of {len(found)} kinds, {DECODE_AT_ONCE} requests at once"
+    required = f"decoding holds <= {DECODE_THREADS} x {DECODE_MIB} MiB a worker"
+    reliability.record("bounded memory: images at the limit", required, measured, found[worst] <= bound)
+    assert found[worst] <= bound, f"{measured}; MiB by kind: {found}"
