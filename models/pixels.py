@@ -18,7 +18,6 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from models.chunks import keep_what_pixels_need
@@ -27,6 +26,7 @@ from models.exif import PREFIX as EXIF_PREFIX
 from models.exif import orientation
 from models.headers import Header, read_header
 from models.manifest import InputSpec
+from models.rows import WholePng
 
 Pixels = NDArray[np.uint8]
 
@@ -38,7 +38,7 @@ measures the worst of them anew."""
 _EXIF_BYTES = 64 * 1024  # a JPEG segment is no longer
 _STRIP_PIXELS = 1 << 18  # of a large image are converted at once, so that no step holds another copy of all of it
 # The plug-ins themselves: `Image.open` adds 2 µs to a 28x28 PNG and hides why a file is refused.
-_READERS: dict[str, type[ImageFile]] = {"png": PngImageFile, "webp": WebPImageFile}
+_READERS: dict[str, type[ImageFile]] = {"png": WholePng, "webp": WebPImageFile}
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
 # How an image is turned upright, by EXIF orientation (1 is upright already).

@@ -112,19 +112,18 @@ class Pipeline:
         """
         checked = self._check(served, items, decide)
         good = [one for one in checked if isinstance(one, Admitted)]
-        cost_s = sum(self._cost_s(served, one) for one in good)
-        with self._admission.admitted(len(good), cost_s, deadline):
+        decode_s = PIXEL_S * sum(one.header.work_pixels for one in good)
+        rest_s = (IMAGE_S + served.engine.image_s) * len(good)
+        with self._admission.admitted(len(good), decode_s + rest_s, deadline):
             prepared = await self._decode(served, checked, deadline)
             works = [work for work, _ in prepared if isinstance(work, Work)]
             outcomes = iter(await served.run(works, deadline))
+            self._admission.did(rest_s)
         answers: list[Answer | TandemError] = []
-        for work, decode_s in prepared:
+        for work, took_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
-            answers.append(Answer(outcome, decode_s) if isinstance(outcome, Outcome) else outcome)
+            answers.append(Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome)
         return answers
-
-    def _cost_s(self, served: Served, image: Admitted) -> float:
-        return IMAGE_S + served.engine.image_s + PIXEL_S * image.header.work_pixels
 
     def _check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Admitted | ClientError]:
         """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
@@ -158,24 +157,31 @@ class Pipeline:
     ) -> list[tuple[Work | ClientError, float]]:
         """Decodes in place what is small, in a thread what is not."""
         good = [one for one in checked if isinstance(one, Admitted)]
-        if (
-            sum(one.header.work_pixels for one in good) <= INLINE_PIXELS
-            and sum(len(one.image) for one in good) <= INLINE_BYTES
-        ):
+        pixels = sum(one.header.work_pixels for one in good)
+        if pixels <= INLINE_PIXELS and sum(len(one.image) for one in good) <= INLINE_BYTES:
+            self._admission.did(PIXEL_S * pixels)
             return [_decode(served, one) for one in checked]
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._decoders, _decode_in_time, served, checked, deadline)
+        done: list[int] = []
+        decoding = self._decoders.submit(_decode_in_time, served, checked, deadline, done)
+        decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
+        return await asyncio.wrap_future(decoding)
+
+    def _note_decoded(self, done: list[int]) -> None:
+        """Counts what a thread has done, though its request may have been given up meanwhile."""
+        self._admission.did(PIXEL_S * sum(done))
 
 
 def _decode_in_time(
-    served: Served, checked: Sequence[Admitted | ClientError], deadline: float
+    served: Served, checked: Sequence[Admitted | ClientError], deadline: float, done: list[int]
 ) -> list[tuple[Work | ClientError, float]]:
-    """Decodes, and gives up between two images once the deadline has passed."""
+    """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
     decoded = []
     for one in checked:
         if time.monotonic() > deadline:
             raise DeadlineExceeded("the deadline passed before the image was decoded")
         decoded.append(_decode(served, one))
+        done.append(one.header.work_pixels if isinstance(one, Admitted) else 0)
     return decoded
 
 

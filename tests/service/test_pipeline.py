@@ -243,6 +243,35 @@ def test_admission_counts_the_work_and_not_the_pixels(engine: Engine) -> None:
     assert costs[1] - costs[0] == pytest.approx(384 * service.pipeline.PIXEL_S)
 
 
+def test_what_a_thread_decodes_is_work_done_though_nobody_waits_for_it(engine: Engine) -> None:
+    large = solid_image(9, size=(300, 300))
+
+    async def test(pipeline: Pipeline) -> None:
+        done: list[float] = []
+        pipeline._admission.did = done.append  # type: ignore[method-assign]
+        waiting = asyncio.ensure_future(asked(pipeline, [Item(large, {})]))
+        await asyncio.sleep(0)  # it is in a thread now
+        waiting.cancel()
+        await until(lambda: done != [])
+        assert waiting.cancelled()
+        assert done in ([0.0], [pytest.approx(90_000 * service.pipeline.PIXEL_S)])  # it may not have begun
+
+    for _ in range(5):
+        run(engine, test)
+
+
+def test_all_parts_of_answered_work_are_done(engine: Engine) -> None:
+    async def test(pipeline: Pipeline) -> None:
+        for image, pixels in ((MID, 64), (solid_image(9, size=(300, 300)), 90_000)):
+            done: list[float] = []
+            pipeline._admission.did = done.append  # type: ignore[method-assign]
+            await asked(pipeline, [Item(image, {})])
+            expected = service.pipeline.IMAGE_S + engine.image_s + pixels * service.pipeline.PIXEL_S
+            assert sum(done) == pytest.approx(expected, rel=0.05)
+
+    run(engine, test)
+
+
 def test_a_quick_engine_on_a_cpu_runs_on_the_event_loop_and_a_slow_one_on_a_thread(
     engine: Engine, held_engine: HeldEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
