@@ -19,11 +19,16 @@ TandemError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class TandemError(Exception):
     """Base of every error that Tandem raises on purpose."""
+
+    def as_value(self) -> Self:
+        """The error to be kept rather than raised: without tracebacks, whose frames keep an image alive."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
 
 class BundleError(TandemError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from typing import Any
 
@@ -16,6 +15,7 @@ from service.champion import Champion
 from service.engine import Engine
 from service.gate import Gate
 from service.logs import in_worker
+from service.memory import quieten_collector, return_large_blocks
 from service.pipeline import Pipeline
 from service.preflight import check_before_start
 from service.problems import problem_of
@@ -34,23 +34,12 @@ except TandemError as error:
     raise SystemExit(f"tandem cannot start: {error}") from error
 routes = build_routes()
 if in_worker():
+    return_large_blocks()
     serve_with(worker)
 
 # Without keys only this machine may ask, unless `--host` or BENTOML_HOST says otherwise; BentoML's containers have a
 # network of their own.
 OPEN_TO_ALL = settings.api_keys_file is not None or "BENTOML_CONTAINERIZED" in os.environ
-
-
-def quieten_collector() -> None:
-    """Keeps Python's garbage collector out of the requests' way.
-
-    What the start left behind lives for ever, so it is frozen, and collections are rarer than by default. Medians of
-    five rounds of `python -m loadtests cost`'s load, interleaved, two cores: freezing took a tenth off the CPU of a
-    request and the 99th percentile of latency from 90 to 23 ms; the thresholds took that from 17 to 12 ms.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 @bentoml.asgi_app(routes, path="/")
@@ -117,7 +106,7 @@ class HybridService:
             items = read_instances([instance.model_dump() for instance in instances], settings.max_images)
             response = await decide(self.pipeline, self.pipeline.served, Submission(items), {})
         except TandemError as error:  # BentoML would make a 500 of it
-            response = problem_of(error)
+            response = problem_of(error.as_value())
         return response  # type: ignore[return-value]  # BentoML passes a ready response on
 
 

@@ -128,6 +128,12 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._bare_bytes = 0
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Lets go of the last request, which holds the connection as its transport: both would wait for the collector."""
+        super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment]  # as before the first
+        self.pipeline.clear()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._refused is not None and cycle is self._refused[0]:
             self._answer_refused(self._refused[1])

@@ -177,8 +177,10 @@ class Exchange:
             pass
 
     def close(self) -> None:
-        """Gives back what was held; call once, at the end."""
+        """Gives back what was held, and lets go of errors, whose tracebacks lead here; call once, at the end."""
         self._admission.release(self.received_bytes)
+        self.answers = ()
+        self._too_large = None
 
     def _read_request_id(self) -> bytes:
         given = self.headers.get(REQUEST_ID)
@@ -228,7 +230,7 @@ class Exchange:
         self._too_large = None
         if self.status == 0 or self._replaced is not None:
             self.code = code_of(error)
-        await self.respond(problem_of(error))
+        await self.respond(problem_of(error.as_value()))
 
     def _add_headers(self, start: Message) -> None:
         headers = [*start.get("headers", ()), (REQUEST_ID, self.request_id)]

@@ -64,12 +64,13 @@ class Gate:
         lifecycle.enter()
         try:
             await self._answer(scope, exchange)
+            self._record(scope, exchange)
         except ClientDisconnect:
             exchange.status = CLIENT_CLOSED_REQUEST
+            self._record(scope, exchange)
         finally:
             lifecycle.leave()
             exchange.close()
-        self._record(scope, exchange)
 
     def _take_the_front(self, scope: Scope) -> None:
         """Has requests come here straight, when the application starts.

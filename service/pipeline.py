@@ -149,7 +149,7 @@ class Pipeline:
             header = read_checked_header(item.image, self.settings.max_pixels)
             columns = served.engine.head.spec.check_columns(item.columns) if decide else None
         except ClientError as error:
-            return error
+            return error.as_value()
         return Admitted(item.image, header, columns)
 
     async def _decode(
@@ -192,5 +192,5 @@ def _decode(served: Served, admitted: Admitted | ClientError) -> tuple[Work | Cl
     try:
         pixels = decode(admitted.image, served.engine.manifest.input, admitted.header)
     except ClientError as error:
-        return error, 0.0
+        return error.as_value(), 0.0
     return Work(pixels, admitted.columns), time.perf_counter() - started
