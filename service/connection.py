@@ -95,8 +95,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begins a request, unless its head is over the limits, or is to be read again."""
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if len(self.headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
-            raise _too_large(f"{len(self.headers)} headers and {size} bytes")
+        if size > MAX_HEAD_BYTES:
+            raise _too_large(f"{size} bytes")
         if self.parser.get_method() == b"CONNECT":
             raise BadRequest("CONNECT is a request to a proxy, and this is none")
         if not self.url.startswith(b"/") and not httptools.parse_url(self.url).path:
@@ -112,6 +112,8 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; a trailer is none, as the request has begun without it."""
+        if len(self.headers) >= MAX_HEADERS:
+            raise _too_large(f"more than {MAX_HEADERS} headers")
         if self._in_head:
             super().on_header(name, value)
 
@@ -259,7 +261,9 @@ class Connection(HttpToolsProtocol):
 
 
 def _too_large(found: str) -> HeadersTooLarge:
-    return HeadersTooLarge(f"the request's head has {found}; the limits are {MAX_HEADERS} headers and {MAX_HEAD_BYTES}")
+    return HeadersTooLarge(
+        f"the request's head has {found}; the limits are {MAX_HEADERS} headers, {MAX_HEAD_BYTES} bytes"
+    )
 
 
 def _fault(error: httptools.HttpParserError) -> ClientError:

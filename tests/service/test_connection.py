@@ -370,7 +370,7 @@ def test_a_head_over_the_limits_is_refused(head: bytes, piece_bytes: int) -> Non
 @pytest.mark.parametrize(
     ("begin", "rest"),
     [
-        pytest.param(b"GET /a HTTP/1.1\r\n", b"x-filler: " + b"a" * 90 + b"\r\n", id="headers"),
+        pytest.param(b"GET /a HTTP/1.1\r\nx-filler: ", b"a" * 100, id="a header"),
         pytest.param(b"", b"\r\n" * 50, id="empty lines"),
         pytest.param(CHUNKED % b"a" + b"3\r\nabc\r\n0\r\n", b"x-late: " + b"a" * 90 + b"\r\n", id="trailers"),
         pytest.param(CHUNKED % b"a" + b"3;name=", b"a" * 100, id="a chunk's extension"),
