@@ -131,7 +131,7 @@ class Connection(HttpToolsProtocol):
         self._bare_bytes = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Lets go of the last request, which holds the connection as its transport: both would wait for the collector."""
+        """Lets go of the last request, which holds the connection: both would wait for the garbage collector."""
         super().connection_lost(exc)
         self.cycle = None  # type: ignore[assignment]  # as before the first
         self.pipeline.clear()
@@ -213,11 +213,14 @@ class Connection(HttpToolsProtocol):
 
     # ---------------------------------------------------------------- time
 
-    def check(self, now: float) -> None:
+    def check(self, now: float) -> bool:
         """Ends the connection where the caller takes too long; to be called several times a second.
 
         Args:
             now: of `time.monotonic()`.
+
+        Returns:
+            Whether it was ended.
         """
         if not self.transport.get_write_buffer_size():
             self._unsent_since = None
@@ -225,11 +228,15 @@ class Connection(HttpToolsProtocol):
             self._unsent_since = now
         if self._unsent_since is not None and now - self._unsent_since > self._limit_s:
             self._reset()
-        elif self._lingers_until is not None:
-            if now > self._lingers_until:
+            return True
+        if self._lingers_until is not None:
+            is_over = now > self._lingers_until
+            if is_over:
                 self.transport.close()
-        elif self._head_since is not None and self.is_idle and not self.is_closing():  # which takes TLS a while
-            self._check_head(now - self._head_since)
+            return is_over
+        if self._head_since is None or not self.is_idle or self.is_closing():  # which takes TLS a while
+            return False
+        return self._check_head(now - self._head_since)
 
     def drain(self, now: float, quiet_s: float) -> None:
         """Ends a connection on which nothing has begun for so long; others end with the next response.
@@ -245,13 +252,14 @@ class Connection(HttpToolsProtocol):
         if self.is_idle and self._lingers_until is None and now - since > quiet_s:
             self.transport.close()
 
-    def _check_head(self, seconds: float) -> None:
+    def _check_head(self, seconds: float) -> bool:
         if seconds <= self._limit_s:
-            return
+            return False
         if self._bare_bytes:
             self._answer_refused(DeadlineExceeded(f"no whole head of a request within {seconds * 1000:.0f} ms"))
         else:
             self.transport.close()
+        return True
 
     def _reset(self) -> None:
         """Ends it without another word: what was written is not read, and the kernel would keep offering it."""

@@ -83,11 +83,16 @@ class Crowd:
 
 
 async def crowd_of(port: int, count: int, seconds: float) -> Crowd:
-    """Holds `count` slow sockets, all kinds alike, for some seconds."""
+    """Holds `count` slow sockets, all kinds alike, for some seconds; they come within the first of these."""
     crowd = Crowd(port)
     names = list(SILENCES)
     until = time.monotonic() + seconds
-    await asyncio.gather(*(crowd.stand(names[number % len(names)], until) for number in range(count)))
+
+    async def come(number: int) -> None:
+        await asyncio.sleep(number / count)
+        await crowd.stand(names[number % len(names)], until)
+
+    await asyncio.gather(*map(come, range(count)))
     return crowd
 
 
