@@ -36,7 +36,6 @@ class Supervisor(bentoml_circus.Arbiter):
 
     Args:
         watchers: circus' description of the workers.
-        grace_s: how long a worker may take to end.
         **circus: further arguments; how often to look, and by what to be controlled, are replaced.
     """
 
