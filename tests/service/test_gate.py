@@ -19,10 +19,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import BadImage, TooLarge
-from service.gate import Gate
+from service.gate import LATE_AT_ONCE, Gate
 from service.keys import ApiKeys
 from service.metrics import exposition
-from tests.service.serving import worker_of
+from tests.service.serving import PATIENCE_S, until, worker_of
 from tests.service.test_metrics import samples
 
 LIMIT = 1000
@@ -409,6 +409,35 @@ def test_a_body_that_does_not_arrive_in_time_ends_request_and_connection() -> No
     exchange = Exchange(app, deadline_ms=50)(chunks=[b"x"], leaves=True, headers={LENGTH: "10"})
     exchange.problem(504, "deadline_exceeded")
     assert exchange.headers["connection"] == "close"
+
+
+def test_callers_who_do_not_read_that_their_time_is_over_hold_up_nobody() -> None:
+    gate = Exchange(never, deadline_ms=20).gate
+    scope = {"type": "http", "method": "POST", "path": "/v1/predict", "headers": [], "query_string": b""}
+    stuck: list[Message] = []
+    sent: list[Message] = []
+
+    async def silence() -> Message:
+        return await asyncio.Event().wait()  # type: ignore[return-value]
+
+    async def deaf(message: Message) -> None:
+        stuck.append(message)
+        await asyncio.Event().wait()
+
+    async def reading(message: Message) -> None:
+        sent.append(message)
+
+    async def test() -> None:
+        crowd = [asyncio.create_task(gate(dict(scope), silence, deaf)) for _ in range(2 * LATE_AT_ONCE)]
+        await until(lambda: len(stuck) >= LATE_AT_ONCE)
+        async with asyncio.timeout(PATIENCE_S):
+            await gate(dict(scope), silence, reading)
+        for task in crowd:
+            task.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
+
+    asyncio.run(test())
+    assert sent[0]["status"] == 504
 
 
 @pytest.mark.parametrize("given", ["0", "600001", "-1", "1.5", "", "ten", "1" * 20])
