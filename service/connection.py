@@ -186,10 +186,11 @@ class Connection(HttpToolsProtocol):
 
     def close(self) -> None:
         """Ends the connection after a response, once the caller has stopped sending."""
-        if self.cycle.more_body or self.pipeline or self._deaf or self._bare_bytes:
-            self._linger()
-        else:
+        is_lost = self.cycle is None
+        if is_lost or not (self.cycle.more_body or self.pipeline or self._deaf or self._bare_bytes):
             self.transport.close()
+        else:
+            self._linger()
 
     def _linger(self) -> None:
         if self.is_closing():

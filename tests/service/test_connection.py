@@ -675,3 +675,19 @@ def test_a_connection_that_lingers_is_left_to_itself() -> None:
             assert not site.connection.transport.is_closing()
 
     run(test())
+
+
+def test_a_response_that_ends_when_its_caller_is_gone_has_nothing_left_to_close() -> None:
+    async def test(app: App, site: Site) -> None:
+        caller = await site.caller()
+        app.release.clear()
+        await caller.send(GET % b"a")
+        await until(lambda: app.began == ["/a"])
+        connection = site.connection
+        await caller.leave()
+        await until(lambda: not site.connections)
+        connection.close()
+        assert connection.is_closing()
+        app.release.set()
+
+    serving_app(test)
