@@ -86,6 +86,7 @@ class HybridService:
         self.pipeline.start()
         worker.metrics.sample({"tandem_ready": lambda: self.pipeline.ready and not worker.lifecycle.draining})
         self.champion.start()
+        worker.share.open()
         await rendezvous.mark_ready()
 
     @bentoml.on_shutdown

@@ -133,6 +133,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Lets go of the last request, which holds the connection: both would wait for the garbage collector."""
         super().connection_lost(exc)
+        self._worker.share.set(len(self.server_state.connections))
         self.cycle = None  # type: ignore[assignment]  # as before the first
         self.pipeline.clear()
 
