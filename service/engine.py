@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ from service.settings import Settings
 _TIMING_RUNS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One image to embed, and to decide on unless only its embedding is wanted."""
 
     pixels: NDArray[np.uint8]
@@ -31,8 +30,7 @@ class Work:
     """Checked columns; None where no decision is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the engine found for one image; times in seconds."""
 
     embedding: Embedding

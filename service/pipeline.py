@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError, TooLarge
 from models.headers import Header
@@ -32,8 +32,7 @@ IMAGE_S = 0.0003
 PIXEL_S = 10e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """An image whose header and columns were found good."""
 
     image: bytes
@@ -41,8 +40,7 @@ class Admitted:
     columns: dict[str, ColumnValue] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One image's outcome, and the seconds that decoding took."""
 
     outcome: Outcome

@@ -20,16 +20,16 @@ def to_prediction(probabilities: Probabilities, head: HeadSpec, model: str, top_
         top_k: how many classes to show; None for all.
     """
     # sorted before rounding, so that the label is the graph's own where two classes are close
-    falling = sorted(zip(probabilities.tolist(), head.classes, strict=True), key=lambda pair: -pair[0])
-    ranked = [(round(value, DECIMALS), name) for value, name in falling]
-    confidence, label = ranked[0]
+    values, names = probabilities.tolist(), head.classes
+    falling = sorted(range(len(values)), key=values.__getitem__, reverse=True)
+    label, confidence = names[falling[0]], round(values[falling[0]], DECIMALS)
     decision, reasons = head.policy.decide(confidence)
     return {
         "label": label,
         "confidence": confidence,
         "decision": decision,
         "reasons": reasons,
-        "probabilities": {name: probability for probability, name in ranked[:top_k]},
+        "probabilities": {names[index]: round(values[index], DECIMALS) for index in falling[:top_k]},
         "model": model,
         "head": head.name,
     }

@@ -47,7 +47,7 @@ def test_a_batch_of_32_equals_the_same_32_one_by_one(engine: Engine) -> None:
 
 
 def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engine) -> None:
-    decided, embedded = work_of(engine, 30), dataclasses.replace(work_of(engine, 225), columns=None)
+    decided, embedded = work_of(engine, 30), work_of(engine, 225)._replace(columns=None)
     outcomes = run(engine, [embedded, decided, embedded])
     assert [outcome.probabilities is None for outcome in outcomes] == [True, False, True]
     assert outcomes[1].probabilities is not None
@@ -56,7 +56,7 @@ def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engin
 
 
 def test_a_batch_that_wants_embeddings_alone_does_not_ask_the_head(engine: Engine) -> None:
-    works = [dataclasses.replace(work_of(engine, grey), columns=None) for grey in (30, 225)]
+    works = [work_of(engine, grey)._replace(columns=None) for grey in (30, 225)]
     assert [outcome.probabilities for outcome in run(engine, works)] == [None, None]
 
 
