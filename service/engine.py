@@ -22,12 +22,14 @@ _TIMING_RUNS = 10
 
 
 class Work(NamedTuple):
-    """One image to embed, and to decide on unless only its embedding is wanted."""
+    """One image to embed unless that was done before, and to decide on unless only its embedding is wanted."""
 
-    pixels: NDArray[np.uint8]
-    """`[H, W, C]`"""
+    pixels: NDArray[np.uint8] | None
+    """`[H, W, C]`; None where the embedding is given."""
     columns: Mapping[str, ColumnValue] | None
     """Checked columns; None where no decision is wanted."""
+    embedding: Embedding | None = None
+    """`[D]`"""
 
 
 class Outcome(NamedTuple):
@@ -79,15 +81,28 @@ class Engine:
     def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
         """Computes a batch; called on a lane's thread."""
         started = time.perf_counter()
-        pixels = works[0].pixels[None] if len(works) == 1 else np.stack([work.pixels for work in works])
-        embedding = self._embedder(pixels)
+        embedding = self._embed(works)
         embedded = time.perf_counter()
         probabilities = self._decide(works, embedding)
         decided = time.perf_counter()
+        embed_s, decide_s = embedded - started, decided - embedded
         return [
-            Outcome(row, decision, waited, embedded - started, decided - embedded)
-            for row, decision, waited in zip(embedding, probabilities, waited_s, strict=True)
+            Outcome(row, decision, waited, 0.0 if work.pixels is None else embed_s, decide_s)
+            for work, row, decision, waited in zip(works, embedding, probabilities, waited_s, strict=True)
         ]
+
+    def _embed(self, works: Sequence[Work]) -> Embedding:
+        pixels = [work.pixels for work in works if work.pixels is not None]
+        if len(pixels) == len(works):
+            return self._embedder(pixels[0][None] if len(pixels) == 1 else np.stack(pixels))
+        embedding = np.empty((len(works), self.manifest.embedding_width), np.float32)
+        rows = [index for index, work in enumerate(works) if work.pixels is not None]
+        if rows:
+            embedding[rows] = self._embedder(np.stack(pixels))
+        for index, work in enumerate(works):
+            if work.embedding is not None:
+                embedding[index] = work.embedding
+        return embedding
 
     def _time_image(self) -> float:
         spec, columns = self.manifest.input, dict.fromkeys((c.name for c in self.head.spec.columns), None)

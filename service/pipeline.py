@@ -15,7 +15,9 @@ from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError, 
 from models.headers import Header
 from models.manifest import ColumnValue
 from models.pixels import decode, read_checked_header
+from models.sessions import Embedding
 from service.bodies import Item
+from service.cache import EmbeddingCache, key_of
 from service.engine import Engine, Outcome, Work
 from service.served import Served
 from service.worker import Worker
@@ -23,6 +25,7 @@ from service.worker import Worker
 # A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
 INLINE_PIXELS = 32 * 1024
 INLINE_BYTES = 32 * 1024
+MIB = 1024 * 1024
 DECODE_THREADS = 2
 """Images that a process decodes at once: so many times `models.pixels.DECODE_MIB` is what all its requests together
 may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
@@ -38,6 +41,19 @@ class Admitted(NamedTuple):
     image: bytes
     header: Header
     columns: dict[str, ColumnValue] | None
+    key: bytes
+    """In the cache; empty where there is none."""
+
+
+class Known(NamedTuple):
+    """An image that was embedded before, with columns that were found good."""
+
+    embedding: Embedding
+    """`[D]`"""
+    columns: dict[str, ColumnValue] | None
+
+
+Checked = Admitted | Known | ClientError
 
 
 class Answer(NamedTuple):
@@ -62,6 +78,7 @@ class Pipeline:
         self._admission = worker.admission
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
         self._served = Served(engine, self._metrics)
+        self.cache = EmbeddingCache(self.settings.cache_mb * MIB) if self.settings.cache_mb else None
 
     @property
     def served(self) -> Served:
@@ -109,10 +126,11 @@ class Pipeline:
             Overloaded, DeadlineExceeded: nothing could be answered.
         """
         checked = self._check(served, items, decide)
-        good = [one for one in checked if isinstance(one, Admitted)]
-        decode_s = PIXEL_S * sum(one.header.work_pixels for one in good)
-        rest_s = (IMAGE_S + served.engine.image_s) * len(good)
-        with self._admission.admitted(len(good), decode_s + rest_s, deadline):
+        new = [one for one in checked if isinstance(one, Admitted)]
+        good = sum(not isinstance(one, ClientError) for one in checked)
+        decode_s = PIXEL_S * sum(one.header.work_pixels for one in new)
+        rest_s = IMAGE_S * good + served.engine.image_s * len(new)
+        with self._admission.admitted(good, decode_s + rest_s, deadline):
             prepared = await self._decode(served, checked, deadline)
             works = [work for work, _ in prepared if isinstance(work, Work)]
             outcomes = iter(await served.run(works, deadline))
@@ -121,12 +139,16 @@ class Pipeline:
         for work, took_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
             answers.append(Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome)
+        if self.cache is not None:
+            for one, answer in zip(checked, answers, strict=True):
+                if isinstance(one, Admitted) and isinstance(answer, Answer):
+                    self.cache.put(one.key, answer.outcome.embedding)
         return answers
 
-    def _check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Admitted | ClientError]:
+    def _check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Checked]:
         """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
         left = self.settings.max_pixels
-        checked: list[Admitted | ClientError] = []
+        checked: list[Checked] = []
         for item in items:
             one = self._check_one(served, item, decide)
             if isinstance(one, Admitted):
@@ -140,18 +162,30 @@ class Pipeline:
             checked.append(one)
         return checked
 
-    def _check_one(self, served: Served, item: Item, decide: bool) -> Admitted | ClientError:
+    def _check_one(self, served: Served, item: Item, decide: bool) -> Checked:
         if isinstance(item.image, ClientError):
             return item.image
+        key = b"" if self.cache is None else key_of(served.cache_seed, item.image)
+        embedding = self._look_up(key)
         try:
-            header = read_checked_header(item.image, self.settings.max_pixels)
+            header = read_checked_header(item.image, self.settings.max_pixels) if embedding is None else None
             columns = served.engine.head.spec.check_columns(item.columns) if decide else None
         except ClientError as error:
             return error.as_value()
-        return Admitted(item.image, header, columns)
+        if header is None:
+            assert embedding is not None
+            return Known(embedding, columns)
+        return Admitted(item.image, header, columns, key)
+
+    def _look_up(self, key: bytes) -> Embedding | None:
+        if self.cache is None:
+            return None
+        embedding = self.cache.get(key)
+        self._metrics.looked_up("miss" if embedding is None else "hit")
+        return embedding
 
     async def _decode(
-        self, served: Served, checked: Sequence[Admitted | ClientError], deadline: float
+        self, served: Served, checked: Sequence[Checked], deadline: float
     ) -> list[tuple[Work | ClientError, float]]:
         """Decodes in place what is small, in a thread what is not."""
         good = [one for one in checked if isinstance(one, Admitted)]
@@ -171,7 +205,7 @@ class Pipeline:
 
 
 def _decode_in_time(
-    served: Served, checked: Sequence[Admitted | ClientError], deadline: float, done: list[int]
+    served: Served, checked: Sequence[Checked], deadline: float, done: list[int]
 ) -> list[tuple[Work | ClientError, float]]:
     """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
     decoded = []
@@ -183,12 +217,14 @@ def _decode_in_time(
     return decoded
 
 
-def _decode(served: Served, admitted: Admitted | ClientError) -> tuple[Work | ClientError, float]:
-    if isinstance(admitted, ClientError):
-        return admitted, 0.0
+def _decode(served: Served, one: Checked) -> tuple[Work | ClientError, float]:
+    if isinstance(one, ClientError):
+        return one, 0.0
+    if isinstance(one, Known):
+        return Work(None, one.columns, one.embedding), 0.0
     started = time.perf_counter()
     try:
-        pixels = decode(admitted.image, served.engine.manifest.input, admitted.header)
+        pixels = decode(one.image, served.engine.manifest.input, one.header)
     except ClientError as error:
         return error.as_value(), 0.0
-    return Work(pixels, admitted.columns), time.perf_counter() - started
+    return Work(pixels, one.columns), time.perf_counter() - started

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     """Parts or instances in one request."""
     max_buffered_bytes: int = Field(default=256 * 1024 * 1024, ge=1024, le=1024**4)
     """Request bodies that one process holds at once; requests beyond are refused with 429."""
+    cache_mb: int = Field(default=0, ge=0, le=1024 * 1024)
+    """Embeddings that one process keeps, in MiB, so that an image sent again is not embedded again; 0 keeps none."""
     api_keys_file: Path | None = None
     """Hashes of the keys that callers must show one of; without it everybody is served."""
     access_log: bool = True
