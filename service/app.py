@@ -84,10 +84,13 @@ class HybridService:
         quieten_collector()
         worker.start()
         self.pipeline.start()
-        if (cache := self.pipeline.cache) is not None:
-            worker.metrics.sample(
-                {"tandem_cache_bytes": lambda: cache.bytes, "tandem_cache_images": lambda: len(cache)}
-            )
+        cache = self.pipeline.cache
+        worker.metrics.sample(
+            {
+                "tandem_cache_bytes": lambda: cache.bytes if cache is not None else 0,
+                "tandem_cache_images": lambda: len(cache) if cache is not None else 0,
+            }
+        )
         worker.metrics.sample({"tandem_ready": lambda: self.pipeline.ready and not worker.lifecycle.draining})
         self.champion.start()
         worker.share.open()
