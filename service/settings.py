@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=available_cores, ge=1, le=256)
     """Server processes that share the port; by default one for each core."""
     max_batch: int = Field(default=32, ge=1, le=1024)
-    """Images in one run of the embedder."""
+    """Images in one run of the embedder, at most; see `Engine.max_batch`."""
     max_queue: int = Field(default=1024, ge=1, le=1_000_000)
     """Images admitted and not yet answered in one process; requests beyond are refused with 429."""
     deadline_ms: int = Field(default=10_000, ge=1, le=600_000)

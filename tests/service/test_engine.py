@@ -169,3 +169,41 @@ def test_on_a_gpu_every_padded_size_is_run_before_the_engine_is_ready(tiny_path:
     session.sizes.clear()
     run(engine, [work_of(engine, 30)] * 3)
     assert session.sizes == [4]
+
+
+# ---------------------------------------------------------------- the size of a batch
+
+
+@pytest.mark.parametrize(
+    ("image_ms", "limit", "best"),
+    [
+        ({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0, 16: 1.0}, 32, 1),
+        ({1: 1.0, 2: 0.8, 4: 0.7, 8: 0.68, 16: 0.9}, 32, 4),
+        ({1: 1.0, 2: 0.99, 4: 0.5, 8: 0.5, 16: 0.5, 32: 0.5}, 32, 4),
+        ({1: 1.0, 2: 0.8, 3: 0.5}, 3, 3),
+        ({1: 1.0}, 1, 1),
+        ({1: 25.0}, 32, 1),
+        ({1: 8.0, 2: 6.0}, 32, 2),
+    ],
+    ids=[
+        "no gain",
+        "the smallest that is nearly the best",
+        "a gain that comes late",
+        "a limit that is no power of two",
+        "a limit of one",
+        "too slow to try",
+        "too slow to try more",
+    ],
+)
+def test_a_cpu_takes_the_smallest_batch_that_is_worth_no_more_to_enlarge(
+    tiny_path: Path, image_ms: dict[int, float], limit: int, best: int
+) -> None:
+    class Timed(Engine):
+        def _time_batch(self, size: int) -> float:
+            return image_ms[size] * size / 1000
+
+    assert Timed.load(settings_of(tiny_path, max_batch=limit)).max_batch == best
+
+
+def test_a_gpu_takes_what_the_settings_say(tiny_path: Path, session: SpySession) -> None:
+    assert Engine(Bundle.open(tiny_path), Placement(session, "cuda", "fp32"), max_batch=4).max_batch == 4
