@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.golden import check_golden
 from models.manifest import ColumnValue, Manifest, Precision
-from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from models.sessions import Embedding, Head, Probabilities, cpu_session
 from models.store import resolve
 from service.device import Device, Placement, place
 from service.settings import Settings
@@ -56,13 +56,10 @@ class Engine:
         self.manifest: Manifest = bundle.manifest
         self.device: Device = placement.device
         self.precision: Precision = placement.precision
-        embedder = Embedder.checked(placement.session, bundle.manifest)
-        self._embedder = embedder if placement.device == "cpu" else PaddedEmbedder(embedder, max_batch)
+        self._embedder = placement.embedder
         spec = bundle.manifest.default_head
         self.head = Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
         check_golden(bundle, self._embedder, {spec.name: self.head}, placement.precision)
-        if isinstance(self._embedder, PaddedEmbedder):
-            self._embedder.warm_up(bundle.manifest)
         self.image_s = self._time_batch(1)
         """Seconds to embed and decide on one image alone."""
         self.max_batch = max_batch if placement.device != "cpu" else self._best_batch(max_batch)
@@ -81,7 +78,7 @@ class Engine:
             DeviceError: device or precision cannot be had.
         """
         bundle = Bundle.open(path or resolve(settings.bundle))
-        placement = place(bundle, settings.device, settings.precision)
+        placement = place(bundle, settings.device, settings.precision, max_batch=settings.max_batch)
         return cls(bundle, placement, max_batch=settings.max_batch)
 
     def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
@@ -137,31 +134,3 @@ class Engine:
             for row, probabilities in zip(rows, self.head(embedding[rows], columns), strict=True):
                 decisions[row] = probabilities
         return decisions
-
-
-class PaddedEmbedder(Embedder):
-    """An embedder whose batches are padded to sizes that a GPU has seen at start: 1, 2, 4 … max_batch."""
-
-    def __init__(self, embedder: Embedder, max_batch: int) -> None:
-        super().__init__(embedder.session)
-        powers = [2**exponent for exponent in range(max_batch.bit_length()) if 2**exponent < max_batch]
-        self.sizes = (*powers, max_batch)
-
-    def __call__(self, pixels: NDArray[np.uint8]) -> Embedding:
-        """Embeds a batch `[N, H, W, C]` of any N, in padded runs of at most `max_batch`."""
-        largest = self.sizes[-1]
-        return np.concatenate([self._run(pixels[start : start + largest]) for start in range(0, len(pixels), largest)])
-
-    def warm_up(self, manifest: Manifest) -> None:
-        """Runs every size once, so that no request pays for a kernel's choice."""
-        spec = manifest.input
-        for size in self.sizes:
-            super().__call__(np.zeros((size, spec.height, spec.width, spec.channels), np.uint8))
-
-    def _run(self, pixels: NDArray[np.uint8]) -> Embedding:
-        count = len(pixels)
-        size = next(size for size in self.sizes if size >= count)
-        if size > count:
-            padding = np.zeros((size - count, *pixels.shape[1:]), np.uint8)
-            pixels = np.concatenate([pixels, padding])
-        return super().__call__(pixels)[:count]
