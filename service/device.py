@@ -44,6 +44,7 @@ def place(
     precision: str = "auto",
     *,
     max_batch: int = 1,
+    threads: int = 1,
 ) -> Placement:
     """Opens the bundle's embedder on a device.
 
@@ -51,6 +52,7 @@ def place(
         bundle: an audited bundle.
         device: `auto` takes CUDA where it works, else the CPU.
         precision: `auto` takes the fastest variant in the bundle for the device.
+        threads: of one run, on a CPU.
         max_batch: images in the largest run, for which a GPU has memory and kernels made ready.
 
     Raises:
@@ -58,18 +60,18 @@ def place(
         BundleError: the graph is damaged, or is not what the manifest says.
     """
     if device != "auto":
-        return _place(bundle, device, precision, max_batch)
+        return _place(bundle, device, precision, max_batch, threads)
     try:
-        return _place(bundle, "cuda", precision, max_batch)
+        return _place(bundle, "cuda", precision, max_batch, threads)
     except DeviceError as error:
         logger.warning("device auto: serving on CPU, because %s", error)
-    return _place(bundle, "cpu", precision, max_batch)
+    return _place(bundle, "cpu", precision, max_batch, threads)
 
 
-def _place(bundle: Bundle, device: Device, precision: str, max_batch: int) -> Placement:
+def _place(bundle: Bundle, device: Device, precision: str, max_batch: int, threads: int) -> Placement:
     variant = _variant(bundle, device, precision)
     if device == "cpu":
-        session = cpu_session(bundle.embedder(variant), file=EMBEDDER_FILES[variant])
+        session = cpu_session(bundle.embedder(variant), threads, file=EMBEDDER_FILES[variant])
         return Placement(Embedder.checked(session, bundle.manifest), device, variant)
     return Placement(open_gpu(bundle, device, variant, max_batch), device, variant)
 

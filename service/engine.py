@@ -78,7 +78,9 @@ class Engine:
             DeviceError: device or precision cannot be had.
         """
         bundle = Bundle.open(path or resolve(settings.bundle))
-        placement = place(bundle, settings.device, settings.precision, max_batch=settings.max_batch)
+        placement = place(
+            bundle, settings.device, settings.precision, max_batch=settings.max_batch, threads=settings.threads
+        )
         return cls(bundle, placement, max_batch=settings.max_batch)
 
     def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:

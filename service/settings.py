@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Variant of the embedder; `auto` takes the fastest in the bundle for the device."""
     workers: int = Field(default_factory=available_cores, ge=1, le=256)
     """Server processes that share the port; by default one for each core."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of one run of the embedder on a CPU; a process of its own for each core answers more."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Images in one run of the embedder, at most; see `Engine.max_batch`."""
     max_queue: int = Field(default=1024, ge=1, le=1_000_000)

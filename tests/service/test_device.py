@@ -87,3 +87,9 @@ def test_automatic_precision_is_int8_on_a_cpu_and_fp16_on_a_gpu(
     assert place(precise_bundle, "cpu").precision == "int8"
     assert place(precise_bundle, "cuda").precision == "fp16"
     assert opened == [("cuda", "fp16", 1)]
+
+
+def test_the_embedder_runs_on_as_many_threads_as_are_asked_for(bundle: Bundle) -> None:
+    for threads in (1, 2):
+        embedder = place(bundle, "cpu", threads=threads).embedder
+        assert embedder.session.get_session_options().intra_op_num_threads == threads
