@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from loadtests import machine
+from loadtests.bodies import single
 from loadtests.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
 from loadtests.cost import CostError, measure
 from loadtests.images import dataset_folder, read_test_set, small_images
@@ -60,12 +61,12 @@ def _run(options: argparse.Namespace, serve: Command) -> int:
 
 def _cost(options: argparse.Namespace, serve: Command) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
-    specimen = small_images(*read_test_set(dataset_folder(os.environ), 1))[0]
+    body = single(small_images(*read_test_set(dataset_folder(os.environ), 1))[0])
     try:
         with running(serve, log=options.out / "server.log") as server:
             print(f"{options.connections} connections, {options.seconds} s, on {machine.describe()}", flush=True)
             cost = measure(
-                server.url, server.pid, specimen, options.out, connections=options.connections, seconds=options.seconds
+                server.url, server.pid, body, options.out, connections=options.connections, seconds=options.seconds
             )
     except (ServerError, CostError) as error:
         print(error, file=sys.stderr)

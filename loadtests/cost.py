@@ -1,4 +1,4 @@
-"""wrk on one image → what a request costs the server: CPU time, requests a second, latency.
+"""wrk with one body → what a request costs the server: CPU time, requests a second, latency.
 
 A closed loop: each connection sends its next request when it has the answer. wrk (Debian's package) costs so
 little itself that the server is what is measured, which locust on the same cores does not allow.
@@ -10,16 +10,18 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtests.images import Specimen
+from loadtests.bodies import Body
 from loadtests.processes import cpu_seconds
+from loadtests.reference import PREDICT
 
 WARM_UP_S = 2
+_TIMEOUT_S = 10  # of one request
 _FINISH_WITHIN_S = 30
 
 _SCRIPT = """local file = assert(io.open("{body}", "rb"))
 wrk.method = "POST"
 wrk.body = file:read("*a")
-wrk.headers["Content-Type"] = "{media_type}"
+wrk.headers["Content-Type"] = "{content_type}"
 file:close()
 """
 
@@ -54,21 +56,22 @@ class Cost:
         )
 
 
-def measure(url: str, server_pid: int, specimen: Specimen, out: Path, *, connections: int, seconds: int) -> Cost:
-    """Send one image over and over, after a warm-up.
+def measure(url: str, server_pid: int, body: Body, out: Path, *, connections: int, seconds: int) -> Cost:
+    """Send one body over and over, after a warm-up.
 
     Raises:
         CostError: wrk is not installed or failed, or an answer was not 200.
     """
-    if shutil.which("wrk") is None:
-        raise CostError("wrk is not installed; Debian's package is called wrk")
-    body, script = out / "cost.body", out / "cost.lua"
-    body.write_bytes(specimen.body)
-    script.write_text(_SCRIPT.format(body=body.resolve(), media_type=specimen.media_type))
+    script = _script(body, out)
     _run_wrk(url, script, connections, WARM_UP_S)
     before = cpu_seconds(server_pid)
     report = _run_wrk(url, script, connections, seconds)
     return read_report(report, cpu_seconds(server_pid) - before)
+
+
+def warm_up(url: str, body: Body, out: Path, *, connections: int) -> None:
+    """Send one body over and over for ``WARM_UP_S``; raises as ``measure``, but not for what was answered."""
+    _run_wrk(url, _script(body, out), connections, WARM_UP_S)
 
 
 def read_report(report: str, cpu_s: float) -> Cost:
@@ -89,8 +92,18 @@ def read_report(report: str, cpu_s: float) -> Cost:
     )
 
 
+def _script(body: Body, out: Path) -> Path:
+    content, script = out / "cost.body", out / "cost.lua"
+    content.write_bytes(body.content)
+    script.write_text(_SCRIPT.format(body=content.resolve(), content_type=body.content_type))
+    return script
+
+
 def _run_wrk(url: str, script: Path, connections: int, seconds: int) -> str:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(script), f"{url}/v1/predict"]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"--timeout={_TIMEOUT_S}s"]
+    command += ["-s", str(script), url + PREDICT]
+    if shutil.which("wrk") is None:
+        raise CostError("wrk is not installed; Debian's package is called wrk")
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + _FINISH_WITHIN_S)
     if outcome.returncode != 0:
         raise CostError(f"wrk ended with status {outcome.returncode}: {outcome.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""Id of a process → the CPU time of its whole tree, and the tree's end."""
+"""Id of a process → the CPU time and memory of its whole tree, and the tree's end."""
 
 import contextlib
 import os
@@ -25,6 +25,16 @@ def cpu_seconds(pid: int) -> float:
     """
     root = psutil.Process(pid)
     return sum(_own_seconds(process) for process in [root, *root.children(recursive=True)])
+
+
+def pss_bytes(pid: int) -> int:
+    """Sum the memory of a process and all below it, each shared page divided among those that share it (PSS, Linux).
+
+    Raises:
+        psutil.NoSuchProcess: There is no such process.
+    """
+    root = psutil.Process(pid)
+    return sum(_own_pss(process) for process in [root, *root.children(recursive=True)])
 
 
 def stop_group(leader: subprocess.Popen[bytes], *, grace_s: float) -> None:
@@ -59,6 +69,13 @@ def _own_seconds(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:  # ended since it was listed
         return 0.0
     return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _own_pss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # ended since it was listed
+        return 0
 
 
 def _is_running(process: psutil.Process) -> bool:

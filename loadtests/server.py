@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ LOOPBACK = "127.0.0.1"
 STOP_GRACE_S = 20.0
 
 Command = Callable[[int], list[str]]
+IsReady = Callable[[int], bool]
 
 
 class ServerError(Exception):
@@ -31,10 +32,25 @@ class Server:
     Attributes:
         url: Its base URL.
         pid: Id of the process at the root of its tree.
+        start_s: Seconds from its start until it was ready.
     """
 
     url: str
     pid: int
+    start_s: float
+
+
+def readyz_answers(port: int) -> bool:
+    """Whether ``GET /readyz`` answers 200."""
+    # http.client, because a proxy set in the environment must not see requests to the loopback address.
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def bentoml_command(port: int) -> list[str]:
@@ -44,32 +60,42 @@ def bentoml_command(port: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(command: Command, *, log: Path, ready_timeout_s: float = 60.0) -> Iterator[Server]:
+def running(
+    command: Command,
+    *,
+    log: Path,
+    ready_timeout_s: float = 60.0,
+    environ: Callable[[int], Mapping[str, str]] = lambda _: {},
+    is_ready: IsReady = readyz_answers,
+) -> Iterator[Server]:
     """Start a service in the repository's root and in a process group of its own; stop it at the end.
 
     Args:
         command: Port → the command line that serves there.
         log: File that takes what the service prints.
-        ready_timeout_s: How long it may take until ``GET /readyz`` answers 200, seconds.
+        ready_timeout_s: How long it may take until it is ready, seconds.
+        environ: Port → variables for it, beside those of this process.
+        is_ready: Port → whether it serves there.
 
     Raises:
         ServerError: The process ended, or was not ready in time; with the last lines of the log.
     """
     port = free_port()
-    environ = {**os.environ, "BENTOML_DO_NOT_TRACK": "true"}
+    variables = {**os.environ, "BENTOML_DO_NOT_TRACK": "true", **environ(port)}
+    started_s = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
             command(port),
             cwd=REPOSITORY,
-            env=environ,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        _wait_until_ready(process, port, log, ready_timeout_s)
-        yield Server(f"http://{LOOPBACK}:{port}", process.pid)
+        _wait_until_ready(process, lambda: is_ready(port), log, ready_timeout_s)
+        yield Server(f"http://{LOOPBACK}:{port}", process.pid, time.monotonic() - started_s)
     finally:
         stop_group(process, grace_s=STOP_GRACE_S)
 
@@ -86,9 +112,11 @@ def last_lines(log: Path, count: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, timeout_s: float) -> None:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], is_ready: Callable[[], bool], log: Path, timeout_s: float
+) -> None:
     deadline = time.monotonic() + timeout_s
-    while not _is_ready(port):
+    while not is_ready():
         if process.poll() is not None:
             raise ServerError(
                 f"the service ended with status {process.returncode} before it was ready; "
@@ -97,15 +125,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, ti
         if time.monotonic() >= deadline:
             raise ServerError(f"the service was not ready after {timeout_s:g} s; {log} ends with:\n{last_lines(log)}")
         time.sleep(POLL_S)
-
-
-def _is_ready(port: int) -> bool:
-    # http.client, because a proxy set in the environment must not see requests to the loopback address.
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -1,0 +1,140 @@
+"""Names → the servers that are compared: how each is started, and with which settings."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests.environments import peer_python, versions
+from loadtests.server import LOOPBACK, REPOSITORY, Command, bentoml_command
+
+TANDEM = "Tandem"
+CEILING = "no server"
+SERVICE_PYTHON = Path(sys.executable)
+MAX_BATCH = 32  # the service's default
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A server that takes part.
+
+    Attributes:
+        name: As tables and plots show it.
+        settings: What it runs with, for a person.
+        versions: Packages that make it what it is.
+        command: Port → command line.
+        environ: Port → variables.
+    """
+
+    name: str
+    settings: str
+    versions: Mapping[str, str]
+    command: Command
+    environ: Callable[[int], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server that Tandem is compared with: a program in ``loadtests/peers``.
+
+    Attributes:
+        key: Name of the program and of its requirements.
+        name: As tables and plots show it.
+        settings: What it runs with, for a person; ``{workers}`` and ``{batch}`` are filled in.
+        packages: Whose versions are told.
+        command: Port → arguments of its Python.
+        max_batch: Images in one run of the embedder. With as many connections as a closed loop has, a batch of all of
+            them leaves the other processes idle, so half of them was faster where it makes a difference.
+        environ: Variables beside those that every peer gets.
+    """
+
+    key: str
+    name: str
+    settings: str
+    packages: tuple[str, ...]
+    command: Callable[[int], list[str]]
+    max_batch: int = 8
+    environ: Mapping[str, str] | None = None
+
+    def contestant(self, bundle: Path, workers: int) -> Contestant:
+        """Install the peer where it is not, and have it serve a bundle.
+
+        Raises:
+            EnvironmentBuildError: It cannot be installed.
+        """
+        python = peer_python(self.key)
+        numbers = {"PEER_WORKERS": str(workers), "PEER_MAX_BATCH": str(self.max_batch)}
+        shared = {"PYTHONPATH": str(REPOSITORY), "PEER_BUNDLE": str(bundle), **numbers, **(self.environ or {})}
+        return Contestant(
+            name=self.name,
+            settings=self.settings.format(workers=workers, batch=self.max_batch),
+            versions=versions(python, self.packages),
+            command=lambda port: [str(python), *self.command(port)],
+            environ=lambda port: {**shared, "PEER_PORT": str(port)},
+        )
+
+
+PEERS = {
+    peer.key: peer
+    for peer in (
+        Peer(
+            "mosec",
+            "MOSEC",
+            "{workers} workers of one stage, batches of {batch}, 1 ms wait (its least), orjson",
+            ("mosec",),
+            lambda port: [
+                *("-m", "loadtests.peers.mosec", "--address", LOOPBACK, "--port", str(port)),
+                *("--timeout", "30000", "--log-level", "error"),
+            ],
+        ),
+        Peer(
+            "litserve",
+            "LitServe",
+            "{workers} workers and API servers, ZeroMQ queue, batches of {batch}, no wait, orjson, no access log",
+            ("litserve", "fastapi", "uvicorn"),
+            lambda _: ["-m", "loadtests.peers.litserve"],
+        ),
+        Peer(
+            "fastapi",
+            "FastAPI",
+            "{workers} uvicorn workers, no batching, uvloop, httptools, orjson, no access log",
+            ("fastapi", "uvicorn"),
+            lambda _: ["-m", "loadtests.peers.fastapi"],
+        ),
+        Peer(
+            "bentoml",
+            "BentoML, batchable API",
+            "{workers} workers, batches of {batch}, body read raw, metrics, tracing and access log off",
+            ("bentoml", "uvicorn"),
+            lambda port: [
+                *("-m", "bentoml", "serve", "loadtests.peers.bentoml:Classifier"),
+                *("--host", LOOPBACK, "--port", str(port)),
+            ],
+        ),
+        Peer(
+            "rayserve",
+            "Ray Serve",
+            "{workers} replicas, `serve.batch` of {batch}, no wait, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, orjson",
+            ("ray", "uvicorn"),
+            lambda _: ["-m", "loadtests.peers.rayserve"],
+            environ={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+        ),
+    )
+}
+
+
+def tandem(bundle: Path, workers: int) -> Contestant:
+    """Have the service of this repository serve a bundle, as users start it."""
+    return Contestant(
+        name=TANDEM,
+        settings=f"{workers} workers, batches of at most {MAX_BATCH}, limits, metrics and access log on",
+        versions=versions(SERVICE_PYTHON, ("bentoml", "uvicorn")),
+        command=bentoml_command,
+        environ=lambda _: {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers)},
+    )
+
+
+def cores() -> int:
+    """Cores that this process may use, which is how many processes every server gets."""
+    return len(os.sched_getaffinity(0))
