@@ -59,6 +59,10 @@ train: setup ## train the default bundle; ARGS="--preset quick" and other option
 loadtest: setup ## start the service and load it for 60 s; ARGS="--max-p99-ms 50" sets objectives
 	$(BIN)/python -m loadtests run --seconds 60 $(ARGS)
 
+.PHONY: bench
+bench: setup ## compare with other servers of the same bundle (docs/benchmarks.md); ARGS="--peers mosec --rounds 2"
+	$(BIN)/python -m loadtests bench --docs docs/benchmarks.md $(ARGS)
+
 .PHONY: bento
 bento: setup ## build a bento, the archive that BentoML deploys, with its bill of materials; TARGET=cpu (default) or gpu
 	mkdir -p build

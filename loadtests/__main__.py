@@ -13,6 +13,7 @@ from types import FrameType
 from loadtests import machine
 from loadtests.bodies import single
 from loadtests.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
+from loadtests.comparisons import add_bench
 from loadtests.cost import CostError, measure
 from loadtests.images import dataset_folder, read_test_set, small_images
 from loadtests.objectives import OBJECTIVES, missed_objectives
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str], *, serve: Command = bentoml_command) -> int:
         Exit status: 0 when every objective was met; 1 when one was missed or the run broke down.
     """
     options = parser().parse_args(arguments)
+    if "carry_out" in options:
+        return int(options.carry_out(options))
     return _cost(options, serve) if options.command == "cost" else _run(options, serve)
 
 
@@ -88,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     cost.add_argument("--seconds", metavar="S", type=_count, default=10, help="default: %(default)s")
     cost.add_argument("--max-cpu-ms", metavar="X", type=float, help="exit status 1 where a request costs more")
     cost.add_argument("--out", metavar="DIR", type=Path, default=OUT, help="takes the log (%(default)s)")
+    add_bench(commands, _count)
     return program
 
 

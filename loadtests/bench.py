@@ -7,7 +7,7 @@ from pathlib import Path
 from loadtests import ceiling, match
 from loadtests.bodies import single
 from loadtests.images import Specimen
-from loadtests.lineup import CEILING, Contestant
+from loadtests.lineup import MAX_BATCH, Contestant
 from loadtests.readings import Readings
 
 
@@ -38,12 +38,17 @@ class Bench:
         """What is sent to every server."""
         return match.Load(single(self.specimen), self.connections, self.seconds)
 
+    @property
+    def ceiling_batches(self) -> tuple[int, int]:
+        """One at a time, and as many as each process could gather of what is under way."""
+        return 1, max(2, min(MAX_BATCH, self.connections // self.workers))
+
 
 def carry_out(bench: Bench, out: Path) -> Readings:
     """Measure the peaks, in interleaved rounds, and then the latencies below them.
 
     Raises:
-        ServerError, CostError, OpenLoopError, CeilingError, MatchError: As soon as one figure cannot be trusted.
+        MatchError, CeilingError: As soon as one figure cannot be trusted.
     """
     readings = Readings()
     for round_ in range(1, bench.rounds + 1):
@@ -61,10 +66,17 @@ def _closed_round(bench: Bench, round_: int, readings: Readings, out: Path) -> N
         match.check_agreement(contestant.name, answer, wanted)
         readings.add(contestant.name, round_, figures)
         _tell(round_, contestant.name, figures)
-    alone = ceiling.measure(bench.bundle, [bench.specimen], out, workers=bench.workers, seconds=bench.seconds)
-    figures = {match.REQUESTS_PER_S: alone.images_per_s, match.CPU_US: alone.cpu_us}
-    readings.add(CEILING, round_, figures)
-    _tell(round_, CEILING, figures)
+    for batch in bench.ceiling_batches:
+        images = [bench.specimen] * batch
+        alone = ceiling.measure(bench.bundle, images, out, workers=bench.workers, seconds=bench.seconds)
+        name, figures = work_alone(batch), {match.REQUESTS_PER_S: alone.images_per_s, match.CPU_US: alone.cpu_us}
+        readings.add(name, round_, figures)
+        _tell(round_, name, figures)
+
+
+def work_alone(batch: int) -> str:
+    """Name the work without a server, so many images at a time."""
+    return f"work alone, {batch} at a time"
 
 
 def _open_round(bench: Bench, round_: int, readings: Readings, out: Path) -> None:

@@ -40,6 +40,11 @@ class Specimen:
     media_type: str
     truth: str
 
+    def describe(self) -> str:
+        """Say in a few words what it is, e.g. ``28x28 PNG of 498 bytes``."""
+        with Image.open(io.BytesIO(self.body)) as image:
+            return f"{image.width}x{image.height} {image.format} of {len(self.body):,} bytes"
+
 
 def dataset_folder(environ: Mapping[str, str]) -> Path | None:
     """Find the installed data set.

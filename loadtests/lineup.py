@@ -10,7 +10,6 @@ from loadtests.environments import peer_python, versions
 from loadtests.server import LOOPBACK, REPOSITORY, Command, bentoml_command
 
 TANDEM = "Tandem"
-CEILING = "no server"
 SERVICE_PYTHON = Path(sys.executable)
 MAX_BATCH = 32  # the service's default
 

@@ -17,7 +17,7 @@ from loadtests.bodies import Body
 from loadtests.lineup import Contestant
 from loadtests.processes import pss_bytes
 from loadtests.reference import PREDICT, TIMEOUT_S
-from loadtests.server import LOOPBACK, Server, running
+from loadtests.server import LOOPBACK, Server, ServerError, running
 
 READY_WITHIN_S = 90.0
 IDLE_RATE_PER_S = 20.0
@@ -33,7 +33,7 @@ IDLE_MS = "idle p50 ms"
 
 
 class MatchError(Exception):
-    """A server gives other answers than the service."""
+    """A server cannot be measured: it does not start, fails requests, or gives other answers than the service."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,17 @@ def open_p99(share: float) -> str:
     return f"p99 ms at {share:.0%} of peak"
 
 
+def late_p99(share: float) -> str:
+    """Name the 99th percentile of the generator's own delay at a share of the peak."""
+    return f"late p99 ms at {share:.0%}"
+
+
 @contextlib.contextmanager
 def serving(contestant: Contestant, body: Body, out: Path) -> Iterator[Server]:
     """Start a server and wait until it answers the body well; its log is in ``out``.
 
     Raises:
-        ServerError: It does not become ready.
+        MatchError: It does not become ready, or what is done with it fails.
     """
     log = out / f"{contestant.name.split(',')[0].replace(' ', '-').lower()}.log"
 
@@ -77,8 +82,11 @@ def serving(contestant: Contestant, body: Body, out: Path) -> Iterator[Server]:
             return False
 
     ready = {"ready_timeout_s": READY_WITHIN_S, "environ": contestant.environ, "is_ready": is_ready}
-    with running(contestant.command, log=log, **ready) as server:  # type: ignore[arg-type]
-        yield server
+    try:
+        with running(contestant.command, log=log, **ready) as server:  # type: ignore[arg-type]
+            yield server
+    except (ServerError, cost.CostError, openloop.OpenLoopError) as error:
+        raise MatchError(f"{contestant.name}: {error}") from error
 
 
 def ask(url: str, body: Body) -> list[dict[str, Any]]:
@@ -126,8 +134,7 @@ def closed_loop(contestant: Contestant, load: Load, out: Path) -> tuple[dict[str
     """Measure the peak: its figures, and the server's answer to the body.
 
     Raises:
-        ServerError: It does not become ready.
-        CostError: Not every request was answered well.
+        MatchError: It does not become ready, or not every request was answered well.
     """
     with serving(contestant, load.body, out) as server:
         answer = ask(server.url, load.body)
@@ -148,8 +155,7 @@ def open_loop(contestant: Contestant, load: Load, peak_per_s: float, out: Path) 
     """Measure latency when idle and at shares of the peak, after a closed loop as a warm-up.
 
     Raises:
-        ServerError: It does not become ready.
-        CostError, OpenLoopError: Not every request was answered well.
+        MatchError: It does not become ready, or not every request was answered well.
     """
     figures = {}
     with serving(contestant, load.body, out) as server:
@@ -160,6 +166,6 @@ def open_loop(contestant: Contestant, load: Load, peak_per_s: float, out: Path) 
             plan = openloop.Plan(share * peak_per_s, load.seconds)
             latency = openloop.carry_out(server.url, PREDICT, load.body, plan, out)
             figures |= {open_p50(share): latency.p50_ms, open_p99(share): latency.p99_ms}
-            figures |= {f"generator late p99 ms at {share:.0%}": latency.late_p99_ms}
+            figures |= {late_p99(share): latency.late_p99_ms}
             figures |= {f"generator CPU us/request at {share:.0%}": latency.cpu_us}
     return figures

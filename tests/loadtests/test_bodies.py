@@ -33,3 +33,9 @@ def test_json_carries_each_image_in_base64() -> None:
 
 def test_a_single_image_is_sent_as_it_is() -> None:
     assert bodies.single(JPEG) == bodies.Body(JPEG.body, "image/jpeg")
+
+
+def test_a_binary_body_has_each_length_before_its_image() -> None:
+    body = bodies.binary([PNG, JPEG])
+    assert body.content_type == "application/x-tandem-images"
+    assert body.content == len(PNG.body).to_bytes(4, "little") + PNG.body + b"\x03\0\0\0" + JPEG.body
