@@ -13,8 +13,8 @@ from types import FrameType
 from loadtests import machine
 from loadtests.bodies import single
 from loadtests.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
-from loadtests.comparisons import add_bench
-from loadtests.cost import CostError, measure
+from loadtests.comparisons import add_commands
+from loadtests.cost import CONNECTIONS, CostError, measure
 from loadtests.images import dataset_folder, read_test_set, small_images
 from loadtests.objectives import OBJECTIVES, missed_objectives
 from loadtests.server import Command, ServerError, bentoml_command, running
@@ -87,11 +87,11 @@ def parser() -> argparse.ArgumentParser:
     commands = program.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="send load, print a table, check objectives"))
     cost = commands.add_parser("cost", help="start the service and measure what one small image costs it, with wrk")
-    cost.add_argument("--connections", metavar="N", type=_count, default=16, help="default: %(default)s")
+    cost.add_argument("--connections", metavar="N", type=_count, default=CONNECTIONS, help="default: %(default)s")
     cost.add_argument("--seconds", metavar="S", type=_count, default=10, help="default: %(default)s")
     cost.add_argument("--max-cpu-ms", metavar="X", type=float, help="exit status 1 where a request costs more")
     cost.add_argument("--out", metavar="DIR", type=Path, default=OUT, help="takes the log (%(default)s)")
-    add_bench(commands, _count)
+    add_commands(commands, _count)
     return program
 
 

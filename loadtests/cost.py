@@ -14,6 +14,7 @@ from loadtests.bodies import Body
 from loadtests.processes import cpu_seconds
 from loadtests.reference import PREDICT
 
+CONNECTIONS = 16  # by default
 WARM_UP_S = 2
 _TIMEOUT_S = 10  # of one request
 _FINISH_WITHIN_S = 30

@@ -11,7 +11,8 @@ from loadtests.server import LOOPBACK, REPOSITORY, Command, bentoml_command
 
 TANDEM = "Tandem"
 SERVICE_PYTHON = Path(sys.executable)
-MAX_BATCH = 32  # the service's default
+MAX_BATCH = 32  # the service's default, as is the next
+DEFAULT_BODY_BYTES = 10 * 2**20
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,15 @@ PEERS = {
 }
 
 
-def tandem(bundle: Path, workers: int) -> Contestant:
-    """Have the service of this repository serve a bundle, as users start it."""
+def tandem(bundle: Path, workers: int, *, body_bytes: int = 0) -> Contestant:
+    """Have the service of this repository serve a bundle, as users start it; with room for a body of so many bytes."""
+    limits = {"TANDEM_MAX_BODY_BYTES": str(body_bytes)} if body_bytes > DEFAULT_BODY_BYTES else {}
     return Contestant(
         name=TANDEM,
         settings=f"{workers} workers, batches of at most {MAX_BATCH}, limits, metrics and access log on",
         versions=versions(SERVICE_PYTHON, ("bentoml", "uvicorn")),
         command=bentoml_command,
-        environ=lambda _: {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers)},
+        environ=lambda _: {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers), **limits},
     )
 
 

@@ -1,12 +1,13 @@
 """Readings → pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from loadtests import match
 from loadtests.lineup import TANDEM
@@ -36,14 +37,12 @@ def comparison(readings: Readings, title: str, path: Path) -> None:
     servers.sort(key=lambda subject: _spread(readings, subject, match.REQUESTS_PER_S).median)
     alone = [subject for subject in readings.subjects if subject not in servers]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.5, 0.9 + 0.42 * len(servers)), layout="constrained")
-        throughput, cost, latency = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 1.15])
-        _bars(throughput, readings, servers, match.REQUESTS_PER_S)
-        throughput.set_title("requests a second")
-        _mark(throughput, max((_spread(readings, each, match.REQUESTS_PER_S).median for each in alone), default=0))
-        _bars(cost, readings, servers, match.CPU_US)
-        cost.set_title("server CPU a request, µs")
-        _mark(cost, min((_spread(readings, each, match.CPU_US).median for each in alone), default=0))
+        figure = Figure(figsize=(11, 1.3 + 0.42 * len(servers)), layout="constrained")
+        throughput, cost, latency = figure.subplots(1, 3, sharey=True, width_ratios=[1, 0.9, 1.2])
+        _bars(throughput, readings, servers)
+        _mark(throughput, [_spread(readings, each, match.REQUESTS_PER_S).median for each in alone], max)
+        _dots(cost, readings, servers)
+        _mark(cost, [_spread(readings, each, match.CPU_US).median for each in alone], min)
         _dumbbells(latency, readings, servers)
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
         save(figure, path)
@@ -56,44 +55,73 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, facecolor="white", dpi=150, metadata=metadata)
 
 
-def _bars(axes: Axes, readings: Readings, servers: Sequence[str], quantity: str) -> None:
-    spreads = [_spread(readings, server, quantity) for server in servers]
-    colours = [OURS if server == TANDEM else OTHERS for server in servers]
-    axes.barh(servers, [each.median for each in spreads], color=colours, height=0.62)
+def _bars(axes: Axes, readings: Readings, servers: Sequence[str]) -> None:
+    spreads = [_spread(readings, server, match.REQUESTS_PER_S) for server in servers]
+    axes.barh(servers, [each.median for each in spreads], color=[_colour(server) for server in servers], height=0.62)
     for place, each in enumerate(spreads):
         axes.plot([each.low, each.high], [place, place], color=INK, linewidth=1)
-        axes.annotate(number(each.median), (each.high, place), (5, 0), textcoords="offset points", va="center")
-    axes.set_xlim(0, 1.22 * max(each.high for each in spreads))
+        _label(axes, each.high, place, number(each.median))
+    axes.set_title("requests a second")
+    axes.set_xlim(0, 1.25 * max(each.high for each in spreads))
     axes.set_xticks([])
-    axes.spines[["bottom", "left"]].set_visible(False)
-    axes.tick_params(left=False)
+    axes.spines["bottom"].set_visible(False)
+    _without_left(axes)
 
 
-def _mark(axes: Axes, value: float) -> None:
-    """Draw the line that no server can cross."""
-    if value:
-        axes.axvline(value, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-        axes.set_xlim(0, max(axes.get_xlim()[1], 1.22 * value))
-        axes.annotate(
-            f"work alone {number(value)}", (value, 0), (3, -18), ("data", "axes fraction"), "offset points", ha="center"
-        )
+def _dots(axes: Axes, readings: Readings, servers: Sequence[str]) -> None:
+    for place, server in enumerate(servers):
+        each = _spread(readings, server, match.CPU_US)
+        axes.plot([each.low, each.high], [place, place], color=_colour(server), linewidth=2.2)
+        axes.plot(each.median, place, "o", color=_colour(server), markersize=7)
+        _label(axes, each.high, place, number(each.median))
+    axes.set_title("server CPU a request, µs")
+    _logarithmic(axes)
 
 
 def _dumbbells(axes: Axes, readings: Readings, servers: Sequence[str]) -> None:
     for place, server in enumerate(servers):
-        colour = OURS if server == TANDEM else OTHERS
-        for share, offset, marker in zip(match.SHARES, (0.16, -0.16), ("o", "s"), strict=True):
+        for share, offset, marker in zip(match.SHARES, (0.17, -0.17), ("o", "s"), strict=True):
             median = _spread(readings, server, match.open_p50(share)).median
             tail = _spread(readings, server, match.open_p99(share)).median
-            axes.plot([median, tail], [place + offset] * 2, color=colour, linewidth=2.2, solid_capstyle="round")
-            axes.plot([median, tail], [place + offset] * 2, marker, color=colour, markersize=4.5)
-            words = f"{number(median)} .. {number(tail)}"
-            axes.annotate(words, (tail, place + offset), (6, 0), textcoords="offset points", va="center", fontsize=7.5)
+            ends, height = [median, tail], [place + offset] * 2
+            axes.plot(ends, height, color=_colour(server), linewidth=2.2, marker=marker, markersize=4.5)
+            _label(axes, tail, place + offset, f"{number(median)} .. {number(tail)}", fontsize=7.5)
+    first, second = (f"{share:.0%}" for share in match.SHARES)
+    axes.set_title(f"latency, median .. p99, ms\n● at {first}, ■ at {second} of own peak")
+    _logarithmic(axes)
+
+
+def _mark(axes: Axes, values: Sequence[float], best: Callable[[Sequence[float]], float]) -> None:
+    """Draw the line that no server can cross."""
+    if values:
+        value = best(values)
+        axes.axvline(value, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, 0.7 * value), max(high, 1.25 * value))
+        text = axes.annotate(f"work alone {number(value)}", (value, -0.45), (-2, 0), textcoords="offset points")
+        text.set(ha="right", va="bottom", rotation=90, fontsize=7.5)
+
+
+def _label(axes: Axes, x: float, y: float, words: str, fontsize: float = 9.5) -> None:
+    axes.annotate(words, (x, y), (7, 0), textcoords="offset points", va="center", fontsize=fontsize)
+
+
+def _logarithmic(axes: Axes) -> None:
     axes.set_xscale("log")
-    axes.set_title("latency p50 .. p99, ms; ● at 50 %, ■ at 80 % of own peak")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high * (high / low) ** 0.25)  # room for the labels
+    _without_left(axes)
+
+
+def _without_left(axes: Axes) -> None:
     axes.spines["left"].set_visible(False)
     axes.tick_params(left=False)
-    axes.margins(x=0.3)
+
+
+def _colour(server: str) -> str:
+    return OURS if server == TANDEM else OTHERS
 
 
 def _spread(readings: Readings, subject: str, quantity: str) -> Spread:

@@ -55,6 +55,10 @@ class Readings:
         """Add the figures of one measurement, by their quantity."""
         self._taken += [Reading(subject, quantity, round_, value, x) for quantity, value in figures.items()]
 
+    def joined(self, other: "Readings") -> "Readings":
+        """Give the figures of both, this one's first."""
+        return Readings(self._taken + other._taken)
+
     @property
     def subjects(self) -> list[str]:
         """What was measured, each once, in the order of its first reading."""

@@ -1,0 +1,92 @@
+"""Several images a request → images a second in each form of body, beside what is possible without a server."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtests import bodies, ceiling, cost, match
+from loadtests.bodies import Body
+from loadtests.images import Specimen
+from loadtests.lineup import Contestant
+from loadtests.readings import Readings
+from loadtests.server import Server
+
+FORMS: dict[str, Callable[[Sequence[Specimen]], Body]] = {
+    "multipart": bodies.multipart,
+    "binary": bodies.binary,
+    "json": bodies.instances,
+}
+IMAGES_PER_S = "images/s"
+CPU_US_IMAGE = "CPU us/image"
+WORK_ALONE = "work alone"
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """What is measured, and for how long.
+
+    Attributes:
+        service: With room for the largest body.
+        bundle: What it serves.
+        forms: Names in ``FORMS``.
+        specimens: The images of the largest request.
+        counts: Images a request.
+        workers: Processes of the service, and of the work without a server.
+        connections: Of the closed loop.
+        rounds: How often each measurement is repeated.
+        seconds: Length of one measurement.
+    """
+
+    service: Contestant
+    bundle: Path
+    forms: Sequence[str]
+    specimens: Sequence[Specimen]
+    counts: Sequence[int]
+    workers: int
+    connections: int
+    rounds: int
+    seconds: int
+
+
+def carry_out(bulk: Bulk, out: Path) -> Readings:
+    """Measure every form and the work alone at every number of images, in interleaved rounds.
+
+    Raises:
+        MatchError, CeilingError: As soon as one figure cannot be trusted.
+    """
+    readings = Readings()
+    first = bodies.single(bulk.specimens[0])
+    for round_ in range(1, bulk.rounds + 1):
+        with match.serving(bulk.service, first, out) as server:
+            for count in bulk.counts:
+                for form in bulk.forms:
+                    readings.add(form, round_, _measure(bulk, server, form, count, out), x=count)
+        for count in bulk.counts:
+            images = bulk.specimens[:count]
+            alone = ceiling.measure(bulk.bundle, images, out, workers=bulk.workers, seconds=bulk.seconds)
+            figures = {IMAGES_PER_S: alone.images_per_s, CPU_US_IMAGE: alone.cpu_us}
+            readings.add(WORK_ALONE, round_, figures, x=count)
+        print(f"round {round_} of {bulk.rounds} is done", flush=True)
+    return readings
+
+
+def _measure(bulk: Bulk, server: Server, form: str, count: int, out: Path) -> dict[str, float]:
+    body = FORMS[form](bulk.specimens[:count])
+    _check_whole(server.url, body, count, form)
+    seen = cost.measure(server.url, server.pid, body, out, connections=bulk.connections, seconds=bulk.seconds)
+    return {
+        IMAGES_PER_S: seen.requests_per_s * count,
+        CPU_US_IMAGE: seen.cpu_ms_per_request * 1000 / count,
+        match.CLOSED_P50_MS: seen.p50_ms,
+        match.CLOSED_P99_MS: seen.p99_ms,
+    }
+
+
+def _check_whole(url: str, body: Body, count: int, form: str) -> None:
+    """Refuse an answer that has not a prediction for each image."""
+    try:
+        predictions = match.ask(url, body)
+    except ValueError as error:
+        raise match.MatchError(f"{count} images as {form}: {error}") from error
+    if len(predictions) != count:
+        raise match.MatchError(f"{count} images as {form}: {len(predictions)} predictions")
