@@ -4,17 +4,23 @@ A shape is how many processes there are, how many threads one run of the network
 started, and loaded by more and more connections until the 99th percentile of latency is over the limit.
 """
 
+import argparse
 import itertools
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from loadtests import cost
-from loadtests.bodies import Body
-from loadtests.cost import Cost
-from loadtests.server import Command, running
+from loadtests import cost, machine
+from loadtests.bodies import Body, single
+from loadtests.cost import Cost, CostError
+from loadtests.lineup import cores
+from loadtests.payloads import PAYLOADS, PayloadError, image_file
+from loadtests.server import Command, ServerError, bentoml_command, running
 
+OUT = Path("build/tune")
 CONNECTIONS = (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -59,6 +65,11 @@ class Trial:
     connections: int
     cost: Cost
 
+    def describe(self) -> str:
+        """Return one line for a person."""
+        within = f"{self.connections} connections" if self.connections else "over the limit"
+        return f"{within}, {self.cost.describe()}"
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -73,6 +84,47 @@ class Objective:
     body: Body
     max_p99_ms: float
     seconds: int
+
+
+def add_command(commands: Any, positive: Callable[[str], int]) -> None:
+    """Add ``tune`` to the commands; ``positive`` reads a number of at least 1."""
+    command = commands.add_parser("tune", help="find the settings that answer most within a limit of latency")
+    command.set_defaults(carry_out=run)
+    command.add_argument("--bundle", metavar="DIR", type=Path, help="served (the service's default)")
+    command.add_argument("--payload", choices=PAYLOADS, default="small", help="image that is sent (%(default)s)")
+    command.add_argument("--image", metavar="FILE", type=Path, help="send this one instead")
+    command.add_argument(
+        "--max-p99-ms", metavar="X", type=float, default=50.0, help="limit of the 99th percentile (%(default)s)"
+    )
+    for name, default in (("workers", []), ("threads", []), ("max-batch", [1, 8, 32])):
+        shown = ",".join(map(str, default)) or "what fits the cores"
+        command.add_argument(
+            f"--{name}", metavar="N,M", type=_numbers, default=default, help=f"{name} to try ({shown})"
+        )
+    command.add_argument("--seconds", metavar="S", type=positive, default=3, help="of one measurement (%(default)s)")
+    command.add_argument("--json", metavar="FILE", type=Path, help="takes every trial")
+    command.add_argument("--out", metavar="DIR", type=Path, default=OUT, help="takes the log (%(default)s)")
+
+
+def run(options: argparse.Namespace, serve: Command = bentoml_command) -> int:
+    """Try the shapes and print what they give; 1 where none keeps the limit or the service does not start."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    environ = {"TANDEM_BUNDLE": str(options.bundle.resolve())} if options.bundle else {}
+    try:
+        specimen = image_file(options.image) if options.image else PAYLOADS[options.payload](1)[0]
+        objective = Objective(single(specimen), options.max_p99_ms, options.seconds)
+        print(f"p99 at most {options.max_p99_ms:g} ms, on {machine.describe()}", flush=True)
+        trials: list[Trial] = []
+        for shape in shapes(cores(), options.workers, options.threads, options.max_batch):
+            trials.append(attempt(shape, objective, serve, environ, options.out))
+            print(f"{shape.describe()}: {trials[-1].describe()}", flush=True)
+        if options.json:
+            write(trials, options.json)
+        print("\n" + table(trials, options.max_p99_ms))
+    except (ServerError, CostError, PayloadError, TuneError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def shapes(cores: int, workers: Sequence[int], threads: Sequence[int], max_batches: Sequence[int]) -> list[Shape]:
@@ -139,3 +191,10 @@ def write(trials: Sequence[Trial], path: Path) -> None:
     """Write the trials as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([asdict(trial) for trial in trials], indent=1) + "\n")
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = sorted({int(word) for word in text.split(",")})
+    if numbers[0] < 1:
+        raise argparse.ArgumentTypeError(f"{numbers[0]} is below 1")
+    return numbers

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from loadtests import cost
+from loadtests.__main__ import parser
 from loadtests.bodies import Body
 from loadtests.cost import Cost
-from loadtests.tune import CONNECTIONS, Objective, Shape, Trial, TuneError, attempt, best_of, shapes, table, write
+from loadtests.tune import CONNECTIONS, Objective, Shape, Trial, TuneError, attempt, best_of, run, shapes, table, write
 
 FAKE = Path(__file__).with_name("fake_service.py")
 BODY = Body(b"image", "image/png")
@@ -61,12 +62,28 @@ def test_connections_are_added_until_latency_is_over_the_limit(
 
     monkeypatch.setattr(cost, "measure", measure)
 
-    def serve(port: int) -> list[str]:
-        return [sys.executable, str(FAKE), str(port)]
-
-    trial = attempt(Shape(1, 1, 1), Objective(BODY, 50.0, 1), serve, {}, tmp_path)
+    trial = attempt(Shape(1, 1, 1), Objective(BODY, 50.0, 1), fake, {}, tmp_path)
     assert trial.connections == best
     assert asked == list(CONNECTIONS[:tried])
+
+
+def fake(port: int) -> list[str]:
+    return [sys.executable, str(FAKE), str(port)]
+
+
+@pytest.mark.parametrize(("p99_ms", "status"), [(5.0, 0), (90.0, 1)], ids=["within the limit", "over it"])
+def test_the_command_names_what_to_use_or_that_nothing_keeps_the_limit(
+    p99_ms: float, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cost, "measure", lambda *_, connections, seconds: seen(100.0 * connections, p99_ms))
+    line = f"tune --workers 1 --threads 1 --max-batch 4 --seconds 1 --out {tmp_path} --json {tmp_path}/tune.json"
+    assert run(parser().parse_args(line.split()), fake) == status
+    shown = capsys.readouterr()
+    if status == 0:
+        assert "use: TANDEM_WORKERS=1 TANDEM_THREADS=1 TANDEM_MAX_BATCH=4" in shown.out
+    else:
+        assert "no shape keeps the 99th percentile below 50 ms" in shown.err
+    assert len(json.loads((tmp_path / "tune.json").read_text())) == 1
 
 
 def test_the_best_keeps_the_limit_and_answers_most() -> None:
