@@ -50,6 +50,7 @@ class Server(uvicorn.server.Server):
 
     def __init__(self, config: uvicorn.Config, *, worker: Worker) -> None:
         config.ws = "none"
+        config.access_log = False  # ours tells more
         super().__init__(config)
         self._worker = worker
         self._lifecycle = worker.lifecycle
