@@ -13,9 +13,10 @@ import time
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from models.errors import BadRequest, ClientError, DeadlineExceeded, HeadersTooLarge
+from service.exchange import WHOLE
 from service.problems import encoded_problem
 from service.records import record_refusal
 from service.worker import Worker
@@ -23,11 +24,42 @@ from service.worker import Worker
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # as uvicorn writes it
-
 # A caller who is still sending when he is answered is listened to for so long and so much, so that he sees the answer.
 LINGER_S = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its response, which may be sent in one piece."""
+
+    async def send(self, message: Any) -> None:
+        """Sends a part of the response as ASGI has it, or all of it, as `service.exchange.WHOLE` says."""
+        if message["type"] != WHOLE:
+            await super().send(message)
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self._send_whole(message["status"], message["headers"], message["body"])
+
+    def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """One call of the kernel instead of two, and a third of the time in Python, save 15 µs of some 400."""
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        lines = [*self.default_headers, *headers]
+        if (b"connection", b"close") in headers:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append((b"connection", b"close"))
+        head = b"".join([b"%b: %b\r\n" % line for line in lines])
+        if not head.count(b"\r") == head.count(b"\n") == len(lines):
+            raise RuntimeError(f"a header holds a line's end: {lines}")
+        sent = b"" if self.scope["method"] == "HEAD" else body
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, sent))
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 class Connection(HttpToolsProtocol):
@@ -46,8 +78,6 @@ class Connection(HttpToolsProtocol):
         self._head_since: float | None = time.monotonic()  # before the first head silence counts, too
         self._bare_bytes = 0
         self._unsent_since: float | None = None
-        self._in_response = False
-        self._response_head = b""
         self._deaf = False
         self._lingers_until: float | None = None
         self._lingered_bytes = 0
@@ -108,8 +138,10 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # uvicorn makes its own, and has not begun with it
         self.cycle.transport = self  # type: ignore[assignment]  # it writes, closes and says whether it is closing
         self.cycle.keep_alive = self.cycle.keep_alive and not self._drains
+        self.scope["extensions"] = {WHOLE: {}}
         self._in_head = False
         self._head_since = None
         self._bare_bytes = 0
@@ -170,8 +202,7 @@ class Connection(HttpToolsProtocol):
 
     def _answer_refused(self, error: ClientError) -> None:
         request_id = os.urandom(16).hex()
-        self._send_head()
-        self.transport.write(encoded_problem(error, request_id))
+        self.write(encoded_problem(error, request_id))
         record_refusal(self._worker, error, request_id, self.client)
         self._linger()
 
@@ -183,24 +214,8 @@ class Connection(HttpToolsProtocol):
     # ---------------------------------------------------------------- going out: what a response's transport does
 
     def write(self, data: bytes) -> None:
-        """Sends a piece of a response; its head, which comes first, goes with the first piece of its body.
-
-        One call of the kernel instead of two saves 10 µs of some 400.
-        """
-        if data == _CONTINUE:
-            self.transport.write(data)
-        elif self._in_response:
-            self.transport.write(self._response_head + data)
-            self._response_head = b""
-        else:
-            self._in_response = True
-            self._response_head = data
-
-    def _send_head(self) -> None:
-        """Sends the head of a response that has no body."""
-        if self._response_head:
-            self.transport.write(self._response_head)
-            self._response_head = b""
+        """Sends a piece of a response."""
+        self.transport.write(data)
 
     def is_closing(self) -> bool:
         """Whether no further request is taken."""
@@ -208,7 +223,6 @@ class Connection(HttpToolsProtocol):
 
     def close(self) -> None:
         """Ends the connection after a response, once the caller has stopped sending."""
-        self._send_head()
         is_lost = self.cycle is None
         if is_lost or not (self.cycle.more_body or self.pipeline or self._deaf or self._bare_bytes):
             self.transport.close()
@@ -228,8 +242,6 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Goes on to the next request."""
-        self._send_head()
-        self._in_response = False
         self._idle_since = time.monotonic()
         self._unsent_since = None
         if self._lingers_until is None:

@@ -25,6 +25,10 @@ from service.worker import Worker
 if TYPE_CHECKING:
     from service.pipeline import Answer
 
+WHOLE = "tandem.response"
+"""An ASGI message that is a whole response: `status`, `headers` with the body's length, `body`. A server that takes it
+names it among the scope's extensions; ours does."""
+
 REQUEST_ID = b"x-request-id"
 TIMEOUT = b"x-request-timeout-ms"
 MODEL = b"x-tandem-model"
@@ -211,6 +215,9 @@ class Exchange:
             return
         else:
             self.sent_bytes += len(message.get("body", b""))
+        await self._deliver(message)
+
+    async def _deliver(self, message: Message) -> None:
         try:
             await self._send(message)
         except RuntimeError as error:  # uvloop's word for a connection that is gone
@@ -223,7 +230,15 @@ class Exchange:
         if self.status and self._replaced is None:
             return
         self._replaced = None
-        await response(self.scope, self._receive, self.send)
+        if WHOLE not in self.scope.get("extensions", ()):
+            await response(self.scope, self._receive, self.send)
+            return
+        body = bytes(response.body)
+        message = {"type": WHOLE, "status": response.status_code, "headers": response.raw_headers, "body": body}
+        self.status = response.status_code
+        self.sent_bytes += len(body)
+        self._add_headers(message)
+        await self._deliver(message)
 
     async def fail(self, error: TandemError) -> None:
         """Answers with a problem, unless a response is under way already."""
