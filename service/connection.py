@@ -44,8 +44,6 @@ class Cycle(RequestResponseCycle):
 
     def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """One call of the kernel instead of two, and a third of the time in Python, save 15 µs of some 400."""
-        self.response_started = self.response_complete = True
-        self.waiting_for_100_continue = False
         lines = [*self.default_headers, *headers]
         if (b"connection", b"close") in headers:
             self.keep_alive = False
@@ -54,6 +52,8 @@ class Cycle(RequestResponseCycle):
         head = b"".join([b"%b: %b\r\n" % line for line in lines])
         if not head.count(b"\r") == head.count(b"\n") == len(lines):
             raise RuntimeError(f"a header holds a line's end: {lines}")
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
         sent = b"" if self.scope["method"] == "HEAD" else body
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, sent))
         self.message_event.set()

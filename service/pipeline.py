@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from models.errors import ClientError, NotReady, TandemError
+from models.errors import NotReady, TandemError
 from service.bodies import Item
 from service.cache import EmbeddingCache
 from service.engine import Engine, Outcome, Work
@@ -91,13 +91,10 @@ class Pipeline:
         Raises:
             Overloaded, DeadlineExceeded: nothing could be answered.
         """
-        checked = self._reader.check(served, items, decide)
-        new = [one for one in checked if isinstance(one, Admitted)]
-        good = sum(not isinstance(one, ClientError) for one in checked)
-        decode_s = PIXEL_S * sum(one.work_pixels for one in new)
-        rest_s = IMAGE_S * good + served.engine.image_s * len(new)
-        with self._admission.admitted(good, decode_s + rest_s, deadline):
-            prepared = await self._reader.decode(served, checked, deadline)
+        reading = self._reader.check(served, items, decide)
+        rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
+        with self._admission.admitted(reading.images, PIXEL_S * reading.work_pixels + rest_s, deadline):
+            prepared = await self._reader.decode(served, reading, deadline)
             works = [work for work, _ in prepared if isinstance(work, Work)]
             outcomes = iter(await served.run(works, deadline))
             self._admission.did(rest_s)
@@ -105,5 +102,8 @@ class Pipeline:
         for work, took_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
             answers.append(Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome)
-        self._reader.keep(checked, [one.outcome.embedding if isinstance(one, Answer) else None for one in answers])
+        if self.cache is not None:
+            for one, answer in zip(reading.items, answers, strict=True):
+                if isinstance(one, Admitted) and isinstance(answer, Answer):
+                    self.cache.put(one.key, answer.outcome.embedding)
         return answers

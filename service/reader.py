@@ -54,6 +54,18 @@ class Known(NamedTuple):
 Checked = Admitted | Known | ClientError
 
 
+class Reading(NamedTuple):
+    """A request's images, checked, and what those will cost that are to be embedded."""
+
+    items: list[Checked]
+    images: int
+    """Those that can be answered."""
+    new: int
+    """Those of them that are to be embedded."""
+    work_pixels: int
+    size_bytes: int
+
+
 class Reader:
     """What a process reads images with.
 
@@ -77,22 +89,26 @@ class Reader:
         """Finishes what is being decoded."""
         self._decoders.shutdown()
 
-    def check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Checked]:
+    def check(self, served: Served, items: Sequence[Item], decide: bool) -> Reading:
         """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
-        left = self._max_pixels
         checked: list[Checked] = []
+        images = new = work_pixels = size_bytes = 0
         for item in items:
             one = self._check_one(served, item, decide)
             if isinstance(one, Admitted):
-                if one.work_pixels > left:
+                left = self._max_pixels - work_pixels
+                if one.work_pixels <= left:
+                    new += 1
+                    work_pixels += one.work_pixels
+                    size_bytes += len(one.image)
+                else:
                     one = TooLarge(
                         f"the image is the work of {one.work_pixels} pixels, and those before it leave {left} "
                         f"of the request's {self._max_pixels}; send it in a request of its own"
                     )
-                else:
-                    left -= one.work_pixels
+            images += not isinstance(one, ClientError)
             checked.append(one)
-        return checked
+        return Reading(checked, images, new, work_pixels, size_bytes)
 
     def _check_one(self, served: Served, item: Item, decide: bool) -> Checked:
         if isinstance(item.image, ClientError):
@@ -116,28 +132,16 @@ class Reader:
         self._metrics.looked_up("miss" if embedding is None else "hit")
         return embedding
 
-    async def decode(
-        self, served: Served, checked: Sequence[Checked], deadline: float
-    ) -> list[tuple[Work | ClientError, float]]:
+    async def decode(self, served: Served, reading: Reading, deadline: float) -> list[tuple[Work | ClientError, float]]:
         """Decodes in place what is small, in a thread what is not."""
-        good = [one for one in checked if isinstance(one, Admitted)]
-        pixels = sum(one.work_pixels for one in good)
-        if pixels <= INLINE_PIXELS and sum(len(one.image) for one in good) <= INLINE_BYTES:
-            self._admission.did(PIXEL_S * pixels)
-            return [_decode(served, one) for one in checked]
+        if reading.work_pixels <= INLINE_PIXELS and reading.size_bytes <= INLINE_BYTES:
+            self._admission.did(PIXEL_S * reading.work_pixels)
+            return [_decode(served, one) for one in reading.items]
         loop = asyncio.get_running_loop()
         done: list[int] = []
-        decoding = self._decoders.submit(_decode_in_time, served, checked, deadline, done)
+        decoding = self._decoders.submit(_decode_in_time, served, reading.items, deadline, done)
         decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
         return await asyncio.wrap_future(decoding)
-
-    def keep(self, checked: Sequence[Checked], embeddings: Sequence[Embedding | None]) -> None:
-        """Keeps what was embedded for images that may come again; None where an image could not be."""
-        if self._cache is None:
-            return
-        for one, embedding in zip(checked, embeddings, strict=True):
-            if isinstance(one, Admitted) and embedding is not None:
-                self._cache.put(one.key, embedding)
 
     def _note_decoded(self, done: list[int]) -> None:
         """Counts what a thread has done, though its request may have been given up meanwhile."""

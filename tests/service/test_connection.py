@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from service import connection as module
 from service.connection import LINGER_S, MAX_HEAD_BYTES, MAX_HEADERS, Connection
+from service.exchange import WHOLE
 from service.gate import Gate
 from service.logs import AccessLog
 from service.metrics import exposition
@@ -96,6 +97,30 @@ def serving_app(test: Callable[[App, Site], Awaitable[None]]) -> None:
     run(serve())
 
 
+def serving_whole(test: Callable[[Site], Awaitable[None]]) -> None:
+    """Runs a test on an application that sends whole responses."""
+
+    async def serve() -> None:
+        async with listening(whole) as site:
+            await test(site)
+
+    run(serve())
+
+
+class Spy:
+    """A transport that notes what is written."""
+
+    def __init__(self, transport: Any, written: list[bytes]) -> None:
+        self._transport, self._written = transport, written
+
+    def write(self, data: bytes) -> None:
+        self._written.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 def refusals(code: str) -> float:
     return samples(exposition().decode()).get(f'tandem_refusals_total{{code="{code}"}}', 0.0)
 
@@ -112,6 +137,61 @@ def test_a_connection_carries_one_request_after_the_other() -> None:
         assert site.connection.is_idle
 
     serving_app(test)
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that sends all of a response at once; the path says which."""
+    assert WHOLE in scope["extensions"]
+    headers = [(b"content-length", b"4")]
+    if scope["path"] == "/last":
+        headers.append((b"connection", b"close"))
+    if scope["path"] == "/split":
+        headers.append((b"x-split", b"a\r\nb: c"))
+    await send({"type": WHOLE, "status": 200, "headers": headers, "body": b"body"})
+
+
+def test_a_whole_response_is_one_write_and_the_connection_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(site: Site) -> None:
+        caller = await site.caller()
+        written: list[bytes] = []
+        transport = site.connection.transport
+        monkeypatch.setattr(site.connection, "transport", Spy(transport, written))
+        for _ in range(2):
+            assert (await caller.ask(GET % b"x")).body == b"body"
+        assert [data.endswith(b"\r\n\r\nbody") for data in written] == [True, True]
+        assert site.state.total_requests == 2
+
+    serving_whole(test)
+
+
+def test_a_whole_response_to_head_has_no_body() -> None:
+    async def test(site: Site) -> None:
+        caller = await site.caller()
+        await caller.send(b"HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n" + GET % b"last")
+        rest = await caller.rest()
+        assert rest.count(b"content-length: 4") == 2
+        assert rest.count(b"body") == 1
+
+    serving_whole(test)
+
+
+def test_a_whole_response_may_be_the_last() -> None:
+    async def test(site: Site) -> None:
+        caller = await site.caller()
+        assert (await caller.ask(GET % b"last")).headers["connection"] == "close"
+        assert await caller.rest() == b""
+
+    serving_whole(test)
+
+
+def test_no_header_of_a_whole_response_can_begin_another_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(site: Site) -> None:
+        caller = await site.caller()
+        answer = await caller.ask(GET % b"split")
+        assert (answer.status, "b" in answer.headers) == (500, False)
+
+    serving_whole(test)
+    assert "a header holds a line's end" in caplog.text
 
 
 def test_requests_that_were_sent_at_once_are_answered_in_their_order() -> None:
