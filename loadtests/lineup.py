@@ -118,7 +118,10 @@ PEERS = {
             "{workers} replicas, `serve.batch` of {batch}, no wait, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, orjson",
             ("ray", "uvicorn"),
             lambda _: ["-m", "loadtests.peers.rayserve"],
-            environ={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+            environ={
+                "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+                "RAY_USAGE_STATS_ENABLED": "0",
+            },
         ),
     )
 }
