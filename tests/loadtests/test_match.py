@@ -1,5 +1,6 @@
 """One server, measured and ended; servers that cannot be measured are named."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def contestant(command: Command, name: str = "Fake, slow") -> Contestant:
     return Contestant(name, "", {}, command, lambda _: {})
 
 
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk, Debian's package of that name, is not installed")
 def test_a_peak_and_the_latencies_below_it_are_measured(fake_command: Faulty, tmp_path: Path) -> None:
     fake, load = contestant(fake_command("none")), match.Load(BODY, connections=2, seconds=1)
     peak, [prediction] = match.closed_loop(fake, load, tmp_path)
@@ -30,6 +32,15 @@ def test_a_peak_and_the_latencies_below_it_are_measured(fake_command: Faulty, tm
     assert prediction["label"] in prediction["probabilities"]
     assert set(latency) > {match.IDLE_MS, match.open_p50(0.5), match.open_p99(0.8)}
     assert (tmp_path / "fake.log").is_file()
+
+
+def test_without_wrk_there_is_an_error_that_says_so(
+    fake_command: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    load = match.Load(BODY, connections=2, seconds=1)
+    with pytest.raises(match.MatchError, match="wrk is not installed"):
+        match.closed_loop(contestant(fake_command("none")), load, tmp_path)
 
 
 def test_a_server_that_ends_early_is_named(fake_command: Faulty, tmp_path: Path) -> None:
