@@ -20,6 +20,7 @@ from loadtests.objectives import OBJECTIVES, missed_objectives
 from loadtests.server import Command, ServerError, bentoml_command, running
 from loadtests.shapes import SHAPES
 from loadtests.summary import table, write_summary
+from loadtests.tune import add_command as add_tune
 
 OUT = Path("build/loadtest")
 
@@ -92,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     cost.add_argument("--max-cpu-ms", metavar="X", type=float, help="exit status 1 where a request costs more")
     cost.add_argument("--out", metavar="DIR", type=Path, default=OUT, help="takes the log (%(default)s)")
     add_commands(commands, _count)
+    add_tune(commands, _count)
     return program
 
 

@@ -71,7 +71,7 @@ class Bundle:
         return [self.files[name] for name in names]
 
     def golden_array(self, name: str) -> NDArray[np.float32]:
-        """A recorded result: `embedding` `[G, D]` or `probabilities-<head>` `[G, K]`, float32.
+        """A recorded result: `golden_embedding(precision)` `[G, D]` or `probabilities-<head>` `[G, K]`, float32.
 
         Raises:
             BundleError: missing, or not a plain float32 array.
@@ -104,6 +104,11 @@ class Bundle:
         if file not in self.files:
             raise BundleError(f"{file}: missing; {_WRITE_AGAIN}")
         return self.files[file]
+
+
+def golden_embedding(precision: Precision) -> str:
+    """Name of the recorded result that a precision's embeddings are compared with: each has its own."""
+    return "embedding" if precision == "fp32" else f"embedding.{precision}"
 
 
 def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:

@@ -1,8 +1,9 @@
 """golden images ──▶ the recorded results, on this machine, or the bundle does not serve.
 
-Two stations are checked apart: the embedder on the encoded images, with a tolerance (other processors
-add in another order), and each head on the *recorded* embedding. A tree splits on exact thresholds, so a
-difference of 1e-7 in an embedding may move a probability by far more; that is no fault of the machine.
+Two stations are checked apart: the embedder on the encoded images, against what its own precision gave and with a
+tolerance (other processors add in another order), and each head on the *recorded* float32 embedding. A tree splits on
+exact thresholds, so a difference of 1e-7 in an embedding may move a probability by far more; that is no fault of the
+machine.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import GOLDEN, Bundle
+from models.bundle import GOLDEN, Bundle, golden_embedding
 from models.errors import BundleError, ClientError
 from models.manifest import EMBEDDER_FILES, Precision
 from models.pixels import Pixels, decode
@@ -65,7 +66,7 @@ def _golden_pixels(bundle: Bundle) -> Pixels:
 
 def _check_embedder(bundle: Bundle, embedder: Embedder, pixels: Pixels, precision: Precision) -> None:
     manifest = bundle.manifest
-    recorded = _recorded(bundle, "embedding", manifest.embedding_width)
+    recorded = _recorded(bundle, golden_embedding(precision), manifest.embedding_width)
     scale = float(np.abs(recorded).max()) or 1.0
     difference = _largest_difference(embedder(pixels), recorded) / scale
     _compare(EMBEDDER_FILES[precision], difference, manifest.golden.embedding_tolerance[precision])
@@ -73,7 +74,7 @@ def _check_embedder(bundle: Bundle, embedder: Embedder, pixels: Pixels, precisio
 
 def _check_head(bundle: Bundle, head: Head) -> None:
     spec = head.spec
-    embedding: Embedding = _recorded(bundle, "embedding", bundle.manifest.embedding_width)
+    embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
     expected = _recorded(bundle, f"probabilities-{spec.name}", len(spec.classes))
     probabilities = head(embedding, bundle.golden_columns(spec))
     _compare(spec.file, _largest_difference(probabilities, expected), bundle.manifest.golden.probability_tolerance)

@@ -42,8 +42,9 @@ class InputSpec(Strict):
     channels: Literal[1, 3]
     resize: Literal["bilinear"] = "bilinear"
     """Stretched to height x width with an antialiasing bilinear filter, aspect ratio not kept."""
-    decoder: Literal["full"] = "full"
-    """Decoded at full size before resizing."""
+    decoder: Literal["full", "fraction"] = "full"
+    """Size at which a JPEG is decoded before resizing: its own, or the smallest of 1/1, 1/2, 1/4 and 1/8 of it that
+    leaves both sides, upright, at least 7/8 of the input's. Other types are always decoded at full size."""
     background: int = Field(default=255, ge=0, le=255)
     """Grey level that transparent pixels are laid over."""
 
@@ -133,6 +134,18 @@ class FileEntry(Strict):
     sha256: Sha256
 
 
+class Variant(Strict):
+    """What one precision of the embedder measured when it was made, whether it was kept or not."""
+
+    precision: Precision
+    kept: bool
+    reason: str = ""
+    """Why it was not kept; empty where it was."""
+    metrics: dict[str, float] = {}
+    """Of the default head on this precision's embeddings of the test images, and `ms_per_image`: of one image alone,
+    on one thread of the CPU that made it."""
+
+
 class GoldenSpec(Strict):
     """How far this machine's results may be from the ones recorded at training."""
 
@@ -154,6 +167,8 @@ class Manifest(Strict):
     input: InputSpec
     embedding_width: int = Field(ge=1)
     precisions: tuple[Precision, ...] = ("fp32",)
+    variants: tuple[Variant, ...] = Field(default=(), exclude_if=lambda variants: not variants)
+    """Left out of the file where empty, so that bundles from before there were variants keep their digest."""
     heads: tuple[HeadSpec, ...] = Field(min_length=1)
     golden: GoldenSpec
     data_fingerprint: Sha256
@@ -170,6 +185,9 @@ class Manifest(Strict):
             raise ValueError("the fp32 embedder is missing from precisions")
         if missing := set(self.precisions) - set(self.golden.embedding_tolerance):
             raise ValueError(f"golden tolerance is missing for {sorted(missing)}")
+        kept = tuple(variant.precision for variant in self.variants if variant.kept)
+        if self.variants and kept != self.precisions:
+            raise ValueError(f"the variants kept are {list(kept)}, precisions are {list(self.precisions)}")
         return self
 
     @property

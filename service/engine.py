@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +13,31 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.golden import check_golden
 from models.manifest import ColumnValue, Manifest, Precision
-from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from models.sessions import Embedding, Head, Probabilities, cpu_session
 from models.store import resolve
 from service.device import Device, Placement, place
 from service.settings import Settings
 
-_TIMING_RUNS = 10
+# A CPU computes larger batches no faster from some size on, for large networks from one image on, and all of a batch
+# wait for its last one. So the smallest is taken that costs an image at most 5 % more than the best.
+_WORTH = 1.05
+_TRIED_S = 0.02
+"""Sizes that take longer than this are not tried, and each is tried for as long, at least this many times:"""
+_TRIED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One image to embed, and to decide on unless only its embedding is wanted."""
+class Work(NamedTuple):
+    """One image to embed unless that was done before, and to decide on unless only its embedding is wanted."""
 
-    pixels: NDArray[np.uint8]
-    """`[H, W, C]`"""
+    pixels: NDArray[np.uint8] | None
+    """`[H, W, C]`; None where the embedding is given."""
     columns: Mapping[str, ColumnValue] | None
     """Checked columns; None where no decision is wanted."""
+    embedding: Embedding | None = None
+    """`[D]`"""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the engine found for one image; times in seconds."""
 
     embedding: Embedding
@@ -51,16 +56,14 @@ class Engine:
         self.manifest: Manifest = bundle.manifest
         self.device: Device = placement.device
         self.precision: Precision = placement.precision
-        self.max_batch = max_batch
-        embedder = Embedder.checked(placement.session, bundle.manifest)
-        self._embedder = embedder if placement.device == "cpu" else PaddedEmbedder(embedder, max_batch)
+        self._embedder = placement.embedder
         spec = bundle.manifest.default_head
         self.head = Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
         check_golden(bundle, self._embedder, {spec.name: self.head}, placement.precision)
-        if isinstance(self._embedder, PaddedEmbedder):
-            self._embedder.warm_up(bundle.manifest)
-        self.image_s = self._time_image()
+        self.image_s = self._time_batch(1)
         """Seconds to embed and decide on one image alone."""
+        self.max_batch = max_batch if placement.device != "cpu" else self._best_batch(max_batch)
+        """Images in one run."""
 
     @classmethod
     def load(cls, settings: Settings, path: Path | None = None) -> Engine:
@@ -75,27 +78,53 @@ class Engine:
             DeviceError: device or precision cannot be had.
         """
         bundle = Bundle.open(path or resolve(settings.bundle))
-        placement = place(bundle, settings.device, settings.precision)
+        placement = place(
+            bundle, settings.device, settings.precision, max_batch=settings.max_batch, threads=settings.threads
+        )
         return cls(bundle, placement, max_batch=settings.max_batch)
 
     def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
         """Computes a batch; called on a lane's thread."""
         started = time.perf_counter()
-        pixels = works[0].pixels[None] if len(works) == 1 else np.stack([work.pixels for work in works])
-        embedding = self._embedder(pixels)
+        embedding = self._embed(works)
         embedded = time.perf_counter()
         probabilities = self._decide(works, embedding)
         decided = time.perf_counter()
+        embed_s, decide_s = embedded - started, decided - embedded
         return [
-            Outcome(row, decision, waited, embedded - started, decided - embedded)
-            for row, decision, waited in zip(embedding, probabilities, waited_s, strict=True)
+            Outcome(row, decision, waited, 0.0 if work.pixels is None else embed_s, decide_s)
+            for work, row, decision, waited in zip(works, embedding, probabilities, waited_s, strict=True)
         ]
 
-    def _time_image(self) -> float:
+    def _embed(self, works: Sequence[Work]) -> Embedding:
+        pixels = [work.pixels for work in works if work.pixels is not None]
+        if len(pixels) == len(works):
+            return self._embedder(pixels[0][None] if len(pixels) == 1 else np.stack(pixels))
+        embedding = np.empty((len(works), self.manifest.embedding_width), np.float32)
+        rows = [index for index, work in enumerate(works) if work.pixels is not None]
+        if rows:
+            embedding[rows] = self._embedder(np.stack(pixels))
+        for index, work in enumerate(works):
+            if work.embedding is not None:
+                embedding[index] = work.embedding
+        return embedding
+
+    def _best_batch(self, limit: int) -> int:
+        """The smallest power of two, or the limit, that is worth no more to enlarge."""
+        image_s = {1: self.image_s}
+        while (size := min(2 * max(image_s), limit)) not in image_s and image_s[max(image_s)] * size <= _TRIED_S:
+            image_s[size] = self._time_batch(size) / size
+        return next(size for size, seconds in image_s.items() if seconds <= _WORTH * min(image_s.values()))
+
+    def _time_batch(self, size: int) -> float:
+        """Seconds of the quickest of several runs."""
         spec, columns = self.manifest.input, dict.fromkeys((c.name for c in self.head.spec.columns), None)
         work = Work(np.zeros((spec.height, spec.width, spec.channels), np.uint8), columns)
-        outcomes = [self.run([work], [0.0])[0] for _ in range(_TIMING_RUNS)]
-        return min(outcome.embed_s + outcome.decide_s for outcome in outcomes)
+        took_s: list[float] = []
+        while len(took_s) < _TRIED or sum(took_s) < _TRIED_S:
+            outcome = self.run([work] * size, [0.0] * size)[0]
+            took_s.append(outcome.embed_s + outcome.decide_s)
+        return min(took_s)
 
     def _decide(self, works: Sequence[Work], embedding: Embedding) -> Sequence[Probabilities | None]:
         rows = [index for index, work in enumerate(works) if work.columns is not None]
@@ -107,31 +136,3 @@ class Engine:
             for row, probabilities in zip(rows, self.head(embedding[rows], columns), strict=True):
                 decisions[row] = probabilities
         return decisions
-
-
-class PaddedEmbedder(Embedder):
-    """An embedder whose batches are padded to sizes that a GPU has seen at start: 1, 2, 4 … max_batch."""
-
-    def __init__(self, embedder: Embedder, max_batch: int) -> None:
-        super().__init__(embedder.session)
-        powers = [2**exponent for exponent in range(max_batch.bit_length()) if 2**exponent < max_batch]
-        self.sizes = (*powers, max_batch)
-
-    def __call__(self, pixels: NDArray[np.uint8]) -> Embedding:
-        """Embeds a batch `[N, H, W, C]` of any N, in padded runs of at most `max_batch`."""
-        largest = self.sizes[-1]
-        return np.concatenate([self._run(pixels[start : start + largest]) for start in range(0, len(pixels), largest)])
-
-    def warm_up(self, manifest: Manifest) -> None:
-        """Runs every size once, so that no request pays for a kernel's choice."""
-        spec = manifest.input
-        for size in self.sizes:
-            super().__call__(np.zeros((size, spec.height, spec.width, spec.channels), np.uint8))
-
-    def _run(self, pixels: NDArray[np.uint8]) -> Embedding:
-        count = len(pixels)
-        size = next(size for size in self.sizes if size >= count)
-        if size > count:
-            padding = np.zeros((size - count, *pixels.shape[1:]), np.uint8)
-            pixels = np.concatenate([pixels, padding])
-        return super().__call__(pixels)[:count]

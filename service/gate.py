@@ -13,7 +13,7 @@ import logging
 import time
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -166,7 +166,7 @@ class Gate:
             await self.app(scope, receive, exchange.send)
             return
         scope["app"] = self.routes
-        await route.app(scope, receive, exchange.send)
+        await exchange.respond(await route.endpoint(Request(scope, receive)))
 
     async def _checked_native(self, exchange: Exchange) -> Receive:
         """Reads the body of BentoML's own route and checks its shape, which BentoML would log a traceback for."""

@@ -33,6 +33,7 @@ OTHER = "other"
 STAGES = ("decode", "queue", "embed", "decide")
 REASONS = ("full", "idle", "next")
 CHANGES = ("ok", "refused")
+LOOKUPS = ("hit", "miss")
 
 _REQUEST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 30, 60, 120, 600)
 _STAGE_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -59,6 +60,9 @@ _FAMILIES = (
     Family("tandem_stage_seconds", "histogram", "Time in each stage.", ("stage",), bounds=_STAGE_S),
     Family("tandem_batch_images", "histogram", "Images in one run of the embedder.", bounds=_IMAGES),
     Family("tandem_batches", "counter", "Runs of the embedder by why they began.", ("reason",)),
+    Family("tandem_cache_lookups", "counter", "Images looked up in the cache, by result.", ("result",)),
+    Family("tandem_cache_bytes", "gauge", "Bytes of embeddings in the cache.", rule="livesum"),
+    Family("tandem_cache_images", "gauge", "Embeddings in the cache.", rule="livesum"),
     Family("tandem_queue_images", "gauge", "Images admitted and not answered yet.", rule="livesum"),
     Family("tandem_requests_in_flight", "gauge", "Requests that are being answered.", rule="livesum"),
     Family("tandem_queue_wait_estimate_seconds", "gauge", "Estimated wait of a new image.", rule="livemax"),
@@ -115,6 +119,7 @@ class Metrics:
             ("tandem_images", "result", ("ok",)),
             ("tandem_batches", "reason", REASONS),
             ("tandem_model_changes", "result", CHANGES),
+            ("tandem_cache_lookups", "result", LOOKUPS),
         ):
             assert FAMILIES[name].labels == (label,)
             for value in values:
@@ -173,12 +178,17 @@ class Metrics:
             self.observe_stages(last.decode_s, last.outcome.queue_s)
 
     def observe_batch(self, size: int, reason: str, embed_s: float, decide_s: float) -> None:
-        """Measures one run of the engine; `reason` is one of `REASONS`."""
+        """Measures one run of the engine; `size` are the images that it embedded, `reason` is one of `REASONS`."""
         images, embed, decide = self._batch
-        images.observe(size)
-        embed.observe(embed_s)
         decide.observe(decide_s)
-        self._counter("tandem_batches", reason).inc()
+        if size:
+            images.observe(size)
+            embed.observe(embed_s)
+            self._counter("tandem_batches", reason).inc()
+
+    def looked_up(self, result: str) -> None:
+        """Counts an image looked up in the cache, one of `LOOKUPS`."""
+        self._counter("tandem_cache_lookups", result).inc()
 
     def model_changed(self, result: str) -> None:
         """Counts a live change of the model, `ok` or `refused`."""

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from models.manifest import Manifest
+from service.bodies import PACKED
 from service.problems import MEDIA_TYPE, STATUS
 from service.schemas import EmbeddingAnswer, EmbeddingsAnswer, Instance, ItemError, Prediction, Predictions, Problem
 
@@ -124,6 +125,13 @@ def _bodies() -> Json:
         },
     }
     content: Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _IMAGE_TYPES}
+    content[PACKED] = {
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "description": "images one after the other, each behind its size in bytes, a little-endian uint32",
+        }
+    }
     content["multipart/form-data"] = {"schema": parts}
     content["application/json"] = {"schema": _instances()}
     return {"required": True, "content": content}

@@ -5,44 +5,24 @@ Both the lean HTTP routes and BentoML's typed endpoint call this.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError, TooLarge
-from models.headers import Header
-from models.manifest import ColumnValue
-from models.pixels import decode, read_checked_header
+from models.errors import ClientError, NotReady, TandemError
 from service.bodies import Item
+from service.cache import EmbeddingCache
 from service.engine import Engine, Outcome, Work
+from service.reader import PIXEL_S, Admitted, Reader
 from service.served import Served
 from service.worker import Worker
 
-# A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
-INLINE_PIXELS = 32 * 1024
-INLINE_BYTES = 32 * 1024
-DECODE_THREADS = 2
-"""Images that a process decodes at once: so many times `models.pixels.DECODE_MIB` is what all its requests together
-may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
+MIB = 1024 * 1024
 
-# What one image costs a process beside the engine, for estimates: reading and writing a request, decoding a pixel.
+# What one image costs a process beside decoder and engine, for estimates: reading and writing a request.
 IMAGE_S = 0.0003
-PIXEL_S = 10e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """An image whose header and columns were found good."""
-
-    image: bytes
-    header: Header
-    columns: dict[str, ColumnValue] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One image's outcome, and the seconds that decoding took."""
 
     outcome: Outcome
@@ -62,8 +42,9 @@ class Pipeline:
         self.ready = False
         self._metrics = worker.metrics
         self._admission = worker.admission
-        self._decoders = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
         self._served = Served(engine, self._metrics)
+        self.cache = EmbeddingCache(self.settings.cache_mb * MIB) if self.settings.cache_mb else None
+        self._reader = Reader(self.settings.max_pixels, self._admission, self._metrics, self.cache)
 
     @property
     def served(self) -> Served:
@@ -90,7 +71,7 @@ class Pipeline:
         """Finishes what is running and stops."""
         self.ready = False
         self._served.close()
-        self._decoders.shutdown()
+        self._reader.close()
 
     def _tell_model(self) -> None:
         engine = self._served.engine
@@ -110,12 +91,13 @@ class Pipeline:
         Raises:
             Overloaded, DeadlineExceeded: nothing could be answered.
         """
-        checked = self._check(served, items, decide)
-        good = [one for one in checked if isinstance(one, Admitted)]
-        decode_s = PIXEL_S * sum(one.header.work_pixels for one in good)
-        rest_s = (IMAGE_S + served.engine.image_s) * len(good)
-        with self._admission.admitted(len(good), decode_s + rest_s, deadline):
-            prepared = await self._decode(served, checked, deadline)
+        checked = self._reader.check(served, items, decide)
+        new = [one for one in checked if isinstance(one, Admitted)]
+        good = sum(not isinstance(one, ClientError) for one in checked)
+        decode_s = PIXEL_S * sum(one.work_pixels for one in new)
+        rest_s = IMAGE_S * good + served.engine.image_s * len(new)
+        with self._admission.admitted(good, decode_s + rest_s, deadline):
+            prepared = await self._reader.decode(served, checked, deadline)
             works = [work for work, _ in prepared if isinstance(work, Work)]
             outcomes = iter(await served.run(works, deadline))
             self._admission.did(rest_s)
@@ -123,74 +105,5 @@ class Pipeline:
         for work, took_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
             answers.append(Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome)
+        self._reader.keep(checked, [one.outcome.embedding if isinstance(one, Answer) else None for one in answers])
         return answers
-
-    def _check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Admitted | ClientError]:
-        """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
-        left = self.settings.max_pixels
-        checked: list[Admitted | ClientError] = []
-        for item in items:
-            one = self._check_one(served, item, decide)
-            if isinstance(one, Admitted):
-                if one.header.work_pixels > left:
-                    one = TooLarge(
-                        f"the image is the work of {one.header.work_pixels} pixels, and those before it leave {left} "
-                        f"of the request's {self.settings.max_pixels}; send it in a request of its own"
-                    )
-                else:
-                    left -= one.header.work_pixels
-            checked.append(one)
-        return checked
-
-    def _check_one(self, served: Served, item: Item, decide: bool) -> Admitted | ClientError:
-        if isinstance(item.image, ClientError):
-            return item.image
-        try:
-            header = read_checked_header(item.image, self.settings.max_pixels)
-            columns = served.engine.head.spec.check_columns(item.columns) if decide else None
-        except ClientError as error:
-            return error.as_value()
-        return Admitted(item.image, header, columns)
-
-    async def _decode(
-        self, served: Served, checked: Sequence[Admitted | ClientError], deadline: float
-    ) -> list[tuple[Work | ClientError, float]]:
-        """Decodes in place what is small, in a thread what is not."""
-        good = [one for one in checked if isinstance(one, Admitted)]
-        pixels = sum(one.header.work_pixels for one in good)
-        if pixels <= INLINE_PIXELS and sum(len(one.image) for one in good) <= INLINE_BYTES:
-            self._admission.did(PIXEL_S * pixels)
-            return [_decode(served, one) for one in checked]
-        loop = asyncio.get_running_loop()
-        done: list[int] = []
-        decoding = self._decoders.submit(_decode_in_time, served, checked, deadline, done)
-        decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
-        return await asyncio.wrap_future(decoding)
-
-    def _note_decoded(self, done: list[int]) -> None:
-        """Counts what a thread has done, though its request may have been given up meanwhile."""
-        self._admission.did(PIXEL_S * sum(done))
-
-
-def _decode_in_time(
-    served: Served, checked: Sequence[Admitted | ClientError], deadline: float, done: list[int]
-) -> list[tuple[Work | ClientError, float]]:
-    """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
-    decoded = []
-    for one in checked:
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded("the deadline passed before the image was decoded")
-        decoded.append(_decode(served, one))
-        done.append(one.header.work_pixels if isinstance(one, Admitted) else 0)
-    return decoded
-
-
-def _decode(served: Served, admitted: Admitted | ClientError) -> tuple[Work | ClientError, float]:
-    if isinstance(admitted, ClientError):
-        return admitted, 0.0
-    started = time.perf_counter()
-    try:
-        pixels = decode(admitted.image, served.engine.manifest.input, admitted.header)
-    except ClientError as error:
-        return error.as_value(), 0.0
-    return Work(pixels, admitted.columns), time.perf_counter() - started

@@ -24,6 +24,7 @@ _PREFIX = "tandem-"
 _OWNER = "owner"
 _ENDING, _DOORMAN = "ending", "doorman"
 _READY, _LEAVING, _FAILED = "{}.ready", "{}.leaving", "{}.failed"  # of a process id
+CONNECTIONS = "{}.connections"  # a process' own count, see `service.share`
 _UNFINISHED_S = 60.0
 _POLL_S = 0.01
 _DOORMAN_LEAVES_WITHIN_S = 2.0
@@ -83,7 +84,7 @@ def forget_worker(pid: int) -> tuple[bool, str]:
     """Whether a worker that has ended was ever ready, and the reason it gave; its number may be used again."""
     ready, leaving, failed = (directory() / name.format(pid) for name in (_READY, _LEAVING, _FAILED))
     was_ready, reason = ready.exists() or leaving.exists(), failed.read_text() if failed.exists() else ""
-    for file in (ready, leaving, failed):
+    for file in (ready, leaving, failed, directory() / CONNECTIONS.format(pid)):
         file.unlink(missing_ok=True)
     return was_ready, reason
 

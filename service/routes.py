@@ -44,7 +44,7 @@ async def predict(request: Request) -> Response:
     pipeline = pipeline_of(request)
     served = pipeline.served
     options = _read_options(request, served, ("top_k", "timing"))
-    submission = await _read_body(request, pipeline)
+    submission = await _read_body(pipeline)
     return await decide(pipeline, served, submission, options)
 
 
@@ -60,7 +60,7 @@ async def embed(request: Request) -> Response:
     pipeline = pipeline_of(request)
     served = pipeline.served
     _read_options(request, served, ())
-    submission = await _read_body(request, pipeline)
+    submission = await _read_body(pipeline)
     answers = await _run(pipeline, served, submission, decide=False)
     if FLOAT32 in request.headers.get("accept", ""):
         return _raw(answers, served.engine.manifest.embedding_width)
@@ -95,9 +95,10 @@ def pipeline_of(request: Request) -> Pipeline:
     return pipeline
 
 
-async def _read_body(request: Request, pipeline: Pipeline) -> Submission:
-    content_type = request.headers.get("content-type", "")
-    return read_submission(content_type, await request.body(), pipeline.settings.max_images)
+async def _read_body(pipeline: Pipeline) -> Submission:
+    exchange = CURRENT.get()
+    content_type = exchange.headers.get(b"content-type", b"").decode("latin-1")
+    return read_submission(content_type, await exchange.read_body(), pipeline.settings.max_images)
 
 
 async def _run(

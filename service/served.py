@@ -12,6 +12,7 @@ import pydantic_core
 
 from models.errors import TandemError
 from service.batcher import Batcher, Reason
+from service.cache import seed_of
 from service.engine import Engine, Outcome, Work
 from service.metrics import Metrics
 from service.openapi import describe
@@ -31,12 +32,17 @@ class Served:
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         def run(works: list[Work], waited_s: list[float], reason: Reason) -> list[Outcome]:
             outcomes = engine.run(works, waited_s)
-            metrics.observe_batch(len(works), reason, outcomes[0].embed_s, outcomes[0].decide_s)
+            embedded = [
+                outcome.embed_s for work, outcome in zip(works, outcomes, strict=True) if work.pixels is not None
+            ]
+            metrics.observe_batch(len(embedded), reason, max(embedded, default=0.0), outcomes[0].decide_s)
             return outcomes
 
         self.engine = engine
         self.name = engine.manifest.model
         """`name@version`"""
+        self.cache_seed = seed_of(engine.manifest, engine.precision)
+        """Where the cache keeps the embeddings of this model's embedder."""
         self.manifest = pydantic_core.to_json(engine.manifest.model_dump(mode="json", exclude={"files"}))
         """What `/v1/models` tells, JSON."""
         self.description = pydantic_core.to_json(describe(engine.manifest))

@@ -18,6 +18,7 @@ from types import FrameType
 import uvicorn
 
 from service import rendezvous
+from service.acceptor import Acceptor
 from service.connection import Connection
 from service.listener import take_no_more, waiting
 from service.worker import Worker
@@ -43,15 +44,16 @@ class Server(uvicorn.server.Server):
     """One worker's server.
 
     Args:
-        config: BentoML's; protocols are replaced.
+        config: BentoML's.
         worker: what the process has once.
     """
 
     def __init__(self, config: uvicorn.Config, *, worker: Worker) -> None:
-        config.http = functools.partial(Connection, worker=worker)  # type: ignore[assignment]  # makes protocols, too
         config.ws = "none"
         super().__init__(config)
+        self._worker = worker
         self._lifecycle = worker.lifecycle
+        self._acceptors: list[Acceptor] = []
         self._supervisor = os.getppid()
         self._grace_s = config.timeout_graceful_shutdown or (
             worker.settings.deadline_ms / 1000 + GRACE_AFTER_DEADLINE_S
@@ -62,6 +64,27 @@ class Server(uvicorn.server.Server):
     @property
     def _open(self) -> list[Connection]:
         return list(self.server_state.connections)  # type: ignore[arg-type]  # there are no others
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen, in our own way."""
+        await super().startup(sockets=[])
+        for listener in sockets or []:
+            listener.setblocking(False)
+            listener.listen(self.config.backlog)
+            self._acceptors.append(
+                Acceptor(
+                    listener,
+                    self._make_connection,
+                    count=lambda: len(self.server_state.connections),
+                    share=self._worker.share,
+                    tls=self.config.ssl,
+                )
+            )
+
+    def _make_connection(self) -> Connection:
+        return Connection(
+            worker=self._worker, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins the end, within a signal's handler."""
@@ -83,14 +106,15 @@ class Server(uvicorn.server.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends; see the module's text."""
+        self._worker.share.close()
         if self._is_last():
             self._lifecycle.draining = True
             await self._turn_away()
             await self._close_door(sockets or [])
         else:
             rendezvous.mark_leaving()
-        for server in self.servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for listener in sockets or []:
             listener.close()
         await self._finish()
@@ -125,7 +149,7 @@ class Server(uvicorn.server.Server):
 
     async def _finish(self) -> None:
         """Waits for what is under way, at most until the grace is over."""
-        while (self._open or self.server_state.tasks) and not self.force_exit and time.monotonic() < self._ends_at:
+        while self._is_busy and not self.force_exit and time.monotonic() < self._ends_at:
             for connection in self._open:
                 connection.drain(time.monotonic(), QUIET_S)
             await self._pass_time()
@@ -133,6 +157,11 @@ class Server(uvicorn.server.Server):
             task.cancel("the grace period is over")
         for connection in self._open:
             connection.transport.abort()
+
+    @property
+    def _is_busy(self) -> bool:
+        coming = any(acceptor.is_establishing for acceptor in self._acceptors)
+        return coming or bool(self._open or self.server_state.tasks)
 
     async def _pass_time(self) -> None:
         await asyncio.sleep(POLL_S)

@@ -46,8 +46,10 @@ class Settings(BaseSettings):
     """Variant of the embedder; `auto` takes the fastest in the bundle for the device."""
     workers: int = Field(default_factory=available_cores, ge=1, le=256)
     """Server processes that share the port; by default one for each core."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of one run of the embedder on a CPU; a process of its own for each core answers more."""
     max_batch: int = Field(default=32, ge=1, le=1024)
-    """Images in one run of the embedder."""
+    """Images in one run of the embedder, at most; see `Engine.max_batch`."""
     max_queue: int = Field(default=1024, ge=1, le=1_000_000)
     """Images admitted and not yet answered in one process; requests beyond are refused with 429."""
     deadline_ms: int = Field(default=10_000, ge=1, le=600_000)
@@ -60,6 +62,8 @@ class Settings(BaseSettings):
     """Parts or instances in one request."""
     max_buffered_bytes: int = Field(default=256 * 1024 * 1024, ge=1024, le=1024**4)
     """Request bodies that one process holds at once; requests beyond are refused with 429."""
+    cache_mb: int = Field(default=0, ge=0, le=1024 * 1024)
+    """Embeddings that one process keeps, in MiB, so that an image sent again is not embedded again; 0 keeps none."""
     api_keys_file: Path | None = None
     """Hashes of the keys that callers must show one of; without it everybody is served."""
     access_log: bool = True

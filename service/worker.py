@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.admission import Admission
 from service.keys import ApiKeys
@@ -10,6 +10,7 @@ from service.lifecycle import Lifecycle
 from service.logs import AccessLog, LineWriter, configure_logging, in_worker
 from service.metrics import Metrics
 from service.settings import Settings
+from service.share import Share
 from service.tracing import Tracing
 
 
@@ -21,6 +22,7 @@ class Worker:
     metrics: Metrics
     admission: Admission
     lifecycle: Lifecycle
+    share: Share = field(default_factory=Share)
     keys: ApiKeys | None = None
     lines: LineWriter | None = None
     access_log: AccessLog | None = None

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from models.bundle import GOLDEN, REPORT
+from models.bundle import GOLDEN, REPORT, golden_embedding
 from models.manifest import (
     EMBEDDER_FILES,
     Column,
@@ -129,7 +129,7 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
     files = {
         **dict.fromkeys((EMBEDDER_FILES[precision] for precision in manifest.precisions), embedder),
         **images,
-        f"{GOLDEN}/embedding.npy": npy(embedding),
+        **{f"{GOLDEN}/{golden_embedding(precision)}.npy": npy(embedding) for precision in manifest.precisions},
         REPORT: b"<!doctype html><title>tiny</title>\n",
     }
     rows = [_golden_row(manifest.heads, index) for index in range(len(images))]

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from models.pixels import DECODE_MIB
-from service.pipeline import DECODE_THREADS
+from service.reader import DECODE_THREADS
 from tests.chaos import bombs
 from tests.chaos.bodies import FORM, JSON, form, instances, part
 from tests.chaos.corpus import LIMIT_BYTES, chunk, corpus, head, post

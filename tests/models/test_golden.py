@@ -14,6 +14,7 @@ from models.bundle import Bundle
 from models.errors import BundleError
 from models.golden import check_golden, verify
 from models.manifest import GoldenSpec
+from models.pixels import decode
 from models.sessions import Embedder, Embedding, cpu_session
 from tests.models import encoded
 from tests.tiny_bundle import embedder_graph, npy, tiny_bundle
@@ -61,6 +62,23 @@ def test_every_precision_is_checked(tmp_path: Path) -> None:
     changed = with_files(bundle, **{"embedder.int8.onnx": scaled_embedder(bundle, 1.001)})
     with pytest.raises(BundleError, match=r"^embedder\.int8\.onnx: golden results differ"):
         verify(changed)
+
+
+def test_each_precision_is_compared_with_its_own_results(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, precisions=("fp32", "int8")))
+    graph = scaled_embedder(bundle, 1.1)
+    pixels = np.stack([decode(data, bundle.manifest.input) for data in bundle.golden_images()])
+    results = npy(Embedder(cpu_session(graph))(pixels))
+    verify(with_files(bundle, **{"embedder.int8.onnx": graph, "golden/embedding.int8.npy": results}))
+    with pytest.raises(BundleError, match=r"^embedder\.int8\.onnx: golden results differ"):
+        verify(with_files(bundle, **{"embedder.int8.onnx": graph}))
+
+
+def test_a_precision_without_results_of_its_own_is_refused(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, precisions=("fp32", "int8")))
+    files = {name: data for name, data in bundle.files.items() if name != "golden/embedding.int8.npy"}
+    with pytest.raises(BundleError, match=r"^golden/embedding\.int8\.npy: missing"):
+        verify(replace(bundle, files=files))
 
 
 @pytest.mark.parametrize("head", ["shade", "priced"])

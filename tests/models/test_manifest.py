@@ -13,7 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from models.errors import BadColumns, BundleError
-from models.manifest import Column, ColumnValue, HeadSpec, Manifest
+from models.manifest import Column, ColumnValue, HeadSpec, Manifest, Variant
+from models.store import DEFAULT_ROOT
 from tests.tiny_bundle import COLUMNS
 
 Change = Callable[[dict[str, Any]], object]
@@ -35,6 +36,31 @@ def changed(written: bytes, change: Change) -> bytes:
 
 def test_reading_and_writing_again_gives_the_same_bytes(written: bytes) -> None:
     assert Manifest.from_bytes(written).to_bytes() == written
+
+
+def test_the_committed_bundle_from_before_there_were_variants_reads_byte_for_byte() -> None:
+    data = (DEFAULT_ROOT / "fashion-mnist" / "1" / "manifest.json").read_bytes()
+    manifest = Manifest.from_bytes(data)
+    assert manifest.to_bytes() == data
+    assert manifest.variants == ()
+    assert b"variants" not in data
+
+
+def test_variants_are_written_where_there_are_any(written: bytes) -> None:
+    variants = (
+        Variant(precision="fp32", kept=True, metrics={"test_accuracy": 0.9, "ms_per_image": 4.5}),
+        Variant(precision="int8", kept=False, reason="too inexact", metrics={"test_accuracy": 0.8}),
+    )
+    manifest = Manifest.from_bytes(written).model_copy(update={"variants": variants})
+    again = Manifest.from_bytes(manifest.to_bytes())
+    assert again.variants == variants
+    assert again.to_bytes() == manifest.to_bytes()
+    assert again.model_dump(mode="json")["variants"][1] == {
+        "precision": "int8",
+        "kept": False,
+        "reason": "too inexact",
+        "metrics": {"test_accuracy": 0.8},
+    }
 
 
 def test_the_digest_is_of_everything_else(written: bytes) -> None:
@@ -86,6 +112,12 @@ def test_every_flipped_bit_of_every_byte_is_noticed(written: bytes) -> None:
         pytest.param(lambda f: f.update(precisions=["fp16"]), "fp32 embedder is missing", id="no fp32 embedder"),
         pytest.param(
             lambda f: f["precisions"].append("int8"), r"tolerance is missing for \['int8'\]", id="no int8 tolerance"
+        ),
+        pytest.param(lambda f: f.update(variants=[]), "digest", id="no variants, spelt out"),
+        pytest.param(
+            lambda f: f.update(variants=[{"precision": "int8", "kept": True}]),
+            r"variants kept are \['int8'\], precisions are \['fp32'\]",
+            id="a variant kept that is not there",
         ),
         pytest.param(lambda f: f["heads"][0]["metrics"].update(x=math.nan), "metrics", id="NaN"),
         pytest.param(lambda f: f["training"].update(x=math.nan), "digest", id="NaN where anything goes"),

@@ -7,12 +7,13 @@ import random
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image, ImageOps
 
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.headers import Header
 from models.manifest import InputSpec
-from models.pixels import DEFAULT_MAX_PIXELS, decode, read_checked_header
+from models.pixels import DEFAULT_MAX_PIXELS, decode, least_size, read_checked_header
 from tests.models import encoded
 
 GREY = InputSpec(height=16, width=24, channels=1)
@@ -321,3 +322,70 @@ def test_a_cmyk_jpeg_is_turned_upright_too() -> None:
     plain = encoded.encode(encoded.picture(mode="CMYK"), "JPEG")
     turned = encoded.encode(encoded.picture(mode="CMYK"), "JPEG", exif=exif)
     np.testing.assert_array_equal(decode(turned, COLOUR), decode(plain, COLOUR)[::-1, ::-1])
+
+
+FRACTION = InputSpec(height=32, width=32, channels=3, decoder="fraction")
+
+
+@pytest.mark.parametrize(
+    ("size", "turned", "least"),
+    [
+        pytest.param((32, 32), 1, (0, 0), id="an image of the input's size at its own"),
+        pytest.param((20, 400), 1, (0, 0), id="an image with a side shorter than the input's at its own"),
+        pytest.param((54, 100), 1, (0, 0), id="no side more than an eighth too short"),
+        pytest.param((56, 100), 1, (50, 28), id="an eighth too short is allowed"),
+        pytest.param((111, 300), 1, (75, 28), id="libjpeg rounds up"),
+        pytest.param((112, 112), 1, (28, 28), id="a quarter"),
+        pytest.param((224, 900), 1, (113, 28), id="an eighth"),
+        pytest.param((4000, 3000), 1, (375, 500), id="an eighth is the least there is"),
+    ],
+)
+def test_a_jpeg_is_decoded_at_the_least_fraction_that_is_large_enough(
+    size: tuple[int, int], turned: int, least: tuple[int, int]
+) -> None:
+    width, height = size
+    assert least_size(Header("jpeg", width, height), turned, FRACTION) == least
+    data = encoded.encode(encoded.picture(width, height), "JPEG")
+    decoded = simplejpeg.decode_jpeg(data, min_height=least[0], min_width=least[1])
+    assert decoded.shape[:2] == (least if least != (0, 0) else (height, width))
+
+
+@pytest.mark.parametrize("turned", range(1, 9), ids="orientation {}".format)
+def test_the_sides_of_a_turned_jpeg_are_compared_as_they_are_shown(turned: int) -> None:
+    tall = FRACTION.model_copy(update={"height": 64})
+    sideways = turned >= 5
+    assert least_size(Header("jpeg", 64, 128), turned, tall) == ((0, 0) if sideways else (64, 32))
+    assert least_size(Header("jpeg", 128, 64), turned, tall) == ((32, 64) if sideways else (0, 0))
+
+
+def test_a_bundle_that_decodes_at_full_size_asks_for_no_fraction() -> None:
+    for size in (7, 4000):  # libjpeg's 7/8 of 7 pixels are 7 pixels, too, and other ones
+        assert least_size(Header("jpeg", size, size), 1, GREY) == (0, 0)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_fraction_shows_what_the_full_size_shows(mode: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[encoded.ORIENTATION] = orientation
+    data = encoded.encode(encoded.picture(300, 170, mode), "JPEG", quality=95, exif=exif)
+    full = decode(data, FRACTION.model_copy(update={"decoder": "full"}))
+    fraction = decode(data, FRACTION)
+    assert largest_difference(fraction, full) <= 6
+    assert not np.array_equal(fraction, full)
+
+
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_a_jpeg_cut_short_is_refused_at_a_fraction_too(mode: str, progressive: bool) -> None:
+    data = encoded.encode(encoded.picture(300, 170, mode), "JPEG", progressive=progressive)
+    assert least_size(read_checked_header(data), 1, FRACTION) != (0, 0)
+    for cut in {*range(0, len(data), 41), *range(len(data) - 14, len(data))}:
+        with pytest.raises(BadImage):
+            decode(data[:cut], FRACTION)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "WEBP"])
+def test_other_types_know_no_fraction(format_: str) -> None:
+    data = encoded.encode(encoded.picture(300, 170), format_)
+    np.testing.assert_array_equal(decode(data, FRACTION), decode(data, FRACTION.model_copy(update={"decoder": "full"})))

@@ -148,6 +148,7 @@ class HeldEngine(Engine):
         self.release.set()
         super().__init__(*args, **kwargs)
         self.image_s = 0.03
+        self.max_batch = kwargs["max_batch"]
         self.hold()
 
     def hold(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
-from service.bodies import Item, check_native_body, read_instances, read_submission
+from service.bodies import PACKED, Item, check_native_body, read_instances, read_submission
 
 FORM = "multipart/form-data; boundary=XX"
 JSON = "application/json"
@@ -28,6 +28,10 @@ def part(data: bytes, name: str = "image", *, extra: str = "") -> bytes:
 
 def form(*parts: bytes) -> bytes:
     return b"".join(parts) + b"--XX--\r\n"
+
+
+def packed(*images: bytes) -> bytes:
+    return b"".join(len(image).to_bytes(4, "little") + image for image in images)
 
 
 def read(content_type: str, body: bytes) -> list[Item]:
@@ -232,3 +236,56 @@ def test_the_images_of_a_native_body_are_left_to_their_reader(instance: object) 
 def test_a_native_body_of_another_shape_is_refused(instance: object) -> None:
     with pytest.raises(BadRequest, match=r"instances\[0\]"):
         check_native_body(json.dumps({"instances": [instance]}).encode(), 256)
+
+
+# ---------------------------------------------------------------- packed images
+
+
+def test_packed_images_come_in_order_and_an_empty_one_is_one() -> None:
+    submission = read_submission(PACKED, packed(b"one", b"", b"three"), LIMIT)
+    assert submission.items == [Item(b"one", {}), Item(b"", {}), Item(b"three", {})]
+    assert not submission.single
+
+
+def test_one_packed_image_is_a_list_of_one() -> None:
+    submission = read_submission(f"{PACKED}; v=1", packed(b"one"), LIMIT)
+    assert (submission.items, submission.single) == ([Item(b"one", {})], False)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (packed(b"one") + b"\x01", "image 1 is to end at byte 12, and the body has 8"),
+        (packed(b"one", b"four")[:-1], "image 1 is to end at byte 15, and the body has 14"),
+        (b"\xff\xff\xff\xff", "image 0 is to end at byte 4294967299, and the body has 4"),
+    ],
+    ids=["in a size", "in an image", "of an impossible size"],
+)
+def test_packed_images_that_are_cut_short_are_refused(body: bytes, said: str) -> None:
+    with pytest.raises(BadRequest, match="the packed images are cut short") as raised:
+        read(PACKED, body)
+    assert said in str(raised.value)
+
+
+def test_no_packed_image_is_none() -> None:
+    with pytest.raises(BadRequest, match="the request has no packed images"):
+        read(PACKED, b"")
+
+
+def test_packed_images_over_the_limit_are_refused_at_the_first_too_many() -> None:
+    assert len(read(PACKED, packed(*[b""] * LIMIT))) == LIMIT
+    with pytest.raises(TooLarge, match=f"{LIMIT + 1} or more packed images; the limit is {LIMIT}"):
+        read(PACKED, packed(*[b""] * 1000))
+
+
+@fuzz
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=LIMIT))
+def test_what_was_packed_comes_out(images: list[bytes]) -> None:
+    assert [item.image for item in read(PACKED, packed(*images))] == images
+
+
+@fuzz
+@given(st.binary(max_size=200))
+def test_any_packed_body_is_read_or_refused(body: bytes) -> None:
+    with contextlib.suppress(ClientError):
+        read(PACKED, body)

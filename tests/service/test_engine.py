@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from models.bundle import Bundle
@@ -16,7 +15,9 @@ from models.errors import BundleError, DeviceError, StoreError, TandemError
 from models.pixels import decode
 from models.sessions import Embedder, cpu_session
 from service.device import Placement
-from service.engine import Engine, Outcome, PaddedEmbedder, Work
+from service.engine import Engine, Outcome, Work
+from service.padded import PaddedEmbedder
+from tests.service.gpus import GraphSession
 from tests.service.serving import settings_of
 from tests.tiny_bundle import CLASSES, GREYS, solid_image
 
@@ -47,7 +48,7 @@ def test_a_batch_of_32_equals_the_same_32_one_by_one(engine: Engine) -> None:
 
 
 def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engine) -> None:
-    decided, embedded = work_of(engine, 30), dataclasses.replace(work_of(engine, 225), columns=None)
+    decided, embedded = work_of(engine, 30), work_of(engine, 225)._replace(columns=None)
     outcomes = run(engine, [embedded, decided, embedded])
     assert [outcome.probabilities is None for outcome in outcomes] == [True, False, True]
     assert outcomes[1].probabilities is not None
@@ -56,7 +57,7 @@ def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engin
 
 
 def test_a_batch_that_wants_embeddings_alone_does_not_ask_the_head(engine: Engine) -> None:
-    works = [dataclasses.replace(work_of(engine, grey), columns=None) for grey in (30, 225)]
+    works = [work_of(engine, grey)._replace(columns=None) for grey in (30, 225)]
     assert [outcome.probabilities for outcome in run(engine, works)] == [None, None]
 
 
@@ -85,7 +86,7 @@ def test_a_bundle_that_computes_something_else_than_recorded_is_refused(tiny_pat
     array = bundle.golden_array(Path(golden).stem)
     changed = bundle.files[golden].replace(array.tobytes(), (array + 0.5).tobytes())
     damaged = dataclasses.replace(bundle, files={**bundle.files, golden: changed})
-    placement = Placement(cpu_session(bundle.embedder("fp32")), "cpu", "fp32")
+    placement = Placement(Embedder(cpu_session(bundle.embedder("fp32"))), "cpu", "fp32")
     with pytest.raises(BundleError, match="golden results differ by"):
         Engine(damaged, placement, max_batch=4)
 
@@ -121,51 +122,48 @@ def test_a_precision_that_the_bundle_lacks_is_refused(tiny_path: Path) -> None:
         Engine.load(settings_of(tiny_path, precision="fp16"))
 
 
-class SpySession:
-    """A real session that notes the sizes of its batches."""
-
-    def __init__(self, session: ort.InferenceSession) -> None:
-        self._session = session
-        self.sizes: list[int] = []
-
-    def run(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        self.sizes.append(len(inputs["image"]))
-        return self._session.run(outputs, inputs)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._session, name)
+def test_on_a_gpu_the_engine_serves_what_was_captured_at_its_start(tiny_path: Path) -> None:
+    bundle = Bundle.open(tiny_path)
+    session = GraphSession(cpu_session(bundle.embedder("fp32")))
+    embedder = PaddedEmbedder(session, bundle.manifest, 4, memory="cpu")
+    embedder.warm_up(graphs=True)
+    engine = Engine(bundle, Placement(embedder, "cuda", "fp32"), max_batch=4)
+    assert engine.max_batch == 4
+    session.runs.clear()
+    (outcome, *_) = run(engine, [work_of(engine, 225)] * 3)
+    assert session.runs == ["replay 4"]
+    np.testing.assert_allclose(outcome.embedding[0], 225 / 255, atol=1e-3)
 
 
-@pytest.fixture
-def session(tiny_path: Path) -> SpySession:
-    return SpySession(cpu_session(Bundle.open(tiny_path).embedder("fp32")))
+# ---------------------------------------------------------------- the size of a batch
 
 
 @pytest.mark.parametrize(
-    ("max_batch", "sizes"),
-    [(1, (1,)), (2, (1, 2)), (6, (1, 2, 4, 6)), (8, (1, 2, 4, 8)), (9, (1, 2, 4, 8, 9))],
+    ("image_ms", "limit", "best"),
+    [
+        ({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0, 16: 1.0}, 32, 1),
+        ({1: 1.0, 2: 0.8, 4: 0.7, 8: 0.68, 16: 0.9}, 32, 4),
+        ({1: 1.0, 2: 0.99, 4: 0.5, 8: 0.5, 16: 0.5, 32: 0.5}, 32, 4),
+        ({1: 1.0, 2: 0.8, 3: 0.5}, 3, 3),
+        ({1: 1.0}, 1, 1),
+        ({1: 25.0}, 32, 1),
+        ({1: 8.0, 2: 6.0}, 32, 2),
+    ],
+    ids=[
+        "no gain",
+        "the smallest that is nearly the best",
+        "a gain that comes late",
+        "a limit that is no power of two",
+        "a limit of one",
+        "too slow to try",
+        "too slow to try more",
+    ],
 )
-def test_padded_sizes_are_powers_of_two_up_to_the_largest_batch(
-    session: SpySession, max_batch: int, sizes: tuple[int, ...]
+def test_a_cpu_takes_the_smallest_batch_that_is_worth_no_more_to_enlarge(
+    tiny_path: Path, image_ms: dict[int, float], limit: int, best: int
 ) -> None:
-    assert PaddedEmbedder(Embedder(session), max_batch).sizes == sizes
+    class Timed(Engine):
+        def _time_batch(self, size: int) -> float:
+            return image_ms[size] * size / 1000
 
-
-@pytest.mark.parametrize(
-    ("count", "runs"), [(1, [1]), (2, [2]), (3, [4]), (5, [8]), (8, [8]), (9, [8, 1]), (21, [8, 8, 8])]
-)
-def test_padded_batches_run_in_sizes_seen_at_start_and_lose_their_padding(
-    session: SpySession, count: int, runs: list[int]
-) -> None:
-    pixels = np.random.default_rng(count).integers(0, 256, (count, 8, 8, 1), np.uint8)
-    found = PaddedEmbedder(Embedder(session), 8)(pixels)
-    assert session.sizes == runs
-    np.testing.assert_allclose(found, Embedder(session)(pixels), atol=1e-6)
-
-
-def test_on_a_gpu_every_padded_size_is_run_before_the_engine_is_ready(tiny_path: Path, session: SpySession) -> None:
-    engine = Engine(Bundle.open(tiny_path), Placement(session, "cuda", "fp32"), max_batch=4)
-    assert {1, 2, 4} <= set(session.sizes)
-    session.sizes.clear()
-    run(engine, [work_of(engine, 30)] * 3)
-    assert session.sizes == [4]
+    assert Timed.load(settings_of(tiny_path, max_batch=limit)).max_batch == best

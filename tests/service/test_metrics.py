@@ -261,7 +261,7 @@ def test_a_scrape_with_every_series_stays_below_50_ms_after_20_crashes(alone: Me
         "tandem_model_info",
         *(name for name in FAMILIES if name.startswith("tandem_queue")),
         *("tandem_requests_in_flight", "tandem_buffered_bytes", "tandem_connections"),
-        *("tandem_ready", "tandem_log_lines_dropped"),
+        *("tandem_ready", "tandem_log_lines_dropped", "tandem_cache_bytes", "tandem_cache_images"),
     }
 
 

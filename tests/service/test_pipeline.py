@@ -13,17 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
-import service.pipeline
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
-from models.manifest import InputSpec
-from models.pixels import Pixels, decode
 from service.bodies import Item
 from service.engine import Engine
-from service.pipeline import Answer, Pipeline
+from service.pipeline import IMAGE_S, Answer, Pipeline
+from service.reader import PIXEL_S
 from tests.chaos.bombs import jpeg_of_refinements
 from tests.models.encoded import jpeg_with_scans
 from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of
@@ -97,35 +94,6 @@ def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
     body = io.BytesIO()
     image.save(body, format_, **options)
     return body.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("items", "in_place"),
-    [
-        pytest.param([MID], True, id="one small image"),
-        pytest.param([MID, DARK, BRIGHT], True, id="three small images"),
-        pytest.param([solid_image(128, size=(3000, 3000), format_="WEBP")], False, id="few bytes of many pixels"),
-        pytest.param([MID, solid_image(128, size=(3000, 300))], False, id="a small image beside one of many pixels"),
-        pytest.param(
-            [encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (500, 500, 3), np.uint8)), "PNG")],
-            False,
-            id="a large file",
-        ),
-    ],
-)
-def test_only_what_decodes_quickly_is_decoded_on_the_event_loop(
-    engine: Engine, items: list[bytes], in_place: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    threads = set()
-
-    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
-        threads.add(threading.current_thread() is threading.main_thread())
-        return decode(data, spec, header)
-
-    monkeypatch.setattr(service.pipeline, "decode", spy)
-    found = answers(engine, [Item(image, {}) for image in items])
-    assert all(isinstance(answer, Answer) for answer in found)
-    assert threads == {in_place}
 
 
 def test_the_stages_times_are_told(engine: Engine) -> None:
@@ -240,7 +208,7 @@ def test_admission_counts_the_work_and_not_the_pixels(engine: Engine) -> None:
             await asked(pipeline, [Item(image, {})])
 
     run(engine, test)
-    assert costs[1] - costs[0] == pytest.approx(384 * service.pipeline.PIXEL_S)
+    assert costs[1] - costs[0] == pytest.approx(384 * PIXEL_S)
 
 
 def test_what_a_thread_decodes_is_work_done_though_nobody_waits_for_it(engine: Engine) -> None:
@@ -254,7 +222,7 @@ def test_what_a_thread_decodes_is_work_done_though_nobody_waits_for_it(engine: E
         waiting.cancel()
         await until(lambda: done != [])
         assert waiting.cancelled()
-        assert done in ([0.0], [pytest.approx(90_000 * service.pipeline.PIXEL_S)])  # it may not have begun
+        assert done in ([0.0], [pytest.approx(90_000 * PIXEL_S)])  # it may not have begun
 
     for _ in range(5):
         run(engine, test)
@@ -266,7 +234,7 @@ def test_all_parts_of_answered_work_are_done(engine: Engine) -> None:
             done: list[float] = []
             pipeline._admission.did = done.append  # type: ignore[method-assign]
             await asked(pipeline, [Item(image, {})])
-            expected = service.pipeline.IMAGE_S + engine.image_s + pixels * service.pipeline.PIXEL_S
+            expected = IMAGE_S + engine.image_s + pixels * PIXEL_S
             assert sum(done) == pytest.approx(expected, rel=0.05)
 
     run(engine, test)

@@ -66,3 +66,10 @@ def test_any_other_top_k_is_refused_with_value_and_limit(text: str) -> None:
     with pytest.raises(BadRequest) as raised:
         check_top_k(text, HEAD)
     assert str(raised.value) == f"top_k must be a whole number from 1 to 3; got {text[:40]!r}"
+
+
+def test_probabilities_are_rounded_to_six_decimals() -> None:
+    drawn = np.random.default_rng(0).dirichlet(np.ones(3), 2000).astype(np.float32)
+    for row in drawn:
+        shown = predict(*row)["probabilities"]
+        assert shown == {name: round(value, 6) for name, value in zip(HEAD.classes, row.tolist(), strict=True)}

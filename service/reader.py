@@ -1,0 +1,170 @@
+"""encoded images ──check──▶ ──decode──▶ works for the engine, each image on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from models.errors import ClientError, DeadlineExceeded, TooLarge
+from models.headers import Header
+from models.manifest import ColumnValue
+from models.pixels import decode, read_checked_header
+from models.sessions import Embedding
+from service.admission import Admission
+from service.bodies import Item
+from service.cache import EmbeddingCache, key_of
+from service.engine import Work
+from service.metrics import Metrics
+from service.served import Served
+
+# A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
+INLINE_PIXELS = 32 * 1024
+INLINE_BYTES = 32 * 1024
+DECODE_THREADS = 2
+"""Images that a process decodes at once: so many times `models.pixels.DECODE_MIB` is what all its requests together
+may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
+
+PIXEL_S = 10e-9
+"""What decoding a pixel costs, for estimates."""
+
+
+class Admitted(NamedTuple):
+    """An image whose header and columns were found good."""
+
+    image: bytes
+    header: Header
+    work_pixels: int
+    """What its decoding costs, see `Header.work_pixels`."""
+    columns: dict[str, ColumnValue] | None
+    key: bytes
+    """In the cache; empty where there is none."""
+
+
+class Known(NamedTuple):
+    """An image that was embedded before, with columns that were found good."""
+
+    embedding: Embedding
+    """`[D]`"""
+    columns: dict[str, ColumnValue] | None
+
+
+Checked = Admitted | Known | ClientError
+
+
+class Reader:
+    """What a process reads images with.
+
+    Args:
+        max_pixels: of all images of a request, those that are dear to decode counted for more.
+        admission: where decoded work is noted.
+        metrics: where lookups are counted.
+        cache: embeddings of images that may come again, if they are kept.
+    """
+
+    def __init__(
+        self, max_pixels: int, admission: Admission, metrics: Metrics, cache: EmbeddingCache | None = None
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._admission = admission
+        self._metrics = metrics
+        self._cache = cache
+        self._decoders = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
+
+    def close(self) -> None:
+        """Finishes what is being decoded."""
+        self._decoders.shutdown()
+
+    def check(self, served: Served, items: Sequence[Item], decide: bool) -> list[Checked]:
+        """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
+        left = self._max_pixels
+        checked: list[Checked] = []
+        for item in items:
+            one = self._check_one(served, item, decide)
+            if isinstance(one, Admitted):
+                if one.work_pixels > left:
+                    one = TooLarge(
+                        f"the image is the work of {one.work_pixels} pixels, and those before it leave {left} "
+                        f"of the request's {self._max_pixels}; send it in a request of its own"
+                    )
+                else:
+                    left -= one.work_pixels
+            checked.append(one)
+        return checked
+
+    def _check_one(self, served: Served, item: Item, decide: bool) -> Checked:
+        if isinstance(item.image, ClientError):
+            return item.image
+        key = b"" if self._cache is None else key_of(served.cache_seed, item.image)
+        embedding = self._look_up(key)
+        try:
+            header = read_checked_header(item.image, self._max_pixels) if embedding is None else None
+            columns = served.engine.head.spec.check_columns(item.columns) if decide else None
+        except ClientError as error:
+            return error.as_value()
+        if header is None:
+            assert embedding is not None
+            return Known(embedding, columns)
+        return Admitted(item.image, header, header.work_pixels, columns, key)
+
+    def _look_up(self, key: bytes) -> Embedding | None:
+        if self._cache is None:
+            return None
+        embedding = self._cache.get(key)
+        self._metrics.looked_up("miss" if embedding is None else "hit")
+        return embedding
+
+    async def decode(
+        self, served: Served, checked: Sequence[Checked], deadline: float
+    ) -> list[tuple[Work | ClientError, float]]:
+        """Decodes in place what is small, in a thread what is not."""
+        good = [one for one in checked if isinstance(one, Admitted)]
+        pixels = sum(one.work_pixels for one in good)
+        if pixels <= INLINE_PIXELS and sum(len(one.image) for one in good) <= INLINE_BYTES:
+            self._admission.did(PIXEL_S * pixels)
+            return [_decode(served, one) for one in checked]
+        loop = asyncio.get_running_loop()
+        done: list[int] = []
+        decoding = self._decoders.submit(_decode_in_time, served, checked, deadline, done)
+        decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
+        return await asyncio.wrap_future(decoding)
+
+    def keep(self, checked: Sequence[Checked], embeddings: Sequence[Embedding | None]) -> None:
+        """Keeps what was embedded for images that may come again; None where an image could not be."""
+        if self._cache is None:
+            return
+        for one, embedding in zip(checked, embeddings, strict=True):
+            if isinstance(one, Admitted) and embedding is not None:
+                self._cache.put(one.key, embedding)
+
+    def _note_decoded(self, done: list[int]) -> None:
+        """Counts what a thread has done, though its request may have been given up meanwhile."""
+        self._admission.did(PIXEL_S * sum(done))
+
+
+def _decode_in_time(
+    served: Served, checked: Sequence[Checked], deadline: float, done: list[int]
+) -> list[tuple[Work | ClientError, float]]:
+    """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
+    decoded = []
+    for one in checked:
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded("the deadline passed before the image was decoded")
+        decoded.append(_decode(served, one))
+        done.append(one.work_pixels if isinstance(one, Admitted) else 0)
+    return decoded
+
+
+def _decode(served: Served, one: Checked) -> tuple[Work | ClientError, float]:
+    if isinstance(one, ClientError):
+        return one, 0.0
+    if isinstance(one, Known):
+        return Work(None, one.columns, one.embedding), 0.0
+    started = time.perf_counter()
+    try:
+        pixels = decode(one.image, served.engine.manifest.input, one.header)
+    except ClientError as error:
+        return error.as_value(), 0.0
+    return Work(pixels, one.columns), time.perf_counter() - started
