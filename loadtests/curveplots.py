@@ -16,6 +16,7 @@ from loadtests.standings import number
 
 COLOURS = {"multipart": OURS, "binary": "#b4552d", "json": "#6b5b95", bulk.WORK_ALONE: INK}
 SIZE = (7.2, 3.9)
+POINTS = "offset points"
 
 
 def images(readings: Readings, title: str, path: Path) -> None:
@@ -41,8 +42,7 @@ def connections(readings: Readings, title: str, path: Path) -> None:
             f"{growth.KEPT_SHARE:.0%} of the peak so far", (places[0], wanted[0]), (6, -14), textcoords=POINTS
         )
         _curve(axes, readings, growth.CONNECTIONS, match.REQUESTS_PER_S, OURS)
-        for place, median, _ in rows:
-            axes.annotate(number(median), (place, median), (0, 8), textcoords=POINTS, ha="center")
+        _values(axes, readings, growth.CONNECTIONS, match.REQUESTS_PER_S)
         _doublings(axes, places)
         save(figure, path)
 
@@ -57,17 +57,13 @@ def trees(readings: Readings, title: str, path: Path) -> None:
             slope, base = np.polyfit(places, costs, 1)
             line = [base + slope * place for place in (0, places[-1])]
             axes.plot([0, places[-1]], line, color=OTHERS, linewidth=1, linestyle=(0, (4, 3)))
-            words = f"{number(base)} µs and {number(slope * 100)} µs for every 100 trees"
-            axes.annotate(words, (places[-1] / 2, sum(line) / 2), (8, -16), textcoords=POINTS)
+            words = f"{number(base)} µs, and {number(slope * 100)} µs for every 100 trees"
+            axes.annotate(words, (places[-1], line[-1]), (-14, -34), textcoords=POINTS, ha="right")
         _curve(axes, readings, growth.TREES, match.CPU_US, OURS, joined=False)
-        for place, each in zip(places, costs, strict=True):
-            axes.annotate(number(each), (place, each), (0, 8), textcoords=POINTS, ha="center")
+        _values(axes, readings, growth.TREES, match.CPU_US)
         axes.set_xticks(places, [f"{place:,.0f}" for place in places])
         axes.set_ylim(bottom=0)
         save(figure, path)
-
-
-POINTS = "offset points"
 
 
 def _canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
@@ -76,6 +72,7 @@ def _canvas(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     axes.set_title(f"{title}\n", fontweight="bold", fontsize=11)
     axes.set_xlabel(x)
     axes.annotate(y, (0, 1), (0, 6), "axes fraction", textcoords=POINTS)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
@@ -98,6 +95,13 @@ def _curve(
     axes.vlines(places, lows, highs, color=colour, linewidth=4, alpha=0.25)
     style = ("--" if dashed else "-") if joined else ""
     axes.plot(places, [each.median for each in spreads], color=colour, linestyle=style, marker="o", markersize=4.5)
+
+
+def _values(axes: Axes, readings: Readings, subject: str, quantity: str) -> None:
+    """Write each median above the range of its rounds."""
+    for place in readings.xs(subject):
+        if spread := readings.spread(subject, quantity, place):
+            axes.annotate(number(spread.median), (place, spread.high), (0, 6), textcoords=POINTS, ha="center")
 
 
 def _names_at_ends(axes: Axes, readings: Readings, quantity: str) -> None:

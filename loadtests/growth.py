@@ -62,7 +62,7 @@ def carry_out(growth: Growth, out: Path) -> Readings:
             with match.serving(growth.service(bundle), body, out) as server:
                 figures = _figures(server, body, out, cost.CONNECTIONS, growth.seconds)
                 readings.add(TREES, round_, figures, x=trees)
-        print(f"round {round_} of {growth.rounds} is done", flush=True)
+        print(f"round {round_} of {growth.rounds}: connections and trees", flush=True)
     return readings
 
 

@@ -118,7 +118,10 @@ PEERS = {
             "{workers} replicas, `serve.batch` of {batch}, no wait, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, orjson",
             ("ray", "uvicorn"),
             lambda _: ["-m", "loadtests.peers.rayserve"],
-            environ={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+            environ={
+                "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+                "RAY_USAGE_STATS_ENABLED": "0",
+            },
         ),
     )
 }
@@ -126,13 +129,15 @@ PEERS = {
 
 def tandem(bundle: Path, workers: int, *, body_bytes: int = 0) -> Contestant:
     """Have the service of this repository serve a bundle, as users start it; with room for a body of so many bytes."""
-    limits = {"TANDEM_MAX_BODY_BYTES": str(body_bytes)} if body_bytes > DEFAULT_BODY_BYTES else {}
+    variables = {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers), "TANDEM_CACHE_MB": "0"}
+    if body_bytes > DEFAULT_BODY_BYTES:
+        variables["TANDEM_MAX_BODY_BYTES"] = str(body_bytes)
     return Contestant(
         name=TANDEM,
-        settings=f"{workers} workers, batches of at most {MAX_BATCH}, limits, metrics and access log on",
+        settings=f"{workers} workers, batches of at most {MAX_BATCH}, no cache; limits, metrics and access log on",
         versions=versions(SERVICE_PYTHON, ("bentoml", "uvicorn")),
         command=bentoml_command,
-        environ=lambda _: {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers), **limits},
+        environ=lambda _: variables,
     )
 
 

@@ -6,6 +6,7 @@ Every measurement starts the server anew, alone on the machine, and ends it, so 
 import contextlib
 import http.client
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +82,17 @@ def serving(contestant: Contestant, body: Body, out: Path) -> Iterator[Server]:
         except (OSError, http.client.HTTPException, ValueError):
             return False
 
-    ready = {"ready_timeout_s": READY_WITHIN_S, "environ": contestant.environ, "is_ready": is_ready}
     try:
-        with running(contestant.command, log=log, **ready) as server:  # type: ignore[arg-type]
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-") as scratch,
+            running(  # what it leaves there is removed
+                contestant.command,
+                log=log,
+                ready_timeout_s=READY_WITHIN_S,
+                environ=lambda port: {**contestant.environ(port), "TMPDIR": scratch},
+                is_ready=is_ready,
+            ) as server,
+        ):
             yield server
     except (ServerError, cost.CostError, openloop.OpenLoopError) as error:
         raise MatchError(f"{contestant.name}: {error}") from error

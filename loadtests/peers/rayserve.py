@@ -1,7 +1,10 @@
 """``POST /v1/predict`` ──Ray Serve──▶ prediction: a proxy takes the requests, replicas gather and compute batches."""
 
+import os
+import secrets
 import signal
-import threading
+import sys
+import tempfile
 from typing import Any
 
 import orjson
@@ -12,6 +15,7 @@ from starlette.responses import Response
 
 from loadtests.peers.work import Settings, Work
 
+ADDRESS = "127.0.0.1"
 BATCH_WAIT_S = 0.0  # a CPU gains nothing by waiting for a fuller batch
 
 
@@ -38,16 +42,17 @@ def application(settings: Settings) -> Any:
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve on the loopback address until SIGTERM."""
     settings = Settings.from_environment()
-    ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": settings.port})
-    serve.run(application(settings), route_prefix="/v1/predict")
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    stopped.wait()
-    serve.shutdown()
-    ray.shutdown()
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray keeps one in the home folder
+    ray.init(include_dashboard=False, log_to_driver=False, _node_ip_address=ADDRESS, _temp_dir=tempfile.gettempdir())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # after Ray, which sets one of its own
+    try:
+        serve.start(http_options={"host": ADDRESS, "port": settings.port})
+        serve.run(application(settings), route_prefix="/v1/predict", blocking=True)
+    finally:
+        serve.shutdown()
+        ray.shutdown()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""The tables and the picture of a comparison."""
+
+from pathlib import Path
+
+import pytest
+
+from loadtests import match, plots, standings
+from loadtests.lineup import Contestant
+from loadtests.readings import Readings, Spread
+
+
+def figures(requests_per_s: float) -> dict[str, float]:
+    closed = dict.fromkeys(standings.PEAK, 2.5) | {match.REQUESTS_PER_S: requests_per_s, match.CPU_US: 400.0}
+    return closed | dict.fromkeys(standings.LATENCY, 3.0)
+
+
+@pytest.fixture
+def readings() -> Readings:
+    taken = Readings()
+    for round_, rate in ((1, 4000.0), (2, 5000.0), (3, 4800.0)):
+        taken.add("Tandem", round_, figures(rate))
+        taken.add("MOSEC", round_, figures(rate / 2))
+        taken.add("work alone, 8 at a time", round_, {match.REQUESTS_PER_S: 8000.0, match.CPU_US: 250.0})
+    return taken
+
+
+def test_the_fastest_comes_first_with_its_share_of_the_most(readings: Readings) -> None:
+    rows = standings.peaks(readings).splitlines()[2:]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == ["work alone, 8 at a time", "Tandem", "MOSEC"]
+    assert "| 4,800 (4,000..5,000) | 60% | 400 (400..400) |" in rows[1]
+    assert rows[0].endswith("| - | - | - | - |")
+
+
+def test_only_servers_have_a_latency(readings: Readings) -> None:
+    rows = standings.latencies(readings).splitlines()[2:]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == ["Tandem", "MOSEC"]
+
+
+def test_a_section_has_conditions_picture_and_settings(readings: Readings) -> None:
+    contestant = Contestant("Tandem", "2 workers", {"bentoml": "1.4"}, lambda _: [], lambda _: {})
+    text = standings.section("Title", "a/plot.svg", [contestant], readings, {"hardware": "2 cores"})
+    assert text.startswith("## Title\n\n- Hardware: 2 cores\n\n![Title](a/plot.svg)")
+    assert text.endswith("| Tandem | 2 workers | bentoml 1.4 |")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12345.6, "12,346"), (123.4, "123"), (12.34, "12.3"), (1.234, "1.23"), (0.456, "0.46")]
+)
+def test_a_number_has_the_digits_that_count(value: float, text: str) -> None:
+    assert standings.number(value) == text
+
+
+def test_one_round_has_no_range() -> None:
+    assert standings.figure(Spread(5.0, 5.0, 5.0, 1)) == "5.00"
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_picture_is_the_same_file_each_time(readings: Readings, tmp_path: Path, suffix: str) -> None:
+    paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
+    for path in paths:
+        plots.comparison(readings, "Title", path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
