@@ -4,8 +4,9 @@ Runs ``loadtests/peers/ceiling.py`` in the service's own environment; nothing of
 """
 
 import json
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,16 @@ class Ceiling:
     cpu_us: float
 
 
-def measure(bundle: Path, specimens: Sequence[Specimen], out: Path, *, workers: int, seconds: int) -> Ceiling:
-    """Compute a request of these images over and over, in ``workers`` processes.
+def measure(
+    bundle: Path,
+    specimens: Sequence[Specimen],
+    out: Path,
+    *,
+    workers: int,
+    seconds: int,
+    environ: Mapping[str, str] | None = None,
+) -> Ceiling:
+    """Compute a request of these images over and over, in ``workers`` processes; ``environ`` holds variables for them.
 
     Raises:
         CeilingError: The program broke down.
@@ -47,6 +56,7 @@ def measure(bundle: Path, specimens: Sequence[Specimen], out: Path, *, workers: 
     outcome = subprocess.run(
         [*command, *map(str, files)],
         cwd=REPOSITORY,
+        env={**os.environ, **(environ or {})},
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""Command line → ``bench``, ``bulk`` or ``growth``: figures as JSON, plots, a section of ``docs/benchmarks.md``."""
+"""Command line → ``bench``, ``bulk``, ``growth``, ``precisions``: JSON, plots, a section of ``docs/benchmarks.md``."""
 
 import argparse
 import os
@@ -7,7 +7,20 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from loadtests import bench, bulk, conditions, cost, curveplots, curves, growth, lineup, match, plots, standings
+from loadtests import (
+    bench,
+    bulk,
+    conditions,
+    cost,
+    curveplots,
+    curves,
+    growth,
+    lineup,
+    match,
+    plots,
+    precisions,
+    standings,
+)
 from loadtests.ceiling import CeilingError
 from loadtests.environments import EnvironmentBuildError
 from loadtests.images import Specimen
@@ -25,7 +38,7 @@ Positive = Callable[[str], int]
 
 
 def add_commands(commands: Any, positive: Positive) -> None:
-    """Add the three to the commands; ``positive`` reads a number of at least 1."""
+    """Add the four to the commands; ``positive`` reads a number of at least 1."""
     command = commands.add_parser("bench", help="compare the service with other servers of the same bundle")
     command.set_defaults(carry_out=lambda options: _guarded(run_bench, options))
     known = ", ".join(lineup.PEERS)
@@ -47,6 +60,11 @@ def add_commands(commands: Any, positive: Positive) -> None:
     )
     _add_forms(command)
     _add_shared(command, positive, BULK_CONNECTIONS)
+
+    command = commands.add_parser("precisions", help="measure a bundle in each of its precisions")
+    command.set_defaults(carry_out=lambda options: _guarded(run_precisions, options))
+    command.add_argument("--precisions", metavar="A,B", type=_precisions, default=["fp32", "int8"], help="(fp32,int8)")
+    _add_shared(command, positive, cost.CONNECTIONS)
 
 
 def _add_forms(command: argparse.ArgumentParser) -> None:
@@ -137,6 +155,20 @@ def run_growth(options: argparse.Namespace) -> None:
     _keep(options, readings.joined(several), facts)
 
 
+def run_precisions(options: argparse.Namespace) -> None:
+    """Measure a bundle in each of its precisions."""
+    specimen, bundle = _specimens(options, 1)[0], _bundle(options)
+    facts = _conditions(options, specimen)
+    del facts["precision"]
+    numbers = (options.workers, options.connections, options.rounds, options.seconds)
+    readings = precisions.carry_out(precisions.Comparison(bundle, options.precisions, specimen, *numbers), options.out)
+    title = f"Precisions: {facts['payload']}"
+    name = f"precisions-{options.bundle.name}-{_payload_name(options)}"
+    found = precisions.standings(readings, precisions.read_accuracies(bundle))
+    _deliver(options, name, curves.section(title, facts, [precisions.WORDS, found]))
+    _keep(options, readings, facts)
+
+
 def _guarded(run: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Run; 1, with a sentence, where a server cannot be installed, started or trusted."""
     options.out.mkdir(parents=True, exist_ok=True)
@@ -216,6 +248,10 @@ def _numbers(text: str) -> list[int]:
 
 def _forms(text: str) -> list[str]:
     return _known(text, bulk.FORMS)
+
+
+def _precisions(text: str) -> list[str]:
+    return _known(text, ("fp32", "fp16", "int8"))
 
 
 def _peers(text: str) -> list[str]:

@@ -26,6 +26,7 @@ def describe(**facts: str) -> dict[str, str]:
         "system": f"{_distribution()}, Linux {platform.release()}",
         "versions": _listed({package: version(package) for package in SHARED}),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}",
+        "precision": os.environ.get("TANDEM_PRECISION", "auto"),
         "command": f"`python -m loadtests {shlex.join(sys.argv[1:])}`",
         **{name.replace("_", " "): fact for name, fact in facts.items()},
     }

@@ -127,9 +127,18 @@ PEERS = {
 }
 
 
-def tandem(bundle: Path, workers: int, *, body_bytes: int = 0) -> Contestant:
-    """Have the service of this repository serve a bundle, as users start it; with room for a body of so many bytes."""
+def tandem(bundle: Path, workers: int, *, body_bytes: int = 0, precision: str | None = None) -> Contestant:
+    """Have the service of this repository serve a bundle, as users start it.
+
+    Args:
+        bundle: What is served.
+        workers: Processes.
+        body_bytes: Of the largest body, for which there must be room.
+        precision: Of the embedder; by default that of the environment.
+    """
     variables = {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers), "TANDEM_CACHE_MB": "0"}
+    if precision is not None:
+        variables["TANDEM_PRECISION"] = precision
     if body_bytes > DEFAULT_BODY_BYTES:
         variables["TANDEM_MAX_BODY_BYTES"] = str(body_bytes)
     return Contestant(

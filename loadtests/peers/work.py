@@ -49,9 +49,10 @@ class Work:
     """A bundle's embedder and default head, one thread each."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """Open both sessions."""
+        """Open both sessions, the embedder in ``TANDEM_PRECISION``, as the service does."""
         manifest = bundle.manifest
-        precision = next(each for each in FASTEST if each in manifest.precisions)
+        wanted = os.environ.get("TANDEM_PRECISION", "auto")
+        precision = next(each for each in FASTEST if each in manifest.precisions and wanted in ("auto", each))
         spec = manifest.default_head
         self._manifest = manifest
         self._embed = Embedder.checked(cpu_session(bundle.embedder(precision)), manifest)
