@@ -82,6 +82,7 @@ def _measure(bulk: Bulk, server: Server, form: str, count: int, out: Path) -> di
         CPU_US_IMAGE: seen.cpu_ms_per_request * 1000 / count,
         match.CLOSED_P50_MS: seen.p50_ms,
         match.CLOSED_P99_MS: seen.p99_ms,
+        match.OTHERS: seen.other_cores,
     }
 
 

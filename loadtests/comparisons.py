@@ -109,7 +109,7 @@ def run_bulk(options: argparse.Namespace) -> None:
         f"Several images a request: {facts['payload']}",
         f"bulk-{options.bundle.name}-{_payload_name(options)}",
     )
-    parts = [curves.BULK_WORDS, curves.images(readings, options.forms)]
+    parts = [curves.BULK_WORDS, curves.images(readings, options.forms), standings.disturbance(readings, [match.OTHERS])]
     _deliver(options, name, curves.section(title, facts, parts))
     _keep(options, readings, facts)
 
@@ -151,8 +151,10 @@ def run_growth(options: argparse.Namespace) -> None:
         ),
         curves.part("More trees", curves.TREES_WORDS, _seen(options, f"{name}-trees"), curves.trees(readings)),
     ]
+    everything = readings.joined(several)
+    parts.append(standings.disturbance(everything, [match.OTHERS]))
     _deliver(options, name, curves.section(f"Growth: {facts['payload']}", facts, parts))
-    _keep(options, readings.joined(several), facts)
+    _keep(options, everything, facts)
 
 
 def run_precisions(options: argparse.Namespace) -> None:

@@ -7,10 +7,11 @@ little itself that the server is what is measured, which locust on the same core
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtests.bodies import Body
+from loadtests.bystanders import Bystanders
 from loadtests.processes import cpu_seconds
 from loadtests.reference import PREDICT
 
@@ -41,6 +42,7 @@ class Cost:
         cpu_ms_per_request: CPU time of the server's whole process tree, milliseconds.
         p50_ms: Median latency.
         p99_ms: 99th percentile of latency.
+        other_cores: How many cores were busy with other work meanwhile.
     """
 
     requests: int
@@ -48,6 +50,7 @@ class Cost:
     cpu_ms_per_request: float
     p50_ms: float
     p99_ms: float
+    other_cores: float = 0.0
 
     def describe(self) -> str:
         """One line for a person."""
@@ -65,9 +68,10 @@ def measure(url: str, server_pid: int, body: Body, out: Path, *, connections: in
     """
     script = _script(body, out)
     _run_wrk(url, script, connections, WARM_UP_S)
-    before = cpu_seconds(server_pid)
+    bystanders, before = Bystanders.now(server_pid), cpu_seconds(server_pid)
     report = _run_wrk(url, script, connections, seconds)
-    return read_report(report, cpu_seconds(server_pid) - before)
+    cpu_s, other_cores = cpu_seconds(server_pid) - before, bystanders.cores()
+    return replace(read_report(report, cpu_s), other_cores=other_cores)
 
 
 def warm_up(url: str, body: Body, out: Path, *, connections: int) -> None:

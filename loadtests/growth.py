@@ -89,4 +89,5 @@ def _figures(server: Server, body: Body, out: Path, connections: int, seconds: i
         match.CPU_US: seen.cpu_ms_per_request * 1000,
         match.CLOSED_P50_MS: seen.p50_ms,
         match.CLOSED_P99_MS: seen.p99_ms,
+        match.OTHERS: seen.other_cores,
     }

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from loadtests import cost, openloop
 from loadtests.bodies import Body
+from loadtests.bystanders import Bystanders
 from loadtests.lineup import Contestant
 from loadtests.processes import pss_bytes
 from loadtests.reference import PREDICT, TIMEOUT_S
@@ -31,6 +32,7 @@ CLOSED_P50_MS, CLOSED_P99_MS = "p50 ms", "p99 ms"
 MEMORY_MIB = "memory MiB"
 START_S = "start s"
 IDLE_MS = "idle p50 ms"
+OTHERS, OPEN_OTHERS = "other cores", "other cores in the open loop"
 
 
 class MatchError(Exception):
@@ -156,6 +158,7 @@ def closed_loop(contestant: Contestant, load: Load, out: Path) -> tuple[dict[str
         CLOSED_P99_MS: seen.p99_ms,
         MEMORY_MIB: memory_mib,
         START_S: server.start_s,
+        OTHERS: seen.other_cores,
     }
     return figures, answer
 
@@ -171,10 +174,12 @@ def open_loop(contestant: Contestant, load: Load, peak_per_s: float, out: Path) 
         cost.warm_up(server.url, load.body, out, connections=load.connections)
         idle = openloop.Plan(IDLE_RATE_PER_S, load.seconds, connections=1, spacing="even")
         figures[IDLE_MS] = openloop.carry_out(server.url, PREDICT, load.body, idle, out).p50_ms
+        bystanders = Bystanders.now(server.pid)
         for share in SHARES:
             plan = openloop.Plan(share * peak_per_s, load.seconds)
             latency = openloop.carry_out(server.url, PREDICT, load.body, plan, out)
             figures |= {open_p50(share): latency.p50_ms, open_p99(share): latency.p99_ms}
             figures |= {late_p99(share): latency.late_p99_ms}
             figures |= {f"generator CPU us/request at {share:.0%}": latency.cpu_us}
+        figures[OPEN_OTHERS] = bystanders.cores()
     return figures

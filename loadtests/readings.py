@@ -68,6 +68,10 @@ class Readings:
         """Where on the axis a subject was measured, ascending."""
         return sorted({reading.x for reading in self._taken if reading.subject == subject})
 
+    def values(self, quantity: str) -> list[float]:
+        """Every value of a quantity, whatever it was measured of."""
+        return [reading.value for reading in self._taken if reading.quantity == quantity]
+
     def spread(self, subject: str, quantity: str, x: float = 0) -> Spread | None:
         """Sum up the rounds; None where there is no such figure."""
         key = (subject, quantity, x)

@@ -1,6 +1,7 @@
 """Readings of a comparison → its tables and its section of ``docs/benchmarks.md``."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from loadtests import conditions as circumstances
 from loadtests import match
@@ -33,6 +34,7 @@ def section(
             "not earlier ones were answered; latency counts from the moment a request was due. *Idle*: one request "
             "at a time, 20 a second. Of the latency, *late* is the generator's own.",
             latencies(readings),
+            disturbance(readings, (match.OTHERS, match.OPEN_OTHERS)),
             settings(contestants),
         ]
     )
@@ -56,6 +58,14 @@ def latencies(readings: Readings) -> str:
     ranked = sorted(measured, key=lambda subject: -_median(readings, subject, match.REQUESTS_PER_S))
     rows = [[subject, *(figure(readings.spread(subject, quantity)) for quantity in LATENCY)] for subject in ranked]
     return table(["", *LATENCY], rows)
+
+
+def disturbance(readings: Readings, quantities: Sequence[str]) -> str:
+    """Say how busy the machine was with other work, which the figures cannot be cleared of."""
+    cores = [value for quantity in quantities for value in readings.values(quantity)]
+    if not cores:
+        return ""
+    return f"Other work kept {median(cores):.2f} cores busy during a measurement (median), {max(cores):.2f} at worst."
 
 
 def settings(contestants: Sequence[Contestant]) -> str:

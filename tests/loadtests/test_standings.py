@@ -36,6 +36,14 @@ def test_only_servers_have_a_latency(readings: Readings) -> None:
     assert [row.split(" | ")[0].strip("| ") for row in rows] == ["Tandem", "MOSEC"]
 
 
+def test_other_work_on_the_machine_is_told() -> None:
+    taken = Readings()
+    taken.add("Tandem", 1, {match.OTHERS: 0.1, match.OPEN_OTHERS: 0.5})
+    taken.add("MOSEC", 1, {match.OTHERS: 0.2})
+    words = standings.disturbance(taken, (match.OTHERS, match.OPEN_OTHERS))
+    assert words == "Other work kept 0.20 cores busy during a measurement (median), 0.50 at worst."
+
+
 def test_a_section_has_conditions_picture_and_settings(readings: Readings) -> None:
     contestant = Contestant("Tandem", "2 workers", {"bentoml": "1.4"}, lambda _: [], lambda _: {})
     text = standings.section("Title", "a/plot.svg", [contestant], readings, {"hardware": "2 cores"})
