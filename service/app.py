@@ -23,6 +23,7 @@ from service.routes import build_routes, decide
 from service.schemas import Instance
 from service.server import serve_with
 from service.settings import Settings
+from service.shortcut import Shortcut
 from service.supervisor import supervise
 from service.worker import Worker
 
@@ -84,6 +85,7 @@ class HybridService:
         quieten_collector()
         worker.start()
         self.pipeline.start()
+        worker.shortcut = Shortcut(worker, self.pipeline)
         cache = self.pipeline.cache
         worker.metrics.sample(
             {

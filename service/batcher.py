@@ -37,25 +37,60 @@ class WorkFailed(TandemError):
     """One item's computation raised; its neighbours in the batch were computed without it."""
 
 
-class _Group(Generic[Item, Result]):
-    """The items that one caller waits for, and their results."""
+class _Caller(Generic[Result]):
+    """Who waits for results."""
 
-    __slots__ = ("deadline", "done", "queued_at", "remaining", "results")
+    __slots__ = ("deadline", "queued_at")
 
-    def __init__(self, count: int, deadline: float, done: asyncio.Future[None]) -> None:
+    def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.results: list[Result | TandemError | None] = [None] * count
-        self.remaining = count
         self.queued_at = time.monotonic()
-        self.done = done
 
     def is_waiting(self, now: float) -> bool:
         """Whether a result computed from now on would be of use."""
-        return self.deadline > now and not self.done.done()
+        raise NotImplementedError
+
+    def deliver(self, index: int, result: Result | TandemError) -> None:
+        """Takes the result of one of the caller's items."""
+        raise NotImplementedError
 
     def expired(self) -> DeadlineExceeded:
         waited_ms = (time.monotonic() - self.queued_at) * 1000
         return DeadlineExceeded(f"the deadline passed while the image waited, for {waited_ms:.0f} ms")
+
+
+class _Single(_Caller[Result]):
+    """Who waits for one result, and is called with it."""
+
+    __slots__ = ("_is_wanted", "_take")
+
+    def __init__(
+        self, deadline: float, take: Callable[[Result | TandemError], None], is_wanted: Callable[[], bool]
+    ) -> None:
+        super().__init__(deadline)
+        self._take = take
+        self._is_wanted = is_wanted
+
+    def is_waiting(self, now: float) -> bool:
+        return self.deadline > now and self._is_wanted()
+
+    def deliver(self, index: int, result: Result | TandemError) -> None:  # noqa: ARG002 (there is but one)
+        self._take(result)
+
+
+class _Group(_Caller[Result]):
+    """Who waits for several results, in a coroutine."""
+
+    __slots__ = ("done", "remaining", "results")
+
+    def __init__(self, count: int, deadline: float, done: asyncio.Future[None]) -> None:
+        super().__init__(deadline)
+        self.results: list[Result | TandemError | None] = [None] * count
+        self.remaining = count
+        self.done = done
+
+    def is_waiting(self, now: float) -> bool:
+        return self.deadline > now and not self.done.done()
 
     def deliver(self, index: int, result: Result | TandemError) -> None:
         if self.done.done():
@@ -68,8 +103,8 @@ class _Group(Generic[Item, Result]):
             self.done.set_result(None)
 
 
-# An item, the group it belongs to and its position there.
-_Entry = tuple[Item, "_Group[Item, Result]", int]
+# An item, who waits for it and its position among the caller's.
+_Entry = tuple[Item, _Caller[Result], int]
 
 
 class Batcher(Generic[Item, Result]):
@@ -123,11 +158,29 @@ class Batcher(Generic[Item, Result]):
         if not items:
             return []
         loop = asyncio.get_running_loop()
-        group: _Group[Item, Result] = _Group(len(items), deadline, loop.create_future())
+        group: _Group[Result] = _Group(len(items), deadline, loop.create_future())
         self._queue.extend((item, group, index) for index, item in enumerate(items))
         self._schedule(loop)
         await group.done
         return group.results  # type: ignore[return-value]
+
+    def submit_one(
+        self,
+        item: Item,
+        deadline: float,
+        take: Callable[[Result | TandemError], None],
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        """Queues one item for a caller that is no coroutine.
+
+        Args:
+            item: the work.
+            deadline: a time of `time.monotonic()` after which a result is of no use.
+            take: called with the result, WorkFailed, or DeadlineExceeded where it was not run; must not raise.
+            is_wanted: whether anybody still waits; what nobody waits for is not run.
+        """
+        self._queue.append((item, _Single(deadline, take, is_wanted), 0))
+        self._schedule(asyncio.get_running_loop())
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Has batches started once all requests that have arrived by now are queued."""

@@ -44,6 +44,11 @@ class Submission(NamedTuple):
     single: bool = False
 
 
+def is_image(content_type: str) -> bool:
+    """Whether a body of this type is an image itself."""
+    return content_type.lower().startswith(("image/", "application/octet-stream"))
+
+
 def read_submission(content_type: str, body: bytes, max_images: int) -> Submission:
     """Takes a body apart.
 
@@ -52,7 +57,7 @@ def read_submission(content_type: str, body: bytes, max_images: int) -> Submissi
         TooLarge: more than `max_images` images.
         UnsupportedType: a content type that is not accepted.
     """
-    if content_type.lower().startswith(("image/", "application/octet-stream")):
+    if is_image(content_type):
         return Submission([Item(body, {})], single=True)
     kind, options = parse_options_header(content_type)
     if kind == PACKED.encode():

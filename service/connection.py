@@ -6,6 +6,7 @@ answers what is no HTTP with plain text, and hangs up on a caller who is still s
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import struct
@@ -20,6 +21,7 @@ from service.cycle import Cycle
 from service.exchange import WHOLE
 from service.problems import encoded_problem
 from service.records import record_refusal
+from service.shortcut import LINE, PATH
 from service.worker import Worker
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -49,6 +51,8 @@ class Connection(HttpToolsProtocol):
         self._deaf = False
         self._lingers_until: float | None = None
         self._lingered_bytes = 0
+        self._rest_bytes = 0
+        self._is_short = False
         self._refused: tuple[RequestResponseCycle, ClientError] | None = None
         self._idle_since = time.monotonic()
         self._drains = False
@@ -69,6 +73,7 @@ class Connection(HttpToolsProtocol):
         self._bare_bytes += len(data)
         if self._in_head and self._head_since is None:
             self._head_since = time.monotonic()
+        self._rest_bytes = self._find_rest(data)
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -105,7 +110,12 @@ class Connection(HttpToolsProtocol):
             raise BadRequest(f"the request's target has no path: {self.url[:100]!r}")
         if self.parser.should_upgrade():
             return
-        super().on_headers_complete()
+        shortcut = self._worker.shortcut
+        self._is_short = bool(self._rest_bytes and shortcut and shortcut.takes(self.headers, self._rest_bytes))
+        if self._is_short:
+            self._begin_short()
+        else:
+            super().on_headers_complete()
         self.cycle.__class__ = Cycle  # uvicorn makes its own, and has not begun with it
         self.cycle.transport = self  # type: ignore[assignment]  # it writes, closes and says whether it is closing
         self.cycle.keep_alive = self.cycle.keep_alive and not self._drains
@@ -113,6 +123,30 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._head_since = None
         self._bare_bytes = 0
+
+    def _find_rest(self, data: bytes) -> int:
+        """Bytes behind the head of a request that may be for the shortcut; 0 where it is not."""
+        if self._bare_bytes != len(data) or not self.is_idle or not data.startswith(LINE) or self.flow.write_paused:
+            return 0
+        end = data.find(b"\r\n\r\n")
+        return len(data) - end - 4 if end > 0 else 0
+
+    def _begin_short(self) -> None:
+        """Makes what uvicorn makes of a request, without a task that waits for its body."""
+        self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
+        self.cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; a trailer is none, as the request has begun without it."""
@@ -133,6 +167,11 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head = True
         self._bare_bytes = 0
+        if self._is_short:
+            self._is_short = False
+            assert self._worker.shortcut is not None
+            if not self._worker.shortcut.answer(self.cycle):  # type: ignore[arg-type]  # it is one of ours
+                super()._start_asgi_task(self.cycle, self.app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Lets go of the last request, which holds the connection: both would wait for the garbage collector."""

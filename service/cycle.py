@@ -20,10 +20,15 @@ class Cycle(RequestResponseCycle):
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if not self.disconnected:
-            self._send_whole(message["status"], message["headers"], message["body"])
+            self.send_whole(message)
 
-    def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """One call of the kernel instead of two, and a third of the time in Python, save 15 µs of some 400."""
+    def send_whole(self, message: Any) -> None:
+        """Sends a response by one call of the kernel instead of two, and in a third of the time in Python.
+
+        Raises:
+            RuntimeError: a header would begin another one.
+        """
+        headers: list[tuple[bytes, bytes]] = message["headers"]
         lines = [*self.default_headers, *headers]
         if (b"connection", b"close") in headers:
             self.keep_alive = False
@@ -34,8 +39,8 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError(f"a header holds a line's end: {lines}")
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        sent = b"" if self.scope["method"] == "HEAD" else body
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], head, sent))
+        sent = b"" if self.scope["method"] == "HEAD" else message["body"]
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[message["status"]], head, sent))
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()

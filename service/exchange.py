@@ -162,6 +162,18 @@ class Exchange:
             chunks.append(message.get("body", b""))
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def take_body(self, body: bytes) -> None:
+        """Counts a body that is there as a whole.
+
+        Raises:
+            TooLarge, Overloaded: over the limit, or no room for it.
+        """
+        self._body_complete = True
+        if len(body) > self._limit_bytes:
+            raise TooLarge(f"the body has {len(body)} bytes; the limit is {self._limit_bytes}")
+        self._admission.hold(len(body))
+        self.received_bytes = len(body)
+
     def replayed(self, body: bytes) -> Receive:
         """A `receive` that gives a body again that was read already."""
         rest = [body]
@@ -233,12 +245,16 @@ class Exchange:
         if WHOLE not in self.scope.get("extensions", ()):
             await response(self.scope, self._receive, self.send)
             return
+        await self._deliver(self.whole(response))
+
+    def whole(self, response: Response) -> Message:
+        """The message `WHOLE` of a response of our own, with what each response must carry."""
         body = bytes(response.body)
         message = {"type": WHOLE, "status": response.status_code, "headers": response.raw_headers, "body": body}
         self.status = response.status_code
         self.sent_bytes += len(body)
         self._add_headers(message)
-        await self._deliver(message)
+        return message
 
     async def fail(self, error: TandemError) -> None:
         """Answers with a problem, unless a response is under way already."""

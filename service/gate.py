@@ -95,7 +95,7 @@ class Gate:
                 try:
                     if exchange.read_deadline():
                         timeout.reschedule(exchange.deadline)
-                    self._admit(scope, exchange)
+                    admit(self.worker, scope["path"], exchange)
                 except TandemError as error:
                     await self._refuse(exchange, error)
                 else:
@@ -136,21 +136,6 @@ class Gate:
                 return problem("not_ready", "the server is starting")
         return PlainTextResponse("\n")
 
-    def _admit(self, scope: Scope, exchange: Exchange) -> None:
-        """Refuses by what is known before the body is read.
-
-        Raises:
-            ClientError: of whatever kind.
-        """
-        path = scope["path"]
-        if self.worker.lifecycle.draining:
-            raise NotReady("the server is draining; send the request to another one")
-        if self.worker.keys is not None and path not in OPEN:
-            exchange.key = self.worker.keys.check(exchange.headers.get(b"authorization"))
-        exchange.check_content_length()
-        if path in INFERENCE and scope["method"] == "POST":
-            self.worker.admission.check(exchange.deadline)
-
     async def _refuse(self, exchange: Exchange, error: TandemError) -> None:
         """Refuses before the body was read."""
         await exchange.discard_body()
@@ -186,3 +171,18 @@ class Gate:
         seconds = time.monotonic() - exchange.started
         route = path if path in ROUTES or path in OPEN else "other"
         record(self.worker, exchange, route, seconds)
+
+
+def admit(worker: Worker, path: str, exchange: Exchange) -> None:
+    """Refuses by what is known before the body is read.
+
+    Raises:
+        ClientError: of whatever kind.
+    """
+    if worker.lifecycle.draining:
+        raise NotReady("the server is draining; send the request to another one")
+    if worker.keys is not None and path not in OPEN:
+        exchange.key = worker.keys.check(exchange.headers.get(b"authorization"))
+    exchange.check_content_length()
+    if path in INFERENCE and exchange.scope["method"] == "POST":
+        worker.admission.check(exchange.deadline)

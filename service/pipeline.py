@@ -5,14 +5,14 @@ Both the lean HTTP routes and BentoML's typed endpoint call this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from models.errors import NotReady, TandemError
 from service.bodies import Item
 from service.cache import EmbeddingCache
 from service.engine import Engine, Outcome, Work
-from service.reader import PIXEL_S, Admitted, Reader
+from service.reader import PIXEL_S, Admitted, Reader, Reading
 from service.served import Served
 from service.worker import Worker
 
@@ -102,8 +102,58 @@ class Pipeline:
         for work, took_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
             answers.append(Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome)
-        if self.cache is not None:
-            for one, answer in zip(reading.items, answers, strict=True):
-                if isinstance(one, Admitted) and isinstance(answer, Answer):
-                    self.cache.put(one.key, answer.outcome.embedding)
+        self._keep(reading, answers)
         return answers
+
+    def run_one(
+        self,
+        served: Served,
+        item: Item,
+        *,
+        deadline: float,
+        take: Callable[[Answer | TandemError], None],
+        is_wanted: Callable[[], bool],
+    ) -> bool:
+        """Decides on one small image for a caller that is no coroutine.
+
+        Args:
+            served: a model that computes on the event loop.
+            item: the image.
+            deadline: a time of `time.monotonic()`.
+            take: called with the answer, or with what was wrong; must not raise.
+            is_wanted: whether anybody still waits.
+
+        Returns:
+            False where the image is not so small, and nothing was done.
+
+        Raises:
+            Overloaded: it was not admitted.
+        """
+        reading = self._reader.check(served, [item], decide=True)
+        rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
+        admitted = self._admission.admitted(reading.images, PIXEL_S * reading.work_pixels + rest_s, deadline)
+        if (prepared := self._reader.decode_in_place(served, reading)) is None:
+            return False
+        ((work, took_s),) = prepared
+        if not isinstance(work, Work):
+            take(work)
+            return True
+
+        def leave(outcome: Outcome | TandemError) -> None:
+            self._admission.did(rest_s)
+            admitted.__exit__()
+            answer = Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome
+            self._keep(reading, [answer])
+            take(answer)
+
+        admitted.__enter__()
+        served.run_one(work, deadline, leave, is_wanted)
+        return True
+
+    def _keep(self, reading: Reading, answers: Sequence[Answer | TandemError]) -> None:
+        """Keeps embeddings of images that may come again, where that is asked for."""
+        if self.cache is None:
+            return
+        for one, answer in zip(reading.items, answers, strict=True):
+            if isinstance(one, Admitted) and isinstance(answer, Answer):
+                self.cache.put(one.key, answer.outcome.embedding)

@@ -132,11 +132,17 @@ class Reader:
         self._metrics.looked_up("miss" if embedding is None else "hit")
         return embedding
 
+    def decode_in_place(self, served: Served, reading: Reading) -> list[tuple[Work | ClientError, float]] | None:
+        """Decodes what is small; None where that is to be done in a thread."""
+        if reading.work_pixels > INLINE_PIXELS or reading.size_bytes > INLINE_BYTES:
+            return None
+        self._admission.did(PIXEL_S * reading.work_pixels)
+        return [_decode(served, one) for one in reading.items]
+
     async def decode(self, served: Served, reading: Reading, deadline: float) -> list[tuple[Work | ClientError, float]]:
         """Decodes in place what is small, in a thread what is not."""
-        if reading.work_pixels <= INLINE_PIXELS and reading.size_bytes <= INLINE_BYTES:
-            self._admission.did(PIXEL_S * reading.work_pixels)
-            return [_decode(served, one) for one in reading.items]
+        if (decoded := self.decode_in_place(served, reading)) is not None:
+            return decoded
         loop = asyncio.get_running_loop()
         done: list[int] = []
         decoding = self._decoders.submit(_decode_in_time, served, reading.items, deadline, done)

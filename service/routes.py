@@ -52,7 +52,7 @@ async def decide(pipeline: Pipeline, served: Served, submission: Submission, opt
     """The JSON answer to a submission: bare for a bare image, else a list with errors in their places."""
     answers = await _run(pipeline, served, submission, decide=True)
     shown = [_show(served, answer, options) for answer in answers]
-    return _json(shown[0] if submission.single else {"predictions": shown})
+    return json_response(shown[0] if submission.single else {"predictions": shown})
 
 
 async def embed(request: Request) -> Response:
@@ -65,7 +65,7 @@ async def embed(request: Request) -> Response:
     if FLOAT32 in request.headers.get("accept", ""):
         return _raw(answers, served.engine.manifest.embedding_width)
     shown = [item_error(a) if isinstance(a, TandemError) else a.outcome.embedding.tolist() for a in answers]
-    return _json({"embedding": shown[0]} if submission.single else {"embeddings": shown})
+    return json_response({"embedding": shown[0]} if submission.single else {"embeddings": shown})
 
 
 async def models(request: Request) -> Response:
@@ -167,5 +167,6 @@ def _raw(answers: list[Answer | TandemError], width: int) -> Response:
     return Response(rows.tobytes(), headers=headers, media_type=FLOAT32)
 
 
-def _json(document: Any) -> Response:
+def json_response(document: Any) -> Response:
+    """A response of status 200."""
     return Response(pydantic_core.to_json(document), media_type=JSON)

@@ -6,7 +6,7 @@ never mixes two. A model that was replaced is gone with the last request that ho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pydantic_core
 
@@ -47,16 +47,24 @@ class Served:
         """What `/v1/models` tells, JSON."""
         self.description = pydantic_core.to_json(describe(engine.manifest))
         """The OpenAPI document, JSON; made here, as it costs 9 ms."""
-        self._batcher: Batcher[Work, Outcome] = Batcher(
-            run,
-            max_batch=engine.max_batch,
-            threaded=engine.device != "cpu" or engine.image_s * engine.max_batch > INLINE_BATCH_S,
-        )
+        self._inline = engine.device == "cpu" and engine.image_s * engine.max_batch <= INLINE_BATCH_S
+        self._batcher: Batcher[Work, Outcome] = Batcher(run, max_batch=engine.max_batch, threaded=not self._inline)
 
     @property
     def depth(self) -> int:
         """Images that wait for the engine."""
         return self._batcher.depth
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether it computes on the event loop."""
+        return self._inline
+
+    def run_one(
+        self, work: Work, deadline: float, take: Callable[[Outcome | TandemError], None], is_wanted: Callable[[], bool]
+    ) -> None:
+        """Embeds and decides for a caller that is no coroutine, as `Batcher.submit_one`."""
+        self._batcher.submit_one(work, deadline, take, is_wanted)
 
     async def run(self, works: Sequence[Work], deadline: float) -> list[Outcome | TandemError]:
         """Embeds and decides; raises and returns as `Batcher.submit`."""

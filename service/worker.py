@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from service.admission import Admission
 from service.keys import ApiKeys
@@ -12,6 +13,9 @@ from service.metrics import Metrics
 from service.settings import Settings
 from service.share import Share
 from service.tracing import Tracing
+
+if TYPE_CHECKING:
+    from service.shortcut import Shortcut
 
 
 @dataclass
@@ -27,6 +31,7 @@ class Worker:
     lines: LineWriter | None = None
     access_log: AccessLog | None = None
     tracing: Tracing | None = None
+    shortcut: Shortcut | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Worker:

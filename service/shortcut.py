@@ -1,0 +1,167 @@
+"""a whole request of one small image ──▶ its answer, on the connection itself: without a task and a framework.
+
+Most requests are just that, and a third of the CPU that they cost beside the model went into what others need: waiting
+for a body, for a thread, for room to write. It is what `service.gate` and `service.routes` do, by the same parts;
+whatever is not just that is theirs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from starlette.responses import Response
+from starlette.types import Message
+
+from models.errors import TandemError
+from service.bodies import Item, is_image
+from service.cycle import Cycle
+from service.exchange import TIMEOUT, Exchange
+from service.gate import CLIENT_CLOSED_REQUEST, admit
+from service.pipeline import Answer, Pipeline
+from service.predictions import to_prediction
+from service.problems import code_of, problem_of
+from service.reader import INLINE_BYTES
+from service.records import record
+from service.routes import json_response
+from service.served import Served
+from service.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+PATH = "/v1/predict"
+LINE = b"POST /v1/predict HTTP/1.1\r\n"
+"""How such a request begins: it has no options."""
+
+# Headers by which a request is more than that.
+_OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", TIMEOUT, b"x-forwarded-for", b"x-forwarded-proto"})
+
+
+class Shortcut:
+    """What answers such requests in one process.
+
+    Args:
+        worker: what the process has once.
+        pipeline: the process'.
+    """
+
+    def __init__(self, worker: Worker, pipeline: Pipeline) -> None:
+        self._worker = worker
+        self._pipeline = pipeline
+
+    def takes(self, headers: Sequence[tuple[bytes, bytes]], size_bytes: int) -> bool:
+        """Whether a request is one.
+
+        Args:
+            headers: of a request that begins with `LINE`.
+            size_bytes: of what has come after them.
+        """
+        if size_bytes > INLINE_BYTES or not self._pipeline.ready or not self._pipeline.served.is_inline:
+            return False
+        length = kind = b""
+        for name, value in headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"content-type":
+                kind = value
+            elif name in _OTHERS:
+                return False
+        return length == b"%d" % size_bytes and is_image(kind.decode("latin-1"))
+
+    def answer(self, cycle: Cycle) -> bool:
+        """Answers the request of a cycle whose body is complete; never raises.
+
+        Returns:
+            False where the image is one of many pixels, and nothing was done.
+        """
+        errand = _Errand(self._worker, cycle)
+        try:
+            is_taken = errand.begin(self._pipeline)
+        except TandemError as error:
+            errand.fail(error)
+        except Exception:  # whatever it is, the client gets a problem document and the log the traceback
+            errand.break_down()
+        else:
+            if not is_taken:
+                errand.close()
+            return is_taken
+        return True
+
+
+class _Errand:
+    """One request on its way."""
+
+    __slots__ = ("_cycle", "_exchange", "_served", "_worker")
+
+    def __init__(self, worker: Worker, cycle: Cycle) -> None:
+        self._worker = worker
+        self._cycle = cycle
+        self._exchange = Exchange(cycle.scope, _nothing, _nowhere, worker)  # type: ignore[arg-type]
+        worker.lifecycle.enter()
+
+    def begin(self, pipeline: Pipeline) -> bool:
+        """Queues the image, unless it is one of many pixels.
+
+        Raises:
+            TandemError: what is wrong with it or the request.
+        """
+        exchange = self._exchange
+        body = bytes(self._cycle.body)
+        admit(self._worker, PATH, exchange)
+        exchange.take_body(body)
+        self._served: Served = pipeline.served
+        return pipeline.run_one(
+            self._served, Item(body, {}), deadline=exchange.deadline, take=self.take, is_wanted=self._is_wanted
+        )
+
+    def take(self, answer: Answer | TandemError) -> None:
+        """Sends what was found."""
+        self._exchange.answers = [answer]
+        if isinstance(answer, TandemError):
+            self.fail(answer)
+            return
+        try:
+            probabilities = answer.outcome.probabilities
+            assert probabilities is not None
+            self._exchange.model = self._served.name
+            prediction = to_prediction(probabilities, self._served.engine.head.spec, self._served.name, None)
+            self._send(json_response(prediction))
+        except Exception:
+            self.break_down()
+
+    def fail(self, error: TandemError) -> None:
+        """Sends a problem."""
+        self._exchange.code = code_of(error)
+        self._send(problem_of(error.as_value()))
+
+    def break_down(self) -> None:
+        """Says that it is our fault."""
+        logger.exception("POST %s failed, request %s", PATH, self._exchange.request_id.decode())
+        self.fail(TandemError("internal error; the server's log has the details"))
+
+    def close(self) -> None:
+        """Gives back what was held."""
+        self._worker.lifecycle.leave()
+        self._exchange.close()
+
+    def _is_wanted(self) -> bool:
+        return not self._cycle.disconnected
+
+    def _send(self, response: Response) -> None:
+        exchange, cycle = self._exchange, self._cycle
+        message = exchange.whole(response)
+        if cycle.disconnected:
+            exchange.status = CLIENT_CLOSED_REQUEST
+        record(self._worker, exchange, PATH, time.monotonic() - exchange.started)
+        self.close()
+        if not cycle.disconnected:
+            cycle.send_whole(message)
+
+
+async def _nothing() -> Message:
+    raise AssertionError("the body is there already")
+
+
+async def _nowhere(_: Message) -> None:
+    raise AssertionError("the response is sent by the cycle")
