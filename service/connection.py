@@ -66,7 +66,6 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived."""
-        self._unset_keepalive_if_required()
         if self._deaf:
             self._discard(len(data))
             return
@@ -101,7 +100,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begins a request, unless its head is over the limits, or is to be read again."""
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
         if size > MAX_HEAD_BYTES:
             raise _too_large(f"{size} bytes")
         if self.parser.get_method() == b"CONNECT":
@@ -251,10 +250,12 @@ class Connection(HttpToolsProtocol):
         """Goes on to the next request."""
         self._idle_since = time.monotonic()
         self._unsent_since = None
-        if self._lingers_until is None:
-            super().on_response_complete()
-        else:
-            self.server_state.total_requests += 1
+        self.server_state.total_requests += 1
+        if self.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     # ---------------------------------------------------------------- time
 
@@ -279,9 +280,14 @@ class Connection(HttpToolsProtocol):
             if is_over:
                 self.transport.close()
             return is_over
-        if self._head_since is None or not self.is_idle or self.is_closing():  # which takes TLS a while
+        if not self.is_idle or self.is_closing():  # which takes TLS a while
             return False
-        return self._check_head(now - self._head_since)
+        if self._head_since is not None:
+            return self._check_head(now - self._head_since)
+        is_over = now - self._idle_since > self.timeout_keep_alive
+        if is_over:
+            self.transport.close()
+        return is_over
 
     def drain(self, now: float, quiet_s: float) -> None:
         """Ends a connection on which nothing has begun for so long; others end with the next response.

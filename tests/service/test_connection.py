@@ -551,6 +551,19 @@ def test_a_caller_who_does_not_read_is_reset_at_the_deadline() -> None:
     run(test())
 
 
+def test_a_connection_that_carries_nothing_any_more_is_closed() -> None:
+    async def test(app: App, site: Site) -> None:
+        caller = await site.caller()
+        await caller.ask(GET % b"a")
+        keep_alive_s = site.connection.timeout_keep_alive
+        site.check(keep_alive_s - 0.5)
+        assert not site.connection.is_closing()
+        site.check(keep_alive_s + 0.5)
+        assert await caller.rest() == b""
+
+    serving_app(test)
+
+
 def test_a_caller_who_reads_at_last_is_forgiven() -> None:
     async def test() -> None:
         async def large(scope: Scope, receive: Receive, send: Send) -> None:
@@ -562,6 +575,7 @@ def test_a_caller_who_reads_at_last_is_forgiven() -> None:
             await until(lambda: site.connection.transport.get_write_buffer_size() > 0)
             site.check(0.0)
             assert len((await caller.answer()).body) == 20_000_000
+            site.connection.timeout_keep_alive = 1000  # as if the next request came late, but in time
             site.check(DEADLINE_S + 1)
             assert not site.connection.is_closing()
 
