@@ -23,6 +23,7 @@ from service.engine import Engine
 from service.gate import Gate
 from service.pipeline import Pipeline
 from service.routes import build_routes
+from service.shortcut import Shortcut
 from tests.chaos.bodies import FORM, JSON, form, instances, part
 from tests.chaos.corpus import head, post
 from tests.chaos.pictures import SNEAKER
@@ -86,6 +87,7 @@ def test_a_request_leaves_nothing_for_the_collector(name: str, engine: Engine, c
         pipeline, routes, state = Pipeline(engine, worker), build_routes(), ServerState()
         routes.state.pipeline = pipeline
         pipeline.start()
+        worker.shortcut = Shortcut(worker, pipeline)
         config = uvicorn.Config(Gate(routes, routes=routes, worker=worker), log_config=None, ws="none")
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
