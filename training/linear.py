@@ -33,7 +33,7 @@ def fit_candidates(embedding: Embedding, labels: Labels, judge: Judge) -> list[C
         judge: validation images; where there are none, the scores are NaN and the first strength comes first.
     """
     strengths = progress(STRENGTHS, "fitting heads", "head")
-    heads = {f"C = {strength:g}": fit_head(embedding, labels, strength) for strength in strengths}
+    heads = {f"logistic regression, C = {strength:g}": fit_head(embedding, labels, strength) for strength in strengths}
     candidates = [Candidate(name, head, judge.scores(head)) for name, head in heads.items()]
     return sorted(candidates, key=lambda candidate: candidate.scores.log_loss)
 

@@ -138,8 +138,10 @@ class _Quantizer:
     def _round(self, source: str, tensor: str, activation: _Activation) -> None:
         low, high = min(0.0, float(activation.exact.min())), max(0.0, float(activation.exact.max()))
         step, zero = self.writer.round(source, tensor, low, high)
-        levels = np.clip(np.rint(activation.rounded / step) + zero, 0, LEVELS)
-        self.activations[tensor] = _Activation(activation.exact, (levels - np.float32(zero)) * step)
+        levels = activation.rounded / step
+        np.rint(levels, out=levels)
+        np.clip(levels, -np.float32(zero), LEVELS - np.float32(zero), out=levels)
+        self.activations[tensor] = _Activation(activation.exact, np.multiply(levels, step, out=levels))
 
     def _forget(self, rest: Sequence[Node]) -> None:
         """Frees the activations that no node to come takes."""

@@ -22,7 +22,9 @@ def embedding(dataset: Dataset, embedder: Embedder) -> np.ndarray:
 def test_every_strength_is_tried_and_the_least_log_loss_comes_first(embedding: np.ndarray, dataset: Dataset) -> None:
     judge = Judge(embedding[:60], dataset.labels[:60])
     candidates = fit_candidates(embedding[60:], dataset.labels[60:], judge)
-    assert {candidate.name for candidate in candidates} == {f"C = {strength:g}" for strength in STRENGTHS}
+    assert {candidate.name for candidate in candidates} == {
+        f"logistic regression, C = {strength:g}" for strength in STRENGTHS
+    }
     losses = [candidate.scores.log_loss for candidate in candidates]
     assert losses == sorted(losses)
     assert candidates[0].scores.accuracy == 1.0
@@ -31,7 +33,7 @@ def test_every_strength_is_tried_and_the_least_log_loss_comes_first(embedding: n
 def test_without_images_to_judge_by_the_first_strength_is_taken(embedding: np.ndarray, dataset: Dataset) -> None:
     judge = Judge(embedding[:0], dataset.labels[:0])
     candidates = fit_candidates(embedding, dataset.labels, judge)
-    assert candidates[0].name == f"C = {STRENGTHS[0]:g}"
+    assert candidates[0].name == f"logistic regression, C = {STRENGTHS[0]:g}"
     assert np.isnan(candidates[0].scores.log_loss)
 
 
