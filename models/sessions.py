@@ -33,17 +33,11 @@ _MISSING_CATEGORY = ""
 
 
 def cpu_options(threads: int = 1) -> ort.SessionOptions:
-    """Session options for a CPU that the session shares with an HTTP server: no spinning between runs.
-
-    The fast 8-bit kernels of processors with AVX2 or AVX-512 but without VNNI add in 16 bits and overflow: on an
-    emulated Haswell elements of an int8 embedding were off by up to 0.43 of the largest. `x64quantprecision` gives
-    those processors slower kernels, which gave the very bits that VNNI gives (ONNX Runtime 1.31, QEMU 7.2).
-    """
+    """Session options for a CPU that the session shares with an HTTP server: no spinning between runs."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         bundle = Bundle.open(resolve(options.bundle))
         dataset = load()
         embedder = Embedder(cpu_session(bundle.embedder("fp32")))
-        embedding = embed(embedder, dataset.images[:_IMAGES], "embedding")
+        embedding = embed(embedder, dataset.images[np.arange(_IMAGES)], "embedding")
         for trees in options.trees:
             print(grow(bundle, embedding, dataset.labels[:_IMAGES], trees, Store(options.store)))
     except TandemError as error:

@@ -1,4 +1,4 @@
-"""images on disk ──▶ `Dataset`: pixels and labels in memory, and how they are split."""
+"""images on disk ──▶ `Dataset`: images with their labels, and how they are split."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 
 from models.manifest import InputSpec
 from training.errors import DataError
+from training.images import Images, Indices, select
 
 Labels = NDArray[np.int64]
-Indices = NDArray[np.int64]
 
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
+_CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Decoded images with their labels.
+    """Images with their labels.
 
     Attributes:
         name: the bundle's name.
-        images: uint8 `[N, H, W, C]`, as `models.pixels.decode` gives them.
+        images: uint8 `[N, H, W, C]`, as `models.pixels.decode` gives them; the network's training needs an array.
         labels: int64 `[N]`, positions in `classes`.
         classes: class names.
         input: the rule by which the images were decoded.
@@ -34,7 +35,7 @@ class Dataset:
     """
 
     name: str
-    images: NDArray[np.uint8]
+    images: Images
     labels: Labels
     classes: tuple[str, ...]
     input: InputSpec
@@ -45,7 +46,9 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over pixels, labels and class names."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
+        for start in range(0, len(self.images), _CHUNK):
+            chunk = np.arange(start, min(start + _CHUNK, len(self.images)))
+            digest.update(np.ascontiguousarray(self.images[chunk]).data)
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
 
@@ -103,7 +106,7 @@ def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
     kept = np.concatenate([kept_rest, kept_test])
     return Dataset(
         name=dataset.name,
-        images=dataset.images[kept],
+        images=select(dataset.images, kept),
         labels=dataset.labels[kept],
         classes=dataset.classes,
         input=dataset.input,

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
+from torch import nn
 
 from models.manifest import HeadSpec
 from models.sessions import Embedder, Head, cpu_session
 from training.errors import ExportError
-from training.network import EmbeddingNetwork
 
 MIN_AGREEMENT = 0.9995  # share of images on which both must name the same class
 EMBEDDING_TOLERANCE = 1e-3  # of the largest element; float32 sums in another order
@@ -26,11 +26,12 @@ _OPSET = 18
 _HEAD_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
-def export_embedder(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> bytes:
+def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[np.uint8]) -> bytes:
     """Exports scaling and features as one graph, `image` uint8 `[N, H, W, C]` to `embedding` float32 `[N, D]`.
 
     Args:
-        network: in evaluation mode, on the CPU.
+        network: computes just that; in evaluation mode, on the CPU.
+        classifier: what was fitted together with it on the embedding, to compare which classes it names.
         sample: images `[S, H, W, C]`, at least 2, on which graph and network are compared.
 
     Raises:
@@ -39,9 +40,9 @@ def export_embedder(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> byt
     graph = _export_torch(network, sample)
     with torch.no_grad():
         expected = network(torch.from_numpy(sample))
-        expected_classes = network.classifier(expected).argmax(1).numpy()
+        expected_classes = classifier(expected).argmax(1).numpy()
         found = Embedder(cpu_session(graph))(sample)
-        found_classes = network.classifier(torch.from_numpy(found)).argmax(1).numpy()
+        found_classes = classifier(torch.from_numpy(found)).argmax(1).numpy()
     scale = float(expected.abs().max()) or 1.0
     difference = float(np.abs(found - expected.numpy()).max()) / scale
     _compare("embedder.onnx", difference, EMBEDDING_TOLERANCE, float((found_classes == expected_classes).mean()))
@@ -75,7 +76,7 @@ def export_head(estimator: Any, spec: HeadSpec, sample: NDArray[np.float32]) -> 
     return graph
 
 
-def _export_torch(network: EmbeddingNetwork, sample: NDArray[np.uint8]) -> bytes:
+def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
     example = torch.from_numpy(sample[:2])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

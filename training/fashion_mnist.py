@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -16,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import InputSpec
+from training.bundle import encode_png
 from training.dataset import Dataset
 from training.errors import DataError
+from training.images import Encoded
 
 NAME = "fashion-mnist"
+BACKGROUND = 0  # the pictures are light on black
 CLASSES = (
     "T-shirt/top",
     "Trouser",
@@ -52,10 +56,24 @@ def load(folder: Path | None = None) -> Dataset:
         images=images[..., None],
         labels=labels.astype(np.int64),
         classes=CLASSES,
-        input=InputSpec(height=28, width=28, channels=1, background=0),
+        input=InputSpec(height=28, width=28, channels=1, background=BACKGROUND),
         mirror=True,
         official_test=np.arange(len(images) - test_count, len(images)),
     )
+
+
+def stream(*, name: str, spec: InputSpec, folder: Path | None = None) -> Dataset:
+    """The data set as a service decodes it for any input, its images being sent as PNG.
+
+    Raises:
+        DataError: as `load`.
+    """
+    dataset = load(folder)
+    if spec == dataset.input:
+        return replace(dataset, name=name)
+    small = dataset.images
+    images = Encoded(lambda position: encode_png(small[np.array([position])][0]), np.arange(len(small)), spec)
+    return replace(dataset, name=name, images=images, input=spec)
 
 
 def _find() -> Path | None:

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from training.augment import augment
-from training.dataset import Dataset, Indices, Split
+from training.dataset import Dataset, Split
 from training.errors import ResumeError
+from training.images import Indices
 from training.network import EmbeddingNetwork
 from training.progress import progress
 from training.recipe import Recipe
@@ -60,7 +61,7 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
     On several GPUs this starts one process each; all but the first end here.
 
     Args:
-        dataset: images and labels.
+        dataset: images, in memory, and labels.
         split: which of them to fit on and to validate on; the test images are not looked at.
         recipe: the settings.
         seed: same seed, data, recipe and machine: same network.
@@ -94,7 +95,7 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
     identity = {"data": dataset.fingerprint(), "recipe": recipe.as_settings(), "seed": seed}
     first_epoch = _load(work / CHECKPOINT, parts, history, identity) if resume else 0
 
-    images = torch.from_numpy(dataset.images).to(fabric.device)
+    images = torch.from_numpy(np.asarray(dataset.images)).to(fabric.device)
     labels = torch.from_numpy(dataset.labels).to(fabric.device)
     criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
 

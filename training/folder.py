@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from models.errors import ClientError
 from models.manifest import InputSpec
-from models.pixels import Pixels, decode
+from models.pixels import decode
 from training.dataset import Dataset
 from training.errors import DataError
+from training.images import Encoded, Images
 from training.progress import progress
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MIN_IMAGES_PER_CLASS = 2
+
+T = TypeVar("T")
 
 
 def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
@@ -29,26 +35,63 @@ def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False)
         DataError: no classes, only one, or classes with fewer than 2 readable images (named); a class name that is
             not UTF-8.
     """
-    classes = _classes(folder)
-    files = [(path, label) for label, class_ in enumerate(classes) for path in _images(folder / class_)]
-    spec = InputSpec(height=image_size, width=image_size, channels=3)
-    with ThreadPoolExecutor() as threads:
-        results = threads.map(lambda file: _decode(file[0], spec), files)
-        decoded = list(progress(results, "reading", "image", total=len(files)))
-    kept = [(pixels, label) for pixels, (_, label) in zip(decoded, files, strict=True) if not isinstance(pixels, str)]
-    skipped = tuple(reason for reason in decoded if isinstance(reason, str))
-    _check_counts(folder, classes, Counter(label for _, label in kept), len(skipped))
-    images = np.stack([pixels for pixels, _ in kept])
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+    listing = _read(folder, lambda path: decode(path.read_bytes(), spec))
+    images = np.stack(listing.found)
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
+    return _dataset(name, images, spec, listing, mirror=mirror)
+
+
+def stream(folder: Path, *, name: str, spec: InputSpec) -> Dataset:
+    """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
+
+    Raises:
+        DataError: as `load`.
+    """
+
+    def decodable(path: Path) -> Path:
+        decode(path.read_bytes(), spec)
+        return path
+
+    listing = _read(folder, decodable)
+    images = Encoded(lambda position: listing.found[position].read_bytes(), np.arange(len(listing.found)), spec)
+    return _dataset(name, images, spec, listing)
+
+
+@dataclass(frozen=True)
+class _Listing(Generic[T]):
+    """What was found of each readable file, its class, and why the others are left out."""
+
+    classes: list[str]
+    found: list[T]
+    labels: list[int]
+    skipped: tuple[str, ...]
+
+
+def _read(folder: Path, look: Callable[[Path], T]) -> _Listing[T]:
+    """Looks at each file of each class, in order."""
+    classes = _classes(folder)
+    files = [(path, label) for label, class_ in enumerate(classes) for path in _images(folder / class_)]
+    with ThreadPoolExecutor() as threads:
+        results = threads.map(lambda file: _try(look, file[0]), files)
+        looked = list(progress(results, "reading", "image", total=len(files)))
+    kept = [(found, label) for found, (_, label) in zip(looked, files, strict=True) if not isinstance(found, _Skipped)]
+    skipped = tuple(found.reason for found in looked if isinstance(found, _Skipped))
+    labels = [label for _, label in kept]
+    _check_counts(folder, classes, Counter(labels), len(skipped))
+    return _Listing(classes, [found for found, _ in kept], labels, skipped)
+
+
+def _dataset(name: str, images: Images, spec: InputSpec, listing: _Listing[Any], *, mirror: bool = False) -> Dataset:
     return Dataset(
         name=name,
         images=images,
-        labels=np.array([label for _, label in kept], dtype=np.int64),
-        classes=tuple(classes),
+        labels=np.array(listing.labels, dtype=np.int64),
+        classes=tuple(listing.classes),
         input=spec,
         mirror=mirror,
-        skipped=skipped,
+        skipped=listing.skipped,
     )
 
 
@@ -71,12 +114,16 @@ def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
-def _decode(path: Path, spec: InputSpec) -> Pixels | str:
-    """The pixels, or why there are none."""
+@dataclass(frozen=True)
+class _Skipped:
+    reason: str
+
+
+def _try(look: Callable[[Path], T], path: Path) -> T | _Skipped:
     try:
-        return decode(path.read_bytes(), spec)
+        return look(path)
     except (ClientError, OSError) as error:
-        return _printable(f"{path}: {error}")
+        return _Skipped(_printable(f"{path}: {error}"))
 
 
 def _check_counts(folder: Path, classes: list[str], counts: Counter[int], skipped: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.sessions import Embedder, Embedding, Probabilities
 from training.augment import augment
-from training.dataset import Dataset, Indices, Labels, Split
+from training.dataset import Dataset, Labels, Split
+from training.images import Images, Indices, select
 from training.metrics import Scores, score
 from training.network import EmbeddingNetwork
 from training.progress import progress
@@ -24,35 +26,41 @@ from training.recipe import Recipe
 
 KIND = "hist_gradient_boosting"
 _BATCH = 500
+_BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A source of embeddings to fit on, and how the head fitted on it does on the judging images."""
+    """A fitted head, what distinguishes it from the others, and how it does on the judging images."""
 
-    source: str
-    head: HistGradientBoostingClassifier
+    name: str
+    head: Any
     scores: Scores
 
 
 @dataclass(frozen=True)
 class Judge:
-    """The half of the validation images that judges candidates: embeddings `[J, D]`, labels `[J]`."""
+    """The validation images that judge candidates: embeddings `[J, D]`, labels `[J]`."""
 
     embedding: Embedding
     labels: Labels
 
-    def probabilities(self, head: HistGradientBoostingClassifier) -> Probabilities:
-        """What a head says of them, `[J, K]`."""
+    def probabilities(self, head: Any) -> Probabilities:
+        """What a scikit-learn classifier says of them, `[J, K]`."""
         if not len(self.labels):  # scikit-learn refuses an empty array
             return np.empty((0, len(head.classes_)), np.float32)
         return np.asarray(head.predict_proba(self.embedding), np.float32)
 
+    def scores(self, head: Any) -> Scores:
+        """How a scikit-learn classifier does on them; NaN where there are none."""
+        return score(self.probabilities(head), self.labels)
 
-def embed(embedder: Embedder, images: np.ndarray, title: str) -> Embedding:
+
+def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
     """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
-    starts = progress(range(0, max(1, len(images)), _BATCH), title, "batch", part=True)  # none of them: [0, D]
-    return np.concatenate([embedder(images[start : start + _BATCH]) for start in starts])
+    batch = max(1, min(_BATCH, _BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    starts = progress(range(0, max(1, len(images)), batch), title, "batch", part=True)  # none of them: [0, D]
+    return np.concatenate([embedder(images[np.arange(start, min(start + batch, len(images)))]) for start in starts])
 
 
 def fit_candidates(
@@ -72,8 +80,8 @@ def fit_candidates(
     """
     labels = dataset.labels
     held_out, judging = split.validation[0::2], split.validation[1::2]
-    judge = Judge(embed(embedder, dataset.images[judging], "embedding for judging"), labels[judging])
-    sources: dict[str, tuple[Indices, Callable[[], np.ndarray]]] = {
+    judge = Judge(embed(embedder, select(dataset.images, judging), "embedding for judging"), labels[judging])
+    sources: dict[str, tuple[Indices, Callable[[], Images]]] = {
         "training images": (split.train, lambda: dataset.images[split.train]),
         "training images, augmented": (split.train, lambda: _variants(dataset, split, network, recipe, seed)),
         "held-out images": (held_out, lambda: dataset.images[held_out]),
@@ -83,7 +91,7 @@ def fit_candidates(
         if len(np.unique(labels[positions])) < len(dataset.classes):
             continue  # too few images: a class would be unknown to the head
         head = fit_head(embed(embedder, load(), f"embedding {source}"), labels[positions], seed)
-        candidates.append(Candidate(source, head, score(judge.probabilities(head), judge.labels)))
+        candidates.append(Candidate(source, head, judge.scores(head)))
     return sorted(candidates, key=lambda candidate: candidate.scores.log_loss), judge
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from models.manifest import Variant
 from training import charts, page
 from training.metrics import Reliability, Scores
 
@@ -99,11 +100,13 @@ class Report:
         confusion: int64 `[K, K]` of the served row on the test images; rows are true, columns predicted classes.
         reliability: of the served row.
         coverage: of the served row.
-        history: of the network's training, one entry an epoch.
+        history: of the network's training, one entry an epoch; None where it was not trained.
         steps: seconds that each step of the training took, by name.
         sizes: bytes of each file of the bundle, by name.
         mistakes: the most confident wrong answers.
         head_choices: the candidates for the head.
+        judged: how many validation images they were judged on.
+        variants: what each precision of the embedder measured, float32 first.
         skipped: files left out of the data, each with the reason.
     """
 
@@ -118,11 +121,13 @@ class Report:
     confusion: NDArray[np.int64]
     reliability: Reliability
     coverage: Coverage
-    history: History
+    history: History | None
     steps: Mapping[str, float]
     sizes: Mapping[str, int]
     mistakes: Sequence[Mistake] = ()
     head_choices: Sequence[HeadChoice] = ()
+    judged: int = 0
+    variants: Sequence[Variant] = ()
     skipped: tuple[str, ...] = ()
 
 
@@ -146,7 +151,7 @@ def render(report: Report) -> bytes:
         "matrix": len(report.classes) <= MATRIX_CLASSES,
         "bins": list(_bins(report.reliability)),
         "mean_confidence": _mean_confidence(report.reliability),
-        "epochs": _epochs(report.history),
+        "epochs": _epochs(report.history) if report.history else [],
         "charts": _charts(report),
         "settings": list(page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,
@@ -255,9 +260,8 @@ def _epochs(history: History) -> list[tuple[int, float, float, float]]:
 
 def _charts(report: Report) -> dict[str, Markup]:
     history, reliability = report.history, report.reliability
-    drawn = {
-        "loss": charts.loss_curve(history.loss),
-        "accuracy": charts.accuracy_curve(history.validation_accuracy, report.counts.validation),
-        "reliability": charts.reliability_chart(reliability.confidence, reliability.accuracy, reliability.count),
-    }
+    drawn = {"reliability": charts.reliability_chart(reliability.confidence, reliability.accuracy, reliability.count)}
+    if history:
+        drawn["loss"] = charts.loss_curve(history.loss)
+        drawn["accuracy"] = charts.accuracy_curve(history.validation_accuracy, report.counts.validation)
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704 (drawn here, from numbers)

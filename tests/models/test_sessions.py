@@ -101,10 +101,6 @@ def test_threads_are_as_asked_for() -> None:
     assert cpu_options().get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
-def test_8_bit_sums_are_exact_on_every_processor() -> None:
-    assert cpu_options().get_session_config_entry("session.x64quantprecision") == "1"
-
-
 @pytest.mark.parametrize(
     "update",
     [

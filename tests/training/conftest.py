@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from signal import SIGINT, SIGTERM, default_int_handler, getsignal, signal
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,7 +55,7 @@ def network() -> EmbeddingNetwork:
 
 @pytest.fixture(scope="session")
 def embedder_graph(network: EmbeddingNetwork, dataset: Dataset) -> bytes:
-    return export_embedder(network, dataset.images)
+    return export_embedder(network, network.classifier, np.asarray(dataset.images))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from training.bundle import choose_golden, encode_png, golden_files, golden_spec
 from training.dataset import Dataset
 from training.export import export_head
 from training.heads import fit_head
+from training.variants import to_fp16
 
 
 def test_golden_images_are_sixteen_and_of_every_class() -> None:
@@ -52,23 +53,27 @@ def test_a_png_gives_the_very_pixels_back(channels: Literal[1, 3]) -> None:
     np.testing.assert_array_equal(decode(encode_png(image), spec), image)
 
 
-def test_golden_files_hold_what_the_graphs_compute(dataset: Dataset, embedder: Embedder) -> None:
+def test_golden_files_hold_what_the_graphs_compute(dataset: Dataset, embedder: Embedder, embedder_graph: bytes) -> None:
     spec = HeadSpec(name="colour", kind="hist_gradient_boosting", classes=CLASSES)
     embedding = embedder(dataset.images)
     head = Head(cpu_session(export_head(fit_head(embedding, dataset.labels, 0), spec, embedding)), spec)
-    files = golden_files(dataset.images[:3], embedder, [head])
-    pictures = [f"golden/{index:02d}.png" for index in range(3)]
-    assert sorted(files) == [*pictures, "golden/embedding.npy", "golden/probabilities-colour.npy"]
-    recorded = {
-        name: np.load(io.BytesIO(files[f"golden/{name}.npy"])) for name in ("embedding", "probabilities-colour")
-    }
+    halved = to_fp16(embedder_graph)
+    files = golden_files(dataset.images[:3], {"fp32": embedder_graph, "fp16": halved}, [head])
+    names = ("embedding.fp16", "embedding", "probabilities-colour")
+    assert sorted(files) == [
+        *(f"golden/{index:02d}.png" for index in range(3)),
+        *(f"golden/{name}.npy" for name in names),
+    ]
+    recorded = {name: np.load(io.BytesIO(files[f"golden/{name}.npy"])) for name in names}
     np.testing.assert_array_equal(recorded["embedding"], embedding[:3])
+    np.testing.assert_array_equal(recorded["embedding.fp16"], Embedder(cpu_session(halved))(dataset.images[:3]))
     np.testing.assert_array_equal(recorded["probabilities-colour"], head(embedding[:3]))
 
 
 def test_the_manifest_names_count_and_tolerances() -> None:
-    spec = golden_spec(7)
+    spec = golden_spec(7, ["fp32", "int8"])
     assert spec.count == 7
+    assert set(spec.embedding_tolerance) == {"fp32", "int8"}
     assert 0 < spec.embedding_tolerance["fp32"] <= 1e-3
     assert 0 < spec.probability_tolerance <= 1e-3
 

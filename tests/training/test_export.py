@@ -100,7 +100,7 @@ def test_a_network_that_computes_something_else_than_its_graph_is_refused(
     network = Drifting(TINY, channels=3, image_size=8, classes=3).eval()
     network.drift = drift
     with pytest.raises(ExportError, match=rf"^embedder\.onnx does not compute .*: largest difference {difference} \("):
-        export_embedder(network, dataset.images)
+        export_embedder(network, network.classifier, dataset.images)
 
 
 def test_the_head_s_graph_answers_as_the_head_does(

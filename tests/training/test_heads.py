@@ -32,7 +32,7 @@ def candidates(
 
 
 def test_every_source_is_tried_and_the_least_log_loss_comes_first(candidates: tuple[list[Candidate], Judge]) -> None:
-    assert {candidate.source for candidate in candidates[0]} == {TRAINING, AUGMENTED, HELD_OUT}
+    assert {candidate.name for candidate in candidates[0]} == {TRAINING, AUGMENTED, HELD_OUT}
     losses = [candidate.scores.log_loss for candidate in candidates[0]]
     assert losses == sorted(losses)
 
@@ -57,21 +57,21 @@ def test_the_same_seed_gives_the_same_heads(
     embedder: Embedder,
 ) -> None:
     again, _ = fitted(dataset, parts, network, embedder)
-    assert [(c.source, c.scores) for c in again] == [(c.source, c.scores) for c in candidates[0]]
+    assert [(c.name, c.scores) for c in again] == [(c.name, c.scores) for c in candidates[0]]
 
 
 def test_a_source_that_lacks_a_class_is_left_out(
     dataset: Dataset, parts: Split, network: EmbeddingNetwork, embedder: Embedder
 ) -> None:
     few = replace(parts, validation=parts.validation[dataset.labels[parts.validation] > 0])
-    sources = {candidate.source for candidate in fitted(dataset, few, network, embedder)[0]}
+    sources = {candidate.name for candidate in fitted(dataset, few, network, embedder)[0]}
     assert sources == {TRAINING, AUGMENTED}
 
 
 def test_without_validation_images_nothing_is_judged(network: EmbeddingNetwork, embedder: Embedder) -> None:
     dataset = squares(6)
     found, judge = fitted(dataset, split(dataset, 0), network, embedder)
-    assert [candidate.source for candidate in found] == [TRAINING, AUGMENTED]
+    assert [candidate.name for candidate in found] == [TRAINING, AUGMENTED]
     assert np.isnan(found[0].scores.log_loss)
     assert judge.probabilities(found[0].head).shape == (0, 3)
 

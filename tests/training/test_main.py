@@ -21,6 +21,7 @@ import training.__main__ as command
 from models.bundle import Bundle
 from models.golden import verify
 from models.store import Store
+from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import TINY, signal_when_there, write_image, write_squares
 from training.fit import CHECKPOINT
 from training.recipe import PRESETS
@@ -99,7 +100,11 @@ def assert_refused_in_one_line(status: int, output: pytest.CaptureFixture[str], 
     assert not Path("store/squares").exists()
 
 
-@pytest.mark.parametrize("words", [["--help"], ["fashion-mnist", "--help"], ["folder", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], *([command, "--help"] for command in ("fashion-mnist", "folder", "pretrained", "variants"))],
+    ids=" ".join,
+)
 def test_help_is_given(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(words)
@@ -171,6 +176,39 @@ def test_a_store_that_cannot_be_written_is_refused(images: Path, capsys: pytest.
     assert not WORK.exists()
 
 
+@pytest.mark.parametrize("command_", ["pretrained", "variants"])
+def test_a_folder_that_is_not_there_is_refused_by_each_command(
+    images: Path, tmp_path: Path, command_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = {
+        "pretrained": ["pretrained", "nowhere", "--name", "squares", "--out", "store"],
+        "variants": ["variants", str(tiny_bundle(tmp_path)), "nowhere", "--out", "store"],
+    }
+    assert_refused_in_one_line(command.main(words[command_]), capsys, "nowhere is not a directory")
+
+
+def test_variants_of_what_is_no_bundle_are_refused(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = command.main(["variants", str(images), str(images), "--out", "store"])
+    assert_refused_in_one_line(status, capsys, "neither a bundle .* nor a store entry")
+
+
+def test_a_precision_that_there_is_not_is_refused(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["variants", "squares", str(images), "--precisions", "int4"])
+    assert "invalid choice: 'int4'" in capsys.readouterr().err
+
+
+def test_interrupted_while_there_is_nothing_to_resume_it_does_not_promise_to(
+    images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "load_network", interrupted)
+    assert command.main(["pretrained", str(images), "--name", "squares"]) == 130
+    assert capsys.readouterr().err.endswith("interrupted; nothing was written: start again\n")
+
+
 def test_interrupted_before_the_first_epoch_it_does_not_promise_to_resume(
     images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +238,13 @@ def test_interrupted_and_resumed_it_ends_with_a_bundle(images: Path, capsys: pyt
     assert "wrote store/squares/1; serve it with TANDEM_BUNDLE=store/squares/1\n" in told_and_result.out
     assert not WORK.exists()
     verify(Bundle.open(Path("store/squares/1")))
+
+    assert command.main(["variants", "store/squares", str(images), "--precisions", "fp16"]) == 0
+    assert "wrote store/squares/2; serve it with TANDEM_BUNDLE=store/squares/2\n" in capsys.readouterr().out
+    upgraded = Bundle.open(Path("store/squares/2"))
+    verify(upgraded)
+    assert upgraded.manifest.precisions == ("fp32", "fp16")
+    assert Store(Path("store")).champion("squares") == 1
 
 
 def test_killed_and_interrupted_processes_leave_checkpoints_that_resume(images: Path) -> None:

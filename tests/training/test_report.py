@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
+from models.manifest import Variant
 from training.metrics import Reliability, Scores
 from training.report import Counts, Coverage, HeadChoice, Mistake, Report, render
 
@@ -35,6 +36,10 @@ def history(epochs: int) -> History:
 def mistake(height: int = 28, width: int = 28, channels: int = 1) -> Mistake:
     noise = np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
     return Mistake(noise, label="Shirt", predicted="T-shirt/top", confidence=0.987)
+
+
+def measured(accuracy: float, log_loss: float, ms: float, size_bytes: float) -> dict[str, float]:
+    return {"test_accuracy": accuracy, "test_log_loss": log_loss, "ms_per_image": ms, "size_bytes": size_bytes}
 
 
 def fashion() -> Report:
@@ -66,6 +71,14 @@ def fashion() -> Report:
         sizes={"embedder.onnx": 1_243_221, "head-category.onnx": 87_654},
         mistakes=[mistake()] * 24,
         head_choices=[HeadChoice("depth 3", 0.1642, 0.9488, True), HeadChoice("depth 6", 0.1701, 0.9482, False)],
+        judged=3_000,
+        variants=[
+            Variant(precision="fp32", kept=True, metrics=measured(0.9479, 0.1689, 4.613, 13_421_075)),
+            Variant(
+                precision="int8", kept=False, reason="<too slow>", metrics=measured(0.9474, 0.1702, 5.927, 3_738_974)
+            ),
+            Variant(precision="fp16", kept=False, reason="no rule for Sigmoid"),
+        ],
         skipped=tuple(f"tops/{index}.jpg: truncated" for index in range(73)),
     )
 
@@ -212,6 +225,8 @@ def test_a_quote_in_a_class_name_does_not_end_an_attribute(hostile_page: str) ->
         *("0.1129", "94.97 %", "28.8"),
         *("0.987", "0.1642", "94.88 %", "0.1701", "94.82 %"),
         *("58 min 00 s", "41.7 s", "1,243,221", "87,654", "1,330,875"),
+        *("13.42 MB", "4.613 ms", "3.74 MB", "5.927 ms", "94.74 %", "0.1702"),
+        *("Judged on 3,000 of the 5,999 validation images; the others are the held-out ones",),
         *("head.learning_rate", "0.0625", "32, 64", "Files left out (73)", "tops/49.jpg", "and 23 more"),
     ],
 )
@@ -243,6 +258,7 @@ def test_a_small_data_set_has_no_empty_sections() -> None:
     assert "mistakes</h2>" not in text
     assert "left out" not in text
     assert "Choice of the head" not in text
+    assert "Precisions" not in text
     assert "none of the test images" in text
     assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL).lower()
 
@@ -260,6 +276,25 @@ def test_small_mistakes_are_kept_pixel_by_pixel_and_large_ones_reduced(picture: 
     text = page(replace(smallest(), mistakes=[picture]))
     assert f'src="data:image/{kind};base64,' in text
     assert ('class="pixelated"' in text) == (kind == "png")
+
+
+def test_a_precision_that_was_not_kept_says_why(fashion_page: str) -> None:
+    section = fashion_page[fashion_page.index('id="precisions"') : fashion_page.index('id="made"')]
+    assert "no: &lt;too slow&gt;" in section
+    assert "no: no rule for Sigmoid" in section
+    assert section.count(">yes<") == 1
+
+
+def test_a_network_that_was_not_trained_has_no_curves() -> None:
+    text = page(replace(fashion(), history=None))
+    Tags(text)
+    assert "Training of the network" not in text
+    assert text.count("<svg") == 1
+
+
+def test_candidates_judged_on_all_validation_images_leave_none_out() -> None:
+    text = page(replace(fashion(), judged=5_999))
+    assert "Judged on 5,999 of the 5,999 validation images.<" in text
 
 
 def test_many_classes_are_listed_one_a_line_instead_of_as_a_matrix() -> None:

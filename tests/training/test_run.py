@@ -10,6 +10,7 @@ import pytest
 
 from models.bundle import Bundle
 from models.golden import verify
+from models.manifest import EMBEDDER_FILES
 from models.sessions import Embedder, Head, cpu_session
 from models.store import Store
 from tests.training.squares import CLASSES, TINY, signal_when_there, squares
@@ -74,6 +75,16 @@ def test_the_head_has_its_classes_its_policy_and_its_figures(bundle: Bundle) -> 
         "test_accuracy_cnn_softmax",
         "test_accuracy_logistic_regression",
     }
+
+
+def test_every_precision_is_told_of_and_those_kept_are_there(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    assert [variant.precision for variant in manifest.variants] == ["fp32", "int8", "fp16"]
+    for variant in manifest.variants:
+        assert variant.kept == (variant.precision in manifest.precisions) == (not variant.reason)
+        assert variant.kept == (EMBEDDER_FILES[variant.precision] in bundle.files)
+        assert variant.kept == (variant.precision in manifest.golden.embedding_tolerance)
+        assert set(variant.metrics) == {"test_accuracy", "test_log_loss", "test_ece", "ms_per_image", "size_bytes"}
 
 
 def test_the_report_lies_in_the_bundle(bundle: Bundle) -> None:

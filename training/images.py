@@ -1,0 +1,63 @@
+"""positions ──▶ pixels: images of a data set, in memory, or decoded anew whenever they are asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import InputSpec
+from models.pixels import Pixels, decode
+
+Indices = NDArray[np.int64]
+
+
+class Images(Protocol):
+    """What an array of images can do, too: uint8 `[N, H, W, C]`, of which some are taken by their positions."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, H, W and C."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Indices, /) -> Pixels:
+        """Pixels of the images at some positions, in memory."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Images too many for memory: only their positions are kept, and `read` gives the encoded image at one.
+
+    Raises, when they are taken, what `read` raises, and ClientError for what cannot be decoded.
+    """
+
+    read: Callable[[int], bytes]
+    positions: Indices
+    spec: InputSpec
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, H, W and C."""
+        return len(self.positions), self.spec.height, self.spec.width, self.spec.channels
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, positions: Indices, /) -> Pixels:
+        wanted = self.positions[positions]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            pixels = list(threads.map(lambda position: decode(self.read(int(position)), self.spec), wanted))
+        return np.stack(pixels) if pixels else np.empty((0, *self.shape[1:]), np.uint8)
+
+
+def select(images: Images, positions: Indices) -> Images:
+    """The images at some positions, without decoding any."""
+    if isinstance(images, Encoded):
+        return Encoded(images.read, images.positions[positions], images.spec)
+    return images[positions]
