@@ -18,8 +18,9 @@ from loadtests.server import bentoml_command, running
 from models.bundle import Bundle
 from models.golden import verify
 from models.pixels import decode
-from models.sessions import Embedder, Head, cpu_session
+from models.sessions import Head, cpu_session
 from models.store import DEFAULT_ROOT, Store
+from service.device import place
 from training import fashion_mnist
 from training.bundle import encode_png
 
@@ -95,7 +96,7 @@ def test_served_accuracy_on_the_whole_test_set(
 
 def test_served_probabilities_are_those_of_the_files(client: httpx.Client, bundle: Bundle) -> None:
     manifest = bundle.manifest
-    embedder = Embedder.checked(cpu_session(bundle.embedder("fp32")), manifest)
+    embedder = place(bundle, "cpu").embedder
     head = Head.checked(
         cpu_session(bundle.head(manifest.default_head)), manifest.default_head, manifest.embedding_width
     )

@@ -10,11 +10,11 @@ import pytest
 
 from models.bundle import MANIFEST, Bundle
 from models.errors import BundleError
-from models.store import DEFAULT_ROOT
+from models.store import DEFAULT_ROOT, Store
 from tests.chaos.reliability import Reliability
 
 FLIPS = 64
-COMMITTED = DEFAULT_ROOT / "fashion-mnist" / "1"
+COMMITTED = Store(DEFAULT_ROOT).path("fashion-mnist")
 
 
 def flip(file: Path, bit: int) -> None:

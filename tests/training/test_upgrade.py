@@ -108,7 +108,7 @@ def test_where_nothing_is_worth_keeping_nothing_is_written(network: EmbeddingNet
 def test_the_default_bundle_gains_int8_within_its_accuracy(tmp_path: Path) -> None:
     if not fashion_mnist.DEBIAN_FOLDER.is_dir():
         pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
-    bundle = Bundle.open(DEFAULT_ROOT / "fashion-mnist" / "1")
+    bundle = Bundle.open(Store(DEFAULT_ROOT).path("fashion-mnist"))
     upgraded = Bundle.open(upgrade(bundle, fashion_mnist.load(), OTHERS, tmp_path))
     verify(upgraded)
     print([variant.model_dump() for variant in upgraded.manifest.variants])
