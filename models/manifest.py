@@ -142,8 +142,8 @@ class Variant(Strict):
     reason: str = ""
     """Why it was not kept; empty where it was."""
     metrics: dict[str, float] = {}
-    """Of the default head on this precision's embeddings of the test images, and `ms_per_image`: of one image alone,
-    on one thread of the CPU that made it."""
+    """Of the default head on this precision's embeddings of the test images; `ms_per_image`, of one image alone on one
+    thread of the CPU that made it; `size_bytes` of the graph. Empty where it could not be made."""
 
 
 class GoldenSpec(Strict):

@@ -79,31 +79,38 @@ def _scaling(graph: Graph, tensor: str) -> tuple[Floats, Floats]:
 
 def _widen_start(graph: Graph) -> Graph:
     """Lets the first convolution compute as many columns at once as `_GATHERED` pixels of a row hold."""
-    _, _, first, cut, *rest = graph.nodes
+    levels, _, first, cut, *rest = graph.nodes
+    settings = attributes_of(first)
+    stride = settings.get("strides", [1, 1])[1]
+    width, columns = graph.shapes()["image"][2], graph.shapes()[first.output[0]][3]
+    plain = settings.get("group", 1) == 1 and settings.get("dilations", [1, 1]) == [1, 1]
+    known = plain and cut.op_type in CUTS and graph.users(first.output[0]) == [cut]
+    if not known or _GATHERED // stride < 2 or width % _GATHERED or columns % (_GATHERED // stride):
+        return graph
+    start, constants = _wide_start(graph, first, cut, stride)
+    return replace(graph, nodes=[levels, *start, *rest], constants={**graph.constants, **constants})
+
+
+def _wide_start(graph: Graph, first: Node, cut: Node, stride: int) -> tuple[list[Node], dict[str, Array]]:
+    """Nodes and constants that take the place of the first convolution and its ReLU."""
     _, height, width, channels = graph.shapes()["image"]
     _, outputs, rows, columns = graph.shapes()[first.output[0]]
-    settings = attributes_of(first)
-    stride = settings.get("strides", [1, 1])
+    settings, at_once = attributes_of(first), _GATHERED // stride
     top, left, bottom, _ = settings.get("pads", [0, 0, 0, 0])
-    at_once = _GATHERED // stride[1]
-    known = cut.op_type in CUTS and graph.users(first.output[0]) == [cut] and settings.get("group", 1) == 1
-    if not known or width % _GATHERED or at_once < 2 or columns % at_once:
-        return graph
-    weights, reach = _widen(graph.constants[first.input[1]], stride[1], left)
-    before, right = -reach.start, columns // at_once - width // _GATHERED + len(reach) - 1 + reach.start
+    weights, reach = _widen(graph.constants[first.input[1]], stride, left)
+    right = columns // at_once - width // _GATHERED + reach.stop - 1
     wide = {
-        "strides": [stride[0], 1],
-        "pads": [top, before, bottom, right],
+        "strides": [settings.get("strides", [1, 1])[0], 1],
+        "pads": [top, -reach.start, bottom, right],
         "kernel_shape": list(weights.shape[2:]),
     }
     constants = {
-        **graph.constants,
         "start.weight": weights,
         "start.bias": np.tile(graph.constants[first.input[2]], at_once),
         "start.gathered": np.array([0, height, width // _GATHERED, _GATHERED * channels]),
         "start.columns": np.array([0, rows, columns, outputs]),
     }
-    start = [
+    nodes = [
         make_node("Reshape", ["levels", "start.gathered"], "gathered"),
         make_node("Transpose", ["gathered"], "planes", {"perm": [0, 3, 1, 2]}),
         make_node("Conv", ["planes", "start.weight", "start.bias"], "wide", wide),
@@ -112,7 +119,7 @@ def _widen_start(graph: Graph) -> Graph:
         make_node("Reshape", ["wide.last", "start.columns"], "columns"),
         make_node("Transpose", ["columns"], cut.output[0], {"perm": [0, 3, 1, 2]}),
     ]
-    return replace(graph, nodes=[graph.nodes[0], *start, *rest], constants=constants)
+    return nodes, constants
 
 
 def _widen(weights: Array, stride: int, left: int) -> tuple[Array, range]:

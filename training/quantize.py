@@ -65,6 +65,8 @@ class _Activation:
 
 
 class _Quantizer:
+    """What is known of the tensors at one point of the graph, and the new graph up to there."""
+
     def __init__(self, graph: Graph, images: NDArray[np.uint8]) -> None:
         self.graph = graph
         self.images = images
@@ -84,9 +86,9 @@ class _Quantizer:
         elif node.op_type in _MOVES:
             self.activations[node.output[0]] = self._both(node)
             self.writer.move(node, self.graph.constants)
-        elif node.op_type == "Conv":
+        elif node.op_type == "Conv" and node.input[0] in self.writer.rounded:
             self._convolve(node)
-        elif node.op_type == "Add":
+        elif node.op_type == "Add" and self.writer.rounded.keys() >= set(node.input):
             self.writer.compute(node, [])
             self._settle(node, self._both(node))
         elif node.op_type in CUTS and node.input[0] not in self.writer.rounded:
@@ -178,7 +180,8 @@ def _under_kernel(x: torch.Tensor, node: Node, weights: Array) -> torch.Tensor:
     settings = attributes_of(node)
     top, left, bottom, right = settings.get("pads", [0, 0, 0, 0])
     padded = functional.pad(x, (left, right, top, bottom))
-    patches = functional.unfold(padded, tuple(weights.shape[2:]), stride=settings.get("strides", 1))
+    stride, dilation = settings.get("strides", 1), settings.get("dilations", 1)
+    patches = functional.unfold(padded, tuple(weights.shape[2:]), stride=stride, dilation=dilation)
     count, _, positions = patches.shape
     by_group = patches.view(count, settings.get("group", 1), -1, positions)
     return by_group.permute(1, 2, 0, 3).flatten(2)
