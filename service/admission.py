@@ -24,23 +24,6 @@ _FACTORS = (0.05, 50.0)  # bounds, so that one strange interval cannot shut the 
 _SHARE_OF_DEADLINE = 0.7
 
 
-class Admitted:
-    """Images that are being answered; a context, since leaving one costs less than leaving a generator."""
-
-    __slots__ = ("_admission", "_cost_s", "_images")
-
-    def __init__(self, admission: Admission, images: int, cost_s: float) -> None:
-        self._admission = admission
-        self._images = images
-        self._cost_s = cost_s
-
-    def __enter__(self) -> None:
-        self._admission.enter(self._images, self._cost_s)
-
-    def __exit__(self, *_: object) -> None:
-        self._admission.leave(self._images, self._cost_s)
-
-
 class Admission:
     """What one process holds now.
 
@@ -80,8 +63,8 @@ class Admission:
         """
         self._check(1, 0.0, deadline)
 
-    def admitted(self, images: int, cost_s: float, deadline: float) -> Admitted:
-        """Admits images until they are answered, which is until the result is left as a context.
+    def admit(self, images: int, cost_s: float, deadline: float) -> None:
+        """Admits images; `leave` is to be called when they are answered, or given up.
 
         Args:
             images: how many.
@@ -92,17 +75,13 @@ class Admission:
             Overloaded: no room for all of them, or no time.
         """
         self._check(images, cost_s, deadline)
-        return Admitted(self, images, cost_s)
-
-    def enter(self, images: int, cost_s: float) -> None:
-        """Counts images that were admitted."""
         if self.images == 0:
             self._busy_since = self._clock()
         self.images += images
         self._backlog_s += cost_s
 
     def leave(self, images: int, cost_s: float) -> None:
-        """Counts images that were answered, or given up."""
+        """Gives back the room of images that were admitted at such a cost."""
         self.images -= images
         self._backlog_s = self._backlog_s - cost_s if self.images else 0.0  # no rounding errors are kept
         self._measure()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,7 +38,7 @@ class WorkFailed(TandemError):
     """One item's computation raised; its neighbours in the batch were computed without it."""
 
 
-class _Caller(Generic[Result]):
+class _Caller(ABC, Generic[Result]):
     """Who waits for results."""
 
     __slots__ = ("deadline", "queued_at")
@@ -46,13 +47,13 @@ class _Caller(Generic[Result]):
         self.deadline = deadline
         self.queued_at = time.monotonic()
 
+    @abstractmethod
     def is_waiting(self, now: float) -> bool:
         """Whether a result computed from now on would be of use."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deliver(self, index: int, result: Result | TandemError) -> None:
         """Takes the result of one of the caller's items."""
-        raise NotImplementedError
 
     def expired(self) -> DeadlineExceeded:
         waited_ms = (time.monotonic() - self.queued_at) * 1000

@@ -6,7 +6,6 @@ answers what is no HTTP with plain text, and hangs up on a caller who is still s
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import struct
@@ -16,16 +15,14 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from models.errors import BadRequest, ClientError, DeadlineExceeded, HeadersTooLarge
-from service.cycle import Cycle
+from models.errors import ClientError, DeadlineExceeded
+from service.cycle import Cycle, cycle_of
 from service.exchange import WHOLE
+from service.heads import MAX_HEAD_BYTES, MAX_HEADERS, check_head, fault_of, too_large
 from service.problems import encoded_problem
 from service.records import record_refusal
-from service.shortcut import LINE, PATH
+from service.shortcut import PATH, rest_bytes
 from service.worker import Worker
-
-MAX_HEAD_BYTES = 32 * 1024
-MAX_HEADERS = 100
 
 # A caller who is still sending when he is answered is listened to for so long and so much, so that he sees the answer.
 LINGER_S = 2.0
@@ -76,10 +73,10 @@ class Connection(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._refuse(_fault(error))
+            self._refuse(fault_of(error))
         else:
             if self._bare_bytes > MAX_HEAD_BYTES:
-                self._refuse(_too_large(f"{self._bare_bytes} bytes and no end"))
+                self._refuse(too_large(f"{self._bare_bytes} bytes and no end"))
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -100,13 +97,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begins a request, unless its head is over the limits, or is to be read again."""
-        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
-        if size > MAX_HEAD_BYTES:
-            raise _too_large(f"{size} bytes")
-        if self.parser.get_method() == b"CONNECT":
-            raise BadRequest("CONNECT is a request to a proxy, and this is none")
-        if not self.url.startswith(b"/") and not httptools.parse_url(self.url).path:
-            raise BadRequest(f"the request's target has no path: {self.url[:100]!r}")
+        check_head(self.parser.get_method(), self.url, self.headers)
         if self.parser.should_upgrade():
             return
         shortcut = self._worker.shortcut
@@ -125,32 +116,18 @@ class Connection(HttpToolsProtocol):
 
     def _find_rest(self, data: bytes) -> int:
         """Bytes behind the head of a request that may be for the shortcut; 0 where it is not."""
-        if self._bare_bytes != len(data) or not self.is_idle or not data.startswith(LINE) or self.flow.write_paused:
-            return 0
-        end = data.find(b"\r\n\r\n")
-        return len(data) - end - 4 if end > 0 else 0
+        begins = self._in_head and self._bare_bytes == len(data) and self.is_idle
+        return rest_bytes(data) if begins and not self.flow.write_paused else 0
 
     def _begin_short(self) -> None:
         """Makes what uvicorn makes of a request, without a task that waits for its body."""
         self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
-        self.cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
+        self.cycle = cycle_of(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; a trailer is none, as the request has begun without it."""
         if len(self.headers) >= MAX_HEADERS:
-            raise _too_large(f"more than {MAX_HEADERS} headers")
+            raise too_large(f"more than {MAX_HEADERS} headers")
         if self._in_head:
             super().on_header(name, value)
 
@@ -317,17 +294,3 @@ class Connection(HttpToolsProtocol):
         with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as file:
             file.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
-
-
-def _too_large(found: str) -> HeadersTooLarge:
-    return HeadersTooLarge(
-        f"the request's head has {found}; the limits are {MAX_HEADERS} headers, {MAX_HEAD_BYTES} bytes"
-    )
-
-
-def _fault(error: httptools.HttpParserError) -> ClientError:
-    """What a parser's error is to the caller: our own if it was raised within one of the parser's callbacks."""
-    within = error.__context__
-    if isinstance(within, ClientError):
-        return within
-    return BadRequest(f"not an HTTP/1.1 request: {within or error}"[:200])

@@ -6,11 +6,10 @@ in their stead, and puts on every response what each must carry.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from models.errors import BadRequest, TandemError, TooLarge
-from service.problems import CODES, MEDIA_TYPE, code_of, problem, problem_of
+from service.problems import CODES, MEDIA_TYPE, code_of, framework_problem, problem_of
 from service.worker import Worker
 
 if TYPE_CHECKING:
@@ -281,18 +280,8 @@ class Exchange:
             error, self._too_large = self._too_large, None
             self.code = error.code
             return problem_of(error)
-        # the frameworks redirect a path with a slash too many, to whatever host the caller named
-        status = start["status"] if start["status"] >= 400 else 404
-        path = self.scope["path"][:200]
-        known: dict[int, Callable[[], str]] = {
-            404: lambda: f"no route {path!r}; see /docs.json",
-            405: lambda: f"{self.scope['method'][:20]} is not allowed on {path!r}",
-        }
-        detail = known[status]() if status in known else _framework_detail(self._body)
-        allow = _header(start, b"allow")
-        headers = {"Allow": allow.decode("latin-1")} if allow else None
-        self.code = CODES.get(status, "bad_request" if status < 500 else "internal")
-        return problem(self.code, detail, headers, status=status)
+        self.code, response = framework_problem(start["status"], self._body, self.scope, _header(start, b"allow"))
+        return response
 
 
 CURRENT: ContextVar[Exchange] = ContextVar("exchange")
@@ -301,21 +290,3 @@ CURRENT: ContextVar[Exchange] = ContextVar("exchange")
 
 def _header(start: Message, name: bytes) -> bytes:
     return next((value for key, value in start.get("headers", ()) if key.lower() == name), b"")
-
-
-def _framework_detail(body: bytes) -> str:
-    """The sentence in a framework's own error body: BentoML's JSON, or plain text."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return body.decode(errors="replace").strip()[:500] or "the request could not be answered"
-    if isinstance(document, list) and document:
-        document = document[0]
-    if not isinstance(document, dict):
-        return str(document)[:500]
-    details = document.get("detail")
-    if isinstance(details, list) and details:
-        where = ".".join(str(part) for part in details[0].get("loc", ()))
-        message = details[0].get("msg", "")
-        return f"{where}: {message}"[:500] if where else message[:500]
-    return str(document.get("error", document))[:500]

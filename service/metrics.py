@@ -6,9 +6,8 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client.registry import Collector
@@ -16,8 +15,22 @@ from prometheus_client.utils import floatToGoString
 
 from models.errors import TandemError
 from service import rendezvous
+from service.families import (
+    CHANGES,
+    FAMILIES,
+    IMAGES,
+    LOOKUPS,
+    OTHER,
+    REASONS,
+    REQUEST_S,
+    ROUTES,
+    SAMPLED,
+    STAGE_S,
+    STAGES,
+    Family,
+)
 from service.problems import STATUS, code_of
-from service.tallies import Counter, Histogram, Rule, Tally, Totals, read_totals
+from service.tallies import Counter, Histogram, Tally, Totals, read_totals
 
 if TYPE_CHECKING:
     from service.pipeline import Answer
@@ -26,64 +39,6 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SAMPLE_INTERVAL_S = 0.25
-ROUTES = frozenset(
-    {"/v1/predict", "/v1/embed", "/v1/models", "/predict", "/livez", "/readyz", "/healthz", "/metrics", "/docs.json"}
-)
-OTHER = "other"
-STAGES = ("decode", "queue", "embed", "decide")
-REASONS = ("full", "idle", "next")
-CHANGES = ("ok", "refused")
-LOOKUPS = ("hit", "miss")
-
-_REQUEST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 30, 60, 120, 600)
-_STAGE_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric: its name without `_total`, what it is, and how processes add up."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: tuple[str, ...] = ()
-    rule: Rule = "total"
-    bounds: tuple[float, ...] = ()
-
-
-_FAMILIES = (
-    Family("tandem_requests", "counter", "Requests by route and status.", ("route", "status")),
-    Family("tandem_request_seconds", "histogram", "Time to answer.", ("route",), bounds=_REQUEST_S),
-    Family("tandem_refusals", "counter", "Requests answered with a problem, by its code.", ("code",)),
-    Family("tandem_images", "counter", "Images by result: ok or an error code.", ("result",)),
-    Family("tandem_stage_seconds", "histogram", "Time in each stage.", ("stage",), bounds=_STAGE_S),
-    Family("tandem_batch_images", "histogram", "Images in one run of the embedder.", bounds=_IMAGES),
-    Family("tandem_batches", "counter", "Runs of the embedder by why they began.", ("reason",)),
-    Family("tandem_cache_lookups", "counter", "Images looked up in the cache, by result.", ("result",)),
-    Family("tandem_cache_bytes", "gauge", "Bytes of embeddings in the cache.", rule="livesum"),
-    Family("tandem_cache_images", "gauge", "Embeddings in the cache.", rule="livesum"),
-    Family("tandem_queue_images", "gauge", "Images admitted and not answered yet.", rule="livesum"),
-    Family("tandem_requests_in_flight", "gauge", "Requests that are being answered.", rule="livesum"),
-    Family("tandem_queue_wait_estimate_seconds", "gauge", "Estimated wait of a new image.", rule="livemax"),
-    Family("tandem_buffered_bytes", "gauge", "Bytes of request bodies held.", rule="livesum"),
-    Family("tandem_connections", "gauge", "Open connections.", rule="livesum"),
-    Family(
-        "tandem_model_info",
-        "gauge",
-        "Workers that serve the model.",
-        ("model", "device", "precision"),
-        rule="livesum",
-    ),
-    Family("tandem_model_changes", "counter", "Live changes of the model by result.", ("result",)),
-    Family("tandem_ready", "gauge", "Workers that are ready.", rule="livesum"),
-    Family("tandem_workers", "gauge", "Workers configured.", rule="livemax"),
-    Family("tandem_deadline_seconds", "gauge", "The server's deadline for a request.", rule="livemax"),
-    Family("tandem_log_lines_dropped", "counter", "Log lines dropped since nobody took them."),
-)
-FAMILIES = {family.name: family for family in _FAMILIES}
-SAMPLED = frozenset(f.name for f in _FAMILIES if not f.labels and f.kind != "histogram")
-"""What `sample` takes."""
 
 
 class Metrics:
@@ -186,9 +141,11 @@ class Metrics:
             embed.observe(embed_s)
             self._counter("tandem_batches", reason).inc()
 
-    def looked_up(self, result: str) -> None:
-        """Counts an image looked up in the cache, one of `LOOKUPS`."""
-        self._counter("tandem_cache_lookups", result).inc()
+    def looked_up(self, *, hits: int, misses: int) -> None:
+        """Counts images looked up in the cache."""
+        for result, count in zip(LOOKUPS, (hits, misses), strict=True):
+            if count:
+                self._counter("tandem_cache_lookups", result).inc(count)
 
     def model_changed(self, result: str) -> None:
         """Counts a live change of the model, `ok` or `refused`."""
@@ -241,7 +198,7 @@ class Metrics:
 
     @cached_property
     def _stages(self) -> dict[str, Histogram]:
-        return {stage: self._tally.histogram("tandem_stage_seconds", (stage,), _STAGE_S) for stage in STAGES}
+        return {stage: self._tally.histogram("tandem_stage_seconds", (stage,), STAGE_S) for stage in STAGES}
 
     @cached_property
     def _before(self) -> tuple[Histogram, Histogram]:
@@ -249,7 +206,7 @@ class Metrics:
 
     @cached_property
     def _batch(self) -> tuple[Histogram, Histogram, Histogram]:
-        images = self._tally.histogram("tandem_batch_images", (), _IMAGES)
+        images = self._tally.histogram("tandem_batch_images", (), IMAGES)
         return images, self._stages["embed"], self._stages["decide"]
 
     def _counter(self, name: str, label: str) -> Counter:
@@ -266,7 +223,7 @@ class Metrics:
 
     def _remember(self, route: str, status: int) -> tuple[Counter, Histogram]:
         if route not in self._latency:
-            self._latency[route] = self._tally.histogram("tandem_request_seconds", (route,), _REQUEST_S)
+            self._latency[route] = self._tally.histogram("tandem_request_seconds", (route,), REQUEST_S)
         found = (self._tally.counter("tandem_requests", (route, str(status))), self._latency[route])
         self._requests[route, status] = found
         return found
@@ -285,7 +242,7 @@ class _Families(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Each family, with its series in a fixed order."""
-        metrics = {family.name: Metric(family.name, family.help, family.kind) for family in _FAMILIES}
+        metrics = {family.name: Metric(family.name, family.help, family.kind) for family in FAMILIES.values()}
         for (name, values), numbers in sorted(self._totals.numbers.items()):
             family = FAMILIES[name]
             labels = dict(zip(family.labels, values, strict=True))

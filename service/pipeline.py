@@ -44,7 +44,7 @@ class Pipeline:
         self._admission = worker.admission
         self._served = Served(engine, self._metrics)
         self.cache = EmbeddingCache(self.settings.cache_mb * MIB) if self.settings.cache_mb else None
-        self._reader = Reader(self.settings.max_pixels, self._admission, self._metrics, self.cache)
+        self._reader = Reader(self.settings.max_pixels, self._admission, self.cache)
 
     @property
     def served(self) -> Served:
@@ -93,11 +93,15 @@ class Pipeline:
         """
         reading = self._reader.check(served, items, decide)
         rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
-        with self._admission.admitted(reading.images, PIXEL_S * reading.work_pixels + rest_s, deadline):
+        cost_s = PIXEL_S * reading.work_pixels + rest_s
+        self._admission.admit(reading.images, cost_s, deadline)
+        try:
             prepared = await self._reader.decode(served, reading, deadline)
             works = [work for work, _ in prepared if isinstance(work, Work)]
             outcomes = iter(await served.run(works, deadline))
             self._admission.did(rest_s)
+        finally:
+            self._admission.leave(reading.images, cost_s)
         answers: list[Answer | TandemError] = []
         for work, took_s in prepared:
             outcome = next(outcomes) if isinstance(work, Work) else work
@@ -130,30 +134,31 @@ class Pipeline:
             Overloaded: it was not admitted.
         """
         reading = self._reader.check(served, [item], decide=True)
-        rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
-        admitted = self._admission.admitted(reading.images, PIXEL_S * reading.work_pixels + rest_s, deadline)
-        if (prepared := self._reader.decode_in_place(served, reading)) is None:
+        if not reading.is_small:
             return False
-        ((work, took_s),) = prepared
-        if not isinstance(work, Work):
-            take(work)
-            return True
+        rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
+        cost_s = PIXEL_S * reading.work_pixels + rest_s
+        self._admission.admit(reading.images, cost_s, deadline)
+        ((work, took_s),) = self._reader.decode_in_place(served, reading)
 
-        def leave(outcome: Outcome | TandemError) -> None:
+        def finish(outcome: Outcome | TandemError) -> None:
             self._admission.did(rest_s)
-            admitted.__exit__()
+            self._admission.leave(reading.images, cost_s)
             answer = Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome
             self._keep(reading, [answer])
             take(answer)
 
-        admitted.__enter__()
-        served.run_one(work, deadline, leave, is_wanted)
+        if isinstance(work, Work):
+            served.run_one(work, deadline, finish, is_wanted)
+        else:
+            finish(work)
         return True
 
     def _keep(self, reading: Reading, answers: Sequence[Answer | TandemError]) -> None:
-        """Keeps embeddings of images that may come again, where that is asked for."""
+        """Keeps embeddings of images that may come again, where that is asked for, and counts those that were kept."""
         if self.cache is None:
             return
+        self._metrics.looked_up(hits=reading.images - reading.new, misses=reading.new)
         for one, answer in zip(reading.items, answers, strict=True):
             if isinstance(one, Admitted) and isinstance(answer, Answer):
                 self.cache.put(one.key, answer.outcome.embedding)

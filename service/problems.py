@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 import pydantic_core
 from starlette.responses import Response
+from starlette.types import Scope
 
 from models.errors import ClientError, Overloaded, TandemError, Unauthorized
 from service.schemas import ItemError, Problem
@@ -72,3 +74,41 @@ def encoded_problem(error: TandemError, request_id: str) -> bytes:
     lines = [b"%b: %b\r\n" % header for header in headers]
     status = HTTPStatus(response.status_code)
     return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, status.phrase.encode(), b"".join(lines), bytes(response.body))
+
+
+def framework_problem(status: int, body: bytes, scope: Scope, allow: bytes) -> tuple[str, Response]:
+    """The code of a plain error of a framework's, and a problem in its stead.
+
+    Args:
+        status: of the error, or of a redirection: frameworks redirect a path with a slash too many, to whatever host
+            the caller named.
+        body: of the error.
+        scope: of the request.
+        allow: the error's header.
+    """
+    number = status if status >= 400 else 404
+    known: dict[int, Callable[[], str]] = {
+        404: lambda: f"no route {scope['path'][:200]!r}; see /docs.json",
+        405: lambda: f"{scope['method'][:20]} is not allowed on {scope['path'][:200]!r}",
+    }
+    detail = known[number]() if number in known else _framework_detail(body)
+    code = CODES.get(number, "bad_request" if number < 500 else "internal")
+    return code, problem(code, detail, {"Allow": allow.decode("latin-1")} if allow else None, status=number)
+
+
+def _framework_detail(body: bytes) -> str:
+    """The sentence in a framework's own error body: BentoML's JSON, or plain text."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace").strip()[:500] or "the request could not be answered"
+    if isinstance(document, list) and document:
+        document = document[0]
+    if not isinstance(document, dict):
+        return str(document)[:500]
+    details = document.get("detail")
+    if isinstance(details, list) and details:
+        where = ".".join(str(part) for part in details[0].get("loc", ()))
+        message = details[0].get("msg", "")
+        return f"{where}: {message}"[:500] if where else message[:500]
+    return str(document.get("error", document))[:500]

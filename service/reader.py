@@ -17,7 +17,6 @@ from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
 from service.engine import Work
-from service.metrics import Metrics
 from service.served import Served
 
 # A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
@@ -65,6 +64,11 @@ class Reading(NamedTuple):
     work_pixels: int
     size_bytes: int
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is decoded in place."""
+        return self.work_pixels <= INLINE_PIXELS and self.size_bytes <= INLINE_BYTES
+
 
 class Reader:
     """What a process reads images with.
@@ -72,16 +76,12 @@ class Reader:
     Args:
         max_pixels: of all images of a request, those that are dear to decode counted for more.
         admission: where decoded work is noted.
-        metrics: where lookups are counted.
         cache: embeddings of images that may come again, if they are kept.
     """
 
-    def __init__(
-        self, max_pixels: int, admission: Admission, metrics: Metrics, cache: EmbeddingCache | None = None
-    ) -> None:
+    def __init__(self, max_pixels: int, admission: Admission, cache: EmbeddingCache | None = None) -> None:
         self._max_pixels = max_pixels
         self._admission = admission
-        self._metrics = metrics
         self._cache = cache
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
 
@@ -114,7 +114,7 @@ class Reader:
         if isinstance(item.image, ClientError):
             return item.image
         key = b"" if self._cache is None else key_of(served.cache_seed, item.image)
-        embedding = self._look_up(key)
+        embedding = None if self._cache is None else self._cache.get(key)
         try:
             header = read_checked_header(item.image, self._max_pixels) if embedding is None else None
             columns = served.engine.head.spec.check_columns(item.columns) if decide else None
@@ -125,24 +125,15 @@ class Reader:
             return Known(embedding, columns)
         return Admitted(item.image, header, header.work_pixels, columns, key)
 
-    def _look_up(self, key: bytes) -> Embedding | None:
-        if self._cache is None:
-            return None
-        embedding = self._cache.get(key)
-        self._metrics.looked_up("miss" if embedding is None else "hit")
-        return embedding
-
-    def decode_in_place(self, served: Served, reading: Reading) -> list[tuple[Work | ClientError, float]] | None:
-        """Decodes what is small; None where that is to be done in a thread."""
-        if reading.work_pixels > INLINE_PIXELS or reading.size_bytes > INLINE_BYTES:
-            return None
+    def decode_in_place(self, served: Served, reading: Reading) -> list[tuple[Work | ClientError, float]]:
+        """Decodes what is small."""
         self._admission.did(PIXEL_S * reading.work_pixels)
         return [_decode(served, one) for one in reading.items]
 
     async def decode(self, served: Served, reading: Reading, deadline: float) -> list[tuple[Work | ClientError, float]]:
         """Decodes in place what is small, in a thread what is not."""
-        if (decoded := self.decode_in_place(served, reading)) is not None:
-            return decoded
+        if reading.is_small:
+            return self.decode_in_place(served, reading)
         loop = asyncio.get_running_loop()
         done: list[int] = []
         decoding = self._decoders.submit(_decode_in_time, served, reading.items, deadline, done)

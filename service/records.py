@@ -8,8 +8,8 @@ from starlette.types import Scope
 
 from models.errors import ClientError, TandemError
 from service.exchange import Exchange
+from service.families import OTHER
 from service.logs import Access
-from service.metrics import OTHER
 from service.problems import STATUS
 from service.tracing import Exchange as Traced
 from service.tracing import Stage, Tracing, consecutive

@@ -165,3 +165,9 @@ async def _nothing() -> Message:
 
 async def _nowhere(_: Message) -> None:
     raise AssertionError("the response is sent by the cycle")
+
+
+def rest_bytes(data: bytes) -> int:
+    """Bytes behind the head of a request that begins with `LINE`; 0 where it does not, or the head has no end."""
+    end = data.find(b"\r\n\r\n") if data.startswith(LINE) else -1
+    return len(data) - end - 4 if end > 0 else 0

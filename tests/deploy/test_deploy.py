@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadtests.processes import stop_group
 from loadtests.server import free_port
-from service.metrics import FAMILIES
+from service.families import FAMILIES
 from tests.deploy.conftest import Exported
 from tests.deploy.promql import ALERTS, DEPLOY, Query, alerts, dashboard, panels, queries
 

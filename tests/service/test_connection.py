@@ -20,9 +20,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service import connection as module
-from service.connection import LINGER_S, MAX_HEAD_BYTES, MAX_HEADERS, Connection
+from service.connection import LINGER_S, Connection
 from service.exchange import WHOLE
 from service.gate import Gate
+from service.heads import MAX_HEAD_BYTES, MAX_HEADERS
 from service.logs import AccessLog
 from service.metrics import exposition
 from service.worker import Worker

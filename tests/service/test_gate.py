@@ -23,6 +23,7 @@ from service.gate import LATE_AT_ONCE, Gate
 from service.keys import ApiKeys
 from service.metrics import exposition
 from tests.service.serving import PATIENCE_S, until, worker_of
+from tests.service.test_admission import admitted
 from tests.service.test_metrics import samples
 
 LIMIT = 1000
@@ -452,7 +453,7 @@ def test_a_deadline_that_is_no_number_of_milliseconds_is_refused(given: str) -> 
 def test_a_full_server_refuses_before_the_body_is_read() -> None:
     exchange = Exchange(echo_ok)
     admission = exchange.gate.worker.admission
-    with admission.admitted(admission.max_images, 0.0, 1e9):
+    with admitted(admission, admission.max_images, 0.0, 1e9):
         exchange(chunks=[b"x"] * 3)
     exchange.problem(429, "overloaded")
     assert int(exchange.headers["retry-after"]) >= 1
@@ -462,7 +463,7 @@ def test_a_full_server_refuses_before_the_body_is_read() -> None:
 def test_the_connection_of_a_refused_request_is_kept_where_its_body_is_small() -> None:
     exchange = Exchange(echo_ok)
     admission = exchange.gate.worker.admission
-    with admission.admitted(admission.max_images, 0.0, 1e9):
+    with admitted(admission, admission.max_images, 0.0, 1e9):
         exchange(headers={LENGTH: "3"}, chunks=[b"x"] * 3)
     exchange.problem(429, "overloaded")
     assert exchange.chunks_read == 3
@@ -472,7 +473,7 @@ def test_the_connection_of_a_refused_request_is_kept_where_its_body_is_small() -
 def test_a_full_server_answers_everything_but_inference() -> None:
     exchange = Exchange(echo_ok)
     admission = exchange.gate.worker.admission
-    with admission.admitted(admission.max_images, 0.0, 1e9):
+    with admitted(admission, admission.max_images, 0.0, 1e9):
         assert exchange("/v1/models", "GET").status == 200
 
 

@@ -19,7 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service import rendezvous
 from service.engine import Engine
-from service.metrics import FAMILIES, ROUTES, Metrics, exposition
+from service.families import FAMILIES, ROUTES
+from service.metrics import Metrics, exposition
 from service.problems import STATUS
 from tests.service.serving import MID, PNG, TEXT, form, serving
 

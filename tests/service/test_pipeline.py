@@ -197,13 +197,13 @@ def test_admission_counts_the_work_and_not_the_pixels(engine: Engine) -> None:
     costs = []
 
     async def test(pipeline: Pipeline) -> None:
-        admitted = pipeline._admission.admitted
+        admit = pipeline._admission.admit
 
-        def spy(images: int, cost_s: float, deadline: float) -> Any:
+        def spy(images: int, cost_s: float, deadline: float) -> None:
             costs.append(cost_s)
-            return admitted(images, cost_s, deadline)
+            admit(images, cost_s, deadline)
 
-        pipeline._admission.admitted = spy  # type: ignore[method-assign]
+        pipeline._admission.admit = spy  # type: ignore[method-assign]
         for image in (jpeg_with_scans(24), jpeg_with_scans(48)):
             await asked(pipeline, [Item(image, {})])
 
