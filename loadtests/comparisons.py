@@ -94,7 +94,10 @@ def run_bench(options: argparse.Namespace) -> None:
     numbers = (options.workers, options.connections, options.rounds, options.seconds)
     facts = _conditions(options, specimen)
     readings = bench.carry_out(bench.Bench(contestants, bundle, specimen, *numbers), options.out)
-    title, name = f"One image a request: {facts['payload']}", f"bench-{options.bundle.name}-{_payload_name(options)}"
+    title, name = (
+        f"One image a request: {facts['payload']}, {facts['precision']}",
+        f"bench-{options.bundle.name}-{_payload_name(options)}",
+    )
     plots.comparison(readings, title, _picture(options, name))
     _deliver(options, name, standings.section(title, _seen(options, name), contestants, readings, facts))
     _keep(options, readings, facts | {f"settings of {each.name}": each.settings for each in contestants})
@@ -106,7 +109,7 @@ def run_bulk(options: argparse.Namespace) -> None:
     facts = _conditions(options, specimens[0])
     readings = bulk.carry_out(_bulk(options, specimens, options.images), options.out)
     title, name = (
-        f"Several images a request: {facts['payload']}",
+        f"Several images a request: {facts['payload']}, {facts['precision']}",
         f"bulk-{options.bundle.name}-{_payload_name(options)}",
     )
     parts = [curves.BULK_WORDS, curves.images(readings, options.forms), standings.disturbance(readings, [match.OTHERS])]
@@ -215,7 +218,10 @@ def _specimens(options: argparse.Namespace, count: int) -> list[Specimen]:
 
 
 def _payload_name(options: argparse.Namespace) -> str:
-    return str(options.image.stem if options.image else options.payload)
+    """Name what is sent, and in which precision it is embedded where that is not left to the servers."""
+    name = str(options.image.stem if options.image else options.payload)
+    precision = os.environ.get("TANDEM_PRECISION", "auto")
+    return name if precision == "auto" else f"{name}-{precision}"
 
 
 def _picture(options: argparse.Namespace, name: str) -> Path:
