@@ -135,6 +135,7 @@ def test_a_deadline_that_passes_in_the_queue_is_an_error_and_the_work_is_not_don
         running = asyncio.create_task(asked(pipeline, [Item(MID, {})]))
         await held_engine.wait_until_entered()
         waiting = [asyncio.create_task(asked(pipeline, [Item(MID, {})], seconds=0.3)) for _ in range(3)]
+        await asyncio.sleep(0)  # they have begun, and with them their deadlines
         expired_at = time.monotonic() + 0.3
         await until(lambda: time.monotonic() > expired_at)
         held_engine.release.set()
