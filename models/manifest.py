@@ -111,6 +111,8 @@ class HeadSpec(Strict):
         Raises:
             BadColumns: an unknown column, a missing required one, a wrong type, NaN or infinity.
         """
+        if not columns and not self.columns:  # most heads look at the image alone
+            return {}
         known = {column.name: column for column in self.columns}
         for name in columns:
             if name not in known:

@@ -48,7 +48,8 @@ class Connection(HttpToolsProtocol):
         self._deaf = False
         self._lingers_until: float | None = None
         self._lingered_bytes = 0
-        self._rest_bytes = 0
+        self._first = b""
+        """What has arrived, from the begin of a head that is not yet read."""
         self._is_short = False
         self._refused: tuple[RequestResponseCycle, ClientError] | None = None
         self._idle_since = time.monotonic()
@@ -66,10 +67,13 @@ class Connection(HttpToolsProtocol):
         if self._deaf:
             self._discard(len(data))
             return
+        is_first = self._in_head and not self._bare_bytes and self.is_idle and not self.flow.write_paused
+        if is_first and self._answer_known(data):
+            return
         self._bare_bytes += len(data)
         if self._in_head and self._head_since is None:
             self._head_since = time.monotonic()
-        self._rest_bytes = self._find_rest(data)
+        self._first = data if is_first else b""
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -100,29 +104,49 @@ class Connection(HttpToolsProtocol):
         check_head(self.parser.get_method(), self.url, self.headers)
         if self.parser.should_upgrade():
             return
-        shortcut = self._worker.shortcut
-        self._is_short = bool(self._rest_bytes and shortcut and shortcut.takes(self.headers, self._rest_bytes))
+        shortcut, data, self._first = self._worker.shortcut, self._first, b""
+        rest = rest_bytes(data)
+        self._is_short = bool(rest and shortcut and shortcut.takes(self.headers, rest))
         if self._is_short:
-            self._begin_short()
+            keep_alive = self.parser.should_keep_alive()
+            self._begin_short(keep_alive=keep_alive)
+            if keep_alive:
+                assert shortcut is not None
+                shortcut.learn(data, self.headers)
         else:
             super().on_headers_complete()
-        self.cycle.__class__ = Cycle  # uvicorn makes its own, and has not begun with it
+            self.cycle.__class__ = Cycle  # uvicorn makes its own, and has not begun with it
+            self._adopt_cycle()
+        self._in_head = False
+        self._bare_bytes = 0
+
+    def _begin_short(self, *, keep_alive: bool) -> None:
+        """Makes what uvicorn makes of a request, without a task that waits for its body."""
+        self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
+        self.cycle = cycle_of(self, keep_alive=keep_alive)
+        self._adopt_cycle()
+
+    def _adopt_cycle(self) -> None:
         self.cycle.transport = self  # type: ignore[assignment]  # it writes, closes and says whether it is closing
         self.cycle.keep_alive = self.cycle.keep_alive and not self._drains
         self.scope["extensions"] = {WHOLE: {}}
-        self._in_head = False
         self._head_since = None
-        self._bare_bytes = 0
 
-    def _find_rest(self, data: bytes) -> int:
-        """Bytes behind the head of a request that may be for the shortcut; 0 where it is not."""
-        begins = self._in_head and self._bare_bytes == len(data) and self.is_idle
-        return rest_bytes(data) if begins and not self.flow.write_paused else 0
-
-    def _begin_short(self) -> None:
-        """Makes what uvicorn makes of a request, without a task that waits for its body."""
-        self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
-        self.cycle = cycle_of(self)
+    def _answer_known(self, data: bytes) -> bool:
+        """Answers a whole request whose head has come before; False where it is none, and nothing was done."""
+        shortcut = self._worker.shortcut
+        found = shortcut.known(data) if shortcut else None
+        if found is None:
+            return False
+        head, body = found
+        self.on_message_begin()
+        self.headers.extend(head.headers)
+        self._begin_short(keep_alive=True)
+        self.cycle.body += body
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        self._answer_short()
+        return True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; a trailer is none, as the request has begun without it."""
@@ -145,9 +169,12 @@ class Connection(HttpToolsProtocol):
         self._bare_bytes = 0
         if self._is_short:
             self._is_short = False
-            assert self._worker.shortcut is not None
-            if not self._worker.shortcut.answer(self.cycle):  # type: ignore[arg-type]  # it is one of ours
-                super()._start_asgi_task(self.cycle, self.app)
+            self._answer_short()
+
+    def _answer_short(self) -> None:
+        assert self._worker.shortcut is not None
+        if not self._worker.shortcut.answer(self.cycle):  # type: ignore[arg-type]  # it is one of ours
+            super()._start_asgi_task(self.cycle, self.app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Lets go of the last request, which holds the connection: both would wait for the garbage collector."""

@@ -48,7 +48,7 @@ class Cycle(RequestResponseCycle):
         self.on_response()
 
 
-def cycle_of(connection: HttpToolsProtocol) -> Cycle:
+def cycle_of(connection: HttpToolsProtocol, *, keep_alive: bool) -> Cycle:
     """A cycle of the request whose head a connection has just read, as uvicorn makes it, but without a task."""
     return Cycle(
         scope=connection.scope,
@@ -60,6 +60,6 @@ def cycle_of(connection: HttpToolsProtocol) -> Cycle:
         default_headers=connection.server_state.default_headers,
         message_event=asyncio.Event(),
         expect_100_continue=False,
-        keep_alive=connection.parser.should_keep_alive(),
+        keep_alive=keep_alive,
         on_response=connection.on_response_complete,
     )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.golden import check_golden
-from models.manifest import ColumnValue, Manifest, Precision
+from models.manifest import Manifest, Precision
 from models.sessions import Embedding, Head, Probabilities, cpu_session
 from models.store import resolve
 from service.device import Device, Placement, place
 from service.settings import Settings
+from service.work import Outcome, Work
 
 # A CPU computes larger batches no faster from some size on, for large networks from one image on, and all of a batch
 # wait for its last one. So the smallest is taken that costs an image at most 5 % more than the best, its share of what
@@ -27,29 +26,6 @@ _RUN_S = 0.0002
 _TRIED_S = 0.02
 """Sizes that take longer than this are not tried, and each is tried for as long, at least this many times:"""
 _TRIED = 3
-
-
-class Work(NamedTuple):
-    """One image to embed unless that was done before, and to decide on unless only its embedding is wanted."""
-
-    pixels: NDArray[np.uint8] | None
-    """`[H, W, C]`; None where the embedding is given."""
-    columns: Mapping[str, ColumnValue] | None
-    """Checked columns; None where no decision is wanted."""
-    embedding: Embedding | None = None
-    """`[D]`"""
-
-
-class Outcome(NamedTuple):
-    """What the engine found for one image; times in seconds."""
-
-    embedding: Embedding
-    """`[D]`"""
-    probabilities: Probabilities | None
-    """`[K]`, None where no decision was wanted."""
-    queue_s: float
-    embed_s: float
-    decide_s: float
 
 
 class Engine:
@@ -95,7 +71,7 @@ class Engine:
         decided = time.perf_counter()
         embed_s, decide_s = embedded - started, decided - embedded
         return [
-            Outcome(row, decision, waited, 0.0 if work.pixels is None else embed_s, decide_s)
+            Outcome(row, decision, work.decode_s, waited, 0.0 if work.pixels is None else embed_s, decide_s)
             for work, row, decision, waited in zip(works, embedding, probabilities, waited_s, strict=True)
         ]
 

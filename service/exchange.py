@@ -22,7 +22,7 @@ from service.problems import CODES, MEDIA_TYPE, code_of, framework_problem, prob
 from service.worker import Worker
 
 if TYPE_CHECKING:
-    from service.pipeline import Answer
+    from service.work import Outcome
 
 WHOLE = "tandem.response"
 """An ASGI message that is a whole response: `status`, `headers` with the body's length, `body`. A server that takes it
@@ -92,7 +92,7 @@ class Exchange:
         """Name of the API key that was shown."""
         self.model: str | None = None
         """The model that answered, `name@version`."""
-        self.answers: Sequence[Answer | TandemError] = ()
+        self.answers: Sequence[Outcome | TandemError] = ()
         """What was found for each image."""
         self._receive = receive
         self._send = send

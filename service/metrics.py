@@ -33,7 +33,7 @@ from service.problems import STATUS, code_of
 from service.tallies import Counter, Histogram, Tally, Totals, read_totals
 
 if TYPE_CHECKING:
-    from service.pipeline import Answer
+    from service.work import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Metrics:
         decode.observe(decode_s)
         queue.observe(queue_s)
 
-    def observe_images(self, answers: Sequence[Answer | TandemError]) -> None:
+    def observe_images(self, answers: Sequence[Outcome | TandemError]) -> None:
         """Counts the images of one request, and the time of its last answered one before the embedder."""
         last = None
         answered = 0
@@ -130,7 +130,7 @@ class Metrics:
                 answered += 1
         if last is not None:
             self.count_images("ok", answered)
-            self.observe_stages(last.decode_s, last.outcome.queue_s)
+            self.observe_stages(last.decode_s, last.queue_s)
 
     def observe_batch(self, size: int, reason: str, embed_s: float, decide_s: float) -> None:
         """Measures one run of the engine; `size` are the images that it embedded, `reason` is one of `REASONS`."""

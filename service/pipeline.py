@@ -6,27 +6,20 @@ Both the lean HTTP routes and BentoML's typed endpoint call this.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
-from models.errors import NotReady, TandemError
+from models.errors import ClientError, NotReady, TandemError
 from service.bodies import Item
 from service.cache import EmbeddingCache
-from service.engine import Engine, Outcome, Work
-from service.reader import PIXEL_S, Admitted, Reader, Reading
+from service.engine import Engine
+from service.reader import PIXEL_S, Reader, Reading
 from service.served import Served
+from service.work import Admitted, Outcome
 from service.worker import Worker
 
 MIB = 1024 * 1024
 
 # What one image costs a process beside decoder and engine, for estimates: reading and writing a request.
 IMAGE_S = 0.0003
-
-
-class Answer(NamedTuple):
-    """One image's outcome, and the seconds that decoding took."""
-
-    outcome: Outcome
-    decode_s: float
 
 
 class Pipeline:
@@ -79,7 +72,7 @@ class Pipeline:
 
     async def run(
         self, served: Served, items: Sequence[Item], *, deadline: float, decide: bool
-    ) -> list[Answer | TandemError]:
+    ) -> list[Outcome | TandemError]:
         """Answers the items in order, each alone: an answer or what was wrong with it.
 
         Args:
@@ -97,15 +90,11 @@ class Pipeline:
         self._admission.admit(reading.images, cost_s, deadline)
         try:
             prepared = await self._reader.decode(served, reading, deadline)
-            works = [work for work, _ in prepared if isinstance(work, Work)]
-            outcomes = iter(await served.run(works, deadline))
-            self._admission.did(rest_s)
+            outcomes = iter(await served.run([one for one in prepared if not isinstance(one, ClientError)], deadline))
+            self._admission.did(cost_s if prepared is reading.items else rest_s)
         finally:
             self._admission.leave(reading.images, cost_s)
-        answers: list[Answer | TandemError] = []
-        for work, took_s in prepared:
-            outcome = next(outcomes) if isinstance(work, Work) else work
-            answers.append(Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome)
+        answers = [one if isinstance(one, ClientError) else next(outcomes) for one in prepared]
         self._keep(reading, answers)
         return answers
 
@@ -115,7 +104,7 @@ class Pipeline:
         item: Item,
         *,
         deadline: float,
-        take: Callable[[Answer | TandemError], None],
+        take: Callable[[Outcome | TandemError], None],
         is_wanted: Callable[[], bool],
     ) -> bool:
         """Decides on one small image for a caller that is no coroutine.
@@ -136,29 +125,28 @@ class Pipeline:
         reading = self._reader.check(served, [item], decide=True)
         if not reading.is_small:
             return False
-        rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
-        cost_s = PIXEL_S * reading.work_pixels + rest_s
-        self._admission.admit(reading.images, cost_s, deadline)
-        ((work, took_s),) = self._reader.decode_in_place(served, reading)
+        (one,) = reading.items
+        if isinstance(one, ClientError):
+            take(one)
+            return True
+        cost_s = PIXEL_S * reading.work_pixels + IMAGE_S + served.engine.image_s * reading.new
+        self._admission.admit(1, cost_s, deadline)
 
-        def finish(outcome: Outcome | TandemError) -> None:
-            self._admission.did(rest_s)
-            self._admission.leave(reading.images, cost_s)
-            answer = Answer(outcome, took_s) if isinstance(outcome, Outcome) else outcome
+        def finish(answer: Outcome | TandemError) -> None:
+            if isinstance(answer, Outcome):
+                self._admission.did(cost_s)
+            self._admission.leave(1, cost_s)
             self._keep(reading, [answer])
             take(answer)
 
-        if isinstance(work, Work):
-            served.run_one(work, deadline, finish, is_wanted)
-        else:
-            finish(work)
+        served.run_one(one, deadline, finish, is_wanted)
         return True
 
-    def _keep(self, reading: Reading, answers: Sequence[Answer | TandemError]) -> None:
+    def _keep(self, reading: Reading, answers: Sequence[Outcome | TandemError]) -> None:
         """Keeps embeddings of images that may come again, where that is asked for, and counts those that were kept."""
         if self.cache is None:
             return
         self._metrics.looked_up(hits=reading.images - reading.new, misses=reading.new)
         for one, answer in zip(reading.items, answers, strict=True):
-            if isinstance(one, Admitted) and isinstance(answer, Answer):
-                self.cache.put(one.key, answer.outcome.embedding)
+            if isinstance(one, Admitted) and isinstance(answer, Outcome):
+                self.cache.put(one.key, answer.embedding)

@@ -9,15 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from models.errors import ClientError, DeadlineExceeded, TooLarge
-from models.headers import Header
-from models.manifest import ColumnValue
-from models.pixels import decode, read_checked_header
-from models.sessions import Embedding
+from models.pixels import read_checked_header
 from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
-from service.engine import Work
 from service.served import Served
+from service.work import Admitted, Work, decoded
 
 # A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
 INLINE_PIXELS = 32 * 1024
@@ -30,27 +27,8 @@ PIXEL_S = 10e-9
 """What decoding a pixel costs, for estimates."""
 
 
-class Admitted(NamedTuple):
-    """An image whose header and columns were found good."""
-
-    image: bytes
-    header: Header
-    work_pixels: int
-    """What its decoding costs, see `Header.work_pixels`."""
-    columns: dict[str, ColumnValue] | None
-    key: bytes
-    """In the cache; empty where there is none."""
-
-
-class Known(NamedTuple):
-    """An image that was embedded before, with columns that were found good."""
-
-    embedding: Embedding
-    """`[D]`"""
-    columns: dict[str, ColumnValue] | None
-
-
-Checked = Admitted | Known | ClientError
+Checked = Admitted | Work | ClientError
+"""An image to decode; one that was embedded before; or what was wrong with it."""
 
 
 class Reading(NamedTuple):
@@ -121,24 +99,28 @@ class Reader:
         except ClientError as error:
             return error.as_value()
         if header is None:
-            assert embedding is not None
-            return Known(embedding, columns)
+            return Work(None, columns, embedding)
         return Admitted(item.image, header, header.work_pixels, columns, key)
 
-    def decode_in_place(self, served: Served, reading: Reading) -> list[tuple[Work | ClientError, float]]:
-        """Decodes what is small."""
-        self._admission.did(PIXEL_S * reading.work_pixels)
-        return [_decode(served, one) for one in reading.items]
+    async def decode(
+        self, served: Served, reading: Reading, deadline: float
+    ) -> Sequence[Work | Admitted | ClientError]:
+        """Decodes in place what is small, in a thread what is not.
 
-    async def decode(self, served: Served, reading: Reading, deadline: float) -> list[tuple[Work | ClientError, float]]:
-        """Decodes in place what is small, in a thread what is not."""
+        Where the model computes on the event loop, what is small is left to its batch: eight images decoded one after
+        the other take a quarter less than with a request's other work between them.
+        """
         if reading.is_small:
-            return self.decode_in_place(served, reading)
+            return reading.items if served.is_inline else self._decode_in_place(served, reading)
         loop = asyncio.get_running_loop()
         done: list[int] = []
         decoding = self._decoders.submit(_decode_in_time, served, reading.items, deadline, done)
         decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
         return await asyncio.wrap_future(decoding)
+
+    def _decode_in_place(self, served: Served, reading: Reading) -> list[Work | ClientError]:
+        self._admission.did(PIXEL_S * reading.work_pixels)
+        return [_decode(served, one) for one in reading.items]
 
     def _note_decoded(self, done: list[int]) -> None:
         """Counts what a thread has done, though its request may have been given up meanwhile."""
@@ -147,25 +129,16 @@ class Reader:
 
 def _decode_in_time(
     served: Served, checked: Sequence[Checked], deadline: float, done: list[int]
-) -> list[tuple[Work | ClientError, float]]:
+) -> list[Work | ClientError]:
     """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
-    decoded = []
+    found = []
     for one in checked:
         if time.monotonic() > deadline:
             raise DeadlineExceeded("the deadline passed before the image was decoded")
-        decoded.append(_decode(served, one))
+        found.append(_decode(served, one))
         done.append(one.work_pixels if isinstance(one, Admitted) else 0)
-    return decoded
+    return found
 
 
-def _decode(served: Served, one: Checked) -> tuple[Work | ClientError, float]:
-    if isinstance(one, ClientError):
-        return one, 0.0
-    if isinstance(one, Known):
-        return Work(None, one.columns, one.embedding), 0.0
-    started = time.perf_counter()
-    try:
-        pixels = decode(one.image, served.engine.manifest.input, one.header)
-    except ClientError as error:
-        return error.as_value(), 0.0
-    return Work(pixels, one.columns), time.perf_counter() - started
+def _decode(served: Served, one: Checked) -> Work | ClientError:
+    return decoded(one, served.engine.manifest.input) if isinstance(one, Admitted) else one

@@ -90,12 +90,11 @@ def _stages(exchange: Exchange, ended_ns: int) -> list[Stage]:
     answer = next((answer for answer in reversed(exchange.answers) if not isinstance(answer, TandemError)), None)
     if answer is None:
         return []
-    outcome = answer.outcome
     lasted = [
         ("decode", answer.decode_s),
-        ("queue", outcome.queue_s),
-        ("embed", outcome.embed_s),
-        ("decide", outcome.decide_s),
+        ("queue", answer.queue_s),
+        ("embed", answer.embed_s),
+        ("decide", answer.decide_s),
     ]
     return consecutive(ended_ns, lasted)
 

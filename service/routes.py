@@ -16,11 +16,12 @@ from models.errors import BadRequest, NotReady, TandemError
 from service import metrics
 from service.bodies import Submission, read_submission
 from service.exchange import CURRENT
-from service.pipeline import Answer, Pipeline
+from service.pipeline import Pipeline
 from service.predictions import check_top_k, to_prediction
 from service.problems import code_of, item_error
 from service.schemas import ItemError, Prediction, Timing
 from service.served import Served
+from service.work import Outcome
 
 FLOAT32 = "application/octet-stream"
 JSON = "application/json"
@@ -64,7 +65,7 @@ async def embed(request: Request) -> Response:
     answers = await _run(pipeline, served, submission, decide=False)
     if FLOAT32 in request.headers.get("accept", ""):
         return _raw(answers, served.engine.manifest.embedding_width)
-    shown = [item_error(a) if isinstance(a, TandemError) else a.outcome.embedding.tolist() for a in answers]
+    shown = [item_error(a) if isinstance(a, TandemError) else a.embedding.tolist() for a in answers]
     return json_response({"embedding": shown[0]} if submission.single else {"embeddings": shown})
 
 
@@ -103,7 +104,7 @@ async def _read_body(pipeline: Pipeline) -> Submission:
 
 async def _run(
     pipeline: Pipeline, served: Served, submission: Submission, *, decide: bool
-) -> list[Answer | TandemError]:
+) -> list[Outcome | TandemError]:
     """The answers; in a request of one image, that image's error is the request's."""
     exchange = CURRENT.get()
     answers = await pipeline.run(served, submission.items, deadline=exchange.deadline, decide=decide)
@@ -132,27 +133,26 @@ def _read_flag(name: str, text: str) -> int:
     return int(text)
 
 
-def _show(served: Served, answer: Answer | TandemError, options: Mapping[str, int]) -> Prediction | ItemError:
+def _show(served: Served, answer: Outcome | TandemError, options: Mapping[str, int]) -> Prediction | ItemError:
     if isinstance(answer, TandemError):
         return item_error(answer)
-    assert answer.outcome.probabilities is not None
-    prediction = to_prediction(answer.outcome.probabilities, served.engine.head.spec, served.name, options.get("top_k"))
+    assert answer.probabilities is not None
+    prediction = to_prediction(answer.probabilities, served.engine.head.spec, served.name, options.get("top_k"))
     if options.get("timing"):
         prediction["timing_ms"] = _timing(answer)
     return prediction
 
 
-def _timing(answer: Answer) -> Timing:
-    outcome = answer.outcome
+def _timing(answer: Outcome) -> Timing:
     return {
         "decode": round(answer.decode_s * 1000, 3),
-        "queue": round(outcome.queue_s * 1000, 3),
-        "embed": round(outcome.embed_s * 1000, 3),
-        "decide": round(outcome.decide_s * 1000, 3),
+        "queue": round(answer.queue_s * 1000, 3),
+        "embed": round(answer.embed_s * 1000, 3),
+        "decide": round(answer.decide_s * 1000, 3),
     }
 
 
-def _raw(answers: list[Answer | TandemError], width: int) -> Response:
+def _raw(answers: list[Outcome | TandemError], width: int) -> Response:
     """Little-endian float32 `[N, D]`; the row of an image that failed is NaN and named in a header."""
     rows = np.full((len(answers), width), np.nan, dtype="<f4")
     errors = []
@@ -160,7 +160,7 @@ def _raw(answers: list[Answer | TandemError], width: int) -> Response:
         if isinstance(answer, TandemError):
             errors.append(f"{index}={code_of(answer)}")
         else:
-            rows[index] = answer.outcome.embedding
+            rows[index] = answer.embedding
     headers = {"X-Tandem-Shape": f"{len(answers)},{width}"}
     if errors:
         headers["X-Tandem-Errors"] = ",".join(errors)

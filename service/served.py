@@ -6,16 +6,19 @@ never mixes two. A model that was replaced is gone with the last request that ho
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pydantic_core
 
-from models.errors import TandemError
+from models.errors import ClientError, TandemError
 from service.batcher import Batcher, Reason
 from service.cache import seed_of
-from service.engine import Engine, Outcome, Work
+from service.engine import Engine
 from service.metrics import Metrics
 from service.openapi import describe
+from service.work import Admitted, Outcome, Work, decoded
 
 # A whole batch may hold up the event loop for so long; a slower engine gets a thread.
 INLINE_BATCH_S = 0.02
@@ -30,15 +33,8 @@ class Served:
     """
 
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
-        def run(works: list[Work], waited_s: list[float], reason: Reason) -> list[Outcome]:
-            outcomes = engine.run(works, waited_s)
-            embedded = [
-                outcome.embed_s for work, outcome in zip(works, outcomes, strict=True) if work.pixels is not None
-            ]
-            metrics.observe_batch(len(embedded), reason, max(embedded, default=0.0), outcomes[0].decide_s)
-            return outcomes
-
         self.engine = engine
+        self._metrics = metrics
         self.name = engine.manifest.model
         """`name@version`"""
         self.cache_seed = seed_of(engine.manifest, engine.precision)
@@ -48,7 +44,9 @@ class Served:
         self.description = pydantic_core.to_json(describe(engine.manifest))
         """The OpenAPI document, JSON; made here, as it costs 9 ms."""
         self._inline = engine.device == "cpu" and engine.image_s * engine.max_batch <= INLINE_BATCH_S
-        self._batcher: Batcher[Work, Outcome] = Batcher(run, max_batch=engine.max_batch, threaded=not self._inline)
+        self._batcher: Batcher[Work | Admitted, Outcome | ClientError] = Batcher(
+            self._compute, max_batch=engine.max_batch, threaded=not self._inline
+        )
 
     @property
     def depth(self) -> int:
@@ -61,15 +59,43 @@ class Served:
         return self._inline
 
     def run_one(
-        self, work: Work, deadline: float, take: Callable[[Outcome | TandemError], None], is_wanted: Callable[[], bool]
+        self,
+        work: Work | Admitted,
+        deadline: float,
+        take: Callable[[Outcome | TandemError], None],
+        is_wanted: Callable[[], bool],
     ) -> None:
-        """Embeds and decides for a caller that is no coroutine, as `Batcher.submit_one`."""
+        """Decodes, embeds and decides for a caller that is no coroutine, as `Batcher.submit_one`."""
         self._batcher.submit_one(work, deadline, take, is_wanted)
 
-    async def run(self, works: Sequence[Work], deadline: float) -> list[Outcome | TandemError]:
-        """Embeds and decides; raises and returns as `Batcher.submit`."""
+    async def run(self, works: Sequence[Work | Admitted], deadline: float) -> list[Outcome | TandemError]:
+        """Decodes what is not yet, embeds and decides; raises and returns as `Batcher.submit`."""
         return await self._batcher.submit(works, deadline)
 
     def close(self) -> None:
         """Waits for the batches that are running; call when nobody waits for results any more."""
         self._batcher.close()
+
+    def _compute(
+        self, batch: list[Work | Admitted], waited_s: list[float], reason: Reason
+    ) -> Sequence[Outcome | ClientError]:
+        """One batch, each image on its own; the time in which others were decoded is time in the queue."""
+        started = time.perf_counter()
+        spec = self.engine.manifest.input
+        found = [decoded(one, spec) if isinstance(one, Admitted) else one for one in batch]
+        works = [work for work in found if isinstance(work, Work)]
+        if not works:
+            return cast("list[ClientError]", found)
+        passed_s = time.perf_counter() - started
+        queued_s = [
+            waited + passed_s - (one.decode_s if one is not given else 0.0)
+            for waited, one, given in zip(waited_s, found, batch, strict=True)
+            if isinstance(one, Work)
+        ]
+        outcomes = self.engine.run(works, queued_s)
+        embedded = [outcome.embed_s for work, outcome in zip(works, outcomes, strict=True) if work.pixels is not None]
+        self._metrics.observe_batch(len(embedded), reason, max(embedded, default=0.0), outcomes[0].decide_s)
+        if len(works) == len(batch):
+            return outcomes
+        answered = iter(outcomes)
+        return [next(answered) if isinstance(one, Work) else one for one in found]

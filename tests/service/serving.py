@@ -18,12 +18,13 @@ from starlette.applications import Starlette
 
 import service.app
 from service.admission import Admission
-from service.engine import Engine, Outcome, Work
+from service.engine import Engine
 from service.gate import Gate
 from service.lifecycle import Lifecycle
 from service.pipeline import Pipeline
 from service.routes import build_routes
 from service.settings import Settings
+from service.work import Outcome, Work
 from service.worker import Worker
 from tests.tiny_bundle import GREYS, solid_image
 

@@ -15,8 +15,9 @@ from models.errors import BundleError, DeviceError, StoreError, TandemError
 from models.pixels import decode
 from models.sessions import Embedder, cpu_session
 from service.device import Placement
-from service.engine import Engine, Outcome, Work
+from service.engine import Engine
 from service.padded import PaddedEmbedder
+from service.work import Outcome, Work
 from tests.service.gpus import GraphSession
 from tests.service.serving import settings_of
 from tests.tiny_bundle import CLASSES, GREYS, solid_image

@@ -17,9 +17,10 @@ from models.bundle import Bundle
 from models.errors import BundleError, DeviceError
 from models.golden import check_golden
 from models.sessions import Embedder, cpu_session
-from service.engine import Engine, Work
+from service.engine import Engine
 from service.gpu import open_gpu
 from service.padded import PaddedEmbedder
+from service.work import Work
 from tests.service.gpus import CPU, CUDA, TENSORRT, GraphSession, needs_cuda, needs_none, needs_tensorrt
 from tests.service.serving import settings_of
 

@@ -19,8 +19,9 @@ from PIL import Image
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
 from service.bodies import Item
 from service.engine import Engine
-from service.pipeline import IMAGE_S, Answer, Pipeline
+from service.pipeline import IMAGE_S, Pipeline
 from service.reader import PIXEL_S
+from service.work import Outcome
 from tests.chaos.bombs import jpeg_of_refinements
 from tests.models.encoded import jpeg_with_scans
 from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of
@@ -46,18 +47,18 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
 
 async def asked(
     pipeline: Pipeline, items: Sequence[Item], *, decide: bool = True, seconds: float = PATIENCE_S
-) -> list[Answer | TandemError]:
+) -> list[Outcome | TandemError]:
     return await pipeline.run(pipeline.served, items, deadline=time.monotonic() + seconds, decide=decide)
 
 
-def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Answer | TandemError]:
+def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Outcome | TandemError]:
     return run(engine, lambda pipeline: asked(pipeline, items, decide=decide))
 
 
-def label(answer: Answer | TandemError) -> str:
-    assert isinstance(answer, Answer)
-    assert answer.outcome.probabilities is not None
-    return CLASSES[int(answer.outcome.probabilities.argmax())]
+def label(answer: Outcome | TandemError) -> str:
+    assert isinstance(answer, Outcome)
+    assert answer.probabilities is not None
+    return CLASSES[int(answer.probabilities.argmax())]
 
 
 def test_each_image_is_answered_in_order(engine: Engine) -> None:
@@ -68,7 +69,7 @@ def test_each_image_is_answered_in_order(engine: Engine) -> None:
 def test_an_image_that_cannot_be_read_is_an_error_in_its_place(engine: Engine) -> None:
     items = [Item(BRIGHT, {}), Item(MID[:40], {}), Item(BadImage("no base64"), {}), Item(b"", {}), Item(DARK, {})]
     found = answers(engine, items)
-    assert [type(answer) for answer in found] == [Answer, BadImage, BadImage, BadImage, Answer]
+    assert [type(answer) for answer in found] == [Outcome, BadImage, BadImage, BadImage, Outcome]
     assert (label(found[0]), label(found[4])) == ("bright", "dark")
     assert str(found[2]) == "no base64"
 
@@ -81,13 +82,13 @@ def test_where_no_image_can_be_read_the_engine_is_not_asked(held_engine: HeldEng
 def test_columns_that_do_not_fit_are_that_items_error_alone(priced_engine: Engine) -> None:
     rows = [{"shift": 0.0}, {"shift": "x"}, {}, {"shift": 0.0, "other": 1}, {"shift": float("nan")}]
     found = answers(priced_engine, [Item(DARK, row) for row in rows])
-    assert [type(answer) for answer in found] == [Answer, BadColumns, BadColumns, BadColumns, BadColumns]
+    assert [type(answer) for answer in found] == [Outcome, BadColumns, BadColumns, BadColumns, BadColumns]
 
 
 def test_columns_are_not_asked_for_where_no_decision_is_wanted(priced_engine: Engine) -> None:
     (found,) = answers(priced_engine, [Item(DARK, {"unknown": 1})], decide=False)
-    assert isinstance(found, Answer)
-    assert found.outcome.probabilities is None
+    assert isinstance(found, Outcome)
+    assert found.probabilities is None
 
 
 def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
@@ -98,9 +99,9 @@ def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
 
 def test_the_stages_times_are_told(engine: Engine) -> None:
     (found,) = answers(engine, [Item(MID, {})])
-    assert isinstance(found, Answer)
+    assert isinstance(found, Outcome)
     assert 0 < found.decode_s < 10
-    assert 0 <= found.outcome.queue_s < 10
+    assert 0 <= found.queue_s < 10
 
 
 def test_before_the_start_and_after_the_end_nothing_is_answered(engine: Engine) -> None:
@@ -179,7 +180,7 @@ def test_a_model_that_was_replaced_is_forgotten_with_its_last_request(tiny_path:
 def test_the_images_of_a_request_share_the_limit_of_pixels(engine: Engine) -> None:
     image = solid_image(128, size=(100, 100))
     found = run(engine, lambda pipeline: asked(pipeline, [Item(image, {})] * 3 + [Item(MID, {})]), max_pixels=25_000)
-    assert [type(answer) for answer in found] == [Answer, Answer, TooLarge, Answer]
+    assert [type(answer) for answer in found] == [Outcome, Outcome, TooLarge, Outcome]
     assert "leave 5000 of the request's 25000" in str(found[2])
 
 
@@ -187,7 +188,7 @@ def test_what_is_more_work_than_its_pixels_takes_more_of_the_limit(engine: Engin
     image = jpeg_of_refinements(24, 16, 36)  # half as much work again as an ordinary one
     items = [Item(image, {}), Item(image, {}), Item(MID, {})]
     found = run(engine, lambda pipeline: asked(pipeline, items), max_pixels=1000)
-    assert [type(answer) for answer in found] == [Answer, TooLarge, Answer]
+    assert [type(answer) for answer in found] == [Outcome, TooLarge, Outcome]
     assert str(found[1]) == (
         "the image is the work of 576 pixels, and those before it leave 424 of the request's 1000; "
         "send it in a request of its own"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import service.reader
-from models.errors import BadColumns, ClientError
+import service.work
+from models.errors import BadColumns, BadImage, ClientError
 from models.manifest import InputSpec
 from models.pixels import Pixels, decode
 from service.bodies import Item
-from service.engine import Engine, Outcome, Work
+from service.engine import Engine
 from service.metrics import exposition
-from service.pipeline import Answer, Pipeline
-from tests.service.serving import BRIGHT, DARK, MID, TEXT, settings_of
+from service.pipeline import Pipeline
+from service.work import Outcome, Work
+from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine, settings_of
 from tests.service.test_metrics import samples
 from tests.service.test_pipeline import answers, asked, encoded, label, run
 from tests.tiny_bundle import solid_image
+
+CUT = MID[:-20]
+"""Has a header that is good, and not all of its pixels."""
 
 
 @pytest.mark.parametrize(
@@ -48,10 +54,52 @@ def test_only_what_decodes_quickly_is_decoded_on_the_event_loop(
         threads.add(threading.current_thread() is threading.main_thread())
         return decode(data, spec, header)
 
-    monkeypatch.setattr(service.reader, "decode", spy)
+    monkeypatch.setattr(service.work, "decode", spy)
     found = answers(engine, [Item(image, {}) for image in items])
-    assert all(isinstance(answer, Answer) for answer in found)
+    assert all(isinstance(answer, Outcome) for answer in found)
     assert threads == {in_place}
+
+
+def test_what_is_small_is_decoded_on_the_event_loop_for_a_model_on_a_thread(
+    held_engine: HeldEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return decode(data, spec, header)
+
+    monkeypatch.setattr(service.work, "decode", spy)
+    held_engine.release.set()
+    first, second, third = answers(held_engine, [Item(image, {}) for image in (BRIGHT, MID[:40], DARK)])
+    assert (label(first), type(second), label(third)) == ("bright", BadImage, "dark")
+    assert threads == [True, True, True]
+
+
+def test_an_image_that_is_found_damaged_in_its_batch_leaves_the_others_alone(engine: Engine) -> None:
+    async def test(pipeline: Pipeline) -> None:
+        damaged, whole = await asyncio.gather(
+            asked(pipeline, [Item(CUT, {}), Item(CUT, {})]), asked(pipeline, [Item(BRIGHT, {}), Item(CUT, {})])
+        )
+        assert [type(answer) for answer in damaged] == [BadImage, BadImage]
+        assert (label(whole[0]), type(whole[1])) == ("bright", BadImage)
+        assert [type(answer) for answer in await asked(pipeline, [Item(CUT, {})])] == [BadImage]  # a batch of its own
+
+    run(engine, test)
+
+
+def test_a_stages_time_is_told_once(engine: Engine) -> None:
+    async def test(pipeline: Pipeline) -> None:
+        started = time.perf_counter()
+        found = await asked(pipeline, [Item(image, {}) for image in (BRIGHT, MID, DARK)])
+        passed_s = time.perf_counter() - started
+        for answer in found:
+            assert isinstance(answer, Outcome)
+            assert answer.decode_s > 0
+            assert answer.queue_s > 0
+            assert answer.decode_s + answer.queue_s + answer.embed_s + answer.decide_s < passed_s
+
+    run(engine, test)
 
 
 # ---------------------------------------------------------------- cache
@@ -90,8 +138,8 @@ def test_an_image_that_comes_again_is_not_embedded_again_and_gets_the_same_answe
         assert counting.__dict__["embedded"] == [1, 1]
         assert [label(answer) for answer in again[:2]] == ["dark", "bright"]
         assert isinstance(again[2], ClientError)
-        np.testing.assert_allclose(again[1].outcome.probabilities, first[0].outcome.probabilities)
-        assert (again[1].decode_s, again[1].outcome.embed_s) == (0.0, 0.0)
+        np.testing.assert_allclose(again[1].probabilities, first[0].probabilities)
+        assert (again[1].decode_s, again[1].embed_s) == (0.0, 0.0)
         assert lookups() == (hits + 1, misses + 2)  # what is no image is not looked for
         assert pipeline.cache is not None
         assert len(pipeline.cache) == 2  # what is no image is not kept

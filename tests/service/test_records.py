@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 from starlette.types import Message
 
-from service.engine import Outcome
 from service.exchange import Exchange
 from service.logs import AccessLog, LineWriter
-from service.pipeline import Answer
 from service.records import record
+from service.work import Outcome
 from service.worker import Worker
 from tests.service.serving import worker_of
 
 REQUESTS = 5000
-OUTCOME = Outcome(np.zeros(64, np.float32), np.zeros(10, np.float32), 0.0002, 0.0003, 0.0001)
+OUTCOME = Outcome(np.zeros(64, np.float32), np.zeros(10, np.float32), 0.0001, 0.0002, 0.0003, 0.0001)
 
 
 async def nothing(_: Message) -> None:
@@ -44,7 +43,7 @@ def finished(worker: Worker) -> Exchange:
         "headers": headers,
     }
     exchange = Exchange(scope, no_message, nothing, worker)
-    exchange.answers = [Answer(OUTCOME, 0.0001)]
+    exchange.answers = [OUTCOME]
     exchange.status, exchange.model = 200, "tiny@1"
     exchange.sent_bytes = 320
     return exchange

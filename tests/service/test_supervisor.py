@@ -20,6 +20,9 @@ from service.supervisor import KILLED_AFTER_S, MAX_FAILURES, Supervisor, grace_o
 from tests.service.callers import GET, HOST, Caller
 from tests.service.serving import PATIENCE_S
 
+# circus reaps a worker by `waitpid` behind the back of its `Popen`, which may then be collected unaware of the end.
+pytestmark = pytest.mark.filterwarnings(r"ignore:subprocess \d+ is still running:ResourceWarning")
+
 WORKER = """
 import os, pathlib, signal, sys
 folder = pathlib.Path(sys.argv[1])
