@@ -6,8 +6,7 @@ The type comes from the first bytes, never from what the client says of them.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import simplejpeg
 
@@ -27,8 +26,7 @@ _ANIMATION_FLAG = 0x02  # bit of the VP8X chunk's flags, WebP container specific
 _MAX_CHUNKS = 64  # of a WebP that are looked at; ordinary ones have 6 at most
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What the first bytes of an image say of it; sizes in pixels, before EXIF orientation."""
 
     type: ImageType

@@ -199,7 +199,7 @@ class Batcher(Generic[Item, Result]):
                 self._schedule(loop)  # not at once: sockets are served between batches
             return
         while self._in_flight <= PREFETCHED_BATCHES and (batch := self._take()):
-            future = self._thread.submit(self._run, batch, self._reason(batch, busy=self._in_flight > 0))
+            future = self._thread.submit(self._run_prefetched, batch, self._reason(batch, busy=self._in_flight > 0))
             self._in_flight += 1
             future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done, loop))
 
@@ -233,13 +233,9 @@ class Batcher(Generic[Item, Result]):
         self, batch: list[_Entry[Item, Result]], reason: Reason
     ) -> tuple[list[_Entry[Item, Result]], Sequence[Result | TandemError]]:
         """The batch and its results; where it fails as a whole, each item is run alone."""
-        now = time.monotonic()
-        expired = [entry for entry in batch if not entry[1].is_waiting(now)]  # a prefetched batch may have, meanwhile
-        if expired:
-            ran, results = self._run([entry for entry in batch if entry[1].is_waiting(now)], reason)
-            return [*ran, *expired], [*results, *(entry[1].expired() for entry in expired)]
         if not batch:
             return [], []
+        now = time.monotonic()
         try:
             waited_s = [now - entry[1].queued_at for entry in batch]
             return batch, self._compute([entry[0] for entry in batch], waited_s, reason)
@@ -249,6 +245,15 @@ class Batcher(Generic[Item, Result]):
                 return [entry for part, _ in alone for entry in part], [one for _, part in alone for one in part]
             logger.exception("an item could not be computed")
             return batch, [WorkFailed("the image could not be computed; the server's log has the details")]
+
+    def _run_prefetched(
+        self, batch: list[_Entry[Item, Result]], reason: Reason
+    ) -> tuple[list[_Entry[Item, Result]], Sequence[Result | TandemError]]:
+        """A batch that was taken some time ago, and its results; what has expired meanwhile is not run."""
+        now = time.monotonic()
+        expired = [entry for entry in batch if not entry[1].is_waiting(now)]
+        ran, results = self._run([entry for entry in batch if entry[1].is_waiting(now)] if expired else batch, reason)
+        return [*ran, *expired], [*results, *(entry[1].expired() for entry in expired)]
 
     def _deliver(self, batch: list[_Entry[Item, Result]], results: Sequence[Result | TandemError]) -> None:
         for (_, group, index), result in zip(batch, results, strict=True):
