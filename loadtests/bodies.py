@@ -26,14 +26,19 @@ def single(specimen: Specimen) -> Body:
 
 def multipart(specimens: Sequence[Specimen]) -> Body:
     """Send each image as a part named ``image`` (RFC 7578)."""
+    return form([single(specimen) for specimen in specimens], "image")
+
+
+def form(parts: Sequence[Body], field: str) -> Body:
+    """Send bodies as the files of one field of a form (RFC 7578)."""
     chunks = []
-    for position, specimen in enumerate(specimens):
+    for position, part in enumerate(parts):
         head = (
             f"--{BOUNDARY}\r\n"
-            f'Content-Disposition: form-data; name="image"; filename="{position}"\r\n'
-            f"Content-Type: {specimen.media_type}\r\n\r\n"
+            f'Content-Disposition: form-data; name="{field}"; filename="{position}"\r\n'
+            f"Content-Type: {part.content_type}\r\n\r\n"
         )
-        chunks += [head.encode(), specimen.body, b"\r\n"]
+        chunks += [head.encode(), part.content, b"\r\n"]
     chunks.append(f"--{BOUNDARY}--\r\n".encode())
     return Body(b"".join(chunks), f"multipart/form-data; boundary={BOUNDARY}")
 

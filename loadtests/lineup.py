@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadtests.bodies import Body, form
 from loadtests.environments import peer_python, versions
 from loadtests.server import LOOPBACK, REPOSITORY, Command, bentoml_command
 
@@ -25,6 +26,7 @@ class Contestant:
         versions: Packages that make it what it is.
         command: Port → command line.
         environ: Port → variables.
+        form_field: Field of a form by which it takes an image; bare, as the body, where there is none.
     """
 
     name: str
@@ -32,6 +34,11 @@ class Contestant:
     versions: Mapping[str, str]
     command: Command
     environ: Callable[[int], Mapping[str, str]]
+    form_field: str | None = None
+
+    def body(self, image: Body) -> Body:
+        """Put an image into the body that the server takes."""
+        return image if self.form_field is None else form([image], self.form_field)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Peer:
     """A server that Tandem is compared with: a program in ``loadtests/peers``.
 
     Attributes:
-        key: Name of the program and of its requirements.
+        key: Name of the program.
         name: As tables and plots show it.
         settings: What it runs with, for a person; ``{workers}`` and ``{batch}`` are filled in.
         packages: Whose versions are told.
@@ -47,6 +54,8 @@ class Peer:
         max_batch: Images in one run of the embedder. With as many connections as a closed loop has, a batch of all of
             them leaves the other processes idle, so half of them was faster where it makes a difference.
         environ: Variables beside those that every peer gets.
+        form_field: Field of a form by which it takes an image; bare, as the body, where there is none.
+        requirements: Name of the environment it runs in; by default the key.
     """
 
     key: str
@@ -56,6 +65,8 @@ class Peer:
     command: Callable[[int], list[str]]
     max_batch: int = 8
     environ: Mapping[str, str] | None = None
+    form_field: str | None = None
+    requirements: str = ""
 
     def contestant(self, bundle: Path, workers: int) -> Contestant:
         """Install the peer where it is not, and have it serve a bundle.
@@ -63,7 +74,7 @@ class Peer:
         Raises:
             EnvironmentBuildError: It cannot be installed.
         """
-        python = peer_python(self.key)
+        python = peer_python(self.requirements or self.key)
         numbers = {"PEER_WORKERS": str(workers), "PEER_MAX_BATCH": str(self.max_batch)}
         shared = {"PYTHONPATH": str(REPOSITORY), "PEER_BUNDLE": str(bundle), **numbers, **(self.environ or {})}
         return Contestant(
@@ -72,7 +83,12 @@ class Peer:
             versions=versions(python, self.packages),
             command=lambda port: [str(python), *self.command(port)],
             environ=lambda port: {**shared, "PEER_PORT": str(port)},
+            form_field=self.form_field,
         )
+
+
+def _bentoml_arguments(service: str, port: int) -> list[str]:
+    return ["-m", "bentoml", "serve", service, "--host", LOOPBACK, "--port", str(port)]
 
 
 PEERS = {
@@ -105,12 +121,18 @@ PEERS = {
         Peer(
             "bentoml",
             "BentoML, batchable API",
-            "{workers} workers, batches of {batch}, body read raw, metrics, tracing and access log off",
+            "{workers} workers, batches of {batch}, an image as a form's file, metrics, tracing and access log off",
             ("bentoml", "uvicorn"),
-            lambda port: [
-                *("-m", "bentoml", "serve", "loadtests.peers.bentoml:Classifier"),
-                *("--host", LOOPBACK, "--port", str(port)),
-            ],
+            lambda port: _bentoml_arguments("loadtests.peers.bentoml:Classifier", port),
+            form_field="images",
+        ),
+        Peer(
+            "bentoml_raw",
+            "BentoML, raw bodies",
+            "as before, body read raw by a descriptor of our own",
+            ("bentoml", "uvicorn"),
+            lambda port: _bentoml_arguments("loadtests.peers.bentoml_raw:Classifier", port),
+            requirements="bentoml",
         ),
         Peer(
             "rayserve",

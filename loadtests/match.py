@@ -76,7 +76,7 @@ def serving(contestant: Contestant, body: Body, out: Path) -> Iterator[Server]:
     Raises:
         MatchError: It does not become ready, or what is done with it fails.
     """
-    log = out / f"{contestant.name.split(',')[0].replace(' ', '-').lower()}.log"
+    log = out / f"{contestant.name.replace(',', '').replace(' ', '-').lower()}.log"
 
     def is_ready(port: int) -> bool:
         try:
@@ -147,9 +147,10 @@ def closed_loop(contestant: Contestant, load: Load, out: Path) -> tuple[dict[str
     Raises:
         MatchError: It does not become ready, or not every request was answered well.
     """
-    with serving(contestant, load.body, out) as server:
-        answer = ask(server.url, load.body)
-        seen = cost.measure(server.url, server.pid, load.body, out, connections=load.connections, seconds=load.seconds)
+    body = contestant.body(load.body)
+    with serving(contestant, body, out) as server:
+        answer = ask(server.url, body)
+        seen = cost.measure(server.url, server.pid, body, out, connections=load.connections, seconds=load.seconds)
         memory_mib = pss_bytes(server.pid) / 2**20
     figures = {
         REQUESTS_PER_S: seen.requests_per_s,
@@ -170,14 +171,15 @@ def open_loop(contestant: Contestant, load: Load, peak_per_s: float, out: Path) 
         MatchError: It does not become ready, or not every request was answered well.
     """
     figures = {}
-    with serving(contestant, load.body, out) as server:
-        cost.warm_up(server.url, load.body, out, connections=load.connections)
+    body = contestant.body(load.body)
+    with serving(contestant, body, out) as server:
+        cost.warm_up(server.url, body, out, connections=load.connections)
         idle = openloop.Plan(IDLE_RATE_PER_S, load.seconds, connections=1, spacing="even")
-        figures[IDLE_MS] = openloop.carry_out(server.url, PREDICT, load.body, idle, out).p50_ms
+        figures[IDLE_MS] = openloop.carry_out(server.url, PREDICT, body, idle, out).p50_ms
         bystanders = Bystanders.now(server.pid)
         for share in SHARES:
             plan = openloop.Plan(share * peak_per_s, load.seconds)
-            latency = openloop.carry_out(server.url, PREDICT, load.body, plan, out)
+            latency = openloop.carry_out(server.url, PREDICT, body, plan, out)
             figures |= {open_p50(share): latency.p50_ms, open_p99(share): latency.p99_ms}
             figures |= {late_p99(share): latency.late_p99_ms}
             figures |= {f"generator CPU us/request at {share:.0%}": latency.cpu_us}

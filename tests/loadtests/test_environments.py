@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.environments import CONSTRAINTS, REQUIREMENTS, EnvironmentBuildError, peer_python, versions
-from loadtests.lineup import PEERS
+from loadtests.lineup import PEERS, Peer
 
 SHARED = {"numpy", "onnxruntime", "pillow", "pydantic", "simplejpeg"}  # what the work behind each peer needs
 
@@ -15,9 +15,9 @@ def pins(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?(?:==(\S+))?$", path.read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("peer", PEERS)
-def test_a_peer_has_exactly_the_services_versions_of_what_they_share(peer: str) -> None:
-    wanted, ours = pins(REQUIREMENTS / f"{peer}.txt"), pins(CONSTRAINTS)
+@pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
+def test_a_peer_has_exactly_the_services_versions_of_what_they_share(peer: Peer) -> None:
+    wanted, ours = pins(REQUIREMENTS / f"{peer.requirements or peer.key}.txt"), pins(CONSTRAINTS)
     assert set(wanted) >= SHARED
     for package, version in wanted.items():
         assert bool(version) != (package in ours), f"{package} is pinned nowhere, or in two places"

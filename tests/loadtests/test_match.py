@@ -31,7 +31,7 @@ def test_a_peak_and_the_latencies_below_it_are_measured(fake_command: Faulty, tm
     assert peak[match.MEMORY_MIB] > 1
     assert prediction["label"] in prediction["probabilities"]
     assert set(latency) > {match.IDLE_MS, match.open_p50(0.5), match.open_p99(0.8)}
-    assert (tmp_path / "fake.log").is_file()
+    assert (tmp_path / "fake-slow.log").is_file()
 
 
 def test_without_wrk_there_is_an_error_that_says_so(
