@@ -16,12 +16,11 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from models.errors import ClientError, DeadlineExceeded
-from service.cycle import Cycle, cycle_of
+from service.cycle import Cycle
 from service.exchange import WHOLE
 from service.heads import MAX_HEAD_BYTES, MAX_HEADERS, check_head, fault_of, too_large
 from service.problems import encoded_problem
 from service.records import record_refusal
-from service.shortcut import PATH, rest_bytes
 from service.worker import Worker
 
 # A caller who is still sending when he is answered is listened to for so long and so much, so that he sees the answer.
@@ -48,9 +47,6 @@ class Connection(HttpToolsProtocol):
         self._deaf = False
         self._lingers_until: float | None = None
         self._lingered_bytes = 0
-        self._first = b""
-        """What has arrived, from the begin of a head that is not yet read."""
-        self._is_short = False
         self._refused: tuple[RequestResponseCycle, ClientError] | None = None
         self._idle_since = time.monotonic()
         self._drains = False
@@ -67,13 +63,9 @@ class Connection(HttpToolsProtocol):
         if self._deaf:
             self._discard(len(data))
             return
-        is_first = self._in_head and not self._bare_bytes and self.is_idle and not self.flow.write_paused
-        if is_first and self._answer_known(data):
-            return
         self._bare_bytes += len(data)
         if self._in_head and self._head_since is None:
             self._head_since = time.monotonic()
-        self._first = data if is_first else b""
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
@@ -104,26 +96,14 @@ class Connection(HttpToolsProtocol):
         check_head(self.parser.get_method(), self.url, self.headers)
         if self.parser.should_upgrade():
             return
-        shortcut, data, self._first = self._worker.shortcut, self._first, b""
-        rest = rest_bytes(data)
-        self._is_short = bool(rest and shortcut and shortcut.takes(self.headers, rest))
-        if self._is_short:
-            keep_alive = self.parser.should_keep_alive()
-            self._begin_short(keep_alive=keep_alive)
-            if keep_alive:
-                assert shortcut is not None
-                shortcut.learn(data, self.headers)
-        else:
-            super().on_headers_complete()
-            self.cycle.__class__ = Cycle  # uvicorn makes its own, and has not begun with it
-            self._adopt_cycle()
+        self._begin()
         self._in_head = False
         self._bare_bytes = 0
 
-    def _begin_short(self, *, keep_alive: bool) -> None:
-        """Makes what uvicorn makes of a request, without a task that waits for its body."""
-        self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
-        self.cycle = cycle_of(self, keep_alive=keep_alive)
+    def _begin(self) -> None:
+        """Begins to answer a request whose head was accepted."""
+        super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # uvicorn makes its own, and has not begun with it
         self._adopt_cycle()
 
     def _adopt_cycle(self) -> None:
@@ -131,22 +111,6 @@ class Connection(HttpToolsProtocol):
         self.cycle.keep_alive = self.cycle.keep_alive and not self._drains
         self.scope["extensions"] = {WHOLE: {}}
         self._head_since = None
-
-    def _answer_known(self, data: bytes) -> bool:
-        """Answers a whole request whose head has come before; False where it is none, and nothing was done."""
-        shortcut = self._worker.shortcut
-        found = shortcut.known(data) if shortcut else None
-        if found is None:
-            return False
-        head, body = found
-        self.on_message_begin()
-        self.headers.extend(head.headers)
-        self._begin_short(keep_alive=True)
-        self.cycle.body += body
-        self.cycle.more_body = False
-        self.cycle.message_event.set()
-        self._answer_short()
-        return True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; a trailer is none, as the request has begun without it."""
@@ -167,14 +131,6 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._in_head = True
         self._bare_bytes = 0
-        if self._is_short:
-            self._is_short = False
-            self._answer_short()
-
-    def _answer_short(self) -> None:
-        assert self._worker.shortcut is not None
-        if not self._worker.shortcut.answer(self.cycle):  # type: ignore[arg-type]  # it is one of ours
-            super()._start_asgi_task(self.cycle, self.app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Lets go of the last request, which holds the connection: both would wait for the garbage collector."""

@@ -20,6 +20,7 @@ import uvicorn
 from service import rendezvous
 from service.acceptor import Acceptor
 from service.connection import Connection
+from service.express import ExpressConnection
 from service.listener import take_no_more, waiting
 from service.worker import Worker
 
@@ -83,7 +84,7 @@ class Server(uvicorn.server.Server):
             )
 
     def _make_connection(self) -> Connection:
-        return Connection(
+        return ExpressConnection(
             worker=self._worker, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 

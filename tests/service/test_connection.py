@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from service import connection as module
 from service.connection import LINGER_S, Connection
 from service.exchange import WHOLE
+from service.express import ExpressConnection
 from service.gate import Gate
 from service.heads import MAX_HEAD_BYTES, MAX_HEADERS
 from service.logs import AccessLog
@@ -74,7 +75,7 @@ async def listening(app: ASGIApp, worker: Worker | None = None, **options: Any) 
     kept = worker or worker_of(Path("unused"))
 
     def connection() -> Connection:
-        return Connection(worker=kept, config=config, server_state=state, app_state={}, _loop=loop)
+        return ExpressConnection(worker=kept, config=config, server_state=state, app_state={}, _loop=loop)
 
     server = await loop.create_server(connection, HOST, 0, **options)
     async with contextlib.AsyncExitStack() as stack:

@@ -18,8 +18,8 @@ import uvicorn
 from PIL import Image
 from uvicorn.server import ServerState
 
-from service.connection import Connection
 from service.engine import Engine
+from service.express import ExpressConnection
 from service.gate import Gate
 from service.pipeline import Pipeline
 from service.routes import build_routes
@@ -91,7 +91,9 @@ def test_a_request_leaves_nothing_for_the_collector(name: str, engine: Engine, c
         config = uvicorn.Config(Gate(routes, routes=routes, worker=worker), log_config=None, ws="none")
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Connection(worker=worker, config=config, server_state=state, app_state={}, _loop=loop), HOST, 0
+            lambda: ExpressConnection(worker=worker, config=config, server_state=state, app_state={}, _loop=loop),
+            HOST,
+            0,
         )
         port = server.sockets[0].getsockname()[1]
         await send(port, REQUESTS["an image"], state)  # what the first one costs is no leak
