@@ -7,6 +7,7 @@ little itself that the server is what is measured, which locust on the same core
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from loadtests.reference import PREDICT
 
 CONNECTIONS = 16  # by default
 WARM_UP_S = 2
+SETTLE_S = 0.5  # in which a server finishes what the warm-up began and sees that nobody waits for it
 _TIMEOUT_S = 10  # of one request
 _FINISH_WITHIN_S = 30
 
@@ -68,6 +70,7 @@ def measure(url: str, server_pid: int, body: Body, out: Path, *, connections: in
     """
     script = _script(body, out)
     _run_wrk(url, script, connections, WARM_UP_S)
+    time.sleep(SETTLE_S)
     bystanders, before = Bystanders.now(server_pid), cpu_seconds(server_pid)
     report = _run_wrk(url, script, connections, seconds)
     cpu_s, other_cores = cpu_seconds(server_pid) - before, bystanders.cores()

@@ -18,8 +18,9 @@ AT_ONCE = 64
 """Connections that are taken before requests are looked at again; taking one costs about 0.1 ms."""
 PAUSE_S = 0.001
 """How long new connections are left to the others before they are looked at again."""
-PATIENCE_S = 0.005
-"""So long nobody else has taken them: the others are busy, or hang."""
+PATIENCE_S = 0.07
+"""So long nobody else has taken them: the others hang, as a batch, its images decoded, keeps them busy for three times
+`service.served.INLINE_BATCH_S` at most."""
 IMPATIENCE_S = 1.0
 """How long all are taken then."""
 EXHAUSTED_S = 0.1

@@ -221,12 +221,16 @@ class Batcher(Generic[Item, Result]):
         """The next batch; what has expired or nobody waits for any more is dropped."""
         now = time.monotonic()
         batch: list[_Entry[Item, Result]] = []
+        caller, waits = None, False
         while self._queue and len(batch) < self._max_batch:
             entry = self._queue.popleft()
-            if entry[1].is_waiting(now):
+            if entry[1] is not caller:
+                caller = entry[1]
+                waits = caller.is_waiting(now)
+            if waits:
                 batch.append(entry)
             else:
-                entry[1].deliver(entry[2], entry[1].expired())
+                caller.deliver(entry[2], caller.expired())
         return batch
 
     def _run(

@@ -93,6 +93,8 @@ class Engine:
         image_s = {1: self.image_s}
         while (size := min(2 * max(image_s), limit)) not in image_s and image_s[max(image_s)] * size <= _TRIED_S:
             image_s[size] = self._time_batch(size) / size
+        # again, as other workers start at the same time, and slow now this size down, now that
+        image_s = {size: min(seconds, self._time_batch(size) / size) for size, seconds in image_s.items()}
         cost_s = {size: seconds + _RUN_S / size for size, seconds in image_s.items()}
         return next(size for size, seconds in cost_s.items() if seconds <= _WORTH * min(cost_s.values()))
 

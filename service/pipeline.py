@@ -11,9 +11,9 @@ from models.errors import ClientError, NotReady, TandemError
 from service.bodies import Item
 from service.cache import EmbeddingCache
 from service.engine import Engine
-from service.reader import PIXEL_S, Reader, Reading
+from service.reader import Reader, Reading
 from service.served import Served
-from service.work import Admitted, Outcome
+from service.work import PIXEL_S, Admitted, Outcome
 from service.worker import Worker
 
 MIB = 1024 * 1024
@@ -123,7 +123,7 @@ class Pipeline:
             Overloaded: it was not admitted.
         """
         reading = self._reader.check(served, [item], decide=True)
-        if not reading.is_small:
+        if not reading.is_small_for(served):
             return False
         (one,) = reading.items
         if isinstance(one, ClientError):

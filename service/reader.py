@@ -14,17 +14,11 @@ from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
 from service.served import Served
-from service.work import Admitted, Work, decoded
+from service.work import PIXEL_S, Admitted, Work, decoded
 
-# A request of so little work and so few bytes is decoded in place, which costs less than a thread and back.
-INLINE_PIXELS = 32 * 1024
-INLINE_BYTES = 32 * 1024
 DECODE_THREADS = 2
 """Images that a process decodes at once: so many times `models.pixels.DECODE_MIB` is what all its requests together
 may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
-
-PIXEL_S = 10e-9
-"""What decoding a pixel costs, for estimates."""
 
 
 Checked = Admitted | Work | ClientError
@@ -42,10 +36,9 @@ class Reading(NamedTuple):
     work_pixels: int
     size_bytes: int
 
-    @property
-    def is_small(self) -> bool:
+    def is_small_for(self, served: Served) -> bool:
         """Whether it is decoded in place."""
-        return self.work_pixels <= INLINE_PIXELS and self.size_bytes <= INLINE_BYTES
+        return max(self.work_pixels, self.size_bytes) <= served.small_pixels
 
 
 class Reader:
@@ -110,7 +103,7 @@ class Reader:
         Where the model computes on the event loop, what is small is left to its batch: eight images decoded one after
         the other take a quarter less than with a request's other work between them.
         """
-        if reading.is_small:
+        if reading.is_small_for(served):
             return reading.items if served.is_inline else self._decode_in_place(served, reading)
         loop = asyncio.get_running_loop()
         done: list[int] = []

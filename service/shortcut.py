@@ -23,10 +23,9 @@ from service.gate import CLIENT_CLOSED_REQUEST, admit
 from service.pipeline import Pipeline
 from service.predictions import to_prediction
 from service.problems import code_of, problem_of
-from service.reader import INLINE_BYTES
 from service.records import record
 from service.routes import json_response
-from service.served import Served
+from service.served import SMALL_PIXELS, Served
 from service.work import Outcome
 from service.worker import Worker
 
@@ -94,7 +93,7 @@ class Shortcut:
             headers: of a request that begins with `LINE`.
             size_bytes: of what has come after them.
         """
-        if size_bytes > INLINE_BYTES or not self._is_open:
+        if size_bytes > SMALL_PIXELS or not self._is_open:
             return False
         length = kind = b""
         for name, value in headers:

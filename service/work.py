@@ -15,6 +15,9 @@ from models.manifest import ColumnValue, InputSpec
 from models.pixels import decode
 from models.sessions import Embedding, Probabilities
 
+PIXEL_S = 10e-9
+"""What decoding a pixel costs, for estimates."""
+
 
 class Admitted(NamedTuple):
     """An image whose header and columns were found good."""

@@ -20,8 +20,7 @@ from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloade
 from service.bodies import Item
 from service.engine import Engine
 from service.pipeline import IMAGE_S, Pipeline
-from service.reader import PIXEL_S
-from service.work import Outcome
+from service.work import PIXEL_S, Outcome
 from tests.chaos.bombs import jpeg_of_refinements
 from tests.models.encoded import jpeg_with_scans
 from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of

@@ -31,6 +31,18 @@ CUT = MID[:-20]
 """Has a header that is good, and not all of its pixels."""
 
 
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Takes down, of each image that is decoded from now on, whether it is on the event loop."""
+    threads: list[bool] = []
+
+    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return decode(data, spec, header)
+
+    monkeypatch.setattr(service.work, "decode", spy)
+    return threads
+
+
 @pytest.mark.parametrize(
     ("items", "in_place"),
     [
@@ -48,28 +60,31 @@ CUT = MID[:-20]
 def test_only_what_decodes_quickly_is_decoded_on_the_event_loop(
     engine: Engine, items: list[bytes], in_place: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = set()
-
-    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
-        threads.add(threading.current_thread() is threading.main_thread())
-        return decode(data, spec, header)
-
-    monkeypatch.setattr(service.work, "decode", spy)
+    threads = spied(monkeypatch)
     found = answers(engine, [Item(image, {}) for image in items])
     assert all(isinstance(answer, Outcome) for answer in found)
-    assert threads == {in_place}
+    assert threads == [in_place] * len(items)
+
+
+@pytest.mark.parametrize(
+    ("image_s", "size", "in_place"),
+    [(0.004, 700, True), (0.002, 700, False), (0.004, 1000, False), (0.03, 700, False)],
+    ids=["a network that takes half as long", "a quicker one", "more pixels", "a network that gets a thread"],
+)
+def test_what_a_network_takes_long_for_is_decoded_in_its_batch(
+    tiny_path: Path, image_s: float, size: int, in_place: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine.load(settings_of(tiny_path, max_batch=1))
+    engine.image_s = image_s
+    threads = spied(monkeypatch)
+    answers(engine, [Item(solid_image(128, size=(size, size), format_="JPEG"), {})])
+    assert threads == [in_place]
 
 
 def test_what_is_small_is_decoded_on_the_event_loop_for_a_model_on_a_thread(
     held_engine: HeldEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads = []
-
-    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
-        threads.append(threading.current_thread() is threading.main_thread())
-        return decode(data, spec, header)
-
-    monkeypatch.setattr(service.work, "decode", spy)
+    threads = spied(monkeypatch)
     held_engine.release.set()
     first, second, third = answers(held_engine, [Item(image, {}) for image in (BRIGHT, MID[:40], DARK)])
     assert (label(first), type(second), label(third)) == ("bright", BadImage, "dark")
