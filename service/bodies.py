@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pydantic_core
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
+from service.multipart import IMAGE_PARTS, read_multipart
 
 Columns = dict[str, Any]
 
@@ -65,7 +65,7 @@ def read_submission(content_type: str, body: bytes, max_images: int) -> Submissi
     if kind == b"application/json":
         return Submission(_read_json(body, max_images))
     if kind == b"multipart/form-data":
-        return Submission(_read_multipart(body, options.get(b"boundary", b""), max_images))
+        return Submission(_read_form(body, options.get(b"boundary", b""), max_images))
     raise UnsupportedType(f"content type {content_type!r} is not accepted; send {_ACCEPTED}")
 
 
@@ -139,76 +139,11 @@ def _read_packed(body: bytes, max_images: int) -> list[Item]:
     return items
 
 
-def _read_multipart(body: bytes, boundary: bytes, max_images: int) -> list[Item]:
-    if not boundary:
-        raise BadRequest("the content type multipart/form-data has no boundary")
-    collector = _Parts(max_images)
-    try:
-        parser = MultipartParser(boundary, collector.callbacks())  # type: ignore[arg-type]
-        parser.write(body)
-        parser.finalize()
-    except FormParserError as error:
-        raise BadRequest(f"malformed multipart body: {error}") from error
-    if not collector.ended:
-        raise BadRequest("malformed multipart body: the closing boundary is missing")
-    _check_count(len(collector.images), max_images, "parts named 'image'")
-    columns = _spread_columns(collector.columns, len(collector.images))
-    return [Item(image, row) for image, row in zip(collector.images, columns, strict=True)]
-
-
-class _Parts:
-    """Collects the parts of a multipart body while it is parsed."""
-
-    def __init__(self, max_images: int) -> None:
-        self.images: list[bytes] = []
-        self.columns: bytes | None = None
-        self.ended = False
-        self._max_images = max_images
-        self._name, self._value = b"", b""
-        self._disposition = b""
-        self._data: list[bytes] = []
-
-    def callbacks(self) -> dict[str, Any]:
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_part_data": self._part_data,
-            "on_part_end": self._end,
-            "on_end": self._finish,
-        }
-
-    def _begin(self) -> None:
-        self._name, self._value, self._disposition, self._data = b"", b"", b"", []
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._name, self._value = b"", b""
-
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._data.append(data[start:end])
-
-    def _end(self) -> None:
-        name = parse_options_header(self._disposition)[1].get(b"name", b"")
-        if name == b"image":
-            self.images.append(b"".join(self._data))
-            _check_count(len(self.images), self._max_images, "parts named 'image'")
-        elif name == b"columns" and self.columns is None:
-            self.columns = b"".join(self._data)
-        else:
-            shown = name.decode(errors="replace")
-            raise BadRequest(f"unexpected part {shown!r}; send parts named 'image' and at most one 'columns'")
-
-    def _finish(self) -> None:
-        self.ended = True
+def _read_form(body: bytes, boundary: bytes, max_images: int) -> list[Item]:
+    form = read_multipart(body, boundary, max_images)
+    _check_count(len(form.images), max_images, IMAGE_PARTS)
+    columns = _spread_columns(form.columns, len(form.images))
+    return [Item(image, row) for image, row in zip(form.images, columns, strict=True)]
 
 
 def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
