@@ -46,7 +46,7 @@ class Peer:
     """A server that Tandem is compared with: a program in ``loadtests/peers``.
 
     Attributes:
-        key: Name of the program.
+        key: What `--peers` calls it.
         name: As tables and plots show it.
         settings: What it runs with, for a person; ``{workers}`` and ``{batch}`` are filled in.
         packages: Whose versions are told.
@@ -87,8 +87,8 @@ class Peer:
         )
 
 
-def _bentoml_arguments(service: str, port: int) -> list[str]:
-    return ["-m", "bentoml", "serve", service, "--host", LOOPBACK, "--port", str(port)]
+def _bentoml_arguments(class_: str, port: int) -> list[str]:
+    return ["-m", "bentoml", "serve", f"loadtests.peers.bentoml:{class_}", "--host", LOOPBACK, "--port", str(port)]
 
 
 PEERS = {
@@ -121,17 +121,17 @@ PEERS = {
         Peer(
             "bentoml",
             "BentoML, batchable API",
-            "{workers} workers, batches of {batch}, an image as a form's file, metrics, tracing and access log off",
+            "{workers} workers, batches of {batch}, an image as a form's file, no metrics, tracing, access log",
             ("bentoml", "uvicorn"),
-            lambda port: _bentoml_arguments("loadtests.peers.bentoml:Classifier", port),
+            lambda port: _bentoml_arguments("Classifier", port),
             form_field="images",
         ),
         Peer(
             "bentoml_raw",
             "BentoML, raw bodies",
-            "as before, body read raw by a descriptor of our own",
+            "{workers} workers, batches of {batch}, body read raw by our descriptor, no metrics, tracing, access log",
             ("bentoml", "uvicorn"),
-            lambda port: _bentoml_arguments("loadtests.peers.bentoml_raw:Classifier", port),
+            lambda port: _bentoml_arguments("RawClassifier", port),
             requirements="bentoml",
         ),
         Peer(
