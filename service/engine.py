@@ -109,12 +109,21 @@ class Engine:
         return min(took_s)
 
     def _decide(self, works: Sequence[Work], embedding: Embedding) -> Sequence[Probabilities | None]:
+        """What the head says of each image that it is asked about.
+
+        Raises:
+            ArithmeticError: no number, of whichever image; the others have to be computed without it.
+        """
         rows = [index for index, work in enumerate(works) if work.columns is not None]
+        if not rows:
+            return [None] * len(works)
+        columns = [work.columns for work in works if work.columns is not None]
+        found = self.head(embedding if len(rows) == len(works) else embedding[rows], columns)
+        if not np.isfinite(found).all():
+            raise ArithmeticError(f"head {self.head.spec.name!r} gave a probability that is no number")
         if len(rows) == len(works):
-            return self.head(embedding, [work.columns for work in works if work.columns is not None])  # type: ignore[return-value]
+            return found  # type: ignore[return-value]
         decisions: list[Probabilities | None] = [None] * len(works)
-        if rows:
-            columns = [work.columns for work in works if work.columns is not None]
-            for row, probabilities in zip(rows, self.head(embedding[rows], columns), strict=True):
-                decisions[row] = probabilities
+        for row, probabilities in zip(rows, found, strict=True):
+            decisions[row] = probabilities
         return decisions

@@ -7,7 +7,6 @@ counted, and no request waits. A killed process loses the lines of the last `FLU
 from __future__ import annotations
 
 import atexit
-import functools
 import json
 import logging
 import os
@@ -168,12 +167,10 @@ class AccessLog:
         line = (
             f'{{"time":"{self._stamp}.{int((now - second) * 1000):03d}Z",'
             f'"level":"{_LEVELS.get(a.status, "info")}","logger":"{ACCESS_LOGGER}",'
-            f'"request_id":{_text(a.request_id, 128)},"client":{_known_text(a.client)},"key":{_known_text(a.key)},'
-            f'"method":{_known_text(a.method)},"route":{_known_text(a.route)},'
-            f'"path":{_known_text(a.path) if a.path == a.route else _text(a.path, PATH_CHARACTERS)},'
-            f'"status":{a.status:d},"code":{_known_text(a.code)},"ms":{a.ms:.3f},'
-            f'"received_bytes":{a.received_bytes:d},"sent_bytes":{a.sent_bytes:d},"images":{a.images:d},'
-            f'"model":{_known_text(a.model, 128)}}}\n'
+            f'"request_id":{_text(a.request_id, 128)},"client":{_text(a.client)},"key":{_text(a.key)},'
+            f'"method":{_text(a.method)},"route":{_text(a.route)},"path":{_text(a.path, PATH_CHARACTERS)},'
+            f'"status":{a.status:d},"code":{_text(a.code)},"ms":{a.ms:.3f},"received_bytes":{a.received_bytes:d},'
+            f'"sent_bytes":{a.sent_bytes:d},"images":{a.images:d},"model":{_text(a.model, 128)}}}\n'
         )
         self._writer.write(line.encode("ascii"))
 
@@ -288,6 +285,3 @@ def _text(value: str | None, limit: int = _TEXT_CHARACTERS) -> str:
     if value is None:
         return "null"
     return encode_basestring_ascii(value if len(value) <= limit else value[:limit])
-
-
-_known_text = functools.lru_cache(maxsize=256)(_text)  # for what comes again and again, in a third of the time

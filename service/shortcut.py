@@ -39,7 +39,7 @@ LINE = b"POST /v1/predict HTTP/1.1\r\n"
 _OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", TIMEOUT, b"x-forwarded-for", b"x-forwarded-proto"})
 
 # A caller who keeps his connection sends the same head again, but for its length; what was once read is then known by
-# its bytes, a fifth of the work beside the model. Heads of more bytes, or that name one request, do not come again.
+# its bytes, a sixth less work beside the model. Heads of more bytes, or that name one request, do not come again.
 _KNOWN_HEADS = 1024
 _KNOWN_BYTES = 1024
 _OF_ONE_REQUEST = frozenset({b"x-request-id", b"traceparent", b"tracestate", b"baggage"})
@@ -71,20 +71,20 @@ class Shortcut:
 
     def known(self, data: bytes) -> tuple[Head, bytes] | None:
         """Head and body of a request whose head has come before, as a whole and alone in `data`; else None."""
-        end = data.find(b"\r\n\r\n", 0, _KNOWN_BYTES) + 4
-        head = self._heads.get(data[:end])
-        if head is None or head.body_bytes != len(data) - end or not self._is_open:
+        begin = _begin_of(data)
+        head = self._heads.get(begin)
+        if head is None or head.body_bytes != len(data) - len(begin) or not self._is_open:
             return None
-        return head, data[end:]
+        return head, data[len(begin) :]
 
     def learn(self, data: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Keeps the head of a request in `data` that it takes, and whose connection is kept, to know it again."""
-        end = data.find(b"\r\n\r\n", 0, _KNOWN_BYTES) + 4
-        if end < len(LINE) or not _OF_ONE_REQUEST.isdisjoint(name for name, _ in headers):
+        begin = _begin_of(data)
+        if not begin or not _OF_ONE_REQUEST.isdisjoint(name for name, _ in headers):
             return
         if len(self._heads) >= _KNOWN_HEADS:
             self._heads.clear()
-        self._heads[data[:end]] = Head(tuple(headers), len(data) - end)
+        self._heads[begin] = Head(tuple(headers), len(data) - len(begin))
 
     def takes(self, headers: Sequence[tuple[bytes, bytes]], size_bytes: int) -> bool:
         """Whether a request is one.
@@ -201,6 +201,12 @@ async def _nothing() -> Message:
 
 async def _nowhere(_: Message) -> None:
     raise AssertionError("the response is sent by the cycle")
+
+
+def _begin_of(data: bytes) -> bytes:
+    """The bytes of a head; none where it is longer than those that are kept."""
+    end = data.find(b"\r\n\r\n", 0, _KNOWN_BYTES)
+    return data[: end + 4] if end > 0 else b""
 
 
 def rest_bytes(data: bytes) -> int:

@@ -9,14 +9,18 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
+from models.manifest import ColumnValue
+from models.sessions import Embedding, Head, Probabilities
+from service.batcher import WorkFailed
 from service.bodies import Item
 from service.engine import Engine
 from service.pipeline import IMAGE_S, Pipeline
@@ -256,3 +260,22 @@ def test_a_quick_engine_on_a_cpu_runs_on_the_event_loop_and_a_slow_one_on_a_thre
         monkeypatch.setattr(chosen, "run", spy)
         answers(chosen, [Item(MID, {})])
         assert threads == [in_place]
+
+
+class DizzyHead(Head):
+    """A head that gives no number for dark images."""
+
+    def __call__(self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()) -> Probabilities:
+        probabilities = super().__call__(embedding, columns)
+        probabilities[embedding[:, 0] < 0.3] = np.nan
+        return probabilities
+
+
+def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(
+    tiny_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = Engine.load(settings_of(tiny_path))
+    engine.head = DizzyHead(engine.head.session, engine.head.spec)
+    found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
+    assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
+    assert "head 'shade' gave a probability that is no number" in caplog.text
