@@ -18,12 +18,15 @@ from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
 from models.audit import audit_onnx
+from models.columns import ColumnValue
 from models.errors import BadColumns, BundleError
-from models.manifest import EMBEDDER_FILES, ColumnValue, FileEntry, HeadSpec, Manifest, Precision
+from models.examples import Examples
+from models.manifest import EMBEDDER_FILES, FileEntry, HeadSpec, Manifest, Precision
 
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 GOLDEN = "golden"
+GOLDEN_COLUMNS = f"{GOLDEN}/columns.json"
 
 _WRITE_AGAIN = "write the bundle again with `python -m training`"
 
@@ -64,6 +67,20 @@ class Bundle:
         """The graph of one of the manifest's heads."""
         return self.files[head.file]
 
+    def novelty(self, head: HeadSpec) -> bytes | None:
+        """The graph that measures how unfamiliar an embedding is to a head; None where nobody looks."""
+        return self.files[head.novelty_file] if head.novelty_file else None
+
+    def examples(self, head: HeadSpec) -> Examples | None:
+        """What a head's answers are explained with; None where the bundle was built without.
+
+        Raises:
+            BundleError: an array is missing, or not what it has to be.
+        """
+        if head.examples_folder is None:
+            return None
+        return Examples.from_files(head.examples_folder, self.files, self._array, self.manifest.embedding_width)
+
     def golden_images(self) -> list[bytes]:
         """The encoded golden images, in the order of the recorded results."""
         suffixes = (".jpg", ".png", ".webp")
@@ -71,18 +88,25 @@ class Bundle:
         return [self.files[name] for name in names]
 
     def golden_array(self, name: str) -> NDArray[np.float32]:
-        """A recorded result: `golden_embedding(precision)` `[G, D]` or `probabilities-<head>` `[G, K]`, float32.
+        """A recorded result, float32.
+
+        Args:
+            name: `golden_embedding(precision)` `[G, D]`, `probabilities-<head>` `[G, K]`, `value-<head>` `[G, 1]`, or
+                `distance-<head>` `[G]`.
 
         Raises:
             BundleError: missing, or not a plain float32 array.
         """
-        file = f"{GOLDEN}/{name}.npy"
+        array = self._array(f"{GOLDEN}/{name}.npy")
+        if array.dtype != np.float32:
+            raise BundleError(f"{GOLDEN}/{name}.npy: holds {array.dtype}, not float32; {_WRITE_AGAIN}")
+        return array  # type: ignore[return-value]
+
+    def _array(self, file: str) -> NDArray[np.generic]:
         try:
-            array: NDArray[np.float32] = read_array(io.BytesIO(self._golden(file)), allow_pickle=False)
+            array: NDArray[np.generic] = read_array(io.BytesIO(self._file(file)), allow_pickle=False)
         except ValueError as error:
             raise BundleError(f"{file}: not a plain array ({error}); {_WRITE_AGAIN}") from error
-        if array.dtype != np.float32:
-            raise BundleError(f"{file}: holds {array.dtype}, not float32; {_WRITE_AGAIN}")
         return array
 
     def golden_columns(self, head: HeadSpec) -> list[dict[str, ColumnValue]]:
@@ -93,14 +117,14 @@ class Bundle:
         """
         if not head.columns:
             return []
-        file = f"{GOLDEN}/columns.json"
+        file = GOLDEN_COLUMNS
         try:
-            rows = [dict(row) for row in json.loads(self._golden(file))]
+            rows = [dict(row) for row in json.loads(self._file(file))]
             return [head.check_columns({column.name: row.get(column.name) for column in head.columns}) for row in rows]
         except (ValueError, TypeError, BadColumns) as error:
             raise BundleError(f"{file}: not what head {head.name!r} takes ({error}); {_WRITE_AGAIN}") from error
 
-    def _golden(self, file: str) -> bytes:
+    def _file(self, file: str) -> bytes:
         if file not in self.files:
             raise BundleError(f"{file}: missing; {_WRITE_AGAIN}")
         return self.files[file]
@@ -121,6 +145,7 @@ def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
 
 def _audit_names(path: Path, manifest: Manifest) -> None:
     needed = {EMBEDDER_FILES[precision] for precision in manifest.precisions} | {head.file for head in manifest.heads}
+    needed |= {head.novelty_file for head in manifest.heads if head.novelty_file}
     if unlisted := needed - set(manifest.files):
         raise BundleError(f"{sorted(unlisted)[0]}: not in the manifest's file list; {_WRITE_AGAIN}")
     found = set()

@@ -15,13 +15,22 @@ from numpy.typing import NDArray
 
 from models.bundle import GOLDEN, Bundle, golden_embedding
 from models.errors import BundleError, ClientError
-from models.manifest import EMBEDDER_FILES, Precision
+from models.manifest import EMBEDDER_FILES, HeadSpec, Precision
 from models.pixels import Pixels, decode
-from models.sessions import LOAD_ERRORS, Embedder, Embedding, Head, cpu_session
+from models.sessions import LOAD_ERRORS, Embedder, Embedding, Head, Novelty, cpu_session
+
+DISTANCE_TOLERANCE = 1e-3
+"""Largest difference of a distance, as a share of the largest recorded: sums of float32 in another order."""
 
 
-def check_golden(bundle: Bundle, embedder: Embedder, heads: Mapping[str, Head], precision: Precision = "fp32") -> None:
-    """Runs the golden images through decoder, embedder and heads.
+def check_golden(
+    bundle: Bundle,
+    embedder: Embedder,
+    heads: Mapping[str, Head],
+    novelties: Mapping[str, Novelty],
+    precision: Precision = "fp32",
+) -> None:
+    """Runs the golden images through decoder, embedder, heads and what tells the unfamiliar, those by the heads' names.
 
     Raises:
         BundleError: a result is farther from the recorded one than the manifest's tolerance.
@@ -31,6 +40,8 @@ def check_golden(bundle: Bundle, embedder: Embedder, heads: Mapping[str, Head], 
         _check_embedder(bundle, embedder, pixels, precision)
         for head in heads.values():
             _check_head(bundle, head)
+        for name, novelty in novelties.items():
+            _check_novelty(bundle, name, novelty)
     except LOAD_ERRORS as error:
         raise BundleError(
             f"{GOLDEN}/: a graph cannot be run on the golden images ({error}); export it again"
@@ -44,13 +55,34 @@ def verify(bundle: Bundle) -> None:
         BundleError: a graph that cannot be loaded or computes something else than was recorded.
     """
     manifest = bundle.manifest
-    heads = {
-        spec.name: Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, manifest.embedding_width)
-        for spec in manifest.heads
-    }
+    heads = {spec.name: open_head(bundle, spec) for spec in manifest.heads}
+    novelties = {spec.name: novelty for spec in manifest.heads if (novelty := open_novelty(bundle, spec))}
+    for spec in manifest.heads:
+        bundle.examples(spec)
     for precision in manifest.precisions:
         session = cpu_session(bundle.embedder(precision), file=EMBEDDER_FILES[precision])
-        check_golden(bundle, Embedder.checked(session, manifest), heads, precision)
+        check_golden(bundle, Embedder.checked(session, manifest), heads, novelties, precision)
+
+
+def open_head(bundle: Bundle, spec: HeadSpec) -> Head:
+    """A session of one of the bundle's heads.
+
+    Raises:
+        BundleError: the graph is not what the manifest says.
+    """
+    return Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
+
+
+def open_novelty(bundle: Bundle, spec: HeadSpec) -> Novelty | None:
+    """A session of what tells the unfamiliar for a head; None where nobody looks.
+
+    Raises:
+        BundleError: the graph is not what it has to be.
+    """
+    graph, file = bundle.novelty(spec), spec.novelty_file
+    if graph is None or file is None:
+        return None
+    return Novelty.checked(cpu_session(graph, file=file), file, bundle.manifest.embedding_width)
 
 
 def _golden_pixels(bundle: Bundle) -> Pixels:
@@ -75,14 +107,22 @@ def _check_embedder(bundle: Bundle, embedder: Embedder, pixels: Pixels, precisio
 def _check_head(bundle: Bundle, head: Head) -> None:
     spec = head.spec
     embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
-    expected = _recorded(bundle, f"probabilities-{spec.name}", len(spec.classes))
-    probabilities = head(embedding, bundle.golden_columns(spec))
-    _compare(spec.file, _largest_difference(probabilities, expected), bundle.manifest.golden.probability_tolerance)
+    expected = _recorded(bundle, f"{spec.output}-{spec.name}", spec.width)
+    found = head(embedding, bundle.golden_columns(spec))
+    scale = 1.0 if spec.task == "classification" else float(np.abs(expected).max()) or 1.0
+    _compare(spec.file, _largest_difference(found, expected) / scale, bundle.manifest.golden.probability_tolerance)
 
 
-def _recorded(bundle: Bundle, name: str, width: int) -> NDArray[np.float32]:
+def _check_novelty(bundle: Bundle, name: str, novelty: Novelty) -> None:
+    embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
+    expected = _recorded(bundle, f"distance-{name}")
+    difference = _largest_difference(novelty(embedding), expected) / (float(expected.max()) or 1.0)
+    _compare(f"novelty-{name}.onnx", difference, DISTANCE_TOLERANCE)
+
+
+def _recorded(bundle: Bundle, name: str, *width: int) -> NDArray[np.float32]:
     array = bundle.golden_array(name)
-    wanted = (bundle.manifest.golden.count, width)
+    wanted = (bundle.manifest.golden.count, *width)
     if array.shape != wanted:
         raise BundleError(f"{GOLDEN}/{name}.npy: shape {array.shape}, not {wanted}; write the bundle again")
     return array

@@ -9,29 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from models.errors import BadColumns, BundleError
+from models.columns import Column, ColumnValue, Strict, is_empty, is_none
+from models.errors import BadColumns, BadRequest, BundleError
 from models.policy import Policy
 
 FORMAT_VERSION: Final = 1
 EMBEDDER_FILES = {"fp32": "embedder.onnx", "fp16": "embedder.fp16.onnx", "int8": "embedder.int8.onnx"}
 
-_MAX_NUMBER = 3.4028234663852886e38  # the largest float32, which is what the graph takes
-
 Precision = Literal["fp32", "fp16", "int8"]
-ColumnValue = float | str | bool | None
+Task = Literal["classification", "regression"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Strict(BaseModel):
-    """A frozen value that refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class InputSpec(Strict):
@@ -49,48 +43,23 @@ class InputSpec(Strict):
     """Grey level that transparent pixels are laid over."""
 
 
-class Column(Strict):
-    """One structured fact beside the image, and one input of the head's graph."""
-
-    name: str
-    type: Literal["number", "category", "boolean"]
-    required: bool = True
-
-    def check(self, value: object) -> ColumnValue:
-        """Returns `value` as the graph takes it; raises BadColumns with the name and the reason."""
-        if self.type == "boolean" and isinstance(value, bool):
-            return value
-        if self.type == "category" and isinstance(value, str):
-            return self._text(value)
-        if self.type == "number" and isinstance(value, int | float) and not isinstance(value, bool):
-            return self._number(value)
-        raise BadColumns(f"column {self.name!r} is a {self.type}; got {reprlib.repr(value)}")
-
-    def _text(self, value: str) -> str:
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can carry and UTF-8 cannot
-            raise BadColumns(f"column {self.name!r} is not valid text; got {reprlib.repr(value)}") from error
-        return value
-
-    def _number(self, value: float) -> float:
-        if not abs(value) <= _MAX_NUMBER:  # written so that NaN is refused, too
-            raise BadColumns(
-                f"column {self.name!r} must be a finite number of at most ±{_MAX_NUMBER:.2g}; got {reprlib.repr(value)}"
-            )
-        return float(value)
-
-
 class HeadSpec(Strict):
     """One named decision made on the embedding."""
 
     name: Name
     kind: str
     """The estimator that was fitted, for example `hist_gradient_boosting`."""
-    classes: tuple[str, ...] = Field(min_length=2)
+    task: Task = Field(default="classification", exclude_if=lambda task: task == "classification")
+    """Whether it names one of several classes, or a number."""
+    classes: tuple[str, ...] = ()
+    """At least two; none where it names a number."""
     columns: tuple[Column, ...] = ()
     policy: Policy = Policy()
-    metrics: dict[str, float] = {}
+    interval: float | None = Field(default=None, ge=0, exclude_if=is_none)
+    """Of a number: nine of ten images held out at training lay no farther from it."""
+    explain_rows: int = Field(default=0, ge=0, le=4096, exclude_if=is_empty)
+    """Rows that one explanation may ask of the graph; 0 where the bundle has no examples to explain with."""
+    metrics: dict[str, float] = Field(default={})
 
     @model_validator(mode="after")
     def _consistent(self) -> HeadSpec:
@@ -98,7 +67,31 @@ class HeadSpec(Strict):
         for what, names in (("class", self.classes), ("input", inputs)):
             if len(set(names)) != len(names):
                 raise ValueError(f"{what} names repeat: {names}")
+        if (self.task == "classification") != (len(self.classes) >= 2):
+            raise ValueError(f"a head of the task {self.task} cannot have {len(self.classes)} classes")
+        if unknown := set(self.policy.expected_columns) - set(inputs):
+            raise ValueError(f"the policy expects columns that are not there: {sorted(unknown)}")
         return self
+
+    @property
+    def output(self) -> str:
+        """Name of the graph's output that answers are made of."""
+        return "probabilities" if self.task == "classification" else "value"
+
+    @property
+    def width(self) -> int:
+        """Columns of that output."""
+        return len(self.classes) or 1
+
+    @property
+    def novelty_file(self) -> str | None:
+        """Name of the graph that measures how unfamiliar an embedding is; heads of the same data have the same one."""
+        return f"novelty-{self.name}.onnx" if self.policy.max_distance is not None else None
+
+    @property
+    def examples_folder(self) -> str | None:
+        """Directory of what answers are explained with."""
+        return f"examples-{self.name}" if self.explain_rows else None
 
     @property
     def file(self) -> str:
@@ -129,6 +122,26 @@ class HeadSpec(Strict):
         return None
 
 
+def columns_of(heads: Sequence[HeadSpec], columns: dict[str, Any]) -> dict[str, dict[str, ColumnValue]]:
+    """One image's columns by the head that takes them, checked and complete; a column may be of several heads.
+
+    Raises:
+        BadColumns: of no head at all, or as `HeadSpec.check_columns`.
+    """
+    if len(heads) == 1:
+        return {heads[0].name: heads[0].check_columns(columns)}
+    taken = {head.name: {column.name for column in head.columns} for head in heads}
+    known = sorted(set().union(*taken.values()))
+    for name in columns:
+        if name not in known:
+            allowed, asked = ", ".join(map(repr, known)) or "none", ", ".join(map(repr, taken))
+            raise BadColumns(f"unknown column {reprlib.repr(name)}; heads {asked} take {allowed}")
+    return {
+        head.name: head.check_columns({name: columns[name] for name in taken[head.name] & columns.keys()})
+        for head in heads
+    }
+
+
 class FileEntry(Strict):
     """Size and hash of one file of the bundle."""
 
@@ -143,7 +156,7 @@ class Variant(Strict):
     kept: bool
     reason: str = ""
     """Why it was not kept; empty where it was."""
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = Field(default={})
     """Of the default head on this precision's embeddings of the test images; `ms_per_image`, of one image alone on one
     thread of the CPU that made it; `size_bytes` of the graph. Empty where it could not be made."""
 
@@ -155,7 +168,8 @@ class GoldenSpec(Strict):
     embedding_tolerance: dict[Precision, float]
     """Largest difference of an embedding's element, relative to the largest element recorded."""
     probability_tolerance: float = Field(gt=0)
-    """Largest difference of a probability, the head being given the recorded embedding."""
+    """Largest difference of a probability, or of a number as a share of the largest recorded, the head being given the
+    recorded embedding."""
 
 
 class Manifest(Strict):
@@ -165,11 +179,12 @@ class Manifest(Strict):
     name: Name
     version: int = Field(ge=1)
     created: datetime
-    task: Literal["classification"] = "classification"
+    task: Task = "classification"
+    """Of the default head."""
     input: InputSpec
     embedding_width: int = Field(ge=1)
     precisions: tuple[Precision, ...] = ("fp32",)
-    variants: tuple[Variant, ...] = Field(default=(), exclude_if=lambda variants: not variants)
+    variants: tuple[Variant, ...] = Field(default=(), exclude_if=is_empty)
     """Left out of the file where empty, so that bundles from before there were variants keep their digest."""
     heads: tuple[HeadSpec, ...] = Field(min_length=1)
     golden: GoldenSpec
@@ -196,6 +211,20 @@ class Manifest(Strict):
     def model(self) -> str:
         """`name@version`, as every answer names it."""
         return f"{self.name}@{self.version}"
+
+    def chosen_heads(self, names: Sequence[str]) -> tuple[HeadSpec, ...]:
+        """Heads by their names, in that order.
+
+        Raises:
+            BadRequest: no such head, or one named twice.
+        """
+        known = {head.name: head for head in self.heads}
+        for name in names:
+            if name not in known:
+                raise BadRequest(f"{self.model} has no head {reprlib.repr(name)}; it has {', '.join(known)}")
+        if len(set(names)) < len(names):
+            raise BadRequest(f"heads names one twice: {reprlib.repr(','.join(names))}")
+        return tuple(known[name] for name in names)
 
     @property
     def default_head(self) -> HeadSpec:

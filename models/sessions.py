@@ -12,8 +12,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from models.columns import ColumnValue
 from models.errors import BundleError
-from models.manifest import ColumnValue, HeadSpec, Manifest
+from models.manifest import HeadSpec, Manifest
 
 # What ONNX Runtime raises for a graph it cannot load or run; the classes have no common base of their own.
 LOAD_ERRORS = (
@@ -27,6 +28,7 @@ LOAD_ERRORS = (
 
 Embedding = NDArray[np.float32]
 Probabilities = NDArray[np.float32]
+Distances = NDArray[np.float32]
 
 _MISSING_NUMBER = float("nan")
 _MISSING_CATEGORY = ""
@@ -95,7 +97,7 @@ class Embedder:
 
 
 class Head:
-    """embedding float32 `[N, D]` and columns ──▶ probabilities float32 `[N, K]`, rows summing to 1."""
+    """embedding float32 `[N, D]` and columns ──▶ probabilities float32 `[N, K]`, or a value `[N, 1]`."""
 
     def __init__(self, session: ort.InferenceSession, spec: HeadSpec) -> None:
         self.session = session
@@ -113,10 +115,12 @@ class Head:
         wanted += [(column.name, types[column.type], [1]) for column in spec.columns]
         _check_nodes(spec.file, session.get_inputs(), wanted)
         outputs = {node.name: node.type for node in session.get_outputs()}
-        if "label" not in outputs or outputs.get("probabilities") != "tensor(float)":
-            raise BundleError(
-                f"{spec.file}: the outputs are {outputs}, not label and a float tensor probabilities; export it again"
+        is_labelled = spec.task == "regression" or "label" in outputs
+        if not is_labelled or outputs.get(spec.output) != "tensor(float)":
+            needed = (
+                "label and a float tensor probabilities" if spec.task == "classification" else "a float tensor value"
             )
+            raise BundleError(f"{spec.file}: the outputs are {outputs}, not {needed}; export it again")
         return cls(session, spec)
 
     def __call__(self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()) -> Probabilities:
@@ -125,8 +129,31 @@ class Head:
         for column in self.spec.columns:
             values = [row[column.name] for row in columns]
             inputs[column.name] = _column_array(values, column.type)
-        probabilities: Probabilities = self.session.run(["probabilities"], inputs)[0]
-        return probabilities
+        found: Probabilities = self.session.run([self.spec.output], inputs)[0]
+        return found
+
+
+class Novelty:
+    """embedding float32 `[N, D]` ──▶ distance float32 `[N]` from the embeddings of training."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self.session = session
+
+    @classmethod
+    def checked(cls, session: ort.InferenceSession, file: str, embedding_width: int) -> Novelty:
+        """Wraps a session whose input and output are what a bundle promises.
+
+        Raises:
+            BundleError: another name, type or shape.
+        """
+        _check_nodes(file, session.get_inputs(), [("embedding", "tensor(float)", [embedding_width])])
+        _check_nodes(file, session.get_outputs(), [("distance", "tensor(float)", [])])
+        return cls(session)
+
+    def __call__(self, embedding: Embedding) -> Distances:
+        """Measures a batch."""
+        distance: Distances = self.session.run(["distance"], {"embedding": embedding})[0]
+        return distance
 
 
 def _column_array(values: list[ColumnValue], kind: str) -> NDArray[np.generic]:

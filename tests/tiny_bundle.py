@@ -25,16 +25,9 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from models.bundle import GOLDEN, REPORT, golden_embedding
-from models.manifest import (
-    EMBEDDER_FILES,
-    Column,
-    ColumnValue,
-    GoldenSpec,
-    HeadSpec,
-    InputSpec,
-    Manifest,
-    Precision,
-)
+from models.columns import Column, ColumnValue
+from models.examples import Examples
+from models.manifest import EMBEDDER_FILES, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
 from models.pixels import decode
 from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
@@ -52,6 +45,7 @@ COLUMNS = (
 """A required number, an optional category and an optional boolean."""
 
 EMBEDDING_WIDTH = 4
+EXPLAIN_ROWS = 16
 _IR_VERSION = 9
 _OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
 _GOLDEN_GREYS = (10, 60, 100, 150, 200, 250)
@@ -75,6 +69,9 @@ def tiny_bundle(
     heads: Mapping[str, tuple[Column, ...]] | None = None,
     precisions: tuple[Precision, ...] = ("fp32",),
     min_confidence: float = 0.0,
+    policy: Policy | None = None,
+    explained: bool = False,
+    regressions: Sequence[str] = (),
 ) -> Path:
     """Writes a bundle into the store at `store` and returns its directory; the first of a name is champion.
 
@@ -87,7 +84,10 @@ def tiny_bundle(
         classes: class names from dark to bright.
         heads: columns of each head by the head's name; by default one head, `shade`, without columns.
         precisions: embedders to write; all hold the same float32 graph.
-        min_confidence: every head's policy.
+        min_confidence: of every head's policy.
+        policy: every head's; images brighter than its `max_distance` are unfamiliar.
+        explained: whether the heads have examples: a dark, a medium and a bright image, with thumbnails.
+        regressions: names of further heads, which name the brightness as a number, within 0.1.
     """
     specs = tuple(
         HeadSpec(
@@ -95,10 +95,22 @@ def tiny_bundle(
             kind="by_hand" if columns else "hist_gradient_boosting",
             classes=classes,
             columns=columns,
-            policy=Policy(min_confidence=min_confidence),
+            policy=policy or Policy(min_confidence=min_confidence),
+            explain_rows=EXPLAIN_ROWS if explained else 0,
             metrics={"accuracy": 1.0},
         )
         for head, columns in (heads or {"shade": ()}).items()
+    )
+    specs += tuple(
+        HeadSpec(
+            name=head,
+            kind="by_hand",
+            task="regression",
+            policy=policy or Policy(),
+            interval=0.1,
+            explain_rows=EXPLAIN_ROWS if explained else 0,
+        )
+        for head in regressions
     )
     manifest = Manifest(
         name=name,
@@ -136,11 +148,38 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
     if any(head.columns for head in manifest.heads):
         files[f"{GOLDEN}/columns.json"] = json.dumps(rows).encode()
     for spec in manifest.heads:
-        files[spec.file] = head_graph(len(spec.classes)) if not spec.columns else column_head_graph(spec)
+        files |= _head_files(spec)
         columns = [spec.check_columns({column.name: row[column.name] for column in spec.columns}) for row in rows]
         probabilities = Head(cpu_session(files[spec.file]), spec)(embedding, columns)
-        files[f"{GOLDEN}/probabilities-{spec.name}.npy"] = npy(probabilities)
+        files[f"{GOLDEN}/{spec.output}-{spec.name}.npy"] = npy(probabilities)
+        if spec.novelty_file:
+            files[f"{GOLDEN}/distance-{spec.name}.npy"] = npy(embedding[:, 0])
     return files
+
+
+def _head_files(spec: HeadSpec) -> dict[str, bytes]:
+    if spec.task == "regression":
+        files = {spec.file: _brightness_graph("value", keepdims=True)}
+    else:
+        files = {spec.file: head_graph(len(spec.classes)) if not spec.columns else column_head_graph(spec)}
+    if spec.novelty_file:
+        files[spec.novelty_file] = _brightness_graph("distance", keepdims=False)
+    if spec.examples_folder:
+        greys = np.array(list(GREYS.values()))
+        embedding = _embedding((greys / 255).astype(np.float32))
+        answers = np.arange(3) if spec.classes else embedding[:, 0]
+        pictures = [solid_image(int(grey)) for grey in greys]
+        files |= Examples(embedding, answers, embedding[1], pictures).to_files(spec.examples_folder)
+    return files
+
+
+def _brightness_graph(output: str, *, keepdims: bool) -> bytes:
+    """embedding ──▶ its first number, the brightness, as `output` float32 `[N, 1]`, or `[N]`."""
+    nodes = [helper.make_node("Gather", ["embedding", "first"], [output], axis=1)]
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
+    shape: list[str | int] = ["N", 1] if keepdims else ["N"]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
+    return _model(nodes, inputs, outputs, {"first": np.array([0] if keepdims else 0)})
 
 
 def npy(array: NDArray[np.generic]) -> bytes:

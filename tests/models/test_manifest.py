@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from models.columns import Column, ColumnValue
 from models.errors import BadColumns, BundleError
-from models.manifest import Column, ColumnValue, HeadSpec, Manifest, Variant
+from models.manifest import HeadSpec, Manifest, Variant, columns_of
 from tests.tiny_bundle import COLUMNS
 
 Change = Callable[[dict[str, Any]], object]
@@ -239,3 +240,32 @@ def test_errors_do_not_repeat_a_long_value() -> None:
     with pytest.raises(BadColumns) as caught:
         Column(name="shift", type="number").check("x" * 100_000)
     assert len(caught.value.detail) < 200
+
+
+def test_columns_go_to_the_heads_that_take_them(head: HeadSpec) -> None:
+    other = HeadSpec(
+        name="other", kind="x", classes=("a", "b"), columns=(Column(name="size", type="number"), COLUMNS[0])
+    )
+    found = columns_of([other, head], {"shift": 1, "size": 2, "invert": True})
+    assert found == {"other": {"size": 2.0, "shift": 1.0}, "priced": {"shift": 1.0, "force": None, "invert": True}}
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"shift": 1, "size": 2, "prise": 3}, "unknown column 'prise'; heads 'other', 'priced' take 'force', 'invert'"),
+        ({"shift": 1}, "required column 'size' of head 'other' is missing"),
+    ],
+)
+def test_columns_that_no_head_takes_or_one_misses_are_refused(
+    head: HeadSpec, columns: dict[str, Any], reason: str
+) -> None:
+    other = HeadSpec(name="other", kind="x", classes=("a", "b"), columns=(Column(name="size", type="number"),))
+    with pytest.raises(BadColumns, match=reason):
+        columns_of([other, head], columns)
+
+
+def test_bounds_and_categories_are_written_where_there_are_any() -> None:
+    plain, seen = Column(name="a", type="number"), Column(name="a", type="number", low=-1.0, high=2.5)
+    assert set(plain.model_dump()) == {"name", "type", "required"}
+    assert set(seen.model_dump()) == {"name", "type", "required", "low", "high"}

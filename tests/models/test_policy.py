@@ -1,38 +1,40 @@
-"""`models.policy`: accept or review."""
+"""`models.policy`: accepted, or left to a person and why."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
-from pydantic import ValidationError
 
 from models.policy import Policy
 
+POLICY = Policy(
+    min_confidence=0.9, min_confidence_of={"bag": 0.6, "shoe": 1.01}, max_distance=4.0, expected_columns=("size",)
+)
+
 
 @pytest.mark.parametrize(
-    ("confidence", "decision", "reasons"),
+    ("confidence", "label", "distance", "missing", "reasons"),
     [
-        pytest.param(0.9, "accept", [], id="more than the threshold is accepted"),
-        pytest.param(0.8, "accept", [], id="the threshold itself is accepted"),
-        pytest.param(0.79, "review", ["low_confidence"], id="less is for review, with the reason"),
-        pytest.param(0.0, "review", ["low_confidence"], id="nothing is for review"),
+        pytest.param(0.95, "coat", 1.0, (), [], id="sure and familiar"),
+        pytest.param(0.9, "coat", 4.0, (), [], id="just"),
+        pytest.param(0.89, "coat", 1.0, (), ["low_confidence"], id="not sure"),
+        pytest.param(0.61, "bag", 1.0, (), [], id="sure enough for its label"),
+        pytest.param(1.0, "shoe", 1.0, (), ["low_confidence"], id="of a label that is never accepted"),
+        pytest.param(0.99, "coat", 4.01, (), ["unfamiliar"], id="far"),
+        pytest.param(0.99, "coat", float("nan"), (), ["unfamiliar"], id="nowhere"),
+        pytest.param(0.99, "coat", None, (), [], id="nobody looks how far"),
+        pytest.param(0.99, "coat", 1.0, ("size",), ["missing_columns"], id="without a column"),
+        pytest.param(
+            0.2, "coat", 9.0, ("size",), ["low_confidence", "unfamiliar", "missing_columns"], id="for every reason"
+        ),
     ],
 )
-def test_the_threshold_decides(confidence: float, decision: str, reasons: list[str]) -> None:
-    assert Policy(min_confidence=0.8).decide(confidence) == (decision, reasons)
+def test_what_is_accepted(
+    confidence: float, label: str, distance: float | None, missing: tuple[str, ...], reasons: list[str]
+) -> None:
+    decision, found = POLICY.decide(confidence, label, distance=distance, missing=missing)
+    assert (decision, found) == ("review" if reasons else "accept", reasons)
 
 
-def test_without_a_threshold_everything_is_accepted() -> None:
-    assert Policy().decide(0.0) == ("accept", [])
-
-
-@pytest.mark.parametrize("threshold", [-0.1, 1.1, math.nan, math.inf])
-def test_a_threshold_outside_0_to_1_is_refused(threshold: float) -> None:
-    with pytest.raises(ValidationError):
-        Policy(min_confidence=threshold)
-
-
-def test_an_unknown_field_is_refused() -> None:
-    with pytest.raises(ValidationError):
-        Policy.model_validate({"min_confidense": 0.5})
+def test_what_a_policy_does_not_have_is_left_out_of_the_file() -> None:
+    assert Policy(min_confidence=0.5).model_dump() == {"min_confidence": 0.5}
+    assert Policy.model_validate(POLICY.model_dump()) == POLICY

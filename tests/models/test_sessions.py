@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto
 
 from models.bundle import Bundle
+from models.columns import Column, ColumnValue
 from models.errors import BundleError
-from models.manifest import Column, ColumnValue, HeadSpec
+from models.manifest import HeadSpec
 from models.pixels import decode
 from models.sessions import Embedder, Head, cpu_options, cpu_session
 from tests.tiny_bundle import CLASSES, GREYS, solid_image
