@@ -16,6 +16,7 @@ from service.engine import Engine
 from service.gate import Gate
 from service.logs import in_worker
 from service.memory import quieten_collector, return_large_blocks
+from service.options import Options
 from service.pipeline import Pipeline
 from service.preflight import check_before_start
 from service.problems import problem_of
@@ -113,8 +114,9 @@ class HybridService:
         a union it knows the first type alone.
         """
         try:
+            served = self.pipeline.served
             items = read_instances([instance.model_dump() for instance in instances], settings.max_images)
-            response = await decide(self.pipeline, self.pipeline.served, Submission(items), {})
+            response = await decide(self.pipeline, served, Submission(items), Options(served.engine.default))
         except TandemError as error:  # BentoML would make a 500 of it
             response = problem_of(error.as_value())
         return response  # type: ignore[return-value]  # BentoML passes a ready response on

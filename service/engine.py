@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from models.bundle import Bundle
-from models.golden import check_golden
-from models.manifest import Manifest, Precision
-from models.sessions import Embedding, Head, Probabilities, cpu_session
+from models.columns import ColumnValue
+from models.golden import check_golden, open_head, open_novelty
+from models.manifest import HeadSpec, Manifest, Precision
+from models.sessions import Embedding, Head, Novelty
 from models.store import resolve
 from service.device import Device, Placement, place
+from service.explain import Explainer
 from service.settings import Settings
-from service.work import Outcome, Work
+from service.work import Found, Outcome, Work
 
 # A CPU computes larger batches no faster from some size on, for large networks from one image on, and all of a batch
 # wait for its last one. So the smallest is taken that costs an image at most 5 % more than the best, its share of what
@@ -29,18 +31,24 @@ _TRIED = 3
 
 
 class Engine:
-    """An embedder on its device and the default head on the CPU, checked against the golden results."""
+    """An embedder on its device and the heads on the CPU, checked against the golden results."""
 
     def __init__(self, bundle: Bundle, placement: Placement, *, max_batch: int) -> None:
         self.manifest: Manifest = bundle.manifest
         self.device: Device = placement.device
         self.precision: Precision = placement.precision
         self._embedder = placement.embedder
-        spec = bundle.manifest.default_head
-        self.head = Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
-        check_golden(bundle, self._embedder, {spec.name: self.head}, placement.precision)
+        self.heads = {spec.name: open_head(bundle, spec) for spec in bundle.manifest.heads}
+        self._novelties = _open_novelties(bundle)
+        check_golden(bundle, self._embedder, self.heads, self._novelties, placement.precision)
+        self.explainers = _open_explainers(bundle, self.heads)
+        """Those of the heads whose answers can be explained."""
+        self.default: tuple[HeadSpec, ...] = (bundle.manifest.default_head,)
+        """The heads that decide where a request names none."""
         self.image_s = self._time_batch(1)
         """Seconds to embed and decide on one image alone."""
+        self.explain_s = self._time_explaining()
+        """Seconds to explain the answers of all heads on one image."""
         self.max_batch = max_batch if placement.device != "cpu" else self._best_batch(max_batch)
         """Images in one run."""
 
@@ -67,12 +75,12 @@ class Engine:
         started = time.perf_counter()
         embedding = self._embed(works)
         embedded = time.perf_counter()
-        probabilities = self._decide(works, embedding)
+        decisions = self._decide(works, embedding)
         decided = time.perf_counter()
         embed_s, decide_s = embedded - started, decided - embedded
         return [
-            Outcome(row, decision, work.decode_s, waited, 0.0 if work.pixels is None else embed_s, decide_s)
-            for work, row, decision, waited in zip(works, embedding, probabilities, waited_s, strict=True)
+            Outcome(row, decided, work.decode_s, waited, 0.0 if work.pixels is None else embed_s, decide_s)
+            for work, row, decided, waited in zip(works, embedding, decisions, waited_s, strict=True)
         ]
 
     def _embed(self, works: Sequence[Work]) -> Embedding:
@@ -99,31 +107,82 @@ class Engine:
         return next(size for size, seconds in cost_s.items() if seconds <= _WORTH * min(cost_s.values()))
 
     def _time_batch(self, size: int) -> float:
-        """Seconds of the quickest of several runs."""
-        spec, columns = self.manifest.input, dict.fromkeys((c.name for c in self.head.spec.columns), None)
-        work = Work(np.zeros((spec.height, spec.width, spec.channels), np.uint8), columns)
+        """Seconds of the quickest of several runs, the default head deciding."""
+        spec, head = self.manifest.input, self.manifest.default_head
+        asked = {head.name: _none_of(head)}
+        work = Work(np.zeros((spec.height, spec.width, spec.channels), np.uint8), asked)
         took_s: list[float] = []
         while len(took_s) < _TRIED or sum(took_s) < _TRIED_S:
             outcome = self.run([work] * size, [0.0] * size)[0]
             took_s.append(outcome.embed_s + outcome.decide_s)
         return min(took_s)
 
-    def _decide(self, works: Sequence[Work], embedding: Embedding) -> Sequence[Probabilities | None]:
-        """What the head says of each image that it is asked about.
+    def _decide(self, works: Sequence[Work], embedding: Embedding) -> list[dict[str, Found]]:
+        """What each head says of the images that ask it.
 
         Raises:
             ArithmeticError: no number, of whichever image; the others have to be computed without it.
         """
-        rows = [index for index, work in enumerate(works) if work.columns is not None]
-        if not rows:
-            return [None] * len(works)
-        columns = [work.columns for work in works if work.columns is not None]
-        found = self.head(embedding if len(rows) == len(works) else embedding[rows], columns)
-        if not np.isfinite(found).all():
-            raise ArithmeticError(f"head {self.head.spec.name!r} gave a probability that is no number")
-        if len(rows) == len(works):
-            return found  # type: ignore[return-value]
-        decisions: list[Probabilities | None] = [None] * len(works)
-        for row, probabilities in zip(rows, found, strict=True):
-            decisions[row] = probabilities
+        decisions: list[dict[str, Found]] = [{} for _ in works]
+        distances = self._measure(works, embedding) if self._novelties else {}
+        for name, head in self.heads.items():
+            rows = [row for row, work in enumerate(works) if name in work.asked]
+            if rows:
+                part = embedding if len(rows) == len(works) else embedding[rows]
+                columns = [works[row].asked[name] for row in rows]
+                outputs = head(part, columns)
+                if not np.isfinite(outputs).all():
+                    raise ArithmeticError(f"head {name!r} gave what is no number")
+                far = distances.get(name)
+                for row, output, given in zip(rows, outputs, columns, strict=True):
+                    decisions[row][name] = Found(output, given, None if far is None else far[row])
         return decisions
+
+    def _measure(self, works: Sequence[Work], embedding: Embedding) -> dict[str, list[float]]:
+        """How far each image is from training, by the heads that are asked; once for heads of the same data."""
+        measured: dict[Novelty, list[float]] = {}
+        distances: dict[str, list[float]] = {}
+        for name, novelty in self._novelties.items():
+            if any(name in work.asked for work in works):
+                if novelty not in measured:
+                    measured[novelty] = novelty(embedding).tolist()
+                distances[name] = measured[novelty]
+        return distances
+
+    def explain(self, outcome: Outcome, heads: Sequence[HeadSpec]) -> Outcome:
+        """An outcome with the reasons of its decisions, of heads that all have an explainer."""
+        explanations = {
+            head.name: self.explainers[head.name](outcome.embedding, outcome.decisions[head.name].columns)
+            for head in heads
+        }
+        return outcome._replace(explanations=explanations)
+
+    def _time_explaining(self) -> float:
+        """The quicker of two runs."""
+        took_s = [0.0] if not self.explainers else []
+        embedding = np.zeros(self.manifest.embedding_width, np.float32)
+        while len(took_s) < 2 and self.explainers:
+            started = time.perf_counter()
+            for name, explainer in self.explainers.items():
+                explainer(embedding, _none_of(self.heads[name].spec))
+            took_s.append(time.perf_counter() - started)
+        return min(took_s)
+
+
+def _none_of(head: HeadSpec) -> dict[str, ColumnValue]:
+    return dict.fromkeys((column.name for column in head.columns), None)
+
+
+def _open_novelties(bundle: Bundle) -> dict[str, Novelty]:
+    """What tells the unfamiliar, by the heads' names; heads of the same data share one session."""
+    opened: dict[bytes, Novelty | None] = {}
+    for spec in bundle.manifest.heads:
+        if (graph := bundle.novelty(spec)) is not None and graph not in opened:
+            opened[graph] = open_novelty(bundle, spec)
+    by_head = {spec.name: opened.get(bundle.novelty(spec) or b"") for spec in bundle.manifest.heads}
+    return {name: novelty for name, novelty in by_head.items() if novelty is not None}
+
+
+def _open_explainers(bundle: Bundle, heads: Mapping[str, Head]) -> dict[str, Explainer]:
+    examples = {name: bundle.examples(head.spec) for name, head in heads.items()}
+    return {name: Explainer(heads[name], found) for name, found in examples.items() if found is not None}

@@ -30,18 +30,20 @@ class ExpressConnection(Connection):
     def _begin(self) -> None:
         shortcut, data, self._first = self._worker.shortcut, self._first, b""
         rest = rest_bytes(data)
-        if not rest or shortcut is None or not shortcut.takes(self.headers, rest):
+        is_plain = self.parser.get_http_version() == "1.1" and b"#" not in self.url
+        if not rest or shortcut is None or not is_plain or not shortcut.takes(self.headers, rest):
             super()._begin()
             return
         self._is_short = True
         keep_alive = self.parser.should_keep_alive()
-        self._begin_short(keep_alive=keep_alive)
+        query = self.url.partition(b"?")[2]
+        self._begin_short(query, keep_alive=keep_alive)
         if keep_alive:
-            shortcut.learn(data, self.headers)
+            shortcut.learn(data, self.headers, query)
 
-    def _begin_short(self, *, keep_alive: bool) -> None:
+    def _begin_short(self, query: bytes, *, keep_alive: bool) -> None:
         """Makes what uvicorn makes of a request, without a task that waits for its body."""
-        self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": b""}
+        self.scope |= {"method": "POST", "path": PATH, "raw_path": PATH.encode(), "query_string": query}
         self.cycle = cycle_of(self, keep_alive=keep_alive)
         self._adopt_cycle()
 
@@ -54,7 +56,7 @@ class ExpressConnection(Connection):
         head, body = found
         self.on_message_begin()
         self.headers.extend(head.headers)
-        self._begin_short(keep_alive=True)
+        self._begin_short(head.query, keep_alive=True)
         self.cycle.body += body
         self.cycle.more_body = False
         self.cycle.message_event.set()

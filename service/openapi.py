@@ -9,9 +9,30 @@ from pydantic import TypeAdapter
 from models.manifest import Manifest
 from service.bodies import PACKED
 from service.problems import MEDIA_TYPE, STATUS
-from service.schemas import EmbeddingAnswer, EmbeddingsAnswer, Instance, ItemError, Prediction, Predictions, Problem
+from service.schemas import (
+    Decisions,
+    EmbeddingAnswer,
+    EmbeddingsAnswer,
+    Estimate,
+    Instance,
+    ItemError,
+    Prediction,
+    Predictions,
+    Problem,
+)
 
-_SCHEMAS = (Instance, Prediction, Predictions, EmbeddingAnswer, EmbeddingsAnswer, ItemError, Problem)
+_ANSWERS = ("Prediction", "Estimate", "Decisions", "Predictions")
+_SCHEMAS = (
+    Instance,
+    Prediction,
+    Estimate,
+    Decisions,
+    Predictions,
+    EmbeddingAnswer,
+    EmbeddingsAnswer,
+    ItemError,
+    Problem,
+)
 _REFERENCE = "#/components/schemas/{model}"
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 _DESCRIPTION = (
@@ -68,18 +89,26 @@ def describe(manifest: Manifest) -> Json:
 
 
 def _predict(manifest: Manifest) -> Json:
-    classes = len(manifest.default_head.classes)
+    classes = max(head.width for head in manifest.heads)
+    names = ", ".join(head.name for head in manifest.heads)
     return {
         "operationId": "predict",
         "summary": "Decide on one or several images",
         "parameters": [
             _query("top_k", "show only the k most probable classes", {"minimum": 1, "maximum": classes}),
+            {
+                "name": "heads",
+                "in": "query",
+                "description": f"names with commas between them, of {names}; the first one where none is named",
+                "schema": {"type": "string"},
+            },
+            _query("explain", "1 adds why: the nearest training examples, and what moved the answer", {"enum": [0, 1]}),
             _query("timing", "1 adds the milliseconds of each stage", {"enum": [0, 1]}),
             *_HEADERS,
         ],
         "requestBody": _bodies(),
         "responses": {
-            "200": _by_model(_content("One prediction, or a list in order", [_ref("Prediction"), _ref("Predictions")])),
+            "200": _by_model(_content("One answer, or a list in order", [_ref(name) for name in _ANSWERS])),
             **_problems(*_FAILURES, 422),
         },
     }

@@ -5,9 +5,13 @@ Both the lean HTTP routes and BentoML's typed endpoint call this.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from models.errors import ClientError, NotReady, TandemError
+from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
+from models.manifest import HeadSpec
 from service.bodies import Item
 from service.cache import EmbeddingCache
 from service.engine import Engine
@@ -38,6 +42,7 @@ class Pipeline:
         self._served = Served(engine, self._metrics)
         self.cache = EmbeddingCache(self.settings.cache_mb * MIB) if self.settings.cache_mb else None
         self._reader = Reader(self.settings.max_pixels, self._admission, self.cache)
+        self._explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
     @property
     def served(self) -> Served:
@@ -65,13 +70,20 @@ class Pipeline:
         self.ready = False
         self._served.close()
         self._reader.close()
+        self._explainer.shutdown()
 
     def _tell_model(self) -> None:
         engine = self._served.engine
         self._metrics.set_model(self._served.name, engine.device, engine.precision)
 
     async def run(
-        self, served: Served, items: Sequence[Item], *, deadline: float, decide: bool
+        self,
+        served: Served,
+        items: Sequence[Item],
+        *,
+        deadline: float,
+        heads: Sequence[HeadSpec],
+        explain: bool = False,
     ) -> list[Outcome | TandemError]:
         """Answers the items in order, each alone: an answer or what was wrong with it.
 
@@ -79,18 +91,21 @@ class Pipeline:
             served: the model.
             items: the request's images.
             deadline: a time of `time.monotonic()`.
-            decide: whether decisions are wanted, or embeddings alone.
+            heads: that decide; none where only embeddings are wanted.
+            explain: whether to say why, too; by heads that all have an explainer.
 
         Raises:
             Overloaded, DeadlineExceeded: nothing could be answered.
         """
-        reading = self._reader.check(served, items, decide)
-        rest_s = IMAGE_S * reading.images + served.engine.image_s * reading.new
+        reading = self._reader.check(served, items, heads)
+        image_s = IMAGE_S + (served.engine.explain_s if explain else 0.0)
+        rest_s = image_s * reading.images + served.engine.image_s * reading.new
         cost_s = PIXEL_S * reading.work_pixels + rest_s
         self._admission.admit(reading.images, cost_s, deadline)
         try:
             prepared = await self._reader.decode(served, reading, deadline)
-            outcomes = iter(await served.run([one for one in prepared if not isinstance(one, ClientError)], deadline))
+            found = await served.run([one for one in prepared if not isinstance(one, ClientError)], deadline)
+            outcomes = iter(await self._explained(served, found, heads, deadline) if explain else found)
             self._admission.did(cost_s if prepared is reading.items else rest_s)
         finally:
             self._admission.leave(reading.images, cost_s)
@@ -103,6 +118,7 @@ class Pipeline:
         served: Served,
         item: Item,
         *,
+        heads: Sequence[HeadSpec],
         deadline: float,
         take: Callable[[Outcome | TandemError], None],
         is_wanted: Callable[[], bool],
@@ -112,6 +128,7 @@ class Pipeline:
         Args:
             served: a model that computes on the event loop.
             item: the image.
+            heads: that decide.
             deadline: a time of `time.monotonic()`.
             take: called with the answer, or with what was wrong; must not raise.
             is_wanted: whether anybody still waits.
@@ -122,7 +139,7 @@ class Pipeline:
         Raises:
             Overloaded: it was not admitted.
         """
-        reading = self._reader.check(served, [item], decide=True)
+        reading = self._reader.check(served, [item], heads)
         if not reading.is_small_for(served):
             return False
         (one,) = reading.items
@@ -141,6 +158,21 @@ class Pipeline:
 
         served.run_one(one, deadline, finish, is_wanted)
         return True
+
+    async def _explained(
+        self, served: Served, found: Sequence[Outcome | TandemError], heads: Sequence[HeadSpec], deadline: float
+    ) -> list[Outcome | TandemError]:
+        """The outcomes with their reasons, worked out on a thread: they take longer than the decisions."""
+
+        def explain(one: Outcome | TandemError) -> Outcome | TandemError:
+            if isinstance(one, TandemError):
+                return one
+            if time.monotonic() > deadline:
+                raise DeadlineExceeded("the deadline passed before the decision was explained")
+            return served.engine.explain(one, heads)
+
+        explaining = self._explainer.submit(lambda: [explain(one) for one in found])
+        return await asyncio.wrap_future(explaining)
 
     def _keep(self, reading: Reading, answers: Sequence[Outcome | TandemError]) -> None:
         """Keeps embeddings of images that may come again, where that is asked for, and counts those that were kept."""

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from models.errors import BadRequest
 from models.manifest import HeadSpec
-from models.sessions import Probabilities
-from service.schemas import Prediction
+from service.schemas import Decisions, Estimate, Prediction, Timing
+from service.work import Found, Outcome
+
+if TYPE_CHECKING:
+    from service.options import Options
 
 # Probabilities are given in millionths, as float32 carries no more that would mean anything. Counting them costs a
 # tenth of `round`, and the quotient of two whole numbers is written with no digit too many.
 _UNITS = 1_000_000
 
 
-def to_prediction(probabilities: Probabilities, head: HeadSpec, model: str, top_k: int | None) -> Prediction:
+def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -> Prediction:
     """Names classes, sorts them by falling probability and decides.
 
     Args:
-        probabilities: float32 `[K]`, in the order of `head.classes`.
+        found: probabilities, float32 `[K]`, in the order of `head.classes`, and what else the policy looks at.
         head: the head that computed them.
         model: `name@version`.
         top_k: how many classes to show; None for all.
     """
     # sorted before rounding, so that the label is the graph's own where two classes are close
-    values, names = probabilities.tolist(), head.classes
+    values, names = found.output.tolist(), head.classes
     falling = sorted(range(len(values)), key=values.__getitem__, reverse=True)
     label, confidence = names[falling[0]], int(values[falling[0]] * _UNITS + 0.5) / _UNITS
-    decision, reasons = head.policy.decide(confidence)
+    decision, reasons = head.policy.decide(confidence, label, distance=found.distance, missing=_missing(found, head))
     return {
         "label": label,
         "confidence": confidence,
@@ -37,13 +43,76 @@ def to_prediction(probabilities: Probabilities, head: HeadSpec, model: str, top_
     }
 
 
-def check_top_k(text: str, head: HeadSpec) -> int:
+def to_estimate(found: Found, head: HeadSpec, model: str) -> Estimate:
+    """Tells a number, how far off it may be, and decides.
+
+    Args:
+        found: the value, float32 `[1]`, and what the policy looks at.
+        head: the head that computed it.
+        model: `name@version`.
+    """
+    value = float(found.output[0])
+    decision, reasons = head.policy.decide(1.0, distance=found.distance, missing=_missing(found, head))
+    estimate: Estimate = {
+        "value": _shortened(value),
+        "decision": decision,
+        "reasons": reasons,
+        "model": model,
+        "head": head.name,
+    }
+    if head.interval is not None:
+        estimate["interval"] = [_shortened(value - head.interval), _shortened(value + head.interval)]
+    return estimate
+
+
+def to_answer(outcome: Outcome, options: Options, model: str) -> Prediction | Estimate | Decisions:
+    """What a caller reads of one image: the answer of the head he asked, or those of several by their names."""
+    heads, top_k = options.heads, options.top_k
+    answer: Prediction | Estimate | Decisions
+    if len(heads) == 1:
+        answer = _of_head(outcome, heads[0], model, top_k)
+    else:
+        answer = {"decisions": {head.name: _of_head(outcome, head, model, top_k) for head in heads}, "model": model}
+    if options.timing:
+        answer["timing_ms"] = _timing(outcome)
+    return answer
+
+
+def check_top_k(text: str, heads: Sequence[HeadSpec]) -> int:
     """Reads the query's `top_k`.
 
     Raises:
-        BadRequest: not a whole number from 1 to the number of classes.
+        BadRequest: not a whole number from 1 to the number of classes, of the heads the largest one.
     """
-    count = len(head.classes)
+    count = max(head.width for head in heads)
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= count:
         raise BadRequest(f"top_k must be a whole number from 1 to {count}; got {text[:40]!r}")
     return int(text)
+
+
+def _of_head(outcome: Outcome, head: HeadSpec, model: str, top_k: int | None) -> Prediction | Estimate:
+    found = outcome.decisions[head.name]
+    shown = to_prediction(found, head, model, top_k) if head.classes else to_estimate(found, head, model)
+    if outcome.explanations is not None:
+        shown["explanation"] = outcome.explanations[head.name]
+    return shown
+
+
+def _timing(outcome: Outcome) -> Timing:
+    return {
+        "decode": round(outcome.decode_s * 1000, 3),
+        "queue": round(outcome.queue_s * 1000, 3),
+        "embed": round(outcome.embed_s * 1000, 3),
+        "decide": round(outcome.decide_s * 1000, 3),
+    }
+
+
+def _missing(found: Found, head: HeadSpec) -> Sequence[str]:
+    """Which of the columns that the policy expects are missing."""
+    expected = head.policy.expected_columns
+    return [name for name in expected if found.columns[name] is None] if expected else ()
+
+
+def _shortened(value: float) -> float:
+    """With the digits that float32 carries."""
+    return float(f"{value:.7g}")

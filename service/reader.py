@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from models.errors import ClientError, DeadlineExceeded, TooLarge
+from models.manifest import HeadSpec, columns_of
 from models.pixels import read_checked_header
 from service.admission import Admission
 from service.bodies import Item
@@ -60,12 +61,12 @@ class Reader:
         """Finishes what is being decoded."""
         self._decoders.shutdown()
 
-    def check(self, served: Served, items: Sequence[Item], decide: bool) -> Reading:
+    def check(self, served: Served, items: Sequence[Item], heads: Sequence[HeadSpec]) -> Reading:
         """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
         checked: list[Checked] = []
         images = new = work_pixels = size_bytes = 0
         for item in items:
-            one = self._check_one(served, item, decide)
+            one = self._check_one(served, item, heads)
             if isinstance(one, Admitted):
                 left = self._max_pixels - work_pixels
                 if one.work_pixels <= left:
@@ -81,19 +82,19 @@ class Reader:
             checked.append(one)
         return Reading(checked, images, new, work_pixels, size_bytes)
 
-    def _check_one(self, served: Served, item: Item, decide: bool) -> Checked:
+    def _check_one(self, served: Served, item: Item, heads: Sequence[HeadSpec]) -> Checked:
         if isinstance(item.image, ClientError):
             return item.image
         key = b"" if self._cache is None else key_of(served.cache_seed, item.image)
         embedding = None if self._cache is None else self._cache.get(key)
         try:
             header = read_checked_header(item.image, self._max_pixels) if embedding is None else None
-            columns = served.engine.head.spec.check_columns(item.columns) if decide else None
+            asked = columns_of(heads, item.columns) if heads else {}
         except ClientError as error:
             return error.as_value()
         if header is None:
-            return Work(None, columns, embedding)
-        return Admitted(item.image, header, header.work_pixels, columns, key)
+            return Work(None, asked, embedding)
+        return Admitted(item.image, header, header.work_pixels, asked, key)
 
     async def decode(
         self, served: Served, reading: Reading, deadline: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.errors import BadRequest, NotReady, TandemError
+from models.errors import NotReady, TandemError
+from models.manifest import HeadSpec
 from service import metrics
 from service.bodies import Submission, read_submission
 from service.exchange import CURRENT
+from service.options import Options, read_options
 from service.pipeline import Pipeline
-from service.predictions import check_top_k, to_prediction
+from service.predictions import to_answer
 from service.problems import code_of, item_error
-from service.schemas import ItemError, Prediction, Timing
 from service.served import Served
 from service.work import Outcome
 
@@ -44,15 +45,18 @@ async def predict(request: Request) -> Response:
     """`POST /v1/predict`: decisions on one or several images."""
     pipeline = pipeline_of(request)
     served = pipeline.served
-    options = _read_options(request, served, ("top_k", "timing"))
+    options = read_options(request.scope["query_string"], served)
     submission = await _read_body(pipeline)
     return await decide(pipeline, served, submission, options)
 
 
-async def decide(pipeline: Pipeline, served: Served, submission: Submission, options: Mapping[str, int]) -> Response:
+async def decide(pipeline: Pipeline, served: Served, submission: Submission, options: Options) -> Response:
     """The JSON answer to a submission: bare for a bare image, else a list with errors in their places."""
-    answers = await _run(pipeline, served, submission, decide=True)
-    shown = [_show(served, answer, options) for answer in answers]
+    answers = await _run(pipeline, served, submission, options.heads, explain=options.explain)
+    shown = [
+        item_error(answer) if isinstance(answer, TandemError) else to_answer(answer, options, served.name)
+        for answer in answers
+    ]
     return json_response(shown[0] if submission.single else {"predictions": shown})
 
 
@@ -60,9 +64,9 @@ async def embed(request: Request) -> Response:
     """`POST /v1/embed`: embeddings as JSON, or as raw float32 where the caller accepts that."""
     pipeline = pipeline_of(request)
     served = pipeline.served
-    _read_options(request, served, ())
+    read_options(request.scope["query_string"], served, ())
     submission = await _read_body(pipeline)
-    answers = await _run(pipeline, served, submission, decide=False)
+    answers = await _run(pipeline, served, submission, ())
     if FLOAT32 in request.headers.get("accept", ""):
         return _raw(answers, served.engine.manifest.embedding_width)
     shown = [item_error(a) if isinstance(a, TandemError) else a.embedding.tolist() for a in answers]
@@ -103,53 +107,16 @@ async def _read_body(pipeline: Pipeline) -> Submission:
 
 
 async def _run(
-    pipeline: Pipeline, served: Served, submission: Submission, *, decide: bool
+    pipeline: Pipeline, served: Served, submission: Submission, heads: Sequence[HeadSpec], *, explain: bool = False
 ) -> list[Outcome | TandemError]:
     """The answers; in a request of one image, that image's error is the request's."""
     exchange = CURRENT.get()
-    answers = await pipeline.run(served, submission.items, deadline=exchange.deadline, decide=decide)
+    answers = await pipeline.run(served, submission.items, deadline=exchange.deadline, heads=heads, explain=explain)
     exchange.answers = answers
     if len(answers) == 1 and isinstance(answers[0], TandemError):
         raise answers[0]
     exchange.model = served.name
     return answers
-
-
-def _read_options(request: Request, served: Served, known: tuple[str, ...]) -> dict[str, int]:
-    """The query's options; a misspelt one is an error, since its wish would silently not come true."""
-    if not request.scope["query_string"]:
-        return {}
-    options: dict[str, int] = {}
-    for name, text in request.query_params.multi_items():
-        if name not in known:
-            raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
-        options[name] = check_top_k(text, served.engine.head.spec) if name == "top_k" else _read_flag(name, text)
-    return options
-
-
-def _read_flag(name: str, text: str) -> int:
-    if text not in ("0", "1"):
-        raise BadRequest(f"{name} must be 0 or 1; got {text[:40]!r}")
-    return int(text)
-
-
-def _show(served: Served, answer: Outcome | TandemError, options: Mapping[str, int]) -> Prediction | ItemError:
-    if isinstance(answer, TandemError):
-        return item_error(answer)
-    assert answer.probabilities is not None
-    prediction = to_prediction(answer.probabilities, served.engine.head.spec, served.name, options.get("top_k"))
-    if options.get("timing"):
-        prediction["timing_ms"] = _timing(answer)
-    return prediction
-
-
-def _timing(answer: Outcome) -> Timing:
-    return {
-        "decode": round(answer.decode_s * 1000, 3),
-        "queue": round(answer.queue_s * 1000, 3),
-        "embed": round(answer.embed_s * 1000, 3),
-        "decide": round(answer.decide_s * 1000, 3),
-    }
 
 
 def _raw(answers: list[Outcome | TandemError], width: int) -> Response:

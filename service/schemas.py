@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Required
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
@@ -30,18 +30,59 @@ class Timing(TypedDict):
     decide: float
 
 
-class _Prediction(TypedDict):
+class Neighbour(TypedDict, total=False):
+    """A training example near the image: its label or value, how far off it is, and a data URI of it."""
+
+    distance: Required[float]
     label: str
-    confidence: float
-    decision: Decision
-    reasons: list[Reason]
-    probabilities: dict[str, float]
-    model: str
-    head: str
+    value: float
+    thumbnail: str
 
 
-class Prediction(_Prediction, total=False):
+class Explanation(TypedDict):
+    """How much image and columns moved the probability of the label, or the value, from the baseline; they add up."""
+
+    baseline: float
+    image: float
+    columns: dict[str, float]
+    method: Literal["exact", "sampled"]
+    neighbours: list[Neighbour]
+
+
+class Prediction(TypedDict, total=False):
     """One image's answer: label, confidence, what to do with it, and every class by falling probability."""
+
+    label: Required[str]
+    confidence: Required[float]
+    decision: Required[Decision]
+    reasons: Required[list[Reason]]
+    probabilities: Required[dict[str, float]]
+    model: Required[str]
+    head: Required[str]
+    explanation: Explanation
+    timing_ms: Timing
+
+
+class Estimate(TypedDict, total=False):
+    """One image's answer where the head names a number; nine of ten lie in the interval."""
+
+    value: Required[float]
+    interval: list[float]
+    decision: Required[Decision]
+    reasons: Required[list[Reason]]
+    model: Required[str]
+    head: Required[str]
+    explanation: Explanation
+    timing_ms: Timing
+
+
+class _Decisions(TypedDict):
+    decisions: dict[str, Prediction | Estimate]
+    model: str
+
+
+class Decisions(_Decisions, total=False):
+    """One image's answer where several heads were asked: a prediction by the name of each."""
 
     timing_ms: Timing
 
@@ -62,7 +103,7 @@ class ItemError(TypedDict):
 class Predictions(TypedDict):
     """The answers of a request of several images, in order."""
 
-    predictions: list[Prediction | ItemError]
+    predictions: list[Prediction | Estimate | Decisions | ItemError]
 
 
 class EmbeddingAnswer(TypedDict):

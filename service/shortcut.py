@@ -20,8 +20,9 @@ from service.bodies import Item, is_image
 from service.cycle import Cycle
 from service.exchange import TIMEOUT, Exchange
 from service.gate import CLIENT_CLOSED_REQUEST, admit
+from service.options import Options, read_options
 from service.pipeline import Pipeline
-from service.predictions import to_prediction
+from service.predictions import to_answer
 from service.problems import code_of, problem_of
 from service.records import record
 from service.routes import json_response
@@ -32,8 +33,9 @@ from service.worker import Worker
 logger = logging.getLogger(__name__)
 
 PATH = "/v1/predict"
-LINE = b"POST /v1/predict HTTP/1.1\r\n"
-"""How such a request begins: it has no options."""
+_LINES = (b"POST /v1/predict HTTP/1.1\r\n", b"POST /v1/predict?")
+"""How such a request begins."""
+_QUERIES, _QUERY_BYTES = 256, 256  # whose meaning is known at most, for one model, and of each
 
 # Headers by which a request is more than that.
 _OTHERS = frozenset({b"transfer-encoding", b"expect", b"upgrade", TIMEOUT, b"x-forwarded-for", b"x-forwarded-proto"})
@@ -49,6 +51,7 @@ class Head(NamedTuple):
     """The head of such a request, on a connection that is kept."""
 
     headers: tuple[tuple[bytes, bytes], ...]
+    query: bytes
     body_bytes: int
 
 
@@ -64,6 +67,7 @@ class Shortcut:
         self._worker = worker
         self._pipeline = pipeline
         self._heads: dict[bytes, Head] = {}
+        self._known_queries = _KnownQueries()
 
     @property
     def _is_open(self) -> bool:
@@ -77,20 +81,20 @@ class Shortcut:
             return None
         return head, data[len(begin) :]
 
-    def learn(self, data: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def learn(self, data: bytes, headers: Sequence[tuple[bytes, bytes]], query: bytes) -> None:
         """Keeps the head of a request in `data` that it takes, and whose connection is kept, to know it again."""
         begin = _begin_of(data)
         if not begin or not _OF_ONE_REQUEST.isdisjoint(name for name, _ in headers):
             return
         if len(self._heads) >= _KNOWN_HEADS:
             self._heads.clear()
-        self._heads[begin] = Head(tuple(headers), len(data) - len(begin))
+        self._heads[begin] = Head(tuple(headers), query, len(data) - len(begin))
 
     def takes(self, headers: Sequence[tuple[bytes, bytes]], size_bytes: int) -> bool:
         """Whether a request is one.
 
         Args:
-            headers: of a request that begins with `LINE`.
+            headers: of a request that begins as `rest_bytes` wants it.
             size_bytes: of what has come after them.
         """
         if size_bytes > SMALL_PIXELS or not self._is_open:
@@ -111,7 +115,7 @@ class Shortcut:
         Returns:
             False where the image is one of many pixels, and nothing was done.
         """
-        errand = _Errand(self._worker, cycle)
+        errand = _Errand(self._worker, cycle, self._known_queries)
         try:
             is_taken = errand.begin(self._pipeline)
         except TandemError as error:
@@ -125,12 +129,36 @@ class Shortcut:
         return True
 
 
+class _KnownQueries:
+    """What queries ask of the model that serves."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._options: dict[bytes, Options] = {}
+
+    def read(self, query: bytes, served: Served) -> Options:
+        """The options of a query.
+
+        Raises:
+            BadRequest: it asks for what there is not.
+        """
+        if self._name != served.name or len(self._options) >= _QUERIES:
+            self._name, self._options = served.name, {}
+        options = self._options.get(query)
+        if options is None:
+            options = read_options(query, served)
+            if len(query) <= _QUERY_BYTES:
+                self._options[query] = options
+        return options
+
+
 class _Errand:
     """One request on its way."""
 
-    __slots__ = ("_cycle", "_exchange", "_served", "_worker")
+    __slots__ = ("_cycle", "_exchange", "_options", "_queries", "_served", "_worker")
 
-    def __init__(self, worker: Worker, cycle: Cycle) -> None:
+    def __init__(self, worker: Worker, cycle: Cycle, queries: _KnownQueries) -> None:
+        self._queries = queries
         self._worker = worker
         self._cycle = cycle
         self._exchange = Exchange(cycle.scope, _nothing, _nowhere, worker)  # type: ignore[arg-type]
@@ -147,8 +175,16 @@ class _Errand:
         exchange.take_body(body)  # before a refusal, which then need not end the connection
         admit(self._worker, PATH, exchange)
         self._served: Served = pipeline.served
+        self._options = self._queries.read(self._cycle.scope["query_string"], self._served)
+        if self._options.explain:
+            return False
         return pipeline.run_one(
-            self._served, Item(body, {}), deadline=exchange.deadline, take=self.take, is_wanted=self._is_wanted
+            self._served,
+            Item(body, {}),
+            heads=self._options.heads,
+            deadline=exchange.deadline,
+            take=self.take,
+            is_wanted=self._is_wanted,
         )
 
     def take(self, answer: Outcome | TandemError) -> None:
@@ -158,11 +194,8 @@ class _Errand:
             self.fail(answer)
             return
         try:
-            probabilities = answer.probabilities
-            assert probabilities is not None
             self._exchange.model = self._served.name
-            prediction = to_prediction(probabilities, self._served.engine.head.spec, self._served.name, None)
-            self._send(json_response(prediction))
+            self._send(json_response(to_answer(answer, self._options, self._served.name)))
         except Exception:
             self.break_down()
 
@@ -210,6 +243,6 @@ def _begin_of(data: bytes) -> bytes:
 
 
 def rest_bytes(data: bytes) -> int:
-    """Bytes behind the head of a request that begins with `LINE`; 0 where it does not, or the head has no end."""
-    end = data.find(b"\r\n\r\n") if data.startswith(LINE) else -1
+    """Bytes behind the head of a request to predict; 0 where it is none, or the head has no end."""
+    end = data.find(b"\r\n\r\n") if data.startswith(_LINES) else -1
     return len(data) - end - 4 if end > 0 else 0

@@ -9,14 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.columns import ColumnValue
 from models.errors import ClientError
 from models.headers import Header
-from models.manifest import ColumnValue, InputSpec
+from models.manifest import InputSpec
 from models.pixels import decode
 from models.sessions import Embedding, Probabilities
+from service.schemas import Explanation
 
 PIXEL_S = 10e-9
 """What decoding a pixel costs, for estimates."""
+
+
+Asked = Mapping[str, Mapping[str, ColumnValue]]
+"""The names of the heads that are to decide, with the checked columns of each; empty where only the embedding is
+wanted."""
 
 
 class Admitted(NamedTuple):
@@ -26,22 +33,31 @@ class Admitted(NamedTuple):
     header: Header
     work_pixels: int
     """What its decoding costs, see `Header.work_pixels`."""
-    columns: Mapping[str, ColumnValue] | None
-    """Checked columns; None where no decision is wanted."""
+    asked: Asked
     key: bytes
     """In the cache; empty where there is none."""
 
 
 class Work(NamedTuple):
-    """One image to embed unless that was done before, and to decide on unless only its embedding is wanted."""
+    """One image to embed unless that was done before, and to decide on as it is asked."""
 
     pixels: NDArray[np.uint8] | None
     """`[H, W, C]`; None where the embedding is given."""
-    columns: Mapping[str, ColumnValue] | None
-    """Checked columns; None where no decision is wanted."""
+    asked: Asked
     embedding: Embedding | None = None
     """`[D]`"""
     decode_s: float = 0.0
+
+
+class Found(NamedTuple):
+    """What one head found in one image."""
+
+    output: Probabilities
+    """`[K]`, or the one value `[1]`."""
+    columns: Mapping[str, ColumnValue]
+    """That it was given."""
+    distance: float | None = None
+    """Of the embedding from those of training, where somebody looks."""
 
 
 class Outcome(NamedTuple):
@@ -49,12 +65,14 @@ class Outcome(NamedTuple):
 
     embedding: Embedding
     """`[D]`"""
-    probabilities: Probabilities | None
-    """`[K]`, None where no decision was wanted."""
+    decisions: Mapping[str, Found]
+    """By the name of each head that was asked."""
     decode_s: float
     queue_s: float
     embed_s: float
     decide_s: float
+    explanations: Mapping[str, Explanation] | None = None
+    """By the name of each head; None where nobody asked why."""
 
 
 def decoded(admitted: Admitted, spec: InputSpec) -> Work | ClientError:
@@ -64,4 +82,4 @@ def decoded(admitted: Admitted, spec: InputSpec) -> Work | ClientError:
         pixels = decode(admitted.image, spec, admitted.header)
     except ClientError as error:
         return error.as_value()
-    return Work(pixels, admitted.columns, decode_s=time.perf_counter() - started)
+    return Work(pixels, admitted.asked, decode_s=time.perf_counter() - started)

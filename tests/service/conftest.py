@@ -49,6 +49,12 @@ def priced_engine(priced_path: Path) -> Engine:
     return Engine.load(settings_of(priced_path))
 
 
+@pytest.fixture(scope="session")
+def two_heads(tiny_columns_path: Path) -> Engine:
+    """An engine of two heads: `shade`, which answers where none is named, and `priced`, which takes columns."""
+    return Engine.load(settings_of(tiny_columns_path))
+
+
 @pytest.fixture
 def held_engine(tiny_path: Path) -> HeldEngine:
     """An engine that computes nothing before it is let go."""

@@ -12,19 +12,29 @@ import pytest
 
 from models.bundle import Bundle
 from models.errors import BundleError, DeviceError, StoreError, TandemError
+from models.manifest import HeadSpec
 from models.pixels import decode
-from models.sessions import Embedder, cpu_session
+from models.sessions import Embedder, Probabilities, cpu_session
 from service.device import Placement
 from service.engine import Engine
 from service.padded import PaddedEmbedder
 from service.work import Outcome, Work
 from tests.service.gpus import GraphSession
 from tests.service.serving import settings_of
-from tests.tiny_bundle import CLASSES, GREYS, solid_image
+from tests.tiny_bundle import CLASSES, COLUMNS, GREYS, solid_image, tiny_bundle
 
 
 def work_of(engine: Engine, grey: int, columns: dict | None = None) -> Work:
-    return Work(decode(solid_image(grey), engine.manifest.input), {} if columns is None else columns)
+    return Work(decode(solid_image(grey), engine.manifest.input), {head_of(engine).name: columns or {}})
+
+
+def head_of(engine: Engine) -> HeadSpec:
+    (head,) = engine.default
+    return head
+
+
+def shares(engine: Engine, outcome: Outcome) -> Probabilities:
+    return outcome.decisions[head_of(engine).name].output
 
 
 def run(engine: Engine, works: list[Work]) -> list[Outcome]:
@@ -34,40 +44,50 @@ def run(engine: Engine, works: list[Work]) -> list[Outcome]:
 @pytest.mark.parametrize("label", CLASSES)
 def test_a_plain_image_gets_its_obvious_class(engine: Engine, label: str) -> None:
     (outcome,) = run(engine, [work_of(engine, GREYS[label])])
-    assert outcome.probabilities is not None
-    assert CLASSES[int(outcome.probabilities.argmax())] == label
-    assert outcome.probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert CLASSES[int(shares(engine, outcome).argmax())] == label
+    assert shares(engine, outcome).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_batch_of_32_equals_the_same_32_one_by_one(engine: Engine) -> None:
     random = np.random.default_rng(7)
-    works = [Work(random.integers(0, 256, (8, 8, 1), np.uint8), {}) for _ in range(32)]
+    works = [Work(random.integers(0, 256, (8, 8, 1), np.uint8), {"shade": {}}) for _ in range(32)]
     alone = [run(engine, [work])[0] for work in works]
     for together, one in zip(run(engine, works), alone, strict=True):
         np.testing.assert_allclose(together.embedding, one.embedding, atol=1e-5)
-        np.testing.assert_allclose(together.probabilities, one.probabilities, atol=1e-5)
+        np.testing.assert_allclose(shares(engine, together), shares(engine, one), atol=1e-5)
 
 
 def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engine) -> None:
-    decided, embedded = work_of(engine, 30), work_of(engine, 225)._replace(columns=None)
+    decided, embedded = work_of(engine, 30), work_of(engine, 225)._replace(asked={})
     outcomes = run(engine, [embedded, decided, embedded])
-    assert [outcome.probabilities is None for outcome in outcomes] == [True, False, True]
-    assert outcomes[1].probabilities is not None
-    assert outcomes[1].probabilities.argmax() == 0
+    assert [len(outcome.decisions) for outcome in outcomes] == [0, 1, 0]
+    assert shares(engine, outcomes[1]).argmax() == 0
     np.testing.assert_allclose(outcomes[0].embedding[0], 225 / 255, atol=1e-3)
 
 
 def test_a_batch_that_wants_embeddings_alone_does_not_ask_the_head(engine: Engine) -> None:
-    works = [work_of(engine, grey)._replace(columns=None) for grey in (30, 225)]
-    assert [outcome.probabilities for outcome in run(engine, works)] == [None, None]
+    works = [work_of(engine, grey)._replace(asked={}) for grey in (30, 225)]
+    assert [outcome.decisions for outcome in run(engine, works)] == [{}, {}]
 
 
 def test_columns_reach_the_head_row_by_row(priced_engine: Engine) -> None:
-    spec = priced_engine.head.spec
+    spec = head_of(priced_engine)
     rows = [{"shift": 0.0}, {"shift": 0.0, "force": "bright"}, {"shift": 0.8}, {"shift": 0.0, "invert": True}]
     works = [work_of(priced_engine, GREYS["dark"], spec.check_columns(row)) for row in rows]
-    labels = [CLASSES[int(outcome.probabilities.argmax())] for outcome in run(priced_engine, works)]
+    labels = [CLASSES[int(shares(priced_engine, outcome).argmax())] for outcome in run(priced_engine, works)]
     assert labels == ["dark", "bright", "bright", "bright"]
+
+
+def test_each_head_decides_for_those_who_ask_it(tmp_path: Path) -> None:
+    engine = Engine.load(settings_of(tiny_bundle(tmp_path, heads={"shade": (), "priced": COLUMNS})))
+    pixels = decode(solid_image(GREYS["dark"]), engine.manifest.input)
+    priced = {column.name: None for column in COLUMNS} | {"shift": 0.8}
+    asked = [{"shade": {}}, {"priced": priced}, {"shade": {}, "priced": priced}, {}]
+    decided = [
+        {name: CLASSES[int(found.output.argmax())] for name, found in outcome.decisions.items()}
+        for outcome in run(engine, [Work(pixels, each) for each in asked])
+    ]
+    assert decided == [{"shade": "dark"}, {"priced": "bright"}, {"shade": "dark", "priced": "bright"}, {}]
 
 
 def test_an_outcome_tells_how_long_each_stage_took(engine: Engine) -> None:

@@ -71,7 +71,7 @@ def test_cuda_captures_graphs_and_computes_what_the_cpu_does(
     embedder = open_gpu(bundle, "cuda", "fp32", 4)
     assert embedder.graphs
     assert [asked[CUDA]["enable_cuda_graph"] for asked in sessions.asked] == ["1"]
-    check_golden(bundle, embedder, {})
+    check_golden(bundle, embedder, {}, {})
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -83,7 +83,7 @@ def test_a_network_that_cannot_be_captured_is_served_without_graphs_and_the_log_
     embedder = open_gpu(bundle, "cuda", "fp32", 4)
     assert not embedder.graphs
     assert [asked[CUDA]["enable_cuda_graph"] for asked in sessions.asked] == ["1", "0"]
-    check_golden(bundle, embedder, {})
+    check_golden(bundle, embedder, {}, {})
     (warning,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert warning.startswith("device 'cuda': serving without CUDA graphs, because ")
 
@@ -195,7 +195,7 @@ def test_embeddings_of_every_batch_size_equal_the_cpus_within_the_golden_toleran
 ) -> None:
     cpu = Embedder(cpu_session(fashion.embedder("fp32")))
     gpu = open_gpu(fashion, device, "fp32", 32)
-    check_golden(fashion, gpu, {})
+    check_golden(fashion, gpu, {}, {})
     tolerance = fashion.manifest.golden.embedding_tolerance["fp32"]
     for count in range(1, 41):
         wanted = cpu(images(count))
@@ -250,7 +250,7 @@ def test_an_engine_on_cuda_decides_as_one_on_the_cpu(tiny_path: Path, device: st
     gpu = Engine.load(settings_of(tiny_path, device=device, max_batch=8))
     assert gpu.device == "cuda"
     random = np.random.default_rng(0)
-    works = [Work(random.integers(0, 256, (8, 8, 1), np.uint8), {}) for _ in range(11)]
+    works = [Work(random.integers(0, 256, (8, 8, 1), np.uint8), {"shade": {}}) for _ in range(11)]
     for found, wanted in zip(gpu.run(works, [0.0] * 11), cpu.run(works, [0.0] * 11), strict=True):
         np.testing.assert_allclose(found.embedding, wanted.embedding, atol=1e-3)
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.columns import ColumnValue
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
-from models.manifest import ColumnValue
 from models.sessions import Embedding, Head, Probabilities
 from service.batcher import WorkFailed
 from service.bodies import Item
@@ -51,7 +51,9 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
 async def asked(
     pipeline: Pipeline, items: Sequence[Item], *, decide: bool = True, seconds: float = PATIENCE_S
 ) -> list[Outcome | TandemError]:
-    return await pipeline.run(pipeline.served, items, deadline=time.monotonic() + seconds, decide=decide)
+    served = pipeline.served
+    heads = served.engine.default if decide else ()
+    return await pipeline.run(served, items, deadline=time.monotonic() + seconds, heads=heads)
 
 
 def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Outcome | TandemError]:
@@ -60,8 +62,8 @@ def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> li
 
 def label(answer: Outcome | TandemError) -> str:
     assert isinstance(answer, Outcome)
-    assert answer.probabilities is not None
-    return CLASSES[int(answer.probabilities.argmax())]
+    (found,) = answer.decisions.values()
+    return CLASSES[int(found.output.argmax())]
 
 
 def test_each_image_is_answered_in_order(engine: Engine) -> None:
@@ -91,7 +93,7 @@ def test_columns_that_do_not_fit_are_that_items_error_alone(priced_engine: Engin
 def test_columns_are_not_asked_for_where_no_decision_is_wanted(priced_engine: Engine) -> None:
     (found,) = answers(priced_engine, [Item(DARK, {"unknown": 1})], decide=False)
     assert isinstance(found, Outcome)
-    assert found.probabilities is None
+    assert found.decisions == {}
 
 
 def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
@@ -275,7 +277,7 @@ def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(
     tiny_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = Engine.load(settings_of(tiny_path))
-    engine.head = DizzyHead(engine.head.session, engine.head.spec)
+    engine.heads = {name: DizzyHead(head.session, head.spec) for name, head in engine.heads.items()}
     found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
     assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
-    assert "head 'shade' gave a probability that is no number" in caplog.text
+    assert "head 'shade' gave what is no number" in caplog.text

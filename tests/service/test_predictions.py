@@ -8,13 +8,15 @@ import pytest
 from models.errors import BadRequest
 from models.manifest import HeadSpec
 from models.policy import Policy
-from service.predictions import check_top_k, to_prediction
+from service.options import Options
+from service.predictions import check_top_k, to_answer, to_prediction
+from service.work import Found, Outcome
 
 HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"), policy=Policy(min_confidence=0.6))
 
 
 def predict(*probabilities: float, top_k: int | None = None) -> dict:
-    return dict(to_prediction(np.array(probabilities, np.float32), HEAD, "tiny@1", top_k))
+    return dict(to_prediction(Found(np.array(probabilities, np.float32), {}), HEAD, "tiny@1", top_k))
 
 
 def test_classes_are_listed_by_falling_probability() -> None:
@@ -56,7 +58,7 @@ def test_probabilities_have_six_decimals() -> None:
 
 @pytest.mark.parametrize(("text", "top_k"), [("1", 1), ("3", 3), ("002", 2)])
 def test_top_k_is_a_whole_number_up_to_the_number_of_classes(text: str, top_k: int) -> None:
-    assert check_top_k(text, HEAD) == top_k
+    assert check_top_k(text, [HEAD]) == top_k
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_top_k_is_a_whole_number_up_to_the_number_of_classes(text: str, top_k: i
 )
 def test_any_other_top_k_is_refused_with_value_and_limit(text: str) -> None:
     with pytest.raises(BadRequest) as raised:
-        check_top_k(text, HEAD)
+        check_top_k(text, [HEAD])
     assert str(raised.value) == f"top_k must be a whole number from 1 to 3; got {text[:40]!r}"
 
 
@@ -73,3 +75,29 @@ def test_probabilities_are_rounded_to_six_decimals() -> None:
     for row in drawn:
         shown = predict(*row)["probabilities"]
         assert shown == {name: round(value, 6) for name, value in zip(HEAD.classes, row.tolist(), strict=True)}
+
+
+def outcome(**decisions: list[float]) -> Outcome:
+    found = {name: Found(np.array(values, np.float32), {}) for name, values in decisions.items()}
+    return Outcome(np.zeros(4, np.float32), found, 0, 0, 0, 0)
+
+
+def test_one_head_answers_with_a_prediction_and_several_by_their_names() -> None:
+    size = HeadSpec(name="size", kind="by_hand", classes=("small", "large"))
+    found = outcome(shade=[0.1, 0.2, 0.7], size=[0.25, 0.75])
+    alone = to_answer(found, Options((size,)), "tiny@1")
+    both = to_answer(found, Options((size, HEAD), top_k=2), "tiny@1")
+    assert alone["label"] == "large"  # type: ignore[typeddict-item]
+    assert (list(both), both["model"]) == (["decisions", "model"], "tiny@1")
+    decisions = both["decisions"]  # type: ignore[typeddict-item]
+    assert [(name, each["label"], each["head"]) for name, each in decisions.items()] == [
+        ("size", "large", "size"),
+        ("shade", "bright", "shade"),
+    ]
+    assert decisions["size"] == alone
+    assert len(decisions["shade"]["probabilities"]) == 2
+
+
+def test_the_head_with_most_classes_says_how_large_top_k_may_be() -> None:
+    size = HeadSpec(name="size", kind="by_hand", classes=("small", "large"))
+    assert check_top_k("3", [size, HEAD]) == 3

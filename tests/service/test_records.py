@@ -19,7 +19,7 @@ from service.worker import Worker
 from tests.service.serving import worker_of
 
 REQUESTS = 5000
-OUTCOME = Outcome(np.zeros(64, np.float32), np.zeros(10, np.float32), 0.0001, 0.0002, 0.0003, 0.0001)
+OUTCOME = Outcome(np.zeros(64, np.float32), {"category": np.zeros(10, np.float32)}, 0.0001, 0.0002, 0.0003, 0.0001)
 
 
 async def nothing(_: Message) -> None:

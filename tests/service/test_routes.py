@@ -18,6 +18,7 @@ from PIL import Image
 
 from models.bundle import Bundle
 from models.pixels import decode
+from models.policy import Policy
 from service.engine import Engine
 from service.pipeline import Pipeline
 from service.routes import build_routes
@@ -39,10 +40,11 @@ from tests.service.serving import (
     post_parts,
     problem,
     serving,
+    settings_of,
     until,
     worker_of,
 )
-from tests.tiny_bundle import CLASSES, GREYS, solid_image
+from tests.tiny_bundle import CLASSES, COLUMNS, GREYS, solid_image, tiny_bundle
 
 MEGABYTE = 1024 * 1024
 
@@ -323,6 +325,48 @@ class TestOptions:
         detail = problem(post_image(engine, MID, f"/v1/predict?top_k={value}"), 400, "bad_request")
         assert detail == f"top_k must be a whole number from 1 to 3; got {value[:40]!r}"
 
+    def test_a_head_that_is_named_answers(self, two_heads: Engine) -> None:
+        row = {"image": base64.b64encode(DARK).decode(), "columns": {"shift": 0.8}}
+        answer = post_instances(two_heads, [row], url="/v1/predict?heads=priced").json()["predictions"][0]
+        assert (answer["head"], answer["label"]) == ("priced", "bright")
+
+    def test_several_heads_answer_by_their_names(self, two_heads: Engine) -> None:
+        rows = [
+            {"image": base64.b64encode(DARK).decode(), "columns": {"shift": 0.8}},
+            {"image": base64.b64encode(DARK).decode(), "columns": {}},
+            {"image": base64.b64encode(DARK).decode(), "columns": {"shift": 0.0, "unknown": 1}},
+        ]
+        url = "/v1/predict?heads=priced,shade&top_k=1&timing=1"
+        good, missing, unknown = post_instances(two_heads, rows, url=url).json()["predictions"]
+        assert {name: each["label"] for name, each in good["decisions"].items()} == {
+            "priced": "bright",
+            "shade": "dark",
+        }
+        assert (list(good), good["model"]) == (["decisions", "model", "timing_ms"], "tiny@1")
+        assert "required column 'shift' of head 'priced' is missing" in missing["error"]["detail"]
+        assert (
+            "unknown column 'unknown'; heads 'priced', 'shade' take 'force', 'invert', 'shift'"
+            in (unknown["error"]["detail"])
+        )
+
+    def test_without_names_the_first_head_answers(self, two_heads: Engine) -> None:
+        assert post_image(two_heads, DARK).json()["head"] == "shade"
+
+    @pytest.mark.parametrize(
+        ("value", "reason"),
+        [
+            ("size", "tiny@1 has no head 'size'; it has shade, priced"),
+            ("", "tiny@1 has no head ''; it has shade, priced"),
+            ("shade,", "tiny@1 has no head ''"),
+            ("shade,shade", "heads names one twice: 'shade,shade'"),
+            ("x" * 5000, "tiny@1 has no head 'xxxx"),
+        ],
+    )
+    def test_heads_that_there_are_not_are_refused(self, two_heads: Engine, value: str, reason: str) -> None:
+        detail = problem(post_image(two_heads, DARK, f"/v1/predict?heads={value}"), 400, "bad_request")
+        assert detail.startswith(reason)
+        assert len(detail) < 400
+
     def test_timing_adds_the_milliseconds_of_each_stage(self, engine: Engine) -> None:
         timing = post_image(engine, MID, "/v1/predict?timing=1").json()["timing_ms"]
         assert list(timing) == ["decode", "queue", "embed", "decide"]
@@ -558,3 +602,70 @@ def test_base64_of_an_image_is_the_image(engine: Engine) -> None:
     encoded = base64.b64encode(noise(3)).decode()
     (prediction,) = post_instances(engine, [{"image": encoded}]).json()["predictions"]
     assert prediction == post_image(engine, noise(3)).json()
+
+
+@pytest.fixture(scope="module")
+def careful(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Of the heads `shade` and `light`, which names a number; both find what is bright unfamiliar, and can explain."""
+    policy, store = Policy(max_distance=0.8), tmp_path_factory.mktemp("store")
+    return Engine.load(settings_of(tiny_bundle(store, policy=policy, explained=True, regressions=["light"])))
+
+
+@pytest.fixture(scope="module")
+def expecting(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Of a head that expects an optional column."""
+    policy, store = Policy(expected_columns=("invert",)), tmp_path_factory.mktemp("store")
+    return Engine.load(settings_of(tiny_bundle(store, heads={"priced": COLUMNS}, policy=policy)))
+
+
+class TestDecisions:
+    """What the policy looks at beside confidence, numbers in the place of classes, and why."""
+
+    def test_what_training_never_saw_goes_to_a_person(self, careful: Engine) -> None:
+        rows = [{"image": base64.b64encode(image).decode()} for image in (BRIGHT, DARK)]
+        bright, dark = post_instances(careful, rows).json()["predictions"]
+        assert (bright["label"], bright["decision"], bright["reasons"]) == ("bright", "review", ["unfamiliar"])
+        assert (dark["decision"], dark["reasons"]) == ("accept", [])
+
+    def test_so_does_what_lacks_a_column_that_training_hardly_ever_lacked(self, expecting: Engine) -> None:
+        rows = [
+            {"image": base64.b64encode(DARK).decode(), "columns": columns}
+            for columns in ({"shift": 0.0}, {"shift": 0.0, "invert": None}, {"shift": 0.0, "invert": False})
+        ]
+        found = post_instances(expecting, rows).json()["predictions"]
+        assert [each["reasons"] for each in found] == [["missing_columns"], ["missing_columns"], []]
+
+    def test_a_head_that_names_a_number_gives_an_estimate(self, careful: Engine) -> None:
+        rows = [{"image": base64.b64encode(image).decode()} for image in (MID, BRIGHT)]
+        mid, bright = post_instances(careful, rows, url="/v1/predict?heads=light").json()["predictions"]
+        assert list(mid) == ["value", "decision", "reasons", "model", "head", "interval"]
+        assert mid["value"] == pytest.approx(128 / 255, abs=1e-4)
+        assert mid["interval"] == pytest.approx([mid["value"] - 0.1, mid["value"] + 0.1])
+        assert (mid["decision"], bright["decision"], bright["reasons"]) == ("accept", "review", ["unfamiliar"])
+
+    def test_numbers_and_classes_answer_side_by_side(self, careful: Engine) -> None:
+        rows = [{"image": base64.b64encode(MID).decode()}]
+        (both,) = post_instances(careful, rows, url="/v1/predict?heads=shade,light").json()["predictions"]
+        assert both["decisions"]["shade"]["label"] == "mid"
+        assert "value" in both["decisions"]["light"]
+
+    def test_it_says_why_where_it_is_asked(self, careful: Engine) -> None:
+        rows = [{"image": base64.b64encode(image).decode()} for image in (DARK, b"no image")]
+        url = "/v1/predict?heads=shade,light&explain=1"
+        good, bad = post_instances(careful, rows, url=url).json()["predictions"]
+        assert bad["error"]["code"] == "unsupported_type"
+        shade, light = (good["decisions"][name]["explanation"] for name in ("shade", "light"))
+        assert shade["neighbours"][0]["label"] == "dark"
+        assert shade["baseline"] + shade["image"] == pytest.approx(good["decisions"]["shade"]["confidence"], abs=1e-4)
+        assert light["neighbours"][0]["value"] == pytest.approx(30 / 255, abs=1e-3)
+        assert (shade["columns"], shade["method"]) == ({}, "exact")
+
+    def test_without_being_asked_it_says_nothing(self, careful: Engine) -> None:
+        rows = [{"image": base64.b64encode(DARK).decode()}]
+        assert "explanation" not in post_instances(careful, rows, url="/v1/predict?explain=0").json()["predictions"][0]
+
+    def test_a_bundle_without_examples_says_that_it_cannot(self, two_heads: Engine) -> None:
+        rows = [{"image": base64.b64encode(DARK).decode()}]
+        answer = post_instances(two_heads, rows, url="/v1/predict?explain=1")
+        assert answer.status_code == 400
+        assert "head 'shade' of tiny@1 cannot explain: its bundle was built without examples" in answer.json()["detail"]

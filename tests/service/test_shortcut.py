@@ -27,7 +27,7 @@ from tests.service.callers import Answer, run
 from tests.service.serving import BRIGHT, DARK, MID, TEXT, settings_of, until, worker_of
 from tests.service.test_connection import Site, listening
 from tests.service.test_metrics import samples
-from tests.tiny_bundle import solid_image
+from tests.tiny_bundle import solid_image, tiny_bundle
 
 
 class Served:
@@ -38,6 +38,10 @@ class Served:
 
     async def ask(self, request: bytes) -> Answer:
         return await (await self.site.caller()).ask(request)
+
+
+FRAMEWORK = "X-Request-Timeout-Ms: 60000"
+"""A header that the shortcut leaves to the framework."""
 
 
 def post(body: bytes, *headers: str, path: str = "/v1/predict", kind: str = "image/png") -> bytes:
@@ -87,7 +91,7 @@ def test_the_answer_is_the_frameworks(engine: Engine, kind: str) -> None:
         for image in (BRIGHT, DARK):
             short = await site.ask(post(image, "X-Request-Id: a-1", kind=kind))
             assert site.framework == []
-            long = await site.ask(post(image, "X-Request-Id: a-1", path="/v1/predict?timing=0"))
+            long = await site.ask(post(image, "X-Request-Id: a-1", FRAMEWORK, kind=kind))
             assert site.framework.pop() == "/v1/predict"
             assert short == long
 
@@ -106,7 +110,7 @@ def test_what_is_wrong_with_an_image_is_said_as_the_framework_says_it(
         refused = count(f'tandem_refusals_total{{code="{code}"}}')
         short = await site.ask(post(body, "X-Request-Id: a-1"))
         assert (short.status, json.loads(short.body)["code"], site.framework) == (status, code, [])
-        long = await site.ask(post(body, "X-Request-Id: a-1", path="/v1/predict?timing=0"))
+        long = await site.ask(post(body, "X-Request-Id: a-1", FRAMEWORK))
         assert short == long
         assert count(f'tandem_refusals_total{{code="{code}"}}') == refused + 2
 
@@ -119,8 +123,9 @@ def test_what_is_wrong_with_an_image_is_said_as_the_framework_says_it(
         post(BRIGHT, "X-Request-Timeout-Ms: 5000"),
         post(BRIGHT, "X-Forwarded-For: 10.0.0.1"),
         post(BRIGHT, "Expect: 100-continue"),
-        post(BRIGHT, path="/v1/predict?top_k=1"),
         post(BRIGHT, path="/v1/embed"),
+        post(BRIGHT, path="/v1/predictions?top_k=1"),
+        post(BRIGHT).replace(b"HTTP/1.1", b"HTTP/1.0"),
         post(solid_image(128, size=(600, 600))),
         post(solid_image(128) + bytes(40_000)),
         post(b""),
@@ -130,8 +135,9 @@ def test_what_is_wrong_with_an_image_is_said_as_the_framework_says_it(
         "a deadline",
         "a proxy's header",
         "a caller who waits to send",
-        "an option",
         "another route",
+        "a route with a longer name",
+        "an older HTTP",
         "many pixels",
         "many bytes",
         "no body",
@@ -144,11 +150,58 @@ def test_whatever_is_more_than_one_small_image_is_the_frameworks(engine: Engine,
         await caller.send(request_)
         await until(lambda: len(site.framework) == 1)
         status = (await caller.answer()).status
-        assert status in (100, 200, 400)
+        assert status in (100, 200, 400, 404)
         if status == 100:
             assert (await caller.answer()).status == 200
 
     serving(engine, test)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("top_k=1", 200),
+        ("heads=shade", 200),
+        ("heads=priced,shade&top_k=2", 422),
+        ("", 200),
+        ("heads=nosuch", 400),
+        ("timing=2", 400),
+        ("explain=1", 400),
+        ("typo=%41&top_k=1", 400),
+        ("top_k=%31", 200),
+    ],
+)
+def test_options_are_read_as_the_framework_reads_them(two_heads: Engine, query: str, status: int) -> None:
+    async def test(site: Served) -> None:
+        for image in (BRIGHT, DARK, BRIGHT):
+            short = await site.ask(post(image, "X-Request-Id: a-1", path=f"/v1/predict?{query}"))
+            assert site.framework == []
+            long = await site.ask(post(image, "X-Request-Id: a-1", FRAMEWORK, path=f"/v1/predict?{query}"))
+            assert site.framework.pop() == "/v1/predict"
+            assert (short.status, long.status) == (status, status)
+            assert short.body == long.body  # a refusal before the body was read ends the connection
+
+    serving(two_heads, test)
+
+
+def test_two_queries_on_a_connection_are_not_taken_for_each_other(engine: Engine) -> None:
+    async def test(site: Served) -> None:
+        caller = await site.site.caller()
+        for k in (1, 2, 3, 1, 2, 3):
+            answer = await caller.ask(post(BRIGHT, path=f"/v1/predict?top_k={k}"))
+            assert len(json.loads(answer.body)["probabilities"]) == k
+        assert site.framework == []
+
+    serving(engine, test)
+
+
+def test_an_explanation_takes_longer_and_is_the_frameworks(tmp_path: Path) -> None:
+    async def test(site: Served) -> None:
+        answer = await site.ask(post(BRIGHT, path="/v1/predict?explain=1"))
+        assert json.loads(answer.body)["explanation"]["neighbours"][0]["label"] == "bright"
+        assert site.framework == ["/v1/predict"]
+
+    serving(Engine.load(settings_of(tiny_bundle(tmp_path, explained=True))), test)
 
 
 def test_a_body_that_comes_later_is_the_frameworks(engine: Engine) -> None:
@@ -258,7 +311,7 @@ def test_a_mistake_of_ours_is_logged_and_answered(
             patch.setattr(site.pipeline, "run_one", lambda *_, **__: 1 / 0)
             assert (await site.ask(post(BRIGHT))).status == 500
         with monkeypatch.context() as patch:
-            patch.setattr("service.shortcut.to_prediction", lambda *_: 1 / 0)
+            patch.setattr("service.shortcut.to_answer", lambda *_: 1 / 0)
             assert (await site.ask(post(BRIGHT))).status == 500
         assert (await site.ask(post(BRIGHT))).status == 200
 
