@@ -3,8 +3,9 @@
 import base64
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from loadtests.images import Specimen
 
@@ -47,6 +48,12 @@ def instances(specimens: Sequence[Specimen]) -> Body:
     """Send the images in base64 as ``{"instances": [{"image": ...}]}``."""
     encoded = [{"image": base64.b64encode(specimen.body).decode()} for specimen in specimens]
     return Body(json.dumps({"instances": encoded}).encode(), "application/json")
+
+
+def with_columns(specimen: Specimen, columns: Mapping[str, Any]) -> Body:
+    """Send an image in base64 and the columns beside it as ``{"instances": [{"image": ..., "columns": ...}]}``."""
+    row = {"image": base64.b64encode(specimen.body).decode(), "columns": columns}
+    return Body(json.dumps({"instances": [row]}).encode(), "application/json")
 
 
 def binary(specimens: Sequence[Specimen]) -> Body:

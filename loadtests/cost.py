@@ -62,24 +62,27 @@ class Cost:
         )
 
 
-def measure(url: str, server_pid: int, body: Body, out: Path, *, connections: int, seconds: int) -> Cost:
-    """Send one body over and over, after a warm-up.
+def measure(
+    url: str, server_pid: int, body: Body, out: Path, *, connections: int, seconds: int, query: str = ""
+) -> Cost:
+    """Send one body over and over, after a warm-up; ``query`` goes behind the path.
 
     Raises:
         CostError: wrk is not installed or failed, or an answer was not 200.
     """
     script = _script(body, out)
-    _run_wrk(url, script, connections, WARM_UP_S)
+    target = url + PREDICT + (f"?{query}" if query else "")
+    _run_wrk(target, script, connections, WARM_UP_S)
     time.sleep(SETTLE_S)
     bystanders, before = Bystanders.now(server_pid), cpu_seconds(server_pid)
-    report = _run_wrk(url, script, connections, seconds)
+    report = _run_wrk(target, script, connections, seconds)
     cpu_s, other_cores = cpu_seconds(server_pid) - before, bystanders.cores()
     return replace(read_report(report, cpu_s), other_cores=other_cores)
 
 
 def warm_up(url: str, body: Body, out: Path, *, connections: int) -> None:
     """Send one body over and over for ``WARM_UP_S``; raises as ``measure``, but not for what was answered."""
-    _run_wrk(url, _script(body, out), connections, WARM_UP_S)
+    _run_wrk(url + PREDICT, _script(body, out), connections, WARM_UP_S)
 
 
 def read_report(report: str, cpu_s: float) -> Cost:
@@ -107,9 +110,9 @@ def _script(body: Body, out: Path) -> Path:
     return script
 
 
-def _run_wrk(url: str, script: Path, connections: int, seconds: int) -> str:
+def _run_wrk(target: str, script: Path, connections: int, seconds: int) -> str:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"--timeout={_TIMEOUT_S}s"]
-    command += ["-s", str(script), url + PREDICT]
+    command += ["-s", str(script), target]
     if shutil.which("wrk") is None:
         raise CostError("wrk is not installed; Debian's package is called wrk")
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + _FINISH_WITHIN_S)

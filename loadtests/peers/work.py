@@ -1,6 +1,6 @@
 """encoded images ──decode──▶ ──embed──▶ ──decide──▶ predictions: the work that is the same behind every peer.
 
-The decoder, the two ONNX Runtime sessions and their options are the service's own.
+The decoder, the ONNX Runtime sessions and their options are the service's own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from models.bundle import Bundle
+from models.golden import open_head, open_novelty
 from models.pixels import Pixels, decode
-from models.sessions import Embedder, Head, Probabilities, cpu_session
+from models.sessions import Embedder, Probabilities, cpu_session
 from models.store import resolve
 
 FASTEST = ("int8", "fp32")  # precisions on a CPU, as the service's `auto` prefers them
@@ -46,17 +47,18 @@ class Settings:
 
 
 class Work:
-    """A bundle's embedder and default head, one thread each."""
+    """A bundle's embedder, its default head and what is unfamiliar to that, one thread each."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """Open both sessions, the embedder in ``TANDEM_PRECISION``, as the service does."""
+        """Open the sessions, the embedder in ``TANDEM_PRECISION``, as the service does."""
         manifest = bundle.manifest
         wanted = os.environ.get("TANDEM_PRECISION", "auto")
         precision = next(each for each in FASTEST if each in manifest.precisions and wanted in ("auto", each))
         spec = manifest.default_head
         self._manifest = manifest
         self._embed = Embedder.checked(cpu_session(bundle.embedder(precision)), manifest)
-        self._decide = Head.checked(cpu_session(bundle.head(spec)), spec, manifest.embedding_width)
+        self._decide = open_head(bundle, spec)
+        self._novelty = open_novelty(bundle, spec)
 
     @classmethod
     def open(cls, path: Path) -> Work:
@@ -70,19 +72,21 @@ class Work:
     def infer(self, pixels: Sequence[Pixels]) -> list[dict[str, Any]]:
         """Embed and decide a batch, pixels uint8 ``[H, W, C]`` each; one prediction each."""
         batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
-        return [self._prediction(row) for row in self._decide(self._embed(batch))]
+        embedding = self._embed(batch)
+        far = [None] * len(pixels) if self._novelty is None else self._novelty(embedding).tolist()
+        return [self._prediction(*found) for found in zip(self._decide(embedding), far, strict=True)]
 
     def predict(self, bodies: Sequence[bytes]) -> list[dict[str, Any]]:
         """Decode, embed and decide a batch of encoded images."""
         return self.infer([self.decode(body) for body in bodies])
 
-    def _prediction(self, probabilities: Probabilities) -> dict[str, Any]:
-        """Write probabilities ``[K]`` as the service's answer does."""
+    def _prediction(self, probabilities: Probabilities, distance: float | None) -> dict[str, Any]:
+        """Write probabilities ``[K]`` as the service's answer does; ``distance`` is the embedding's from training."""
         head = self._manifest.default_head
         falling = sorted(zip(probabilities.tolist(), head.classes, strict=True), key=lambda pair: -pair[0])
         ranked = {name: round(value, DECIMALS) for value, name in falling}
         label, confidence = next(iter(ranked.items()))
-        decision, reasons = head.policy.decide(confidence)
+        decision, reasons = head.policy.decide(confidence, label, distance=distance)
         return {
             "label": label,
             "confidence": confidence,

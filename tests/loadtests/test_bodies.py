@@ -39,3 +39,10 @@ def test_a_binary_body_has_each_length_before_its_image() -> None:
     body = bodies.binary([PNG, JPEG])
     assert body.content_type == "application/x-tandem-images"
     assert body.content == len(PNG.body).to_bytes(4, "little") + PNG.body + b"\x03\0\0\0" + JPEG.body
+
+
+def test_columns_stand_beside_the_image() -> None:
+    body = bodies.with_columns(PNG, {"size": 3.5, "shape": None})
+    (row,) = json.loads(body.content)["instances"]
+    assert (base64.b64decode(row["image"]), row["columns"]) == (PNG.body, {"size": 3.5, "shape": None})
+    assert body.content_type == "application/json"
