@@ -1,0 +1,136 @@
+"""`python -m training clean fashion-mnist | folder | table`: what is wrong with the data, before anything is fitted."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from models.bundle import Bundle
+from models.manifest import InputSpec
+from models.sessions import Embedder, cpu_session
+from models.store import resolve
+from training import fashion_mnist, folder, options, tabular
+from training.clean.findings import Findings, inspect
+from training.clean.listing import sentences, to_csv, to_json
+from training.clean.section import render, show
+from training.dataset import Dataset, split, subset
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.reading import printable
+from training.table import read
+
+OUT = Path("build") / "clean"
+_SAMPLE = 32
+_LARGEST_SEED = 2**32 - 1  # scikit-learn's
+
+Load = Callable[[argparse.Namespace, InputSpec], Dataset]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command to those of `python -m training`."""
+    parser = commands.add_parser("clean", help="what is wrong with the data: labels, copies, odd images")
+    sources = parser.add_subparsers(required=True, metavar="DATA")
+
+    source = sources.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")
+    source.add_argument("--data", type=Path, help="folder with the four IDX files")
+    _add_common(source, _load_fashion_mnist)
+
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
+    source.add_argument("directory", type=Path, metavar="DIR")
+    _add_common(source, _load_folder)
+
+    source = sources.add_parser("table", help="your images with labels from a CSV or parquet file")
+    source.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
+    options.add_table(source)
+    _add_common(source, _load_table)
+
+
+def write_findings(dataset: Dataset, findings: Findings, folder: Path) -> None:
+    """Writes `clean.html`, `clean.csv` and `clean.json` into a folder, which is made.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "clean.csv").write_text(to_csv(dataset, findings), encoding="utf-8")
+    (folder / "clean.json").write_text(to_json(dataset, findings), encoding="utf-8")
+    (folder / "clean.html").write_bytes(render(dataset.name, show(dataset, findings), created=datetime.now(UTC)))
+
+
+def _add_common(source: argparse.ArgumentParser, load: Load) -> None:
+    source.add_argument(
+        "--bundle", type=Path, metavar="BUNDLE",
+        help="whose network looks at the images: its directory, or a store entry, whose champion is taken; "
+        "default: one that knows ImageNet, of the extra `pretrained`",
+    )  # fmt: skip
+    source.add_argument("--limit", type=_at_least(1, sys.maxsize), metavar="N", help="use only about N images")
+    source.add_argument("--seed", type=_at_least(0, _LARGEST_SEED), default=0, help="splits as a training does with it")
+    source.add_argument("--out", type=Path, metavar="DIR", help=f"default: {OUT}/<name of the data>")
+    source.set_defaults(run=_clean, load=load)
+
+
+def _at_least(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number within {low} and {high}")
+        return int(text)
+
+    return number
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    load: Load = arguments.load
+    bundle = Bundle.open(resolve(arguments.bundle)) if arguments.bundle else None
+    dataset, graph = _open(bundle, arguments, load) if bundle else _open_pretrained(arguments, load)
+    embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
+    embedding = embed_all(EmbeddingCache(DEFAULT_ROOT, graph, dataset.input), embedder, dataset)
+    findings = inspect(dataset, embedding, split(dataset, arguments.seed), seed=arguments.seed)
+    out = arguments.out or OUT / dataset.name
+    write_findings(dataset, findings, out)
+    for sentence in sentences(findings):
+        print(sentence)
+    if bundle and bundle.manifest.data_fingerprint == dataset.fingerprint():
+        print(
+            f"{bundle.manifest.model} was fitted on these labels: of the wrong ones in training it has learnt some by "
+            "heart, and they are not found."
+        )
+    print(f"wrote clean.html, clean.csv and clean.json to {out}")
+
+
+def _open(bundle: Bundle, arguments: argparse.Namespace, load: Load) -> tuple[Dataset, bytes]:
+    return _limited(load(arguments, bundle.manifest.input), arguments), bundle.embedder("fp32")
+
+
+def _open_pretrained(arguments: argparse.Namespace, load: Load) -> tuple[Dataset, bytes]:
+    from training.export import export_embedder  # noqa: PLC0415 (imports torch, which a bundle does without)
+    from training.pretrained import INPUT, load_network  # noqa: PLC0415
+
+    network = load_network()
+    dataset = _limited(load(arguments, INPUT), arguments)
+    sample = dataset.images[np.arange(min(_SAMPLE, len(dataset.images)))]
+    graph = export_embedder(network, network.classifier, sample)
+    return dataset, graph
+
+
+def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
+    return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
+
+
+def _load_fashion_mnist(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
+    on_black = spec.model_copy(update={"background": fashion_mnist.BACKGROUND})
+    return fashion_mnist.stream(name=fashion_mnist.NAME, spec=on_black, folder=arguments.data)
+
+
+def _load_folder(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
+    return folder.stream(arguments.directory, name=printable(arguments.directory.resolve().name), spec=spec)
+
+
+def _load_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
+    return tabular.stream(
+        read(arguments.table, options.ask(arguments)), name=printable(arguments.table.stem), spec=spec
+    )

@@ -1,0 +1,29 @@
+"""text of `--drop` ──▶ kinds of findings: what they are called, wherever a person names them."""
+
+from __future__ import annotations
+
+import argparse
+
+LABEL_ISSUES, DUPLICATES, LEAKAGE, ODD = KINDS = ("label-issues", "duplicates", "leakage", "odd")
+
+
+def add_drop(command: argparse.ArgumentParser) -> None:
+    """Gives a command the option `--drop`; nothing is dropped without it."""
+    command.add_argument(
+        "--drop", type=drop_kinds, default=(), metavar="KINDS",
+        help=f"leave out training and validation images with {', '.join(KINDS)}; several with commas between them",
+    )  # fmt: skip
+
+
+def drop_kinds(text: str) -> tuple[str, ...]:
+    """`label-issues,odd` as kinds, each once.
+
+    Raises:
+        ArgumentTypeError: one of them is none, or there are none.
+    """
+    kinds = dict.fromkeys(kind.strip() for kind in text.split(",") if kind.strip())
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} cannot be dropped; name some of {', '.join(KINDS)}")
+    if not kinds:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing to drop; name some of {', '.join(KINDS)}")
+    return tuple(kinds)
