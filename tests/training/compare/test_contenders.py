@@ -1,0 +1,53 @@
+"""Who competes."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.catalogue import CATALOGUE, Size, installed
+from training.compare.budget import KERNEL, LINEAR
+from training.compare.contenders import Contender, contenders
+from training.compare.rows import Family
+
+
+def by_family(*, has_columns: bool) -> dict[Family, list[Contender]]:
+    found: dict[Family, list[Contender]] = {}
+    for each in contenders(has_columns=has_columns):
+        found.setdefault(each.family, []).append(each)
+    return found
+
+
+def test_every_installed_head_competes_on_the_embedding() -> None:
+    assert [each.kind for each in by_family(has_columns=False)[Family.HYBRID]] == installed()
+
+
+def test_columns_compete_where_there_are_some() -> None:
+    assert {Family.COLUMNS, Family.HYBRID_COLUMNS} & set(by_family(has_columns=False)) == set()
+    assert {Family.COLUMNS, Family.HYBRID_COLUMNS} <= set(by_family(has_columns=True))
+
+
+def test_names_are_unique_and_the_network_precedes_what_needs_it() -> None:
+    entered = contenders(has_columns=True)
+    assert len({each.name for each in entered}) == len(entered)
+    needing = [each.family for each in entered if each.needs_network]
+    assert needing[0] == Family.NETWORK
+
+
+def test_neighbours_explain_where_they_decide_or_an_embedding_has_them() -> None:
+    nearest = CATALOGUE["nearest_neighbours"]
+    assert Contender(Family.PIXELS, nearest).explains == ("pixels", "neighbours")
+    assert Contender(Family.HYBRID_COLUMNS, nearest).explains == ("pixels", "neighbours", "columns")
+    assert Contender(Family.NETWORK).explains == ("pixels",)
+
+
+def test_only_a_kernel_on_all_rows_grows_faster_than_they() -> None:
+    growing = {each.name for each in contenders(has_columns=True) if each.growth == KERNEL}
+    assert growing == {"SVM (RBF) on pixels", "SVM (RBF) on HOG"}
+    assert Contender(Family.HYBRID, CATALOGUE["svm"]).growth == LINEAR
+
+
+@pytest.mark.parametrize("rows", [8, 100, 5000])
+def test_every_setting_makes_an_unfitted_model_for_any_number_of_rows(rows: int) -> None:
+    for each in contenders(has_columns=True):
+        for maker in each.kind.settings.values() if each.kind else ():
+            assert hasattr(maker(Size(rows, 0)), "fit")

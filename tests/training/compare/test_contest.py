@@ -1,0 +1,135 @@
+"""What is started, in which order, and what is left out, by a clock that only the rows move."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.training.compare.rows import row
+from tests.training.compare.test_budget import Clock
+from training.compare.budget import Budget, Cost
+from training.compare.contenders import Contender, contenders
+from training.compare.contest import INTERRUPTED, Contest, Findings
+from training.compare.network import Trained
+from training.compare.rows import Family, Network, Row
+from training.compare.samples import Sample
+from training.dataset import Split
+from training.errors import ExportError
+from training.heads import Lesson
+
+ENTERED = contenders(has_columns=False)
+NETWORKED = {each.name for each in ENTERED if each.needs_network}
+SIZES = (100, 1000, 10_000)
+
+
+class Measures:
+    """Rows that take as long as they are told."""
+
+    def __init__(self, clock: Clock, *, seconds_per_1000: float = 0.0) -> None:
+        self.clock = clock
+        self.seconds_per_1000 = seconds_per_1000
+        self.trained: dict[int, float] = {}
+        self.piloted: list[str] = []
+        self.refused_network = ""
+        self.fails: dict[str, BaseException] = {}
+
+    def train(self, sample: Sample, seconds: float) -> Trained | str:
+        if self.refused_network:
+            return self.refused_network
+        if seconds <= 0:
+            return "no time"
+        self.trained[sample.size] = seconds
+        self.clock.now += seconds
+        none = Lesson(np.empty((0, 1), np.float32), np.empty(0, np.int64))
+        note = Network(size=sample.size, images=len(sample.parts.train), epochs=1, planned=1, seconds=seconds)
+        return Trained(note, b"", np.empty((1, 2), np.float32), np.empty(2, np.float32), none, none, none, 0.0)
+
+    def pilot(self, sample: Sample, contender: Contender) -> Cost:
+        self.piloted.append(contender.name)
+        return Cost(500, self.seconds_per_1000 / 2, 0.0)
+
+    def measure(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
+        if failure := self.fails.get(contender.name):
+            raise failure
+        rows = len(sample.parts.train)
+        fit = 1.0 if contender.family == Family.NETWORK else self.seconds_per_1000 * rows / 1000
+        self.clock.now += fit
+        return row(contender.family, 800, name=contender.name, size=sample.size), Cost(rows, fit, 0.0)
+
+
+def sample(size: int) -> Sample:
+    positions = np.arange(size)
+    return Sample(size, Split(positions[size // 10 :], positions[: size // 10], np.arange(size, size + 10)))
+
+
+def held(measures: Measures, minutes: float, sizes: tuple[int, ...] = SIZES) -> Findings:
+    return Contest(measures, [sample(size) for size in sizes], ENTERED, Budget(60 * minutes, measures.clock)).hold()
+
+
+def test_with_time_enough_every_row_is_measured_small_sizes_first() -> None:
+    measures = Measures(Clock())
+    found = held(measures, 15)
+    assert [(each.size, each.name) for each in found.rows] == [(size, each.name) for size in SIZES for each in ENTERED]
+    assert not found.left_out
+    assert [network.size for network in found.networks] == list(SIZES)
+
+
+def test_the_largest_network_gets_what_is_left() -> None:
+    measures = Measures(Clock())
+    held(measures, 15)
+    assert measures.trained[100] < measures.trained[1000] < measures.trained[10_000]
+    assert measures.trained[10_000] > 900 / 2
+    assert sum(measures.trained.values()) <= 900
+
+
+def test_what_would_not_fit_is_left_out_with_the_reason_and_nothing_is_lost() -> None:
+    measures = Measures(Clock(), seconds_per_1000=8)
+    found = held(measures, 15)
+    assert len(found.rows) + len(found.left_out) == len(SIZES) * len(ENTERED)
+    assert {each.size for each in found.left_out} == {10_000}
+    assert all("budget" in each.reason for each in found.left_out)
+    assert any(each.reason.startswith("expected to take up to ") for each in found.left_out)
+
+
+@pytest.mark.parametrize("seconds_per_1000", [0.5, 2, 8, 30])
+@pytest.mark.parametrize("minutes", [1, 5, 15])
+def test_the_budget_is_kept(minutes: float, seconds_per_1000: float) -> None:
+    """But for one row that turned out slower than expected."""
+    measures = Measures(Clock(), seconds_per_1000=seconds_per_1000)
+    budget = Budget(60 * minutes, measures.clock)
+    Contest(measures, [sample(size) for size in SIZES], ENTERED, budget).hold()
+    assert budget.spent() <= 1.2 * 60 * minutes
+
+
+def test_of_many_images_a_pilot_tells_the_cost_before_anything_is_started() -> None:
+    measures = Measures(Clock(), seconds_per_1000=1000)
+    found = held(measures, 1, (10_000,))
+    assert not {each.name for each in found.rows} - NETWORKED
+    assert measures.piloted[0] == ENTERED[0].name
+    assert len(measures.piloted) == len(set(measures.piloted))
+
+
+def test_without_a_network_its_rows_are_left_out_and_the_others_are_not() -> None:
+    measures = Measures(Clock())
+    measures.refused_network = "one epoch takes 99 s"
+    found = held(measures, 15, (100,))
+    assert {each.name for each in found.left_out} == NETWORKED
+    assert all("one epoch takes 99 s" in each.reason for each in found.left_out)
+    assert {each.name for each in found.rows} == {each.name for each in ENTERED} - NETWORKED
+
+
+def test_a_model_that_cannot_be_exported_is_left_out() -> None:
+    measures = Measures(Clock())
+    measures.fails[ENTERED[0].name] = ExportError("it computes something else")
+    found = held(measures, 15, (100,))
+    assert [(each.name, each.reason) for each in found.left_out] == [(ENTERED[0].name, "it computes something else")]
+
+
+def test_ctrl_c_keeps_what_there_is_and_lists_the_rest() -> None:
+    measures = Measures(Clock())
+    measures.fails[ENTERED[3].name] = KeyboardInterrupt()
+    found = held(measures, 15, (100, 1000))
+    assert found.interrupted
+    assert [each.name for each in found.rows] == [each.name for each in ENTERED[:3]]
+    assert len(found.left_out) == 2 * len(ENTERED) - 3
+    assert {each.reason for each in found.left_out} == {INTERRUPTED}

