@@ -19,12 +19,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from models.bundle import GOLDEN, Bundle
 from models.errors import TandemError
+from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
 from models.store import DEFAULT_ROOT, Store, resolve
+from training.catalogue import CATALOGUE
+from training.decider import Decider
 from training.export import export_head
 from training.fashion_mnist import load
 from training.heads import embed
 
+KIND = "hist_gradient_boosting"
 DEFAULT_STORE = Path("build/grown-heads")
 DEFAULT_TREES = (100, 250, 500, 1000, 2000)
 _IMAGES = 10_000  # to fit on; more make no other trees as far as their cost goes
@@ -72,22 +76,25 @@ def grow(bundle: Bundle, embedding: Embedding, labels: NDArray[np.int64], trees:
     name = f"trees-{trees}"
     if store.versions(name):
         return store.path(name)
-    spec = bundle.manifest.default_head
+    plain = {"metrics": {}, "kind": KIND, "policy": Policy(), "explain_rows": 0}
+    spec = bundle.manifest.default_head.model_copy(update=plain)
     estimator = HistGradientBoostingClassifier(
         max_iter=max(1, trees // len(spec.classes)), max_leaf_nodes=8, learning_rate=0.08, early_stopping=False
     ).fit(embedding, labels)
-    graph = export_head(estimator, spec, embedding[:_SAMPLE])
+    decider = Decider(CATALOGUE[KIND], estimator)
+    graph = export_head(decider, spec, embedding[:_SAMPLE])
     files = {file: data for file, data in bundle.files.items() if not _is_of_a_head(file)}
     files[spec.file] = graph
     files[f"{GOLDEN}/probabilities-{spec.name}.npy"] = _npy(
         Head(cpu_session(graph), spec)(bundle.golden_array("embedding"))
     )
-    changed = {"name": name, "version": 1, "heads": (spec.model_copy(update={"metrics": {}}),)}
+    changed = {"name": name, "version": 1, "heads": (spec,)}
     return store.add(bundle.manifest.model_copy(update=changed), files)
 
 
 def _is_of_a_head(file: str) -> bool:
-    return file.startswith(("head-", f"{GOLDEN}/probabilities-"))
+    parts = ("head-", "novelty-", "examples-", f"{GOLDEN}/probabilities-", f"{GOLDEN}/value-", f"{GOLDEN}/distance-")
+    return file.startswith(parts)
 
 
 def _npy(array: NDArray[np.float32]) -> bytes:

@@ -1,37 +1,37 @@
-"""`python -m training fashion-mnist | folder | pretrained | variants`: from images to a bundle that serves."""
+"""`python -m training COMMAND`: from images to a bundle, and what there is to know about them before."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from models.bundle import Bundle
 from models.errors import TandemError
-from models.manifest import HeadSpec, InputSpec, Name
-from models.store import DEFAULT_ROOT, resolve
-from training import fashion_mnist, folder
+from models.store import resolve
+from training import fashion_mnist, folder, options, tabular
+from training.catalogue import DEFAULT
+from training.clean import command as clean
+from training.compare.command import add_parser as add_compare
 from training.dataset import Dataset, subset
+from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
+from training.embedding_cache import EmbeddingCache
 from training.fit import CHECKPOINT
 from training.pretrained import INPUT, load_network
 from training.pretrained import NAME as NETWORK
 from training.recipe import PRESETS
+from training.refit import Refit, refit
 from training.run import Plan, train
+from training.table import read
 from training.transfer import Transfer, transfer
 from training.upgrade import upgrade
 from training.variants import OTHERS
 
 WORK = Path("build") / "training"
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
-LARGEST_SEED = 2**32 - 1  # scikit-learn's
-_DATA = f"DIR/<class>/*.{{jpg,png,webp}}, or the word {fashion_mnist.NAME}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,60 +39,84 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill leaves by the same door as Ctrl-C
-    run: Callable[[argparse.Namespace], Path] = arguments.run
+    run: Callable[[argparse.Namespace], Path | None] = arguments.run
     try:
         path = run(arguments)
     except (TandemError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"\ninterrupted; {_way_on(arguments)}", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\ninterrupted; {str(error) or _way_on(arguments)}", file=sys.stderr)
         return INTERRUPTED
-    _tell_result(path)
+    if path is not None:
+        arguments.tell(path, arguments)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Train a bundle from images.")
+    parser.set_defaults(tell=_tell_result)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")
     command.add_argument("--data", type=Path, help="folder with the four IDX files")
     command.set_defaults(run=_train, load=lambda given: fashion_mnist.load(given.data), name=fashion_mnist.NAME)
     _add_network(command, preset="best")
-    _add_common(command)
+    options.add_head(command, kind=DEFAULT)
+    options.add_data(command)
 
     command = commands.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
     command.add_argument("directory", type=Path, metavar="DIR")
-    _add_name(command)
-    command.add_argument("--image-size", type=_side, default=64, metavar="PIXELS", help="side (default: %(default)s)")
+    options.add_name(command)
+    command.add_argument(
+        "--image-size", type=options.side, default=64, metavar="PIXELS", help="side (default: %(default)s)"
+    )
     command.add_argument(
         "--mirror", action="store_true", help="mirrored images are as likely as the images: clothes yes, digits no"
     )
     command.set_defaults(run=_train, load=_load_folder)
     _add_network(command, preset="quick")
-    _add_common(command)
+    options.add_head(command, kind=DEFAULT)
+    options.add_data(command)
+
+    command = commands.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
+    command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
+    options.add_table(command)
+    options.add_name(command)
+    options.add_head(command)
+    command.set_defaults(run=_transfer, load=_stream_table)
+    options.add_data(command)
 
     command = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
-    command.add_argument("data", metavar="DATA", help=_DATA)
-    _add_name(command)
-    command.set_defaults(run=_transfer)
-    _add_common(command)
+    command.add_argument("data", metavar="DATA", help=options.DATA)
+    options.add_name(command)
+    options.add_head(command)
+    command.set_defaults(run=_transfer, load=_stream_data)
+    options.add_data(command)
+
+    command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
+    command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
+    command.add_argument("--table", required=True, type=Path, metavar="FILE", help="CSV or parquet, as for `table`")
+    options.add_table(command)
+    command.add_argument(
+        "--name", dest="head_name", required=True, type=options.name_of, metavar="HEAD",
+        help="the head's; one of the bundle's of this name is replaced",
+    )  # fmt: skip
+    options.add_head(command)
+    options.add_data(command)
+    command.set_defaults(run=_refit, out=None)
 
     command = commands.add_parser("variants", help="a bundle's embedder in other precisions, as its next version")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
-    command.add_argument("data", metavar="DATA", help=f"what it was made of: {_DATA}")
+    command.add_argument("data", metavar="DATA", help=f"what it was made of: {options.DATA}")
     command.add_argument("--precisions", nargs="+", choices=OTHERS, default=OTHERS, help="default: all of these")
-    _add_limit(command)
+    options.add_limit(command)
     command.add_argument("--out", type=Path, metavar="STORE", help="default: the store that the bundle is in")
     command.set_defaults(run=_upgrade)
+
+    clean.add_parser(commands)
+    add_compare(commands)
     return parser
-
-
-def _add_name(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--name", required=True, type=_name, help="name of the bundle: lower case letters, digits, . _ -"
-    )
 
 
 def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
@@ -100,58 +124,43 @@ def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
     command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
 
 
-def _add_common(command: argparse.ArgumentParser) -> None:
-    _add_limit(command)
-    command.add_argument("--seed", type=_seed, default=0, help="same seed, data and machine: same figures")
-    command.add_argument("--out", type=Path, default=DEFAULT_ROOT, metavar="STORE", help="default: %(default)s")
-    command.add_argument(
-        "--target-precision", type=_share, default=0.99, metavar="SHARE",
-        help="accept only so confidently that this share is right, else review (default: %(default)s)",
-    )  # fmt: skip
+def _train(arguments: argparse.Namespace) -> Path:
+    load: Callable[[argparse.Namespace], Dataset] = arguments.load
+    plan = Plan(
+        recipe=PRESETS[arguments.preset],
+        preset=arguments.preset,
+        store=arguments.out,
+        work=WORK / arguments.name,
+        head=options.head_plan(arguments, "classification"),
+        resume=arguments.resume,
+    )
+    return train(_limited(load(arguments), arguments.limit, arguments.seed), plan)
 
 
-def _add_limit(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--limit", type=_integer, metavar="N", help="use only about N images")
+def _transfer(arguments: argparse.Namespace) -> Path:
+    network = load_network()
+    load: Callable[[argparse.Namespace], Dataset] = arguments.load
+    dataset = _limited(load(arguments), arguments.limit, arguments.seed)
+    head = options.head_plan(arguments, dataset.task)
+    return transfer(dataset, network, Transfer(arguments.out, f"{NETWORK}, fitted on ImageNet", head))
 
 
-def _name(text: str) -> str:
-    try:
-        return str(TypeAdapter(Name).validate_python(text))
-    except ValidationError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a bundle's name: up to 64 of a-z, 0-9, '.', '_' and '-', a letter or digit at either end"
-        ) from error
+def _refit(arguments: argparse.Namespace) -> Path:
+    bundle = Bundle.open(resolve(arguments.bundle))
+    known = EmbeddingCache(EMBEDDINGS, bundle.embedder("fp32"), bundle.manifest.input)
+    table = read(arguments.table, options.ask(arguments))
+    dataset = tabular.stream(table, name=bundle.manifest.name, spec=bundle.manifest.input, known=known)
+    dataset = _limited(dataset, arguments.limit, arguments.seed)
+    head = options.head_plan(arguments, dataset.task, arguments.head_name)
+    return refit(bundle, dataset, Refit(head, arguments.out or bundle.path.parent.parent))
 
 
-def _side(text: str) -> int:
-    return _within(_integer(text), SMALLEST_SIDE, LARGEST_SIDE)
-
-
-def _seed(text: str) -> int:
-    return _within(_integer(text), 0, LARGEST_SEED)
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
-
-
-def _within(value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{value} is not within {low} and {high}")
-    return value
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
-    return share
+def _upgrade(arguments: argparse.Namespace) -> Path:
+    bundle = Bundle.open(resolve(arguments.bundle))
+    manifest = bundle.manifest
+    dataset = options.stream_data(arguments.data, manifest.name, manifest.input)
+    dataset = _limited(dataset, arguments.limit, int(manifest.training.get("seed", 0)))
+    return upgrade(bundle, dataset, arguments.precisions, arguments.out or bundle.path.parent.parent)
 
 
 def _load_folder(arguments: argparse.Namespace) -> Dataset:
@@ -160,42 +169,14 @@ def _load_folder(arguments: argparse.Namespace) -> Dataset:
     )
 
 
-def _train(arguments: argparse.Namespace) -> Path:
-    load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    plan = Plan(
-        recipe=PRESETS[arguments.preset],
-        preset=arguments.preset,
-        seed=arguments.seed,
-        store=arguments.out,
-        work=WORK / arguments.name,
-        target_precision=arguments.target_precision,
-        resume=arguments.resume,
-    )
-    return train(_limited(load(arguments), arguments.limit, arguments.seed), plan)
-
-
-def _transfer(arguments: argparse.Namespace) -> Path:
-    network = load_network()
+def _stream_data(arguments: argparse.Namespace) -> Dataset:
     on_black = arguments.data == fashion_mnist.NAME
     spec = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}) if on_black else INPUT
-    dataset = _limited(_stream(arguments.data, arguments.name, spec), arguments.limit, arguments.seed)
-    plan = Transfer(arguments.seed, arguments.out, f"{NETWORK}, fitted on ImageNet", arguments.target_precision)
-    return transfer(dataset, network, plan)
+    return options.stream_data(arguments.data, arguments.name, spec)
 
 
-def _upgrade(arguments: argparse.Namespace) -> Path:
-    bundle = Bundle.open(resolve(arguments.bundle))
-    manifest = bundle.manifest
-    dataset = _stream(arguments.data, manifest.name, manifest.input)
-    dataset = _limited(dataset, arguments.limit, int(manifest.training.get("seed", 0)))
-    return upgrade(bundle, dataset, arguments.precisions, arguments.out or bundle.path.parent.parent)
-
-
-def _stream(data: str, name: str, spec: InputSpec) -> Dataset:
-    """The images of a folder, or those that are named instead of one, for an input."""
-    if data == fashion_mnist.NAME:
-        return fashion_mnist.stream(name=name, spec=spec)
-    return folder.stream(Path(data), name=name, spec=spec)
+def _stream_table(arguments: argparse.Namespace) -> Dataset:
+    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=INPUT)
 
 
 def _limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
@@ -216,11 +197,12 @@ def _tell_skipped(dataset: Dataset) -> None:
         print(f"skipped {reason}", file=sys.stderr)
 
 
-def _tell_result(path: Path) -> None:
+def _tell_result(path: Path, arguments: argparse.Namespace) -> None:
+    head_name = getattr(arguments, "head_name", None)
     manifest = Bundle.open(path).manifest
-    head: HeadSpec = manifest.default_head
+    head = next((head for head in manifest.heads if head.name == head_name), manifest.default_head)
     figures = ", ".join(f"{name} {value:.4f}" for name, value in head.metrics.items())
-    print(f"{manifest.model}: {figures}")
+    print(f"{manifest.model}, head {head.name}: {figures}")
     print(f"wrote {path}; serve it with TANDEM_BUNDLE={path}")
 
 

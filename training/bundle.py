@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
@@ -11,10 +12,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.bundle import GOLDEN, golden_embedding
+from models.bundle import GOLDEN, GOLDEN_COLUMNS, golden_embedding
 from models.manifest import GoldenSpec, Precision
-from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from models.sessions import Embedder, Embedding, cpu_session
 from training.dataset import Dataset
+from training.encoding import Rows
+from training.finish import Finished
 from training.images import Indices
 
 GOLDEN_COUNT = 16
@@ -42,21 +45,35 @@ def golden_spec(count: int, precisions: Sequence[Precision]) -> GoldenSpec:
 
 def choose_golden(dataset: Dataset, candidates: Indices) -> Indices:
     """Positions of about 16 images, as many of each class as will go."""
-    labels = dataset.labels[candidates]
-    by_class = [candidates[labels == label] for label in range(len(dataset.classes))]
+    groups = dataset.groups[candidates]
+    by_class = [candidates[groups == group] for group in range(max(1, len(dataset.classes)))]
     rounds = [members[turn] for turn in range(GOLDEN_COUNT) for members in by_class if turn < len(members)]
     return np.array(rounds[:GOLDEN_COUNT])
 
 
 def golden_files(
-    images: NDArray[np.uint8], graphs: Mapping[Precision, bytes], heads: Sequence[Head]
+    images: NDArray[np.uint8], graphs: Mapping[Precision, bytes], head: Finished, rows: Rows = ()
 ) -> dict[str, bytes]:
-    """Golden images `[G, H, W, C]` as PNG, with the embeddings and probabilities that the graphs give for them."""
+    """Golden images `[G, H, W, C]` as PNG and the columns beside them, with what the graphs give for them."""
     files = {f"{GOLDEN}/{index:02d}.png": encode_png(image) for index, image in enumerate(images)}
-    embedding = Embedder(cpu_session(graphs["fp32"]))(images)
-    for head in heads:
-        files[f"{GOLDEN}/probabilities-{head.spec.name}.npy"] = _npy(head(embedding))
+    files |= golden_decisions(head, Embedder(cpu_session(graphs["fp32"]))(images), rows)
+    if rows:
+        files[GOLDEN_COLUMNS] = golden_columns(rows)
     return {**files, **golden_embeddings(images, graphs)}
+
+
+def golden_decisions(head: Finished, embedding: Embedding, rows: Rows = ()) -> dict[str, bytes]:
+    """What a head gives for the golden embeddings `[G, D]` and columns."""
+    spec = head.spec
+    files = {f"{GOLDEN}/{spec.output}-{spec.name}.npy": _npy(head.head(embedding, rows))}
+    if head.novelty is not None:
+        files[f"{GOLDEN}/distance-{spec.name}.npy"] = _npy(head.novelty(embedding))
+    return files
+
+
+def golden_columns(rows: Rows) -> bytes:
+    """The columns beside the golden images, as JSON."""
+    return json.dumps([dict(row) for row in rows], indent=1).encode()
 
 
 def golden_embeddings(images: NDArray[np.uint8], graphs: Mapping[Precision, bytes]) -> dict[str, bytes]:
@@ -80,7 +97,7 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _npy(array: Embedding | Probabilities) -> bytes:
+def _npy(array: NDArray[np.float32]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()

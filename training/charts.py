@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from html import escape
 from typing import Any
@@ -18,7 +18,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -31,8 +31,18 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--line", ACCENT: "--accent"
 _WIDTH_INCHES = 5.6
 _POINTS = 400
 """A curve keeps at most about this many epochs: more than there are pixels to tell them apart."""
+_DOTS = 1000
 _ERROR_TICKS = (*(digit * 10.0**power for power in range(-6, 0) for digit in (1, 2, 3, 5, 7)), 1.0)
 _NORMAL_95 = 1.959964
+_LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": ACCENT, "linestyle": "-", "marker": "o", "linewidth": 2.6},
+    {"color": ACCENT, "linestyle": (0, (5, 2)), "marker": "D"},
+    {"color": INK, "linestyle": "-", "marker": "s"},
+    {"color": MUTED, "linestyle": "-", "marker": "^"},
+    {"color": INK, "linestyle": (0, (1, 1.5)), "marker": "v"},
+    {"color": MUTED, "linestyle": (0, (1, 1.5)), "marker": "P"},
+)
+"""Of curves in one drawing: told apart by line and mark, in few colours."""
 _SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": 12,
@@ -116,6 +126,75 @@ def reliability_chart(confidence: Floats, accuracy: Floats, count: Counts) -> st
         return _svg(figure, "reliability", "Accuracy against confidence, and how many images have which confidence")
 
 
+def coverage_chart(
+    confidence: NDArray[np.floating], hits: NDArray[np.bool_], accepted_share: float, accepted_accuracy: float
+) -> str:
+    """Share of wrong answers among those accepted, by the share accepted, the most confident first, as an `<svg>`.
+
+    Args:
+        confidence: `[T]`, of each answer.
+        hits: `[T]`, which are right.
+        accepted_share: of what is accepted in fact, in [0, 1].
+        accepted_accuracy: of that; NaN where nothing is accepted.
+    """
+    with _style("coverage"):
+        figure, axes = _axes(height_inches=3.4)
+        order = np.argsort(-confidence, kind="stable")
+        share = np.arange(1, len(order) + 1) / max(1, len(order))
+        risk = np.cumsum(~hits[order]) / np.arange(1, len(order) + 1)
+        kept = np.unique(np.linspace(0, max(0, len(order) - 1), _POINTS).round().astype(int)) if len(order) else order
+        axes.plot(share[kept], risk[kept], color=ACCENT)
+        if math.isfinite(accepted_accuracy):
+            axes.plot([accepted_share], [1 - accepted_accuracy], "o", color=ACCENT, markersize=7, clip_on=False)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, None)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.set_xlabel("accepted")
+        axes.set_ylabel("wrong among them")
+        of_which = f", of which {accepted_accuracy:.2%} are right" if accepted_share else ""
+        return _svg(figure, "coverage", f"{accepted_share:.1%} are accepted{of_which}")
+
+
+def estimates_chart(truths: Floats, values: Floats) -> str:
+    """Named numbers against true ones, float64 `[T]` each, as an `<svg>` element."""
+    with _style("estimates"):
+        figure, axes = _axes(height_inches=4.4)
+        shown = np.random.default_rng(0).permutation(len(truths))[:_DOTS]
+        ends = [float(min(truths.min(), values.min())), float(max(truths.max(), values.max()))]
+        axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle=(0, (4, 4)))
+        axes.plot(truths[shown], values[shown], "o", color=ACCENT, markersize=3, alpha=0.5)
+        axes.set_xlabel("true")
+        axes.set_ylabel("named")
+        return _svg(figure, "estimates", f"Named against true numbers of {len(shown)} test images")
+
+
+def learning_curves(curves: Mapping[str, Sequence[tuple[int, float]]], test_images: int) -> str:
+    """Test accuracy by the number of training images, several curves, as an `<svg>` element.
+
+    Both axes are logarithmic, the accuracy's in the error.
+
+    Args:
+        curves: by name, images and accuracy in [0, 1] of each size, ascending; the first curve stands out.
+        test_images: how many the accuracy was measured on: 95 % intervals are drawn.
+    """
+    with _style("learning"):
+        figure, axes = _axes(height_inches=4.0)
+        errors = []
+        for (name, points), look in zip(curves.items(), _LOOKS, strict=False):
+            size, accuracy = (np.asarray(values, np.float64) for values in zip(*points, strict=True))
+            error = np.maximum(1 - accuracy, 0.5 / max(1, test_images))
+            low, high = wilson_interval(accuracy, np.full(len(accuracy), test_images))
+            axes.vlines(size, np.maximum(1 - high, 1e-6), 1 - low, color=look["color"], linewidth=1)
+            axes.plot(size, error, label=name, markersize=5, **look)
+            errors.append(error)
+        _images_axis(axes, sorted({size for points in curves.values() for size, _ in points}))
+        _error_axis(axes, np.concatenate(errors))
+        axes.set_ylabel("test accuracy")
+        axes.legend(frameon=False, fontsize=10, loc="lower right")
+        return _svg(figure, "learning", f"Test accuracy by training images: {', '.join(curves)}")
+
+
 def _style(name: str) -> AbstractContextManager[None]:
     # The hash salt makes matplotlib's element ids the same every time, and different from chart to chart.
     return mpl.rc_context({**_SETTINGS, "svg.hashsalt": name})
@@ -139,6 +218,15 @@ def _epoch_axis(axes: Axes, epochs: int) -> None:
     axes.set_xlim(0.5 if epochs == 1 else 1, epochs * 1.02 + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch")
+
+
+def _images_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
+    axes.xaxis.set_major_locator(FixedLocator(list(sizes)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
+    axes.set_xlabel("training images")
 
 
 def _error_axis(axes: Axes, error: Floats) -> None:

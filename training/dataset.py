@@ -1,14 +1,18 @@
-"""images on disk ──▶ `Dataset`: images with their labels, and how they are split."""
+"""images on disk ──▶ `Dataset`: images with their labels and columns, and how they are split."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import InputSpec
+from models.columns import Column
+from models.manifest import InputSpec, Task
+from training.encoding import Rows
 from training.errors import DataError
 from training.images import Images, Indices, select
 
@@ -17,6 +21,7 @@ Labels = NDArray[np.int64]
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
 _CHUNK = 500
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -26,30 +31,68 @@ class Dataset:
     Attributes:
         name: the bundle's name.
         images: uint8 `[N, H, W, C]`, as `models.pixels.decode` gives them; the network's training needs an array.
-        labels: int64 `[N]`, positions in `classes`.
-        classes: class names.
+        labels: int64 `[N]`, positions in `classes`; or float64 `[N]`, where a number is to be named.
+        classes: class names; none where a number is to be named.
         input: the rule by which the images were decoded.
         mirror: whether a mirrored image is as likely as the image itself (clothes yes, digits no).
         official_test: positions of a published test set, where there is one.
+        official_validation: positions of images to judge by, where they are given.
+        columns: what stands beside the image.
+        rows: its values, one mapping an image; empty where there are no columns.
+        keys: SHA-256 of the encoded images, where they are files.
         skipped: files left out, each with the reason.
+        files: names of the images' files, relative and printable; empty where they have none.
     """
 
     name: str
     images: Images
-    labels: Labels
+    labels: NDArray[Any]
     classes: tuple[str, ...]
     input: InputSpec
     mirror: bool = False
     official_test: Indices | None = None
+    official_validation: Indices | None = None
+    columns: tuple[Column, ...] = ()
+    rows: Rows = ()
+    keys: tuple[bytes, ...] = ()
     skipped: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """Whether classes are to be told apart, or a number is to be named."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def groups(self) -> Labels:
+        """What parts of the data get even shares of, int64 `[N]`: the classes; numbers are all alike."""
+        groups: Labels = self.labels if self.classes else np.zeros(len(self.labels), np.int64)
+        return groups
+
+    def in_order_of(self, classes: tuple[str, ...]) -> Dataset:
+        """The same with its classes in the order of others, where they are the same ones; else as it is."""
+        if classes == self.classes or set(classes) != set(self.classes):
+            return self
+        positions = np.array([classes.index(name) for name in self.classes], np.int64)
+        return replace(self, labels=positions[self.labels], classes=classes)
+
+    def named(self, label: float) -> str:
+        """A label as a person reads it: the class at a position, or the number."""
+        return self.classes[int(label)] if self.classes else f"{label:g}"
+
+    def beside(self, positions: Indices) -> Rows:
+        """The columns' values beside the images at some positions."""
+        return [self.rows[int(position)] for position in positions] if self.columns else ()
 
     def fingerprint(self) -> str:
-        """SHA-256 over pixels, labels and class names."""
+        """SHA-256 over pixels, labels, class names and columns."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         for start in range(0, len(self.images), _CHUNK):
             chunk = np.arange(start, min(start + _CHUNK, len(self.images)))
             digest.update(np.ascontiguousarray(self.images[chunk]).data)
         digest.update(np.ascontiguousarray(self.labels).data)
+        if self.columns:
+            digest.update(json.dumps([dict(row) for row in self.rows], sort_keys=True).encode())
         return digest.hexdigest()
 
 
@@ -63,25 +106,29 @@ class Split:
 
 
 def split(dataset: Dataset, seed: int) -> Split:
-    """Splits class by class; a published test set is kept as it is.
+    """Splits class by class; test and validation images that are given are kept as they are.
 
     Every class gives at least one image to the test set and keeps at least one for training; a class of
     only two images gives none to the validation set.
     """
     generator = np.random.default_rng(seed)
     official = dataset.official_test
+    judging = dataset.official_validation
     test: list[Indices] = [] if official is None else [official]
-    rest = np.setdiff1d(np.arange(len(dataset.labels)), official if official is not None else [])
-    train, validation = [], []
-    for label in range(len(dataset.classes)):
-        members = generator.permutation(rest[dataset.labels[rest] == label])
+    validation: list[Indices] = [] if judging is None else [judging]
+    rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate([_NONE, *test, *validation]))
+    train = []
+    for group in range(max(1, len(dataset.classes))):
+        members = generator.permutation(rest[dataset.groups[rest] == group])
         if official is None:
             count = max(1, round(TEST_FRACTION * len(members)))
             test.append(members[:count])
             members = members[count:]
-        count = min(max(1, round(VALIDATION_FRACTION * len(members))), len(members) - 1)
-        validation.append(members[:count])
-        train.append(members[count:])
+        if judging is None:
+            count = min(max(1, round(VALIDATION_FRACTION * len(members))), len(members) - 1)
+            validation.append(members[:count])
+            members = members[count:]
+        train.append(members)
     return Split(*(np.sort(np.concatenate(part)) for part in (train, validation, test)))
 
 
@@ -91,28 +138,27 @@ def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
     Raises:
         DataError: fewer than the 2 images that each class needs.
     """
-    if limit < 2 * len(dataset.classes):
+    if limit < 2 * max(1, len(dataset.classes)):
         raise DataError(
             f"{limit} images are too few for {len(dataset.classes)} classes; take at least {2 * len(dataset.classes)}"
         )
     if limit >= len(dataset.labels):
         return dataset
     generator = np.random.default_rng(seed)
-    official = dataset.official_test if dataset.official_test is not None else np.empty(0, np.int64)
-    rest = np.setdiff1d(np.arange(len(dataset.labels)), official)
+    given = [_NONE if part is None else part for part in (dataset.official_validation, dataset.official_test)]
+    rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate(given))
     share = min(1.0, limit / len(rest))
-    kept_rest = _stratified(dataset.labels, rest, share, generator)
-    kept_test = _stratified(dataset.labels, official, share, generator)
-    kept = np.concatenate([kept_rest, kept_test])
-    return Dataset(
-        name=dataset.name,
+    parts = [_stratified(dataset.groups, part, share, generator) for part in (rest, *given)]
+    kept, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+    return replace(
+        dataset,
         images=select(dataset.images, kept),
         labels=dataset.labels[kept],
-        classes=dataset.classes,
-        input=dataset.input,
-        mirror=dataset.mirror,
-        official_test=np.arange(len(kept_rest), len(kept)) if len(official) else None,
-        skipped=dataset.skipped,
+        official_validation=np.arange(ends[0], ends[1]) if len(given[0]) else None,
+        official_test=np.arange(ends[1], ends[2]) if len(given[1]) else None,
+        rows=dataset.beside(kept),
+        keys=tuple(dataset.keys[position] for position in kept) if dataset.keys else (),
+        files=tuple(dataset.files[position] for position in kept.tolist()) if dataset.files else (),
     )
 
 

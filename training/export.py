@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
 from torch import nn
 
 from models.manifest import HeadSpec
-from models.sessions import Embedder, Head, cpu_session
+from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from training.decider import Decider
+from training.encoding import Rows
 from training.errors import ExportError
+from training.head_graph import head_graph
 
 MIN_AGREEMENT = 0.9995  # share of images on which both must name the same class
 EMBEDDING_TOLERANCE = 1e-3  # of the largest element; float32 sums in another order
 PROBABILITY_TOLERANCE = 1e-4
+TIE = 1e-6  # probabilities that are this close are the same, but for the rounding of float32
 
 _OPSET = 18
-_HEAD_OPSET = {"": 18, "ai.onnx.ml": 3}
 
 
 def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[np.uint8]) -> bytes:
@@ -49,31 +49,33 @@ def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[n
     return graph
 
 
-def export_head(estimator: Any, spec: HeadSpec, sample: NDArray[np.float32]) -> bytes:
-    """Exports a scikit-learn classifier as `embedding` float32 `[N, D]` to `label`, `probabilities`.
+def export_head(decider: Decider, spec: HeadSpec, sample: Embedding, rows: Rows = ()) -> bytes:
+    """Exports a fitted head as `embedding` float32 `[N, D]` and columns to `label` and `probabilities`, or to `value`.
 
     Args:
-        estimator: fitted on embeddings and on class positions.
-        spec: the head's entry in the manifest.
-        sample: embeddings `[S, D]` on which graph and estimator are compared.
+        decider: the fitted head.
+        spec: its entry in the manifest.
+        sample: embeddings `[S, D]` on which graph and head are compared.
+        rows: the columns beside them.
 
     Raises:
         ExportError: the graph computes something else.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers
-        model = to_onnx(
-            estimator,
-            initial_types=[("embedding", FloatTensorType([None, sample.shape[1]]))],
-            options={id(estimator): {"zipmap": False}},
-            target_opset=_HEAD_OPSET,
-        )
+    model = head_graph(decider, spec, sample.shape[1])
+    _strip(model)
     graph: bytes = model.SerializeToString()
-    expected = estimator.predict_proba(sample)
-    found = Head(cpu_session(graph), spec)(sample)
-    agreement = float((found.argmax(1) == expected.argmax(1)).mean())
-    _compare(spec.file, float(np.abs(found - expected).max()), PROBABILITY_TOLERANCE, agreement)
+    expected = decider(sample, rows)
+    found = Head(cpu_session(graph), spec)(sample, rows)
+    scale = 1.0 if spec.classes else float(np.abs(expected).max()) or 1.0
+    agrees = agreement(found, expected) if spec.classes else 1.0
+    _compare(spec.file, float(np.abs(found - expected).max()) / scale, PROBABILITY_TOLERANCE, agrees)
     return graph
+
+
+def agreement(found: Probabilities, expected: Probabilities) -> float:
+    """Share of rows `[N, K]` whose likeliest class is the same, or one that ties with it, as it often is in trees."""
+    ties = expected[np.arange(len(found)), found.argmax(1)] >= expected.max(1) - TIE
+    return float(ties.mean())
 
 
 def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
@@ -100,7 +102,7 @@ def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
 
 
 def _strip(model: onnx.ModelProto) -> None:
-    """Removes what the exporter noted of this machine: stack traces and file names."""
+    """Removes what exporters note: stack traces, file names, their own names."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("doc_string")

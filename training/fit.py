@@ -55,7 +55,16 @@ class Fitted:
     hardware: str
 
 
-def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path, resume: bool = False) -> Fitted:
+def fit(
+    dataset: Dataset,
+    split: Split,
+    recipe: Recipe,
+    *,
+    seed: int,
+    work: Path,
+    resume: bool = False,
+    max_seconds: float = math.inf,
+) -> Fitted:
     """Fits the network on the training images.
 
     On several GPUs this starts one process each; all but the first end here.
@@ -67,6 +76,8 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
         seed: same seed, data, recipe and machine: same network.
         work: directory of the checkpoint.
         resume: continue from the checkpoint there.
+        max_seconds: no epoch is begun, but for the first, that would not end within so many seconds if it took as long
+            as the last one; the averaged network is of use at any time.
 
     Raises:
         ResumeError: nothing to resume from, or a damaged checkpoint, or one of other data or settings.
@@ -129,6 +140,8 @@ def fit(dataset: Dataset, split: Split, recipe: Recipe, *, seed: int, work: Path
         bar.set_postfix(loss=f"{history.loss[-1]:.3f}", validation=f"{accuracy:.4f}", refresh=False)
         if fabric.is_global_zero:
             _save(work / CHECKPOINT, parts, history, identity, epoch + 1)
+        if sum(history.seconds) + history.seconds[-1] > max_seconds:
+            break
     if not fabric.is_global_zero:
         sys.exit()
     return Fitted(averaged.cpu().eval(), history, f"{_hardware(fabric)}, {_precision()}")

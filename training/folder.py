@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from models.errors import ClientError
 from models.manifest import InputSpec
-from models.pixels import decode
+from models.pixels import Pixels, decode
 from training.dataset import Dataset
+from training.embedding_cache import key_of
 from training.errors import DataError
 from training.images import Encoded, Images
-from training.progress import progress
+from training.reading import printable, read_all
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MIN_IMAGES_PER_CLASS = 2
@@ -36,8 +35,13 @@ def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False)
             not UTF-8.
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
-    listing = _read(folder, lambda path: decode(path.read_bytes(), spec))
-    images = np.stack(listing.found)
+
+    def look(path: Path) -> tuple[Pixels, bytes]:
+        data = path.read_bytes()
+        return decode(data, spec), key_of(data)
+
+    listing = _read(folder, look)
+    images = np.stack([pixels for pixels, _ in listing.found])
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
     return _dataset(name, images, spec, listing, mirror=mirror)
@@ -50,22 +54,24 @@ def stream(folder: Path, *, name: str, spec: InputSpec) -> Dataset:
         DataError: as `load`.
     """
 
-    def decodable(path: Path) -> Path:
-        decode(path.read_bytes(), spec)
-        return path
+    def look(path: Path) -> tuple[Path, bytes]:
+        data = path.read_bytes()
+        decode(data, spec)
+        return path, key_of(data)
 
-    listing = _read(folder, decodable)
-    images = Encoded(lambda position: listing.found[position].read_bytes(), np.arange(len(listing.found)), spec)
+    listing = _read(folder, look)
+    images = Encoded(lambda position: listing.found[position][0].read_bytes(), np.arange(len(listing.found)), spec)
     return _dataset(name, images, spec, listing)
 
 
 @dataclass(frozen=True)
 class _Listing(Generic[T]):
-    """What was found of each readable file, its class, and why the others are left out."""
+    """What was found of each readable file, its class and name, and why the others are left out."""
 
     classes: list[str]
     found: list[T]
     labels: list[int]
+    names: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
@@ -73,17 +79,16 @@ def _read(folder: Path, look: Callable[[Path], T]) -> _Listing[T]:
     """Looks at each file of each class, in order."""
     classes = _classes(folder)
     files = [(path, label) for label, class_ in enumerate(classes) for path in _images(folder / class_)]
-    with ThreadPoolExecutor() as threads:
-        results = threads.map(lambda file: _try(look, file[0]), files)
-        looked = list(progress(results, "reading", "image", total=len(files)))
-    kept = [(found, label) for found, (_, label) in zip(looked, files, strict=True) if not isinstance(found, _Skipped)]
-    skipped = tuple(found.reason for found in looked if isinstance(found, _Skipped))
-    labels = [label for _, label in kept]
-    _check_counts(folder, classes, Counter(labels), len(skipped))
-    return _Listing(classes, [found for found, _ in kept], labels, skipped)
+    found = read_all([path for path, _ in files], look)
+    labels = [files[position][1] for position in found.positions]
+    _check_counts(folder, classes, Counter(labels), len(found.skipped))
+    names = tuple(printable(files[position][0].relative_to(folder)) for position in found.positions)
+    return _Listing(classes, found.values, labels, names, found.skipped)
 
 
-def _dataset(name: str, images: Images, spec: InputSpec, listing: _Listing[Any], *, mirror: bool = False) -> Dataset:
+def _dataset(
+    name: str, images: Images, spec: InputSpec, listing: _Listing[tuple[Any, bytes]], *, mirror: bool = False
+) -> Dataset:
     return Dataset(
         name=name,
         images=images,
@@ -91,7 +96,9 @@ def _dataset(name: str, images: Images, spec: InputSpec, listing: _Listing[Any],
         classes=tuple(listing.classes),
         input=spec,
         mirror=mirror,
+        keys=tuple(key for _, key in listing.found),
         skipped=listing.skipped,
+        files=listing.names,
     )
 
 
@@ -100,30 +107,13 @@ def _classes(folder: Path) -> list[str]:
         raise DataError(f"{folder} is not a directory; name one that holds a sub-folder of images for each class")
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     for name in classes:
-        if _printable(name) != name:
-            raise DataError(f"the name of the folder {_printable(name)!r} in {folder} is not UTF-8; rename it")
+        if printable(name) != name:
+            raise DataError(f"the name of the folder {printable(name)!r} in {folder} is not UTF-8; rename it")
     return classes
-
-
-def _printable(text: object) -> str:
-    """Bytes of file names that are not UTF-8 come as lone surrogates, which no report can hold."""
-    return str(text).encode(errors="backslashreplace").decode()
 
 
 def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-@dataclass(frozen=True)
-class _Skipped:
-    reason: str
-
-
-def _try(look: Callable[[Path], T], path: Path) -> T | _Skipped:
-    try:
-        return look(path)
-    except (ClientError, OSError) as error:
-        return _Skipped(_printable(f"{path}: {error}"))
 
 
 def _check_counts(folder: Path, classes: list[str], counts: Counter[int], skipped: int) -> None:

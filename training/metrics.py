@@ -24,6 +24,15 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Errors:
+    """How far numbers are off: mean absolute and root mean square error in the number's own unit, and R squared."""
+
+    mae: float
+    rmse: float
+    r2: float
+
+
+@dataclass(frozen=True)
 class Reliability:
     """Mean confidence, accuracy and count of each bin; arrays `[B]`, 0 where a bin is empty."""
 
@@ -49,6 +58,16 @@ def score(probabilities: Floats, labels: Labels) -> Scores:
         log_loss=float(-np.log(picked.clip(min=1e-15)).mean()),
         ece=reliability(probabilities, labels).ece,
     )
+
+
+def errors(values: Floats, truths: NDArray[np.float64]) -> Errors:
+    """How far values `[N]` or `[N, 1]` are from float64 `[N]` truths; NaN where there are none."""
+    if not len(truths):
+        return Errors(math.nan, math.nan, math.nan)
+    off = values.reshape(-1).astype(np.float64) - truths
+    spread = float(np.square(truths - truths.mean()).mean())
+    square = float(np.square(off).mean())
+    return Errors(float(np.abs(off).mean()), math.sqrt(square), 1 - square / spread if spread else math.nan)
 
 
 def reliability(probabilities: Floats, labels: Labels) -> Reliability:

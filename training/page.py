@@ -30,7 +30,14 @@ def fill(template: str, values: Mapping[str, object]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, decimals=decimals, thousands=thousands, duration=duration, shade=shade, data_uri=data_uri
+        percent=percent,
+        decimals=decimals,
+        thousands=thousands,
+        duration=duration,
+        megabytes=megabytes,
+        shade=shade,
+        data_uri=data_uri,
+        figures=figures,
     )
     environment.tests["pixelated"] = is_pixelated
     return environment.get_template(template).render(values)
@@ -46,9 +53,19 @@ def decimals(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else _DASH
 
 
+def figures(value: float) -> str:
+    """Four digits of a number of any size; a dash for what is not finite."""
+    return f"{value:,.4g}" if math.isfinite(value) else _DASH
+
+
 def thousands(value: int) -> str:
     """1234567 as `1,234,567`."""
     return f"{value:,}"
+
+
+def megabytes(size_bytes: int) -> str:
+    """`2.73 MB`, or `41 kB` where that says more."""
+    return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:.0f} kB"
 
 
 def duration(seconds: float) -> str:

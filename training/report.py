@@ -21,12 +21,14 @@ from training import charts, page
 from training.metrics import Reliability, Scores
 
 if TYPE_CHECKING:
+    from training.clean.section import Section
     from training.fit import History
 
 TEMPLATE = "report.html.jinja"
 TWO_DIGITS_FROM = 1000
 """Test images from which on a second decimal of a percentage means something."""
 SKIPPED_SHOWN = 50
+AUTOMATION_ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 PAIRS_SHOWN = 8
 MATRIX_CLASSES = 24
 """More classes than this make a matrix that nobody reads; the page then has the classes one a line."""
@@ -47,14 +49,22 @@ class Coverage:
     """What the policy does to the test images.
 
     Attributes:
-        min_confidence: answers below it go to a person.
-        accepted_share: share of the answers at or above it, in [0, 1].
+        min_confidence: answers below it go to a person; None where each class has its own.
+        max_distance: so do images farther from those of training; None where nobody looks.
+        accepted_share: share of the answers that do not, in [0, 1].
         accepted_accuracy: share of right ones among those, in [0, 1]; NaN where there are none.
+        unfamiliar_share: share of the images that are farther, in [0, 1].
+        confidence: of each answer, `[T]`.
+        hits: which of them are right, `[T]`.
     """
 
-    min_confidence: float
+    min_confidence: float | None
+    max_distance: float | None
     accepted_share: float
     accepted_accuracy: float
+    unfamiliar_share: float
+    confidence: NDArray[np.float32]
+    hits: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -76,11 +86,10 @@ class Mistake:
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """A candidate for the head, as measured on the validation images."""
+    """A candidate for the head, and its figures on the validation images by their names."""
 
     name: str
-    log_loss: float
-    accuracy: float
+    figures: Mapping[str, float]
     chosen: bool
 
 
@@ -90,6 +99,7 @@ class Report:
 
     Attributes:
         model: `name@version`.
+        head: the head that it is about.
         created: when the bundle was made, with a time zone.
         classes: K class names.
         hardware: what it was trained on.
@@ -108,9 +118,11 @@ class Report:
         judged: how many validation images they were judged on.
         variants: what each precision of the embedder measured, float32 first.
         skipped: files left out of the data, each with the reason.
+        findings: what was found wrong with the data, as `clean.section.show` gives it; None where nobody looked.
     """
 
     model: str
+    head: str
     created: datetime
     classes: tuple[str, ...]
     hardware: str
@@ -129,6 +141,7 @@ class Report:
     judged: int = 0
     variants: Sequence[Variant] = ()
     skipped: tuple[str, ...] = ()
+    findings: Section | None = None
 
 
 def render(report: Report) -> bytes:
@@ -144,6 +157,7 @@ def render(report: Report) -> bytes:
         "created": report.created.astimezone(UTC),
         "rows": _rows(report),
         "decisions": _decisions(report),
+        "automation": list(_automation(report.coverage)),
         "recall": _recall(report.confusion),
         "precision": _recall(report.confusion.T),
         "support": report.confusion.sum(axis=1),
@@ -155,6 +169,7 @@ def render(report: Report) -> bytes:
         "charts": _charts(report),
         "settings": list(page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,
+        "clean": report.findings,
     }
     return page.fill(TEMPLATE, values).encode()
 
@@ -220,6 +235,17 @@ def _decisions(report: Report) -> _Decisions:
     return _Decisions(right, accepted - right, report.counts.test - accepted)
 
 
+def _automation(coverage: Coverage) -> Iterator[tuple[float, float, float]]:
+    """Error, largest share accepted at no more of it, and the confidence from which on; the most confident first."""
+    order = np.argsort(-coverage.confidence, kind="stable")
+    wrong = np.cumsum(~coverage.hits[order]) / np.arange(1, len(order) + 1)
+    for error in AUTOMATION_ERRORS:
+        reached = np.flatnonzero(wrong <= error)
+        if len(reached):
+            last = int(reached[-1])
+            yield error, (last + 1) / len(order), float(coverage.confidence[order[last]])
+
+
 def _recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """Diagonal over the sums of the rows, float64 `[K]`; NaN for an empty row."""
     totals = confusion.sum(axis=1)
@@ -260,7 +286,14 @@ def _epochs(history: History) -> list[tuple[int, float, float, float]]:
 
 def _charts(report: Report) -> dict[str, Markup]:
     history, reliability = report.history, report.reliability
-    drawn = {"reliability": charts.reliability_chart(reliability.confidence, reliability.accuracy, reliability.count)}
+    coverage = report.coverage
+    risk = charts.coverage_chart(
+        coverage.confidence, coverage.hits, coverage.accepted_share, coverage.accepted_accuracy
+    )
+    drawn = {
+        "coverage": risk,
+        "reliability": charts.reliability_chart(reliability.confidence, reliability.accuracy, reliability.count),
+    }
     if history:
         drawn["loss"] = charts.loss_curve(history.loss)
         drawn["accuracy"] = charts.accuracy_curve(history.validation_accuracy, report.counts.validation)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import REPORT, Bundle
 from models.golden import verify
 from models.manifest import EMBEDDER_FILES, HeadSpec, Manifest
-from models.policy import Policy
-from models.sessions import Head, Probabilities, cpu_session
+from models.sessions import Probabilities
 from models.store import Store
-from training import metrics, report
+from training import estimate_report, metrics, report
 from training.bundle import choose_golden, golden_files, golden_spec, library_versions
-from training.dataset import Dataset, Labels, Split
-from training.heads import Candidate, Judge
+from training.catalogue import CATALOGUE
+from training.clean.findings import Findings
+from training.clean.section import show
+from training.dataset import Dataset, Split
+from training.finish import Finished
+from training.heads import Candidate, Lesson
 from training.images import Indices
 from training.variants import Variants
 
@@ -30,10 +35,9 @@ if TYPE_CHECKING:
 
 HEAD_NAME = "category"
 CNN = "CNN softmax"
-LOGISTIC = "logistic regression on the embedding"
-BOOSTING = "gradient boosting on the embedding"
-ROWS = {"hist_gradient_boosting": BOOSTING, "logistic_regression": LOGISTIC}
+ROWS = {kind.name: f"{kind.title} on the embedding" for kind in CATALOGUE.values()}
 """Names of the served row by the head's kind."""
+LOGISTIC = ROWS["logistic_regression"]
 RIVALS = {CNN: "test_accuracy_cnn_softmax", LOGISTIC: "test_accuracy_logistic_regression"}
 """Rows beside the served one, and what the manifest calls their accuracy."""
 MISTAKES_SHOWN = 24
@@ -55,15 +59,44 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Probabilities `[T, K]` on the test images by name of the row, and which of the rows is served."""
+    """What was found on the test images.
+
+    Attributes:
+        served: which of the rows is served.
+        outputs: by name of the row, probabilities `[T, K]` or values `[T, 1]`.
+        labels: class positions, int64 `[T]`, or numbers, float64 `[T]`.
+        accepted: which answers of the served row nobody has to look at, `[T]`.
+        unfamiliar: share of the images that are too far from those of training, in [0, 1].
+    """
 
     served: str
-    probabilities: Mapping[str, Probabilities]
-    labels: Labels
+    outputs: Mapping[str, Probabilities]
+    labels: NDArray[Any]
+    accepted: NDArray[np.bool_]
+    unfamiliar: float
 
     def scores(self) -> dict[str, metrics.Scores]:
         """Accuracy, log loss and calibration error of each row."""
-        return {name: metrics.score(values, self.labels) for name, values in self.probabilities.items()}
+        return {name: metrics.score(values, self.labels) for name, values in self.outputs.items()}
+
+    def errors(self) -> dict[str, metrics.Errors]:
+        """How far off the numbers of each row are."""
+        return {name: metrics.errors(values, self.labels) for name, values in self.outputs.items()}
+
+
+def evaluate(head: Finished, test: Lesson, rivals: Mapping[str, Probabilities], *, suffix: str = "") -> Evaluation:
+    """What a head answers on the test images, beside what others do."""
+    row = ROWS.get(head.spec.kind, head.spec.kind) + suffix
+    found = head.head(test.embedding, test.rows)
+    limit = head.spec.policy.max_distance
+    far = head.distances(test.embedding) > limit if limit is not None else np.zeros(len(test), bool)
+    return Evaluation(
+        served=row,
+        outputs={**rivals, row: found},
+        labels=test.labels,
+        accepted=head.accepts(found, test.embedding, test.rows),
+        unfamiliar=float(far.mean()) if len(far) else 0.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -74,8 +107,7 @@ class Results:
         dataset: images and labels.
         parts: how they were split.
         embedding_width: columns of the embedding.
-        head: the head's entry in the manifest, but for its metrics.
-        head_graph: the head.
+        head: as it is served.
         choices: the candidates for the head, the chosen one first.
         judged: how many validation images they were judged on.
         evaluation: on the test images.
@@ -84,13 +116,13 @@ class Results:
         seconds: of each step.
         hardware: what it ran on.
         history: of the network's training; None where it was not trained.
+        findings: what is wrong with the data; None where nobody looked.
     """
 
     dataset: Dataset
     parts: Split
     embedding_width: int
-    head: HeadSpec
-    head_graph: bytes
+    head: Finished
     choices: list[Candidate]
     judged: int
     evaluation: Evaluation
@@ -99,17 +131,19 @@ class Results:
     seconds: Mapping[str, float]
     hardware: str
     history: History | None = None
+    findings: Findings | None = None
 
 
 def write(results: Results, root: Path) -> Path:
     """Writes the bundle as the next version of its name into the store at `root`, and checks it there."""
     store = Store(root)
-    images = results.dataset.images[choose_golden(results.dataset, known_images(results.parts))]
+    golden = choose_golden(results.dataset, known_images(results.parts))
+    images = results.dataset.images[golden]
     graphs = results.variants.graphs
     files = {
         **{EMBEDDER_FILES[precision]: graph for precision, graph in graphs.items()},
-        results.head.file: results.head_graph,
-        **golden_files(images, graphs, [Head(cpu_session(results.head_graph), results.head)]),
+        **results.head.files,
+        **golden_files(images, graphs, results.head, results.dataset.beside(golden)),
     }
     manifest = _manifest(results, store.next_version(results.dataset.name), len(images))
     path = store.add(manifest, {**files, REPORT: report_page(results, manifest, files)})
@@ -122,10 +156,31 @@ def known_images(parts: Split) -> Indices:
     return np.concatenate([parts.validation, parts.train])
 
 
-def head_spec(kind: str, classes: tuple[str, ...], candidate: Candidate, judge: Judge, precision: float) -> HeadSpec:
-    """The head's entry in the manifest, with the confidence from which on it is right in a share `precision`."""
-    threshold = metrics.choose_min_confidence(judge.probabilities(candidate.head), judge.labels, precision)
-    return HeadSpec(name=HEAD_NAME, kind=kind, classes=classes, policy=Policy(min_confidence=round(threshold, 4)))
+def measured_head(results: Results) -> HeadSpec:
+    """The head's entry in the manifest, with its figures on the test images."""
+    evaluation = results.evaluation
+    figures = {f"test_{name}": value for name, value in _served_figures(results).items()}
+    if results.dataset.classes:
+        rows = evaluation.scores()
+        figures |= {
+            metric: rows[name].accuracy for name, metric in RIVALS.items() if name in rows and name != evaluation.served
+        }
+    accepted = evaluation.accepted
+    figures["test_accepted"] = float(accepted.mean())
+    if results.dataset.classes and accepted.any():
+        hits = evaluation.outputs[evaluation.served].argmax(1) == evaluation.labels
+        figures["test_accepted_accuracy"] = float(hits[accepted].mean())
+    rounded = {name: round(value, 6) for name, value in figures.items() if math.isfinite(value)}
+    return results.head.spec.model_copy(update={"metrics": rounded})
+
+
+def _served_figures(results: Results) -> dict[str, float]:
+    evaluation, spec = results.evaluation, results.head.spec
+    if results.dataset.classes:
+        return asdict(evaluation.scores()[evaluation.served])
+    off = np.abs(evaluation.outputs[evaluation.served][:, 0] - evaluation.labels)
+    covered = {} if spec.interval is None else {"interval_coverage": float((off <= spec.interval).mean())}
+    return asdict(evaluation.errors()[evaluation.served]) | covered
 
 
 def image_counts(parts: Split) -> dict[str, int]:
@@ -134,24 +189,16 @@ def image_counts(parts: Split) -> dict[str, int]:
 
 
 def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
-    scores = results.evaluation.scores()
-    served = scores[results.evaluation.served]
-    figures = {"test_accuracy": served.accuracy, "test_log_loss": served.log_loss, "test_ece": served.ece}
-    figures |= {
-        metric: scores[name].accuracy
-        for name, metric in RIVALS.items()
-        if name in scores and name != results.evaluation.served
-    }
-    rounded = {name: round(value, 6) for name, value in figures.items()}
     return Manifest(
         name=results.dataset.name,
         version=version,
         created=datetime.now(UTC).replace(microsecond=0),
+        task=results.dataset.task,
         input=results.dataset.input,
         embedding_width=results.embedding_width,
         precisions=results.variants.precisions,
         variants=results.variants.specs,
-        heads=(results.head.model_copy(update={"metrics": rounded}),),
+        heads=(measured_head(results),),
         golden=golden_spec(golden_count, results.variants.precisions),
         data_fingerprint=results.dataset.fingerprint(),
         training={
@@ -166,41 +213,88 @@ def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
 
 
 def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
-    """The report on a bundle of these files."""
-    parts, evaluation = results.parts, results.evaluation
-    served = evaluation.probabilities[evaluation.served]
+    """The report on a head of a bundle of these files."""
+    if not results.dataset.classes:
+        return estimate_report.render(_estimate_report(results, manifest, files))
+    evaluation = results.evaluation
+    served = evaluation.outputs[evaluation.served]
     shown = report.Report(
-        model=manifest.model,
-        created=manifest.created,
+        **_common(results, manifest, files),
         classes=results.dataset.classes,
-        hardware=results.hardware,
-        settings=manifest.training,
-        counts=report.Counts(len(parts.train), len(parts.validation), len(parts.test)),
         scores=evaluation.scores(),
-        served=evaluation.served,
         confusion=metrics.confusion(served, evaluation.labels),
         reliability=metrics.reliability(served, evaluation.labels),
-        coverage=_coverage(served, evaluation.labels, results.head.policy.min_confidence),
+        coverage=_coverage(results, served),
         history=results.history,
-        steps=results.seconds,
-        sizes={name: len(data) for name, data in files.items()},
         mistakes=_mistakes(results, served),
-        head_choices=[
-            report.HeadChoice(choice.name, choice.scores.log_loss, choice.scores.accuracy, choice is results.choices[0])
-            for choice in results.choices
-        ],
-        judged=results.judged,
         variants=results.variants.specs,
-        skipped=results.dataset.skipped,
     )
     return report.render(shown)
 
 
-def _coverage(probabilities: Probabilities, labels: Labels, min_confidence: float) -> report.Coverage:
-    accepted = probabilities.max(1) >= min_confidence
-    hits = probabilities.argmax(1) == labels
-    accuracy = float(hits[accepted].mean()) if accepted.any() else float("nan")
-    return report.Coverage(min_confidence, float(accepted.mean()), accuracy)
+def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """What the reports on classes and on numbers both tell."""
+    parts = results.parts
+    return {
+        "model": manifest.model,
+        "created": manifest.created,
+        "hardware": results.hardware,
+        "head": results.head.spec.name,
+        "settings": results.settings,
+        "counts": report.Counts(len(parts.train), len(parts.validation), len(parts.test)),
+        "served": results.evaluation.served,
+        "steps": results.seconds,
+        "sizes": {name: len(data) for name, data in files.items()},
+        "head_choices": [
+            report.HeadChoice(choice.name, _judged_figures(choice), choice is results.choices[0])
+            for choice in results.choices
+        ],
+        "judged": results.judged,
+        "skipped": results.dataset.skipped,
+        "findings": show(results.dataset, results.findings) if results.findings is not None else None,
+    }
+
+
+def _judged_figures(choice: Candidate) -> dict[str, float]:
+    if isinstance(choice.scores, metrics.Scores):
+        return {"log loss": choice.scores.log_loss, "accuracy": choice.scores.accuracy}
+    return {"RMSE": choice.scores.rmse, "MAE": choice.scores.mae}
+
+
+def _estimate_report(
+    results: Results, manifest: Manifest, files: Mapping[str, bytes]
+) -> estimate_report.EstimateReport:
+    evaluation, spec = results.evaluation, results.head.spec
+    values = evaluation.outputs[evaluation.served][:, 0].astype(np.float64)
+    off = np.abs(values - evaluation.labels)
+    worst = np.argsort(-off)[:MISTAKES_SHOWN]
+    images = results.dataset.images[results.parts.test[worst]]
+    return estimate_report.EstimateReport(
+        **_common(results, manifest, files),
+        errors=evaluation.errors(),
+        values=values,
+        truths=evaluation.labels.astype(np.float64),
+        interval=spec.interval,
+        accepted_share=float(evaluation.accepted.mean()),
+        misses=[
+            estimate_report.Miss(image, float(evaluation.labels[i]), float(values[i]))
+            for image, i in zip(images, worst, strict=True)
+        ],
+    )
+
+
+def _coverage(results: Results, probabilities: Probabilities) -> report.Coverage:
+    evaluation, policy = results.evaluation, results.head.spec.policy
+    accepted, hits = evaluation.accepted, probabilities.argmax(1) == evaluation.labels
+    return report.Coverage(
+        min_confidence=None if policy.min_confidence_of else policy.min_confidence,
+        max_distance=policy.max_distance,
+        accepted_share=float(accepted.mean()),
+        accepted_accuracy=float(hits[accepted].mean()) if accepted.any() else float("nan"),
+        unfamiliar_share=evaluation.unfamiliar,
+        confidence=probabilities.max(1),
+        hits=hits,
+    )
 
 
 def _mistakes(results: Results, probabilities: Probabilities) -> list[report.Mistake]:

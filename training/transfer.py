@@ -6,16 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from models.sessions import Embedder, Head, cpu_session
+from models.sessions import Embedder, cpu_session
+from training.clean.findings import drop, inspect
 from training.dataset import Dataset, split
-from training.export import export_embedder, export_head
-from training.heads import Judge, embed
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
+from training.export import export_embedder
 from training.images import select
-from training.linear import KIND, fit_candidates
 from training.pretrained import Frozen
-from training.results import LOGISTIC, Evaluation, Results, Stopwatch, head_spec, known_images, write
+from training.results import Results, Stopwatch, evaluate, known_images, write
+from training.teach import HeadPlan, Material, alone, lesson_of, teach
 from training.variants import Trial, calibration_images, make_variants
 
 _EXPORT_SAMPLE = 32
@@ -25,12 +24,12 @@ _EXPORT_SAMPLE = 32
 class Transfer:
     """How to fit a head on a frozen network's embeddings, and where to put it."""
 
-    seed: int
     store: Path
     network_name: str
     """What the manifest calls the network."""
-    target_precision: float = 0.99
-    """Share of right answers that accepted predictions should reach, on validation images."""
+    head: HeadPlan
+    cache: Path = DEFAULT_ROOT
+    """Where embeddings are kept."""
 
 
 def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
@@ -42,51 +41,59 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
         plan: the rest.
 
     Raises:
+        DataError: the kind of head is not installed, or does another task; the costs name an unknown label.
         ExportError: an exported graph does not compute what was fitted.
         ClientError, OSError: an image changed since it was first read; the store cannot be written to.
     """
     plan.store.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after minutes
     watch = Stopwatch()
-    parts = split(dataset, plan.seed)
-    known, labels = known_images(parts), dataset.labels
+    parts = split(dataset, plan.head.seed)
+    known = known_images(parts)
     with watch.step("export the embedder"):
         sample = dataset.images[known[:_EXPORT_SAMPLE]]
         graph = export_embedder(network, network.classifier, sample)
         embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
     with watch.step("embed"):
-        train, validation, test = (
-            embed(embedder, select(dataset.images, positions), f"embedding {name} images")
-            for name, positions in vars(parts).items()
-        )
+        cache = EmbeddingCache(plan.cache, graph, dataset.input)
+        embedding = embed_all(cache, embedder, dataset)
+    with watch.step("look at the data"):
+        findings = inspect(dataset, embedding, parts, seed=plan.head.seed)
+        parts = drop(dataset, parts, findings, plan.head.drop)
     with watch.step("fit the heads"):
-        judge = Judge(validation, labels[parts.validation])
-        candidates = fit_candidates(train, labels[parts.train], judge)
-    with watch.step("export the head"):
-        spec = head_spec(KIND, dataset.classes, candidates[0], judge, plan.target_precision)
-        head_graph = export_head(candidates[0].head, spec, np.concatenate([validation, train]))
-        head = Head(cpu_session(head_graph), spec)
+        keys = keys_of(dataset)
+        material = Material(
+            dataset=dataset,
+            parts=parts,
+            embedding=embedding,
+            sources={"training images": lesson_of(dataset, embedding, parts.train)},
+            judge=lesson_of(dataset, embedding, parts.validation),
+            thumbnails=lambda positions: cache.thumbnails([keys[position] for position in positions]),
+        )
+        taught = teach(material, plan.head)
     with watch.step("evaluate"):
-        evaluation = Evaluation(LOGISTIC, {LOGISTIC: head(test)}, labels[parts.test])
+        beside = " and the columns" if dataset.columns else ""
+        rivals = alone(material, taught.head, plan.head.seed)
+        evaluation = evaluate(taught.head, material.test, rivals, suffix=beside)
     with watch.step("make other precisions"):
-        trial = Trial(select(dataset.images, parts.test), labels[parts.test], head, test)
+        trial = Trial(select(dataset.images, parts.test), taught.head.head, material.test)
         variants = make_variants(graph, calibration_images(dataset.images, known, dataset.input), trial)
     results = Results(
         dataset=dataset,
         parts=parts,
-        embedding_width=test.shape[1],
-        head=spec,
-        head_graph=head_graph,
-        choices=candidates,
-        judged=len(judge.labels),
+        embedding_width=embedding.shape[1],
+        head=taught.head,
+        choices=taught.candidates,
+        judged=len(material.judge),
         evaluation=evaluation,
         variants=variants,
         settings={
             "network": plan.network_name,
-            "seed": plan.seed,
-            "head": candidates[0].name,
-            "target precision": plan.target_precision,
+            "seed": plan.head.seed,
+            "head": taught.candidates[0].name,
+            **plan.head.as_settings(),
         },
         seconds=watch.seconds,
         hardware=f"{os.cpu_count()} CPU cores",
+        findings=findings,
     )
     return write(results, plan.store)

@@ -13,14 +13,15 @@ from models.bundle import GOLDEN, REPORT, Bundle, golden_embedding
 from models.golden import verify
 from models.manifest import EMBEDDER_FILES, Manifest, Precision
 from models.pixels import decode
-from models.sessions import Embedder, Head, cpu_session
+from models.sessions import Embedder, cpu_session
 from models.store import Store
 from training.bundle import golden_embeddings, golden_spec
 from training.dataset import Dataset, Split, split
 from training.errors import DataError, ExportError
-from training.heads import embed
+from training.finish import Finished
+from training.heads import Lesson, embed
 from training.images import select
-from training.results import ROWS, Evaluation, Results, Stopwatch, image_counts, known_images, report_page
+from training.results import Results, Stopwatch, evaluate, image_counts, known_images, report_page
 from training.variants import OTHERS, Trial, Variants, calibration_images, make_variants
 
 
@@ -38,6 +39,7 @@ def upgrade(bundle: Bundle, dataset: Dataset, precisions: Sequence[Precision], r
         ExportError: no other precision is worth keeping.
     """
     parts = _parts(bundle.manifest, dataset)
+    dataset = dataset.in_order_of(bundle.manifest.default_head.classes)
     results = _try_precisions(bundle, dataset, parts, precisions)
     variants = results.variants
     if variants.precisions == ("fp32",):
@@ -77,24 +79,24 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _try_precisions(bundle: Bundle, dataset: Dataset, parts: Split, precisions: Sequence[Precision]) -> Results:
-    spec, graph, watch = bundle.manifest.default_head, bundle.embedder("fp32"), Stopwatch()
-    head = Head(cpu_session(bundle.head(spec)), spec)
+    graph, watch = bundle.embedder("fp32"), Stopwatch()
+    head = Finished.of(bundle, bundle.manifest.default_head)
     images, labels = select(dataset.images, parts.test), dataset.labels[parts.test]
     with watch.step("evaluate"):
-        test = embed(Embedder(cpu_session(graph, threads=os.cpu_count() or 1)), images, "embedding test images")
+        embedding = embed(Embedder(cpu_session(graph, threads=os.cpu_count() or 1)), images, "embedding test images")
+        test = Lesson(embedding, labels, dataset.beside(parts.test))
+        evaluation = evaluate(head, test, {})
     with watch.step("make other precisions"):
         calibration = calibration_images(dataset.images, known_images(parts), dataset.input)
-        variants = make_variants(graph, calibration, Trial(images, labels, head, test), precisions)
-    row = ROWS.get(spec.kind, spec.kind)
+        variants = make_variants(graph, calibration, Trial(images, head.head, test), precisions)
     return Results(
         dataset=dataset,
         parts=parts,
         embedding_width=bundle.manifest.embedding_width,
-        head=spec,
-        head_graph=bundle.head(spec),
+        head=head,
         choices=[],
         judged=0,
-        evaluation=Evaluation(row, {row: head(test)}, labels),
+        evaluation=evaluation,
         variants=variants,
         settings=bundle.manifest.training,
         seconds=watch.seconds,

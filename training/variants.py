@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import onnx
@@ -19,16 +19,15 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 
 from models.manifest import InputSpec, Precision, Variant
 from models.sessions import Embedder, Embedding, Head, cpu_session
-from training.dataset import Labels
 from training.errors import ExportError
-from training.heads import embed
+from training.heads import Lesson, embed
 from training.images import Images, Indices
-from training.metrics import Scores, score
+from training.metrics import errors, score
 from training.quantize import quantize
 
 OTHERS: tuple[Precision, ...] = ("int8", "fp16")
 MAX_DROP = 0.002
-"""Of test accuracy, against float32's."""
+"""Of test accuracy, or of R squared where the head names a number, against float32's."""
 _CALIBRATION_PIXELS = 2_500_000  # 49 images of 224x224; more do no better, and quantizing these takes 3 GB
 _MAX_CALIBRATION = 512
 _ROUNDS, _RUNS = 15, 10
@@ -40,19 +39,19 @@ class Trial:
 
     Attributes:
         images: the test images, uint8 `[T, H, W, C]`.
-        labels: their class positions, `[T]`.
         head: decides on the embeddings of each precision.
-        embedding: what the float32 graph gives for them, `[T, D]`.
+        test: what the float32 graph gives for them, their labels and columns.
     """
 
     images: Images
-    labels: Labels
     head: Head
-    embedding: Embedding
+    test: Lesson
 
-    def scores(self, embedding: Embedding) -> Scores:
+    def figures(self, embedding: Embedding) -> dict[str, float]:
         """How the hybrid does with these embeddings of the test images, `[T, D]`."""
-        return score(self.head(embedding), self.labels)
+        found = self.head(embedding, self.test.rows)
+        measure = score if self.head.spec.classes else errors
+        return {f"test_{name}": round(value, 6) for name, value in asdict(measure(found, self.test.labels)).items()}
 
 
 @dataclass(frozen=True)
@@ -133,9 +132,10 @@ def time_alone_ms(
 def refusal(precision: Precision, measured: Mapping[Precision, Mapping[str, float]]) -> str:
     """Why a precision is not kept; empty if it is."""
     found, float32 = measured[precision], measured["fp32"]
-    drop = float32["test_accuracy"] - found["test_accuracy"]
+    figure, title = ("test_accuracy", "test accuracy") if "test_accuracy" in found else ("test_r2", "R squared")
+    drop = float32[figure] - found[figure]
     if drop > MAX_DROP + 1e-9:
-        return f"test accuracy is {found['test_accuracy']:.4f}, {drop:.4f} below fp32's; {MAX_DROP} is allowed"
+        return f"{title} is {found[figure]:.4f}, {drop:.4f} below fp32's; {MAX_DROP} is allowed"
     if precision == "int8" and found["ms_per_image"] >= float32["ms_per_image"]:
         return f"no faster on a CPU: {found['ms_per_image']:.3f} ms an image, fp32 {float32['ms_per_image']:.3f} ms"
     return ""
@@ -147,15 +147,12 @@ def _measure(graphs: Mapping[Precision, bytes], trial: Trial) -> dict[Precision,
     measured = {}
     for precision, session in sessions.items():
         embedding = (
-            trial.embedding
+            trial.test.embedding
             if precision == "fp32"
             else embed(Embedder(session), trial.images, f"embedding test images in {precision}")
         )
-        scores = trial.scores(embedding)
         measured[precision] = {
-            "test_accuracy": round(scores.accuracy, 6),
-            "test_log_loss": round(scores.log_loss, 6),
-            "test_ece": round(scores.ece, 6),
+            **trial.figures(embedding),
             "ms_per_image": round(alone_ms[precision], 4),
             "size_bytes": len(graphs[precision]),
         }

@@ -11,8 +11,11 @@ import torch
 
 from models.sessions import Embedder, cpu_session
 from tests.training.squares import squares
+from training.catalogue import CATALOGUE
 from training.dataset import Dataset, Split, split
+from training.decider import Decider
 from training.export import export_embedder
+from training.heads import Lesson, fit_classifier
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS
 
@@ -61,3 +64,9 @@ def embedder_graph(network: EmbeddingNetwork, dataset: Dataset) -> bytes:
 @pytest.fixture(scope="session")
 def embedder(embedder_graph: bytes) -> Embedder:
     return Embedder(cpu_session(embedder_graph))
+
+
+def boosted(embedding: np.ndarray, labels: np.ndarray) -> Decider:
+    """Gradient boosting, uncalibrated."""
+    kind = CATALOGUE["hist_gradient_boosting"]
+    return fit_classifier(kind, kind.settings[""], Lesson(embedding, labels), seed=0)

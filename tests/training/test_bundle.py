@@ -11,12 +11,14 @@ import pytest
 
 from models.manifest import HeadSpec, InputSpec
 from models.pixels import decode
-from models.sessions import Embedder, Head, cpu_session
+from models.sessions import Embedder, Head, Novelty, cpu_session
+from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, squares
 from training.bundle import choose_golden, encode_png, golden_files, golden_spec, library_versions
 from training.dataset import Dataset
 from training.export import export_head
-from training.heads import fit_head
+from training.finish import Finished
+from training.novelty import export_familiar, fit_familiar
 from training.variants import to_fp16
 
 
@@ -56,10 +58,13 @@ def test_a_png_gives_the_very_pixels_back(channels: Literal[1, 3]) -> None:
 def test_golden_files_hold_what_the_graphs_compute(dataset: Dataset, embedder: Embedder, embedder_graph: bytes) -> None:
     spec = HeadSpec(name="colour", kind="hist_gradient_boosting", classes=CLASSES)
     embedding = embedder(dataset.images)
-    head = Head(cpu_session(export_head(fit_head(embedding, dataset.labels, 0), spec, embedding)), spec)
+    graph = export_head(boosted(embedding, dataset.labels), spec, embedding)
+    familiar = fit_familiar(embedding, dataset.labels, seed=0)
+    novelty = Novelty(cpu_session(export_familiar(familiar, embedding, "novelty-colour.onnx")))
+    head = Finished(spec, Head(cpu_session(graph), spec), novelty, {})
     halved = to_fp16(embedder_graph)
-    files = golden_files(dataset.images[:3], {"fp32": embedder_graph, "fp16": halved}, [head])
-    names = ("embedding.fp16", "embedding", "probabilities-colour")
+    files = golden_files(dataset.images[:3], {"fp32": embedder_graph, "fp16": halved}, head)
+    names = ("distance-colour", "embedding.fp16", "embedding", "probabilities-colour")
     assert sorted(files) == [
         *(f"golden/{index:02d}.png" for index in range(3)),
         *(f"golden/{name}.npy" for name in names),
@@ -67,7 +72,7 @@ def test_golden_files_hold_what_the_graphs_compute(dataset: Dataset, embedder: E
     recorded = {name: np.load(io.BytesIO(files[f"golden/{name}.npy"])) for name in names}
     np.testing.assert_array_equal(recorded["embedding"], embedding[:3])
     np.testing.assert_array_equal(recorded["embedding.fp16"], Embedder(cpu_session(halved))(dataset.images[:3]))
-    np.testing.assert_array_equal(recorded["probabilities-colour"], head(embedding[:3]))
+    np.testing.assert_array_equal(recorded["probabilities-colour"], head.head(embedding[:3]))
 
 
 def test_the_manifest_names_count_and_tolerances() -> None:

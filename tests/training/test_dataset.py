@@ -80,6 +80,14 @@ def test_a_subset_keeps_each_image_with_its_label() -> None:
     assert part.labels.tolist() == dataset.labels[part.images[:, 0, 0, 0]].tolist()
 
 
+def test_a_subset_keeps_each_image_with_its_file() -> None:
+    dataset = unbalanced(80, 40)
+    named = replace(dataset, files=tuple(f"{row}.png" for row in range(120)))
+    part = subset(named, 30, seed=0)
+    assert [dataset.labels[int(file.removesuffix(".png"))] for file in part.files] == part.labels.tolist()
+    assert subset(dataset, 30, seed=0).files == ()
+
+
 def test_a_subset_takes_as_large_a_share_of_a_published_test_set() -> None:
     dataset = replace(unbalanced(80, 80), official_test=np.concatenate([np.arange(40), np.arange(80, 120)]))
     part = subset(dataset, 40, seed=0)
@@ -115,3 +123,11 @@ def test_the_fingerprint_tells_pixels_labels_and_names_apart() -> None:
     ]
     prints = {each.fingerprint() for each in (dataset, unbalanced(5, 5), *others)}
     assert len(prints) == 4
+
+
+def test_the_same_classes_take_another_order_and_others_stay() -> None:
+    dataset = squares(9)
+    turned = dataset.in_order_of(("red", "blue", "green"))
+    assert [turned.named(label) for label in turned.labels] == [dataset.named(label) for label in dataset.labels]
+    assert turned.classes == ("red", "blue", "green")
+    assert dataset.in_order_of(("red", "blue")) is dataset

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import getpass
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor
 
 from models.audit import audit_onnx
 from models.manifest import HeadSpec
 from models.sessions import Embedder, Head, cpu_session
+from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, TINY
+from training.calibration import AsIs
 from training.dataset import Dataset
+from training.decider import Decider
 from training.errors import ExportError
 from training.export import export_embedder, export_head
-from training.heads import fit_head
 from training.network import EmbeddingNetwork
 
 SPEC = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)
@@ -33,12 +34,12 @@ def embedding(embedder: Embedder, dataset: Dataset) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def head(embedding: np.ndarray, dataset: Dataset) -> HistGradientBoostingClassifier:
-    return fit_head(embedding, dataset.labels, seed=0)
+def head(embedding: np.ndarray, dataset: Dataset) -> Decider:
+    return boosted(embedding, dataset.labels)
 
 
 @pytest.fixture(scope="module")
-def head_graph(head: HistGradientBoostingClassifier, embedding: np.ndarray) -> bytes:
+def head_graph(head: Decider, embedding: np.ndarray) -> bytes:
     return export_head(head, SPEC, embedding)
 
 
@@ -103,27 +104,29 @@ def test_a_network_that_computes_something_else_than_its_graph_is_refused(
         export_embedder(network, network.classifier, dataset.images)
 
 
-def test_the_head_s_graph_answers_as_the_head_does(
-    head: HistGradientBoostingClassifier, head_graph: bytes, embedding: np.ndarray
-) -> None:
+def test_the_head_s_graph_answers_as_the_head_does(head: Decider, head_graph: bytes, embedding: np.ndarray) -> None:
     found = Head(cpu_session(head_graph), SPEC)(embedding)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, head.predict_proba(embedding), atol=1e-5)
+    np.testing.assert_allclose(found, head(embedding), atol=1e-5)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
 def test_a_head_of_two_classes_gives_two_probabilities(embedding: np.ndarray, dataset: Dataset) -> None:
     two = dataset.labels < 2
-    head = fit_head(embedding[two], dataset.labels[two], seed=0)
+    head = boosted(embedding[two], dataset.labels[two])
     spec = SPEC.model_copy(update={"classes": CLASSES[:2]})
     graph = export_head(head, spec, embedding[two])
     assert Head(cpu_session(graph), spec)(embedding[:4]).shape == (4, 2)
 
 
-def test_a_head_that_answers_otherwise_than_its_graph_is_refused(
-    head: HistGradientBoostingClassifier, embedding: np.ndarray
-) -> None:
-    other = copy.copy(head)
-    other.predict_proba = lambda x: np.roll(head.predict_proba(x), 1, axis=1)
+class Rolled(AsIs):
+    """Which the graph does not do."""
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        return np.roll(scores, 1, axis=1)
+
+
+def test_a_head_that_answers_otherwise_than_its_graph_is_refused(head: Decider, embedding: np.ndarray) -> None:
+    other = replace(head, calibration=Rolled())
     with pytest.raises(ExportError, match=r"^head-category\.onnx does not compute .* same class for 0\.0000%"):
         export_head(other, SPEC, embedding)

@@ -87,6 +87,14 @@ def test_a_finished_fit_resumes_without_another_step(dataset: Dataset, parts: Sp
     assert (tmp_path / CHECKPOINT).stat() == before
 
 
+def test_a_fit_out_of_time_ends_with_its_epoch_and_gives_the_network_that_it_has(
+    dataset: Dataset, parts: Split, tmp_path: Path
+) -> None:
+    fitted = fit(dataset, parts, LONGER, seed=0, work=tmp_path, max_seconds=0.0)
+    assert len(fitted.history.loss) == len(fitted.history.validation_accuracy) == 1
+    assert not fitted.network.training
+
+
 def test_nothing_to_resume_is_an_error(dataset: Dataset, parts: Split, tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match=r"nothing to resume: .*checkpoint\.pt does not exist; start without"):
         fit(dataset, parts, TINY, seed=0, work=tmp_path, resume=True)

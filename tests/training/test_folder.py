@@ -39,6 +39,7 @@ def test_sub_folders_are_the_classes(images: Path) -> None:
     assert dataset.images.shape == (9, 8, 8, 3)
     assert dataset.images.mean((1, 2)).argmax(1).tolist() == [2] * 3 + [1] * 3 + [0] * 3
     assert dataset.skipped == ()
+    assert dataset.files[:4] == ("blue/000.png", "blue/003.png", "blue/006.png", "green/001.png")
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "b.jpeg", "c.png", "d.webp", "E.JPG", "F.PNG", "g.WebP"])

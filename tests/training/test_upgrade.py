@@ -13,11 +13,11 @@ from models.golden import verify
 from models.store import DEFAULT_ROOT, Store
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import squares
-from tests.training.test_transfer import Still
+from tests.training.test_transfer import Still, plan_of
 from training import fashion_mnist
 from training.errors import DataError, ExportError
 from training.network import EmbeddingNetwork
-from training.transfer import Transfer, transfer
+from training.transfer import transfer
 from training.upgrade import upgrade
 from training.variants import OTHERS
 
@@ -26,22 +26,22 @@ DATASET = squares(90)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("upgrade") / "store"
+    return tmp_path_factory.mktemp("upgrade")
 
 
 @pytest.fixture(scope="module")
 def bundle(network: EmbeddingNetwork, store: Path) -> Bundle:
-    return Bundle.open(transfer(DATASET, Still(network).eval(), Transfer(5, store, "still")))
+    return Bundle.open(transfer(DATASET, Still(network).eval(), plan_of(store, 5)))
 
 
 @pytest.fixture(scope="module")
 def halved(bundle: Bundle, store: Path) -> Bundle:
-    return Bundle.open(upgrade(bundle, DATASET, ["fp16"], store))
+    return Bundle.open(upgrade(bundle, DATASET, ["fp16"], store / "store"))
 
 
 def test_the_next_version_is_written_and_not_promoted(halved: Bundle, store: Path) -> None:
-    assert halved.path == store / "squares" / "2"
-    assert Store(store).champion("squares") == 1
+    assert halved.path == store / "store" / "squares" / "2"
+    assert Store(store / "store").champion("squares") == 1
     verify(halved)
 
 
@@ -95,13 +95,13 @@ class Smooth(Still):
 
 
 def test_where_nothing_is_worth_keeping_nothing_is_written(network: EmbeddingNetwork, tmp_path: Path) -> None:
-    bundle = Bundle.open(transfer(DATASET, Smooth(network).eval(), Transfer(5, tmp_path, "smooth")))
+    bundle = Bundle.open(transfer(DATASET, Smooth(network).eval(), plan_of(tmp_path, 5)))
     assert bundle.manifest.precisions == ("fp32", "fp16")
     with pytest.raises(
         ExportError, match=r"no other precision of squares@1 is worth keeping; int8: 8 bits: .* Sigmoid"
     ):
-        upgrade(bundle, DATASET, ["int8"], tmp_path)
-    assert Store(tmp_path).versions("squares") == [1]
+        upgrade(bundle, DATASET, ["int8"], tmp_path / "store")
+    assert Store(tmp_path / "store").versions("squares") == [1]
 
 
 @pytest.mark.slow

@@ -9,12 +9,13 @@ import pytest
 from models.audit import audit_onnx
 from models.manifest import HeadSpec, InputSpec
 from models.sessions import Embedder, Head, cpu_session
+from tests.training.conftest import boosted
 from tests.training.squares import CLASSES
 from training.bundle import EMBEDDING_TOLERANCES
 from training.dataset import Dataset
 from training.export import export_head
 from training.graph import Graph, make_node
-from training.heads import fit_head
+from training.heads import Lesson
 from training.variants import Trial, calibration_images, make_variants, refusal, time_alone_ms, to_fp16
 
 TEST = np.arange(60)
@@ -24,8 +25,8 @@ TEST = np.arange(60)
 def trial(dataset: Dataset, embedder: Embedder) -> Trial:
     spec = HeadSpec(name="colour", kind="hist_gradient_boosting", classes=CLASSES)
     embedding = embedder(np.asarray(dataset.images))
-    graph = export_head(fit_head(embedding[60:], dataset.labels[60:], seed=0), spec, embedding)
-    return Trial(dataset.images[TEST], dataset.labels[TEST], Head(cpu_session(graph), spec), embedding[TEST])
+    graph = export_head(boosted(embedding[60:], dataset.labels[60:]), spec, embedding)
+    return Trial(dataset.images[TEST], Head(cpu_session(graph), spec), Lesson(embedding[TEST], dataset.labels[TEST]))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_each_precision_is_measured_on_the_test_images_with_its_own_embeddings(
     for precision, graph in variants.graphs.items():
         (spec,) = (spec for spec in variants.specs if spec.precision == precision)
         embedding = Embedder(cpu_session(graph))(trial.images[TEST])
-        assert spec.metrics["test_log_loss"] == round(trial.scores(embedding).log_loss, 6)
+        assert spec.metrics["test_log_loss"] == trial.figures(embedding)["test_log_loss"]
         assert spec.metrics["size_bytes"] == len(graph)
 
 

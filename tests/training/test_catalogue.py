@@ -1,0 +1,190 @@
+"""The catalogue: every kind is fitted, exported, agrees with its library, and serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle import GOLDEN, Bundle
+from models.columns import Column, ColumnValue
+from models.errors import TandemError
+from models.manifest import HeadSpec
+from models.sessions import Embedder, Head, cpu_session
+from models.store import Store
+from service.bodies import Item
+from service.engine import Engine
+from service.pipeline import Pipeline
+from service.work import Outcome
+from tests.service.serving import BRIGHT, DARK, settings_of
+from tests.service.test_pipeline import asked, label, run
+from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
+from training.catalogue import CATALOGUE, Size, classifiers, regressors
+from training.decider import Decider
+from training.encoding import Rows
+from training.errors import DataError
+from training.export import agreement, export_head
+from training.heads import Lesson, fit_classifier, fit_classifiers, fit_regressors
+from training.metrics import errors
+
+COLUMNS = (
+    Column(name="price", type="number", required=False, low=0.0, high=100.0),
+    Column(name="shape", type="category", required=False, categories=("flat", "long", "round")),
+    Column(name="is_new", type="boolean", required=False),
+)
+
+
+def lesson_of(rows: int, classes: int = 3, *, seed: int = 0) -> Lesson:
+    """Classes that overlap a little, in the embedding and in the columns."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(rows) % classes
+    centres = np.random.default_rng(99).normal(0, 1, (classes, 16))
+    embedding = (centres[labels] + random.normal(0, 1, (rows, 16))).astype(np.float32)
+    columns: list[dict[str, ColumnValue]] = [
+        {
+            "price": None if random.random() < 0.2 else float(random.normal(30 * label, 10)),
+            "shape": None if random.random() < 0.2 else str(random.choice(["flat", "long", "round"])),
+            "is_new": None if random.random() < 0.2 else bool(random.random() < label / classes),
+        }
+        for label in labels
+    ]
+    return Lesson(embedding, labels, columns)
+
+
+def decider_of(kind: str, lesson: Lesson, columns: tuple[Column, ...], judge: Lesson) -> Decider:
+    (best, *_) = fit_classifiers([CATALOGUE[kind]], lesson, judge, columns=columns, seed=0)
+    return best.decider
+
+
+def spec_of(kind: str, columns: tuple[Column, ...], classes: int = 3) -> HeadSpec:
+    return HeadSpec(name="category", kind=kind, classes=tuple("abc"[:classes]), columns=columns)
+
+
+def test_there_are_seven_classifiers_and_two_more_with_extras() -> None:
+    assert len([name for name in classifiers() if not CATALOGUE[name].module]) == 7
+    assert {kind.name for kind in CATALOGUE.values() if kind.module} == {"xgboost", "lightgbm"} <= set(classifiers())
+    assert len([name for name in regressors() if not CATALOGUE[name].module]) >= 5
+
+
+@pytest.mark.parametrize("columns", [(), COLUMNS], ids=["image alone", "with columns"])
+@pytest.mark.parametrize("kind", classifiers())
+def test_the_graph_answers_as_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
+    lesson, judge, fresh = lesson_of(900), lesson_of(450, seed=1), lesson_of(2000, seed=2)
+    decider = decider_of(kind, lesson, columns, judge)
+    spec = spec_of(kind, columns)
+    head = Head.checked(cpu_session(export_head(decider, spec, judge.embedding, judge.rows)), spec, 16)
+    rows: Rows = fresh.rows if columns else ()
+    expected, found = decider(fresh.embedding, rows), head(fresh.embedding, rows)
+    assert agreement(found, expected) >= 0.9995
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    assert (found.argmax(1) == fresh.labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("kind", classifiers())
+def test_two_classes_give_two_probabilities(kind: str) -> None:
+    lesson, judge = lesson_of(200, 2), lesson_of(100, 2, seed=1)
+    spec = spec_of(kind, (), 2)
+    graph = export_head(decider_of(kind, lesson, (), judge), spec, judge.embedding)
+    found = Head(cpu_session(graph), spec)(judge.embedding)
+    assert found.shape == (100, 2)
+    assert (found.argmax(1) == judge.labels).mean() > 0.8
+
+
+@pytest.mark.parametrize("kind", classifiers())
+def test_every_kind_serves(kind: str, tmp_path: Path) -> None:
+    """On the tiny bundle's embedding, whose brightness tells the classes."""
+    bundle = Bundle.open(tiny_bundle(tmp_path))
+    embedder = Embedder(cpu_session(bundle.embedder("fp32")))
+    greys = np.random.default_rng(0).integers(0, 256, 600).astype(np.uint8)
+    embedding = embedder(np.broadcast_to(greys[:, None, None, None], (600, 8, 8, 1)).copy())
+    labels = np.minimum(greys.astype(np.int64) * 3 // 256, 2)
+    lesson, judge = Lesson(embedding[:400], labels[:400]), Lesson(embedding[400:], labels[400:])
+    spec = HeadSpec(name="shade", kind=kind, classes=CLASSES)
+    graph = export_head(decider_of(kind, lesson, (), judge), spec, judge.embedding)
+    engine = Engine.load(settings_of(with_head(bundle, spec, graph, tmp_path)))
+
+    async def ask(pipeline: Pipeline) -> list[Outcome | TandemError]:
+        return await asked(pipeline, [Item(BRIGHT, {}), Item(DARK, {})])
+
+    assert [label(answer) for answer in run(engine, ask)] == ["bright", "dark"]
+
+
+@pytest.mark.parametrize("kind", regressors())
+def test_every_kind_for_numbers_serves(kind: str, tmp_path: Path) -> None:
+    """On the tiny bundle's embedding: the brightness itself, in percent."""
+    bundle = Bundle.open(tiny_bundle(tmp_path))
+    embedder = Embedder(cpu_session(bundle.embedder("fp32")))
+    random = np.random.default_rng(0)  # single pixels differ, so that no two images are as bright
+    images = (random.integers(0, 240, 300)[:, None, None, None] + random.integers(0, 16, (300, 8, 8, 1))).astype(
+        np.uint8
+    )
+    embedding, percent = embedder(images), images.mean((1, 2, 3)) / 2.55
+    lesson, judge = Lesson(embedding[:200], percent[:200]), Lesson(embedding[200:], percent[200:])
+    spec = HeadSpec(name="shade", kind=kind, task="regression")
+    decider = fit_regressors([CATALOGUE[kind]], lesson, judge, seed=0)[0].decider
+    engine = Engine.load(settings_of(with_head(bundle, spec, export_head(decider, spec, judge.embedding), tmp_path)))
+
+    async def ask(pipeline: Pipeline) -> list[Outcome | TandemError]:
+        return await asked(pipeline, [Item(BRIGHT, {}), Item(DARK, {})])
+
+    bright, dark = (float(answer.decisions["shade"].output[0]) for answer in run(engine, ask))
+    assert bright == pytest.approx(GREYS["bright"] / 2.55, abs=6)
+    assert dark == pytest.approx(GREYS["dark"] / 2.55, abs=6)
+
+
+def with_head(bundle: Bundle, spec: HeadSpec, graph: bytes, root: Path) -> Path:
+    """The bundle's next version, with another head."""
+    golden = Head(cpu_session(graph), spec)(bundle.golden_array("embedding"))
+    files = {**bundle.files, spec.file: graph, f"{GOLDEN}/{spec.output}-{spec.name}.npy": npy(golden)}
+    manifest = bundle.manifest.model_copy(update={"version": 2, "heads": (spec,)})
+    return Store(root).add(manifest, files)
+
+
+def numbers_of(rows: int, *, seed: int = 0) -> Lesson:
+    """Prices that embedding and columns tell, in hundreds."""
+    lesson = lesson_of(rows, seed=seed)
+    noise = np.random.default_rng(seed + 50).normal(0, 5, rows)
+    beside = np.array([0.0 if row["price"] is None else float(row["price"]) for row in lesson.rows])
+    return Lesson(lesson.embedding, 400 + 100 * lesson.embedding[:, 0] + beside + noise, lesson.rows)
+
+
+@pytest.mark.parametrize("columns", [(), COLUMNS], ids=["image alone", "with columns"])
+@pytest.mark.parametrize("kind", regressors())
+def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
+    lesson, judge, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
+    best = fit_regressors([CATALOGUE[kind]], lesson, judge, columns=columns, seed=0)[0]
+    spec = HeadSpec(name="price", kind=kind, task="regression", columns=columns)
+    head = Head.checked(cpu_session(export_head(best.decider, spec, judge.embedding, judge.rows)), spec, 16)
+    rows: Rows = fresh.rows if columns else ()
+    expected, found = best.decider(fresh.embedding, rows), head(fresh.embedding, rows)
+    assert found.shape == (1000, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert errors(found, fresh.labels).r2 > 0.5
+    assert best.loss == errors(best.judged, judge.labels).rmse
+
+
+def test_a_kind_for_classes_names_no_number() -> None:
+    lesson = numbers_of(100)
+    with pytest.raises(DataError, match=r"^linear_svm is no model for regression; take one of linear_regression, "):
+        fit_regressors([CATALOGUE["linear_svm"]], lesson, lesson, seed=0)
+
+
+def test_what_stores_its_rows_is_fitted_on_a_part_of_them() -> None:
+    kind = CATALOGUE["nearest_neighbours"]
+    assert kind.max_rows == 10_000
+    lesson = lesson_of(10_500)
+    decider = fit_classifier(kind, kind.settings[""], lesson, seed=0)
+    assert 9_990 <= decider.estimator.steps[-1][1].n_samples_fit_ <= 10_000
+
+
+def test_a_kind_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(DataError, match=r"^xgboost is not installed; pip install '\.\[boosting\]'"):
+        CATALOGUE["xgboost"].check_installed()
+
+
+@pytest.mark.parametrize("rows", [4, 40, 100_000])
+def test_a_leaf_has_at_least_a_row_and_at_most_a_hundred(rows: int) -> None:
+    assert 1 <= Size(rows, 0).smallest_leaf <= 100

@@ -1,0 +1,98 @@
+"""`training.embedding_cache`: each image is embedded once, whatever is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.sessions import Embedder
+from tests.training.squares import squares
+from training.dataset import Dataset, subset
+from training.embedding_cache import EmbeddingCache, embed_all, key_of, keys_of
+from training.errors import DataError
+
+DATASET = squares(30)
+
+
+class Counting:
+    """Counts the images that it embeds."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.images = 0
+        self._embedder = embedder
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        self.images += len(pixels)
+        return self._embedder(pixels)
+
+
+@pytest.fixture
+def counting(embedder: Embedder) -> Counting:
+    return Counting(embedder)
+
+
+def cache_of(root: Path, graph: bytes = b"graph") -> EmbeddingCache:
+    return EmbeddingCache(root, graph, DATASET.input)
+
+
+def ask(root: Path, counting: Counting, dataset: Dataset = DATASET, graph: bytes = b"graph") -> np.ndarray:
+    return embed_all(cache_of(root, graph), counting, dataset)  # type: ignore[arg-type]
+
+
+def test_images_are_embedded_once_and_found_again(tmp_path: Path, counting: Counting, embedder: Embedder) -> None:
+    first = ask(tmp_path, counting)
+    again = ask(tmp_path, counting)
+    assert counting.images == len(DATASET.images)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_allclose(first, embedder(np.asarray(DATASET.images)), rtol=1e-5)
+
+
+def test_a_part_of_them_with_other_labels_runs_no_network(tmp_path: Path, counting: Counting) -> None:
+    whole = ask(tmp_path, counting)
+    kept = subset(DATASET, 12, 0)
+    positions = [keys_of(DATASET).index(key) for key in keys_of(kept)]
+    np.testing.assert_array_equal(ask(tmp_path, counting, kept), whole[positions])
+    assert counting.images == len(DATASET.images)
+
+
+def test_only_new_images_are_embedded(tmp_path: Path, counting: Counting) -> None:
+    ask(tmp_path, counting, subset(DATASET, 12, 0))
+    before = counting.images
+    ask(tmp_path, counting)
+    assert counting.images == len(DATASET.images)
+    assert 0 < before < counting.images
+
+
+def test_equal_images_are_embedded_once(tmp_path: Path, counting: Counting) -> None:
+    twice = replace(DATASET, images=np.concatenate([DATASET.images[:5]] * 2), labels=DATASET.labels[:10])
+    found = ask(tmp_path, counting, twice)
+    assert counting.images == 5
+    np.testing.assert_array_equal(found[:5], found[5:])
+
+
+def test_another_embedder_knows_none_of_them(tmp_path: Path, counting: Counting) -> None:
+    ask(tmp_path, counting)
+    ask(tmp_path, counting, graph=b"another")
+    assert counting.images == 2 * len(DATASET.images)
+
+
+def test_thumbnails_are_kept_beside_them(tmp_path: Path, counting: Counting) -> None:
+    ask(tmp_path, counting)
+    pictures = cache_of(tmp_path).thumbnails(keys_of(DATASET))
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_files_are_known_by_their_bytes() -> None:
+    keys = tuple(key_of(bytes([row])) for row in range(30))
+    assert keys_of(replace(DATASET, keys=keys)) == keys
+
+
+def test_a_damaged_file_is_named(tmp_path: Path, counting: Counting) -> None:
+    ask(tmp_path, counting)
+    (file,) = cache_of(tmp_path).folder.glob("*.npz")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(DataError, match=rf"^{file} is damaged .*; remove it, and its images are embedded again"):
+        cache_of(tmp_path)

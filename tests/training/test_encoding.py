@@ -1,0 +1,73 @@
+"""Columns as numbers, the same in the graph as in training."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from models.columns import Column, ColumnValue
+from training.encoding import MAX_CATEGORIES, CategoryCode, NumberCode, fit_encoder
+
+NONE = np.empty((0, 2), np.float32)
+
+
+def encoded(column: Column, training: list[ColumnValue], values: list[ColumnValue]) -> list[list[float]]:
+    encoder = fit_encoder([column], [{column.name: value} for value in training])
+    embedding = np.zeros((len(values), 2), np.float32)
+    return encoder(embedding, [{column.name: value} for value in values])[:, 2:].tolist()
+
+
+def test_a_number_is_scaled_and_kept_within_what_training_had() -> None:
+    found = encoded(Column(name="price", type="number"), [0.0, 10.0], [0.0, 10.0, 5.0, -1e30, 1e30])
+    assert found == [[-1], [1], [0], [-1], [1]]
+
+
+def test_a_missing_number_is_the_median_and_said_to_be_missing() -> None:
+    found = encoded(Column(name="price", type="number", required=False), [1.0, 2.0, 9.0, None], [None, 2.0])
+    assert found[0][0] == found[1][0]
+    assert [row[1] for row in found] == [1, 0]
+
+
+def test_a_boolean_is_a_number() -> None:
+    assert encoded(Column(name="new", type="boolean"), [True, False], [True, False]) == [[1], [-1]]
+
+
+def test_a_number_that_never_changes_says_nothing() -> None:
+    assert encoded(Column(name="price", type="number"), [7.0, 7.0], [7.0, 8.0]) == [[0], [0]]
+
+
+def test_each_category_has_a_number_of_its_own_and_unseen_ones_none() -> None:
+    column = Column(name="shape", type="category", required=False)
+    training: list[ColumnValue] = ["long", "flat", "long", "flat", "rare"]
+    assert encoded(column, training, ["flat", "long", "rare", "new", None]) == [[1, 0], [0, 1], [0, 0], [0, 0], [0, 0]]
+
+
+def test_a_category_that_was_missing_in_training_may_be_missing() -> None:
+    column = Column(name="shape", type="category", required=False)
+    assert encoded(column, ["a", "a", None, None], [None, "a"]) == [[1, 0], [0, 1]]
+
+
+def test_no_more_categories_than_the_limit_have_numbers() -> None:
+    training: list[ColumnValue] = [str(i % 500) for i in range(1000)]
+    assert len(encoded(Column(name="x", type="category"), training, ["1"])[0]) == MAX_CATEGORIES
+
+
+def test_a_column_that_is_all_missing_says_nothing() -> None:
+    (code,) = fit_encoder([Column(name="x", type="number", required=False)], [{"x": None}, {"x": None}]).codes
+    assert isinstance(code, NumberCode)
+    assert code([None]).tolist() == [[0, 1]]
+    assert math.isfinite(code.scale)
+
+
+def test_without_columns_the_embedding_is_all() -> None:
+    embedding = np.ones((3, 2), np.float32)
+    assert fit_encoder([], [])(embedding) is embedding
+
+
+@pytest.mark.parametrize("column", [Column(name="a", type="number"), Column(name="a", type="category")])
+def test_no_rows_are_encoded_as_none(column: Column) -> None:
+    encoder = fit_encoder([column], [{"a": 1.0 if column.type == "number" else "x"}] * 2)
+    assert encoder(NONE, []).shape == (0, 3)
+    assert isinstance(encoder.codes[0], CategoryCode if column.type == "category" else NumberCode)

@@ -1,0 +1,273 @@
+"""Tables: what is read of them, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from models.columns import Column
+from tests.training.squares import write_image
+from training import table as module
+from training.errors import DataError
+from training.table import Ask, Table, read
+
+ASK = Ask("file", "kind", ("price", "shape", "new"))
+HEADER = ["file", "kind", "price", "shape", "new"]
+ROWS = [
+    ["a.png", "cup", "1.5", "round", "yes"],
+    ["b.png", "cup", "", "long", "no"],
+    ["c.png", "pen", "20", "NA", ""],
+    ["d.png", "pen", "3e1", "long", "No"],
+]
+
+
+def write(folder: Path, rows: list[list[str]], header: list[str] = HEADER, name: str = "table.csv") -> Path:
+    for row in rows:
+        if row and not (folder / row[0]).exists():
+            write_image(folder / row[0], np.zeros((4, 4, 3), np.uint8))
+    with (folder / name).open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return folder / name
+
+
+def refusal(path: Path, ask: Ask = ASK) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path, ask)
+    return str(caught.value)
+
+
+def check(table: Table) -> None:
+    assert [path.name for path in table.images] == ["a.png", "b.png", "c.png", "d.png"]
+    assert table.labels == ["cup", "cup", "pen", "pen"]
+    assert table.columns == (
+        Column(name="price", type="number", required=False, low=1.5, high=30.0),
+        Column(name="shape", type="category", required=False, categories=("long", "round")),
+        Column(name="new", type="boolean", required=False),
+    )
+    assert table.rows[1] == {"price": None, "shape": "long", "new": False}
+    assert table.rows[2] == {"price": 20.0, "shape": None, "new": None}
+    assert table.parts is None
+
+
+def test_types_and_missing_values_are_found_from_the_values(tmp_path: Path) -> None:
+    check(read(write(tmp_path, ROWS), ASK))
+
+
+def test_a_parquet_file_is_read_as_the_same_table(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write(tmp_path, ROWS)
+    columns = {
+        "file": ["a.png", "b.png", "c.png", "d.png"],
+        "kind": ["cup", "cup", "pen", "pen"],
+        "price": [1.5, None, 20.0, 30.0],
+        "shape": ["round", "long", None, "long"],
+        "new": [True, False, None, False],
+        "other": [1, 2, 3, 4],
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "table.parquet")
+    check(read(tmp_path / "table.parquet", ASK))
+    assert "no column 'prize'" in refusal(tmp_path / "table.parquet", Ask("file", "kind", ("prize",)))
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
+    assert "cannot be read as parquet" in refusal(tmp_path / "broken.parquet")
+
+
+def test_columns_may_stand_in_any_order_and_others_are_not_read(tmp_path: Path) -> None:
+    header = ["note", *reversed(HEADER)]
+    rows = [["x", *reversed(row)] for row in ROWS]
+    write(tmp_path, ROWS)
+    with (tmp_path / "other.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    check(read(tmp_path / "other.csv", ASK))
+
+
+def test_without_columns_there_are_images_and_labels(tmp_path: Path) -> None:
+    found = read(write(tmp_path, ROWS), Ask("file", "kind"))
+    assert (found.columns, found.rows) == ((), [{}] * 4)
+
+
+def test_rows_without_a_label_are_left_out_and_listed(tmp_path: Path) -> None:
+    found = read(write(tmp_path, [*ROWS, ["e.png", "", "1", "long", "yes"]]), ASK)
+    assert (len(found.images), found.skipped) == (4, ("row 6: no kind",))
+
+
+def test_a_split_column_says_where_a_row_belongs(tmp_path: Path) -> None:
+    rows = [[*row, part] for row, part in zip(ROWS, ["train", "Val", "test", "training"], strict=True)]
+    found = read(write(tmp_path, rows, [*HEADER, "part"]), Ask("file", "kind", split="part"))
+    assert found.parts is not None
+    assert {name: list(positions) for name, positions in found.parts.items()} == {
+        "train": [0, 3],
+        "validation": [1],
+        "test": [2],
+    }
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (
+            ["train", "holdout", "test", "x"],
+            "split column 'part' has 'holdout' in row 3, and 1 more rows that are none of train, ",
+        ),
+        (["train", "", "test", "train"], "split column 'part' has None in row 3"),
+        (["train"] * 4, "split column 'part' puts no row into 'test'"),
+    ],
+    ids=["unknown words", "an empty one", "no test rows"],
+)
+def test_a_split_column_that_cannot_be_followed_is_refused(parts: list[str], reason: str, tmp_path: Path) -> None:
+    rows = [[*row, part] for row, part in zip(ROWS, parts, strict=True)]
+    assert reason in refusal(write(tmp_path, rows, [*HEADER, "part"]), Ask("file", "kind", split="part"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"price": "cheap"}, "column 'price' has numbers, but 'cheap' in row 5; mend them"),
+        ({"price": "inf"}, "column 'price' has numbers, but 'inf' in row 5"),
+        ({"file": ""}, "row 5 names no image"),
+        ({"file": "../x.png"}, "row 5: '../x.png' leaves the table's folder"),
+        ({"file": "/etc/hostname"}, "row 5: '/etc/hostname' leaves the table's folder"),
+    ],
+    ids=["text in a number", "infinity", "no image", "a path that leads out", "an absolute path"],
+)
+def test_a_wrong_cell_is_named(change: dict[str, str], reason: str, tmp_path: Path) -> None:
+    write(tmp_path, ROWS)
+    rows = [*ROWS[:3], [change.get(name, cell) for name, cell in zip(HEADER, ROWS[3], strict=True)]]
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, *rows])
+    assert reason in refusal(tmp_path / "table.csv")
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    write_image(tmp_path / "outside.png", np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "data" / "d.png").symlink_to(tmp_path / "outside.png")
+    assert "row 5: 'd.png' leaves the table's folder" in refusal(write(tmp_path / "data", ROWS))
+
+
+def test_missing_images_are_counted_and_listed(tmp_path: Path) -> None:
+    path = write(tmp_path, ROWS)
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "d.png").unlink()
+    assert refusal(path) == f"2 of 4 images are not in {tmp_path.resolve()}: b.png (row 3), d.png (row 5)"
+
+
+def test_a_column_that_is_all_empty_is_refused(tmp_path: Path) -> None:
+    rows = [[*row[:2], " ", *row[3:]] for row in ROWS]
+    assert refusal(write(tmp_path, rows)) == "column 'price' is empty in all 4 rows; leave it out"
+
+
+def test_a_column_that_tells_rows_apart_is_refused(tmp_path: Path) -> None:
+    rows = [["a.png", "cup", "1", f"name {index}", "yes"] for index in range(300)]
+    assert "column 'shape' has 300 different texts in 300 rows" in refusal(write(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("ask", "reason"),
+    [
+        (Ask("picture", "kind"), "no column 'picture'; it has 'file', 'kind', 'price', 'shape', 'new'"),
+        (Ask("file", "kind", ("price", "price")), "column 'price' cannot be two things at once"),
+        (Ask("file", "file"), "column 'file' cannot be two things at once"),
+    ],
+    ids=["unknown", "asked for twice", "image and label"],
+)
+def test_columns_that_cannot_be_had_are_named(ask: Ask, reason: str, tmp_path: Path) -> None:
+    assert reason in refusal(write(tmp_path, ROWS), ask)
+
+
+def test_columns_of_the_same_name_are_refused_where_they_are_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, ROWS, ["file", "kind", "price", "price", "new"])
+    assert "has 2 columns named 'price'; rename them" in refusal(path, Ask("file", "kind", ("price",)))
+    assert len(read(path, Ask("file", "kind", ("new",))).images) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"file,kind\na.png\n", "row 2: 1 cells, fewer than the header has"),
+        (b"file,kind\na.png,\xff\n", "cannot be read as CSV in UTF-8"),
+        (b'file,kind\na.png,"x', "cannot be read as CSV in UTF-8"),
+        (b"file,kind\n", "has no row with a label"),
+    ],
+    ids=["no byte", "too few cells", "other bytes", "an open quote", "a header alone"],
+)
+def test_a_file_that_is_no_table_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(content)
+    assert reason in refusal(tmp_path / "table.csv", Ask("file", "kind"))
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "table.xlsx"])
+def test_another_file_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "table.xlsx").write_bytes(b"PK")
+    assert str(tmp_path / name) in refusal(tmp_path / name)
+
+
+def test_a_table_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 3)
+    assert "has more than 3 rows, which is the limit" in refusal(write(tmp_path, ROWS))
+
+
+def test_a_byte_order_mark_and_empty_lines_are_no_cells(tmp_path: Path) -> None:
+    path = write(tmp_path, ROWS)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\r\nb", b"\r\n\r\nb"))
+    check(read(path, ASK))
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "expected"),
+    [
+        (None, [str(row % 20) for row in range(60)], "0"),
+        (None, [str(row % 40) for row in range(1000)], "0"),
+        (None, [f"{row % 40}.5" for row in range(1000)], 0.5),
+        (None, [str(row) for row in range(60)], 0.0),
+        ("classification", [str(row) for row in range(60)], "0"),
+        ("regression", [str(row % 20) for row in range(60)], 0.0),
+    ],
+    ids=[
+        "few different numbers",
+        "40, often",
+        "40 with fractions",
+        "each once",
+        "each once, as classes",
+        "few, as numbers",
+    ],
+)
+def test_numbers_as_labels_are_classes_or_numbers(
+    tmp_path: Path, task: Literal["classification", "regression"] | None, labels: list[str], expected: str | float
+) -> None:
+    file = write_table(tmp_path, labels)
+    assert read(file, Ask("image", "label", task=task)).labels[0] == expected
+
+
+def write_table(folder: Path, labels: list[str]) -> Path:
+    (folder / "x.png").write_bytes(b"")
+    file = folder / "numbers.csv"
+    file.write_text("image,label\n" + "".join(f"x.png,{label}\n" for label in labels))
+    return file
+
+
+def test_a_label_that_is_no_number_is_named_with_its_row(tmp_path: Path) -> None:
+    file = write_table(tmp_path, ["1", "2", "cheap", "4"])
+    with pytest.raises(DataError, match="label column 'label' is to hold numbers, but has 'cheap' in row 4"):
+        read(file, Ask("image", "label", task="regression"))
+
+
+def test_numbers_that_are_all_the_same_cannot_be_learnt(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the labels are all 7; there is nothing to predict"):
+        read(write_table(tmp_path, ["7"] * 5), Ask("image", "label", task="regression"))
+
+
+def test_only_columns_can_be_optional(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'size' cannot be optional: it is none of the columns"):
+        read(write_table(tmp_path, ["1", "2"]), Ask("image", "label", optional=("size",)))
+
+
+@pytest.mark.parametrize("name", module.RESERVED)
+def test_a_column_cannot_be_called_as_the_graph_s_own_inputs_and_outputs(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=f"a column cannot be called '{name}'"):
+        read(write_table(tmp_path, ["1", "2"]), Ask("image", "kind", (name,)))

@@ -1,0 +1,265 @@
+"""name of a classical model ──▶ an estimator to fit on embeddings and columns, and what it asks for.
+
+Settings are moderate ones for embeddings: some hundred columns, classes all but linearly separable, 1,000 to 60,000
+rows. Whatever stores its training rows, or costs more than linearly in them, is fitted on a part of them, so that its
+graph stays small and a decision cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR, LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from models.manifest import Task
+from training.errors import DataError
+
+DEFAULT = "hist_gradient_boosting"
+BEST = "best"
+"""Asks for all kinds, of which the one of least log loss is taken."""
+NEIGHBOURS = 15
+_QUICK = 256
+_FOREST_LEAVES = 128  # of each of 100 trees: some 3 MB of graph for ten classes
+
+
+@dataclass(frozen=True)
+class Size:
+    """What an estimator's settings depend on.
+
+    Attributes:
+        rows: that it is fitted on.
+        seed: of whatever in it is random.
+    """
+
+    rows: int
+    seed: int
+
+    @property
+    def smallest_leaf(self) -> int:
+        """Rows of a tree's smallest leaf: few enough for small data, enough for a share to mean something."""
+        return int(np.clip(self.rows // 500, min(5, self.rows // 20 + 1), 100))
+
+
+Maker = Callable[[Size], Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One model of the catalogue.
+
+    Attributes:
+        name: as the manifest tells it.
+        title: for a person.
+        settings: make unfitted classifiers, by what tells them apart. Where nothing can be judged, the first is taken.
+        regressors: the same for numbers, of mean 0 and deviation 1; none where the kind is for classes alone.
+        max_rows: it is fitted on at most so many.
+        has_probabilities: whether it gives probabilities, or scores that have to be calibrated.
+        explain_rows: that an explanation may ask of it: more of kinds whose rows cost a microsecond than of ensembles.
+        module: that has to be installed beside scikit-learn, by the extra `boosting`.
+    """
+
+    name: str
+    title: str
+    settings: Mapping[str, Maker]
+    regressors: Mapping[str, Maker] = field(default_factory=dict)
+    max_rows: int | None = None
+    has_probabilities: bool = True
+    explain_rows: int = 16
+    module: str = ""
+
+    def makers(self, task: Task) -> Mapping[str, Maker]:
+        """What makes its unfitted estimators for a task.
+
+        Raises:
+            DataError: the kind's package is missing, or the kind cannot do the task.
+        """
+        self.check_installed()
+        made, able = (self.settings, classifiers) if task == "classification" else (self.regressors, regressors)
+        if not made:
+            raise DataError(f"{self.name} is no model for {task}; take one of {', '.join(able())}")
+        return made
+
+    def check_installed(self) -> None:
+        """Asks for the kind's package.
+
+        Raises:
+            DataError: it is missing.
+        """
+        if self.module and importlib.util.find_spec(self.module) is None:
+            raise DataError(f"{self.name} is not installed; pip install '.[boosting]'")
+
+
+def _boosting(size: Size) -> dict[str, Any]:
+    """Shallow, slow and regularized.
+
+    On embeddings trees of 8 leaves gave a log loss of 0.170 on validation images where trees of 15 gave 0.187
+    (Fashion-MNIST, 20 epochs).
+    """
+    return {
+        "max_iter": 100,
+        "learning_rate": 0.08,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": size.smallest_leaf,
+        "l2_regularization": 5.0,
+        "early_stopping": False,
+        "random_state": size.seed,
+    }
+
+
+def _xgboost(name: str) -> Maker:
+    settings = {"n_estimators": 100, "learning_rate": 0.1, "max_depth": 3, "reg_lambda": 5.0, "n_jobs": -1}
+    return lambda size: getattr(importlib.import_module("xgboost"), name)(**settings, random_state=size.seed)
+
+
+def _lightgbm(name: str) -> Maker:
+    settings = {"n_estimators": 100, "learning_rate": 0.08, "num_leaves": 8, "reg_lambda": 5.0, "verbose": -1}
+    return lambda size: getattr(importlib.import_module("lightgbm"), name)(
+        **settings, min_child_samples=size.smallest_leaf, random_state=size.seed, n_jobs=-1
+    )
+
+
+def _tree(size: Size) -> dict[str, Any]:
+    return {"max_leaf_nodes": 256, "min_samples_leaf": size.smallest_leaf, "random_state": size.seed}
+
+
+def _forest(size: Size) -> dict[str, Any]:
+    leaf = max(1, size.smallest_leaf // 4)
+    common = {"n_estimators": 100, "max_leaf_nodes": _FOREST_LEAVES, "n_jobs": -1}
+    return {**common, "min_samples_leaf": leaf, "random_state": size.seed}
+
+
+def _neighbours(size: Size) -> dict[str, Any]:
+    return {"n_neighbors": max(1, min(NEIGHBOURS, size.rows // 4)), "algorithm": "brute"}
+
+
+def _scaled(estimator: Any) -> Any:
+    return make_pipeline(StandardScaler(), estimator)
+
+
+def _logistic(strength: float) -> Maker:
+    """Stopped on purpose: strong penalties need hardly more iterations, weak ones are the worse for it."""
+    return lambda size: LogisticRegression(C=strength, max_iter=100, random_state=size.seed)
+
+
+def _ridge(strength: float) -> Maker:
+    return lambda _: _scaled(Ridge(alpha=strength))
+
+
+CATALOGUE = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "logistic_regression",
+            "logistic regression",
+            {f"C = {strength:g}": _logistic(strength) for strength in (0.1, 0.01, 0.03, 0.3)},
+            explain_rows=_QUICK,
+        ),
+        Kind(
+            "linear_regression",
+            "linear regression",
+            {},
+            {f"alpha = {strength:g}": _ridge(strength) for strength in (10.0, 1.0, 100.0)},
+            explain_rows=_QUICK,
+        ),
+        Kind(
+            "decision_tree",
+            "decision tree",
+            {"": lambda size: DecisionTreeClassifier(**_tree(size))},
+            {"": lambda size: DecisionTreeRegressor(**_tree(size))},
+            explain_rows=_QUICK,
+        ),
+        Kind(
+            "random_forest",
+            "random forest",
+            {"": lambda size: RandomForestClassifier(**_forest(size))},
+            {"": lambda size: RandomForestRegressor(**_forest(size))},
+        ),
+        Kind(
+            "linear_svm",
+            "linear support vector machine",
+            {"": lambda size: _scaled(LinearSVC(C=0.001, dual=False, random_state=size.seed))},
+            has_probabilities=False,
+            explain_rows=_QUICK,
+        ),
+        Kind(
+            "svm",
+            "support vector machine (RBF)",
+            {"": lambda size: _scaled(SVC(C=5.0, random_state=size.seed))},
+            {"": lambda _: _scaled(SVR(C=1.0))},
+            max_rows=10_000,
+            has_probabilities=False,
+        ),
+        Kind(
+            "nearest_neighbours",
+            f"{NEIGHBOURS} nearest neighbours",
+            {"": lambda size: _scaled(KNeighborsClassifier(**_neighbours(size)))},
+            {"": lambda size: _scaled(KNeighborsRegressor(**_neighbours(size)))},
+            max_rows=10_000,
+        ),
+        Kind(
+            "hist_gradient_boosting",
+            "gradient boosting",
+            {"": lambda size: HistGradientBoostingClassifier(**_boosting(size))},
+            {"": lambda size: HistGradientBoostingRegressor(**_boosting(size))},
+        ),
+        Kind(
+            "xgboost",
+            "XGBoost",
+            {"": _xgboost("XGBClassifier")},
+            {"": _xgboost("XGBRegressor")},
+            module="xgboost",
+        ),
+        Kind(
+            "lightgbm",
+            "LightGBM",
+            {"": _lightgbm("LGBMClassifier")},
+            {"": _lightgbm("LGBMRegressor")},
+            module="lightgbm",
+        ),
+    )
+}
+
+
+def classifiers() -> list[str]:
+    """Names of the kinds that tell classes apart."""
+    return [kind.name for kind in CATALOGUE.values() if kind.settings]
+
+
+def regressors() -> list[str]:
+    """Names of the kinds that name a number."""
+    return [kind.name for kind in CATALOGUE.values() if kind.regressors]
+
+
+def installed(task: Task = "classification") -> list[Kind]:
+    """The kinds for a task whose packages are installed."""
+    able = classifiers() if task == "classification" else regressors()
+    kinds = [CATALOGUE[name] for name in able]
+    return [kind for kind in kinds if not kind.module or importlib.util.find_spec(kind.module) is not None]
+
+
+def asked_for(name: str, task: Task) -> list[Kind]:
+    """The kinds that a name means: itself, or all of them where it is `best`.
+
+    Raises:
+        DataError: the kind cannot do the task, or its package is missing.
+    """
+    if name == BEST:
+        return installed(task)
+    CATALOGUE[name].makers(task)
+    return [CATALOGUE[name]]

@@ -1,0 +1,109 @@
+"""columns beside the image ──▶ numbers beside the embedding: learnt from the training rows, the same in the graph.
+
+A number is filled with the median where it is missing, kept within what the training rows had, and scaled to mean 0
+and deviation 1; a boolean is a number. A category is one number for each value seen often enough; of any other value,
+and of a missing one, all of them are 0. Where a column was missing in training, one number more says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.columns import Column, ColumnValue
+
+Rows = Sequence[Mapping[str, ColumnValue]]
+"""Checked columns, one mapping a row; None where a value is missing."""
+
+MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
+MAX_CATEGORIES = 200
+_LEAST_ROWS = 2  # of a category that gets a number of its own
+
+
+@dataclass(frozen=True)
+class NumberCode:
+    """How a number or a boolean is encoded; all of it float32, as in the graph."""
+
+    name: str
+    fill: float
+    low: float
+    high: float
+    mean: float
+    scale: float
+    is_missed: bool
+    """Whether it was missing in training."""
+
+    def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
+        """Float32 `[N, 1]`, or `[N, 2]` with what is missing."""
+        given = np.array([np.nan if value is None else float(value) for value in values], np.float32)
+        missing = np.isnan(given)
+        filled = np.where(missing, np.float32(self.fill), given).clip(np.float32(self.low), np.float32(self.high))
+        scaled = (filled - np.float32(self.mean)) * np.float32(self.scale)
+        return np.stack([scaled, missing.astype(np.float32)] if self.is_missed else [scaled], axis=1)
+
+
+@dataclass(frozen=True)
+class CategoryCode:
+    """How a category is encoded."""
+
+    name: str
+    categories: tuple[str, ...]
+    """Those with a number of their own, `MISSING_CATEGORY` among them where it was missing in training."""
+
+    def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
+        """Float32 `[N, C]`."""
+        position = {category: index for index, category in enumerate(self.categories)}
+        code = np.zeros((len(values), len(self.categories)), np.float32)
+        for row, value in enumerate(values):
+            if (found := position.get(MISSING_CATEGORY if value is None else str(value))) is not None:
+                code[row, found] = 1.0
+        return code
+
+
+Code = NumberCode | CategoryCode
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What was learnt of each column, in the manifest's order."""
+
+    codes: tuple[Code, ...] = ()
+
+    def __call__(self, embedding: NDArray[np.float32], rows: Rows = ()) -> NDArray[np.float32]:
+        """Embedding float32 `[N, D]` and columns side by side, float32 `[N, F]`."""
+        encoded = [code([row[code.name] for row in rows]) for code in self.codes]
+        return np.concatenate([embedding, *encoded], axis=1) if encoded else embedding
+
+
+NO_COLUMNS = Encoder()
+
+
+def fit_encoder(columns: Sequence[Column], rows: Rows) -> Encoder:
+    """Learns from training rows how columns are encoded."""
+    return Encoder(tuple(_code(column, [row[column.name] for row in rows]) for column in columns))
+
+
+def _code(column: Column, values: Sequence[ColumnValue]) -> Code:
+    if column.type == "category":
+        counts = Counter(MISSING_CATEGORY if value is None else str(value) for value in values)
+        frequent = [category for category, count in counts.most_common(MAX_CATEGORIES) if count >= _LEAST_ROWS]
+        return CategoryCode(column.name, tuple(sorted(frequent)))
+    given = np.array([float(value) for value in values if value is not None], np.float32)
+    if not len(given):
+        given = np.zeros(1, np.float32)
+    fill = float(np.median(given))
+    filled = np.concatenate([given, np.full(len(values) - len(given), fill, np.float32)]).astype(np.float64)
+    deviation = float(filled.std())
+    return NumberCode(
+        name=column.name,
+        fill=fill,
+        low=float(given.min()),
+        high=float(given.max()),
+        mean=float(filled.mean()),
+        scale=1 / deviation if deviation > 0 else 1.0,
+        is_missed=len(given) < len(values),
+    )

@@ -1,0 +1,93 @@
+"""results of a training on numbers ──▶ the report of a head that names one: one self-contained page for a person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from training import charts, page
+from training.clean.section import Section
+from training.metrics import Errors
+from training.report import SKIPPED_SHOWN, Counts, HeadChoice
+
+TEMPLATE = "estimate.html.jinja"
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A test image whose number is far off; the image is uint8 `[H, W, C]`."""
+
+    image: NDArray[np.uint8]
+    truth: float
+    value: float
+
+
+@dataclass(frozen=True)
+class EstimateReport:
+    """Everything that the page shows.
+
+    Attributes:
+        model: `name@version`.
+        head: its name.
+        created: when the bundle was made, with a time zone.
+        hardware: what it was trained on.
+        settings: the training's settings, by name; values may be nested.
+        counts: images in each part of the data.
+        errors: the rows of the comparison by name, on the test images.
+        served: which of those rows the bundle serves.
+        values: what it names, float64 `[T]`.
+        truths: what is true, float64 `[T]`.
+        interval: half of what nine of ten lie within; None where there is none.
+        accepted_share: share of the answers that nobody has to look at, in [0, 1].
+        steps: seconds that each step of the training took, by name.
+        sizes: bytes of each file of the bundle, by name.
+        misses: the numbers that are farthest off.
+        head_choices: the candidates for the head.
+        judged: how many validation images they were judged on.
+        skipped: files left out of the data, each with the reason.
+        findings: what is wrong with the data; None where nobody looked.
+    """
+
+    model: str
+    head: str
+    created: datetime
+    hardware: str
+    settings: Mapping[str, object]
+    counts: Counts
+    errors: Mapping[str, Errors]
+    served: str
+    values: NDArray[np.float64]
+    truths: NDArray[np.float64]
+    interval: float | None
+    accepted_share: float
+    steps: Mapping[str, float]
+    sizes: Mapping[str, int]
+    misses: Sequence[Miss] = ()
+    head_choices: Sequence[HeadChoice] = ()
+    judged: int = 0
+    skipped: tuple[str, ...] = ()
+    findings: Section | None = None
+
+
+def render(report: EstimateReport) -> bytes:
+    """The page, in UTF-8: no script, and nothing is fetched from anywhere."""
+    off = np.abs(report.values - report.truths)
+    covered = math.nan if report.interval is None else float((off <= report.interval).mean())
+    values = {
+        "report": report,
+        "served": report.errors[report.served],
+        "rows": sorted(report.errors.items(), key=lambda row: row[0] != report.served),
+        "created": report.created.astimezone(UTC),
+        "covered": covered,
+        "chart": Markup(charts.estimates_chart(report.truths, report.values)),  # noqa: S704 (drawn here, from numbers)
+        "settings": list(page.flatten(report.settings)),
+        "skipped_shown": SKIPPED_SHOWN,
+        "clean": report.findings,
+    }
+    return page.fill(TEMPLATE, values).encode()

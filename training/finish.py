@@ -1,0 +1,142 @@
+"""the best candidate ──▶ `Finished`: a head as it is served, with policy, novelty and examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from models.examples import Examples
+from models.golden import open_head, open_novelty
+from models.manifest import HeadSpec
+from models.sessions import Distances, Embedding, Head, Novelty, Probabilities, cpu_session
+from training.dataset import Dataset
+from training.encoding import Rows
+from training.export import export_head
+from training.heads import Candidate, Lesson
+from training.novelty import export_familiar, fit_familiar
+from training.policies import Aims, Held, choose_policy, expected_columns
+
+COVERED = 0.9
+"""Share of the held-out numbers that lie in the interval."""
+_EXPORT_SAMPLE = 5000
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A head as it is served.
+
+    Attributes:
+        spec: its entry in the manifest, but for its metrics.
+        head: the graph, in a session.
+        novelty: the graph that tells how unfamiliar an embedding is; None where the head has none.
+        files: of the bundle, by name.
+    """
+
+    spec: HeadSpec
+    head: Head
+    novelty: Novelty | None
+    files: Mapping[str, bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, bundle: Bundle, spec: HeadSpec) -> Finished:
+        """One of a bundle's heads.
+
+        Raises:
+            BundleError: a graph is not what the manifest says.
+        """
+        own = {spec.file, spec.novelty_file}
+        folder = f"{spec.examples_folder}/"
+        files = {name: data for name, data in bundle.files.items() if name in own or name.startswith(folder)}
+        return cls(spec, open_head(bundle, spec), open_novelty(bundle, spec), files)
+
+    def distances(self, embedding: Embedding) -> Distances:
+        """How far embeddings `[N, D]` are from those of training, `[N]`; 0 where nobody looks."""
+        return np.zeros(len(embedding), np.float32) if self.novelty is None else self.novelty(embedding)
+
+    def accepts(self, found: Probabilities, embedding: Embedding, rows: Rows = ()) -> NDArray[np.bool_]:
+        """Which answers `[N, K]` on embeddings `[N, D]` and columns nobody has to look at, `[N]`."""
+        policy, classes = self.spec.policy, self.spec.classes
+        decided = []
+        for row, (output, distance) in enumerate(zip(found, self.distances(embedding).tolist(), strict=True)):
+            missing = [name for name in policy.expected_columns if rows[row][name] is None]
+            label, confidence = (classes[int(output.argmax())], float(output.max())) if classes else ("", 1.0)
+            decided.append(policy.decide(confidence, label, distance=distance, missing=missing)[0] == "accept")
+        return np.array(decided, bool)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a head is finished with.
+
+    Attributes:
+        lesson: that it was fitted on.
+        judge: held out, to choose thresholds on.
+        examples: of the training images; None where nothing is to be explained.
+    """
+
+    lesson: Lesson
+    judge: Lesson
+    examples: Examples | None
+
+
+def finish(candidate: Candidate, dataset: Dataset, evidence: Evidence, *, name: str, aims: Aims, seed: int) -> Finished:
+    """Chooses a policy, learns what is familiar and exports it all.
+
+    Args:
+        candidate: the best one.
+        dataset: names classes and columns.
+        evidence: what for and from.
+        name: the head's.
+        aims: of the policy.
+        seed: of whatever is random.
+
+    Raises:
+        ExportError: a graph computes something else than what was fitted.
+        DataError: the costs name a label that is none.
+    """
+    lesson, judge = evidence.lesson, evidence.judge
+    groups = lesson.labels if dataset.classes else None
+    familiar = fit_familiar(lesson.embedding, groups, seed=seed)
+    held = Held(candidate.judged, judge.labels, familiar(judge.embedding), dataset.classes)
+    expected = expected_columns(dataset.columns, lesson.rows)
+    spec = HeadSpec(
+        name=name,
+        kind=candidate.decider.kind.name,
+        task=candidate.decider.task,
+        classes=dataset.classes,
+        columns=dataset.columns,
+        policy=choose_policy(held, aims, familiar(lesson.embedding), expected),
+        interval=None if dataset.classes else interval(held),
+        explain_rows=candidate.decider.kind.explain_rows if evidence.examples else 0,
+    )
+    sample, rows = _sample(judge, lesson)
+    head_graph = export_head(candidate.decider, spec, sample, rows)
+    files = {spec.file: head_graph}
+    novelty = None
+    if spec.novelty_file:
+        files[spec.novelty_file] = export_familiar(familiar, sample, spec.novelty_file)
+        novelty = Novelty(cpu_session(files[spec.novelty_file]))
+    if evidence.examples and spec.examples_folder:
+        files |= evidence.examples.to_files(spec.examples_folder)
+    return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files)
+
+
+def interval(held: Held) -> float | None:
+    """Half the width of what nine of ten held-out numbers lie within; None where too few were held out.
+
+    Split conformal, after Lei et al. 2018, https://arxiv.org/abs/1604.04173.
+    """
+    off = np.sort(np.abs(held.found[:, 0].astype(np.float64) - held.labels))
+    rank = math.ceil((len(off) + 1) * COVERED)
+    return float(f"{off[rank - 1]:.6g}") if rank <= len(off) else None
+
+
+def _sample(judge: Lesson, lesson: Lesson) -> tuple[Embedding, Rows]:
+    """Some thousand embeddings with their columns to compare graph and head on, of both."""
+    parts = [each.part(np.arange(min(len(each), _EXPORT_SAMPLE))) for each in (judge, lesson)]
+    return np.concatenate([part.embedding for part in parts]), [row for part in parts for row in part.rows]

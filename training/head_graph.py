@@ -1,0 +1,174 @@
+"""a fitted head ──▶ one ONNX graph: encoder of the columns, the estimator as its library exports it, calibration."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, compose, helper
+from skl2onnx import to_onnx, update_registered_converter
+from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.shape_calculator import (
+    calculate_linear_classifier_output_shapes,
+    calculate_linear_regressor_output_shapes,
+)
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.svm import LinearSVC
+
+from models.manifest import HeadSpec
+from training.builder import OPSETS, GraphBuilder, set_versions
+from training.calibration import LEAST, AsIs, Calibration, Isotonic, Rescaling, Temperature
+from training.decider import Decider
+from training.encoding import CategoryCode, Code, Encoder
+
+_FEATURES = "columns/features"
+_INPUT_TYPES = {"number": TensorProto.FLOAT, "boolean": TensorProto.FLOAT, "category": TensorProto.STRING}
+# Estimators that skl2onnx does not know, with the converters that onnxmltools has for them.
+_FOREIGN = {
+    "xgboost": ("onnxmltools.convert.xgboost.operator_converters.XGBoost", "convert_xgboost", "XGB"),
+    "lightgbm": ("onnxmltools.convert.lightgbm.operator_converters.LightGbm", "convert_lightgbm", "LGBM"),
+}
+
+
+def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
+    """Puts a head's graph together; nothing is compared here.
+
+    Args:
+        decider: the fitted head.
+        spec: its entry in the manifest, which names and types the columns.
+        width: of the embedding.
+    """
+    features = width + sum(_width(code) for code in decider.encoder.codes)
+    model = compose.add_prefix(_estimator(decider, features), "model/")
+    encoder = _encoder(decider.encoder, spec, width, features)
+    joined = compose.merge_models(encoder, model, [(_FEATURES, "model/features")])
+    scores = joined.graph.output[-1].name  # behind a label, where there is one
+    last = _calibration(decider.calibration, spec, scores)
+    whole = compose.merge_models(joined, last, [(scores, scores)]) if last is not None else joined
+    return _finished(whole, spec, scores)
+
+
+def _estimator(decider: Decider, features: int) -> ModelProto:
+    """The estimator's own graph, `features` to `label` and `probabilities`."""
+    last = decider.estimator.steps[-1][1] if hasattr(decider.estimator, "steps") else decider.estimator
+    options: dict[str, bool | str] = {}
+    if decider.task == "classification":
+        options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # whose scores come as an array anyway
+        options |= {} if decider.kind.has_probabilities else {"raw_scores": True}
+    if isinstance(last, KNeighborsClassifier | KNeighborsRegressor):
+        options["optim"] = "cdist"  # else each distance is a step of a loop
+    _register(decider)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers,
+        warnings.simplefilter("ignore", FutureWarning)  # and reads what scikit-learn 1.11 will not have
+        model: ModelProto = to_onnx(
+            decider.estimator,
+            initial_types=[("features", FloatTensorType([None, features]))],
+            options={id(last): options},
+            target_opset=OPSETS,
+        )
+    set_versions(model)
+    return model
+
+
+def _register(decider: Decider) -> None:
+    if not decider.kind.module:
+        return
+    module, converter, prefix = _FOREIGN[decider.kind.module]
+    class_ = type(decider.estimator)
+    is_classifier = decider.task == "classification"
+    options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "raw_scores": [True, False]}
+    update_registered_converter(
+        class_,
+        f"{prefix}{class_.__name__}",
+        calculate_linear_classifier_output_shapes if is_classifier else calculate_linear_regressor_output_shapes,
+        getattr(importlib.import_module(module), converter),
+        options=options if is_classifier else {},
+        overwrite=True,
+    )
+
+
+def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> ModelProto:
+    build = GraphBuilder("columns/")
+    parts = ["embedding", *(_encoded(build, code) for code in encoder.codes)]
+    build.node("Concat", *parts, output=_FEATURES, axis=1) if len(parts) > 1 else build.node(
+        "Identity", "embedding", output=_FEATURES
+    )
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [None, width])]
+    inputs += [helper.make_tensor_value_info(c.name, _INPUT_TYPES[c.type], [None, 1]) for c in spec.columns]
+    return build.model(inputs, [helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, [None, features])])
+
+
+def _encoded(build: GraphBuilder, code: Code) -> str:
+    if isinstance(code, CategoryCode):
+        hot = build.node(
+            "OneHotEncoder", code.name, domain="ai.onnx.ml", cats_strings=[c.encode() for c in code.categories], zeros=1
+        )
+        return build.node("Flatten", hot, axis=1)
+    missing = build.node("IsNaN", code.name)
+    filled = build.node("Where", missing, build.constant(code.fill), code.name)
+    kept = build.node("Clip", filled, build.constant(code.low), build.constant(code.high))
+    scaled = build.node("Mul", build.node("Sub", kept, build.constant(code.mean)), build.constant(code.scale))
+    if not code.is_missed:
+        return scaled
+    return build.node("Concat", scaled, build.node("Cast", missing, to=TensorProto.FLOAT), axis=1)
+
+
+def _width(code: Code) -> int:
+    return len(code.categories) if isinstance(code, CategoryCode) else 1 + code.is_missed
+
+
+def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:
+    """`source` float32 `[N, K]` to the head's output; None where it is that."""
+    build = GraphBuilder("calibration/")
+    if isinstance(calibration, AsIs):
+        return None
+    if isinstance(calibration, Rescaling):
+        wide = build.node("Mul", source, build.constant(calibration.deviation))
+        build.node("Add", wide, build.constant(calibration.mean), output=spec.output)
+    if isinstance(calibration, Temperature):
+        logits = source
+        if calibration.of_probabilities:
+            logits = build.node("Log", build.node("Max", source, build.constant(LEAST)))
+        cooled = build.node("Mul", logits, build.constant(1 / calibration.temperature))
+        build.node("Softmax", cooled, output="probabilities", axis=1)
+    elif isinstance(calibration, Isotonic):
+        _isotonic(build, calibration, spec.width, source)
+    inputs = [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None, spec.width])]
+    return build.model(inputs, [helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width])])
+
+
+def _isotonic(build: GraphBuilder, calibration: Isotonic, classes: int, source: str) -> None:
+    """A sum of ramps: of each piece between two knots, the share that lies below the score, times its rise."""
+    pieces = max(len(xs) for xs in calibration.xs) - 1
+    starts, lengths, slopes = (np.zeros((1, classes, pieces)) for _ in range(3))
+    for k, (xs, ys) in enumerate(zip(calibration.xs, calibration.ys, strict=True)):
+        count = len(xs) - 1
+        starts[0, k, :count], lengths[0, k, :count] = xs[:-1], np.diff(xs)
+        slopes[0, k, :count] = np.diff(ys) / np.diff(xs)
+    column = build.node("Unsqueeze", source, build.constant([2], np.int64))
+    beyond = build.node("Max", build.node("Sub", column, build.constant(starts)), build.constant(0.0))
+    ramps = build.node("Mul", build.node("Min", beyond, build.constant(lengths)), build.constant(slopes))
+    rise = build.node("ReduceSum", ramps, build.constant([2], np.int64), keepdims=0)
+    raw = build.node("Add", rise, build.constant([[ys[0] for ys in calibration.ys]]))
+    total = build.node("ReduceSum", raw, build.constant([1], np.int64), keepdims=1)
+    is_some = build.node("Greater", total, build.constant(0.0))
+    shares = build.node("Div", raw, build.node("Where", is_some, total, build.constant(1.0)))
+    build.node("Where", is_some, shares, build.constant(1 / classes), output="probabilities")
+
+
+def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
+    """The model with just the outputs that a head has."""
+    del model.graph.output[:]
+    nodes = model.graph.node
+    if not any(spec.output in node.output for node in nodes):
+        nodes.append(helper.make_node("Identity", [scores], [spec.output], name=spec.output))
+    if spec.classes:
+        nodes.append(helper.make_node("ArgMax", [spec.output], ["label"], name="label", axis=1, keepdims=0))
+        model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [None]))
+    model.graph.output.append(helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width]))
+    del model.graph.value_info[:]  # of a linear classifier of two classes skl2onnx and ONNX infer another width
+    onnx.checker.check_model(model)
+    return model

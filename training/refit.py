@@ -1,0 +1,276 @@
+"""bundle and labelled images ──▶ the next version of it, with a head more or another one: the network stays as it is.
+
+With the images' embeddings in the cache no network runs and no image is decoded, and it takes seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.bundle import GOLDEN, GOLDEN_COLUMNS, REPORT, Bundle
+from models.columns import ColumnValue
+from models.golden import verify
+from models.manifest import EMBEDDER_FILES, HeadSpec, Manifest, Precision, Variant
+from models.sessions import Embedder, Embedding, cpu_session
+from models.store import Store
+from training.bundle import golden_columns, golden_decisions
+from training.clean.findings import drop, inspect
+from training.dataset import Dataset, Split, split
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
+from training.errors import DataError
+from training.finish import Finished
+from training.results import Results, Stopwatch, evaluate, image_counts, measured_head, report_page
+from training.sources import judging_positions
+from training.teach import HeadPlan, Material, alone, lesson_of, teach
+from training.variants import Trial, Variants
+
+_OF_A_HEAD = ("head", "head fitted on", "target precision", "costs", "false alarms", "dropped", "network and head of")
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Which head to fit, and where to put the bundle.
+
+    Attributes:
+        head: the head; one of the bundle's of the same name is replaced.
+        store: the next version is written there.
+        cache: where embeddings are kept.
+    """
+
+    head: HeadPlan
+    store: Path
+    cache: Path = DEFAULT_ROOT
+
+
+def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
+    """Fits a head on a bundle's embeddings and writes the next version with it; returns its directory.
+
+    Args:
+        bundle: gives the network and the other heads.
+        dataset: images, labels and columns, decoded as the bundle says.
+        plan: the rest. A head that is replaced by one of the same classes keeps their order.
+
+    Raises:
+        DataError: a column has another type in another head; the kind of head is not installed or does another task.
+        ExportError: a graph computes something else than what was fitted.
+        OSError: the store cannot be written to.
+    """
+    _check_columns(bundle.manifest, dataset, plan.head.name)
+    for head in bundle.manifest.heads:
+        if head.name == plan.head.name:
+            dataset = dataset.in_order_of(head.classes)
+    plan.store.mkdir(parents=True, exist_ok=True)
+    watch = Stopwatch()
+    parts = split(dataset, plan.head.seed)
+    with watch.step("embed"):
+        caches = _Caches(bundle, plan.cache)
+        embedding = caches.embed("fp32", dataset)
+    findings = None
+    if plan.head.drop:
+        with watch.step("look at the data"):
+            findings = inspect(dataset, embedding, parts, seed=plan.head.seed)
+            parts = drop(dataset, parts, findings, plan.head.drop)
+    with watch.step("fit the heads"):
+        keys = keys_of(dataset)
+        material = Material(
+            dataset=dataset,
+            parts=parts,
+            embedding=embedding,
+            **_lessons(bundle.manifest, dataset, parts, embedding),
+            thumbnails=lambda positions: caches.of("fp32").thumbnails([keys[position] for position in positions]),
+        )
+        taught = teach(material, plan.head)
+    with watch.step("evaluate"):
+        beside = " and the columns" if dataset.columns else ""
+        evaluation = evaluate(taught.head, material.test, alone(material, taught.head, plan.head.seed), suffix=beside)
+    results = Results(
+        dataset=dataset,
+        parts=parts,
+        embedding_width=bundle.manifest.embedding_width,
+        head=taught.head,
+        choices=taught.candidates,
+        judged=len(material.judge),
+        evaluation=evaluation,
+        variants=Variants((), {}),
+        settings={"seed": plan.head.seed, "head": taught.candidates[0].name, **plan.head.as_settings()},
+        seconds=watch.seconds,
+        hardware=f"{os.cpu_count()} CPU cores",
+        findings=findings,
+    )
+    with watch.step("try the other precisions"):
+        variants = _measured(bundle.manifest, taught.head, caches, material)
+    spec = _with_precisions(measured_head(results), variants)
+    is_default = bundle.manifest.default_head.name == spec.name
+    shown = Variants(tuple(variants), {}) if is_default else results.variants
+    return _write(bundle, replace(results, head=replace(taught.head, spec=spec), variants=shown), plan)
+
+
+class _Caches:
+    """The embeddings of each precision that the bundle has."""
+
+    def __init__(self, bundle: Bundle, root: Path) -> None:
+        self._bundle = bundle
+        self._root = root
+        self._opened: dict[Precision, EmbeddingCache] = {}
+
+    def of(self, precision: Precision) -> EmbeddingCache:
+        """The cache of one precision."""
+        if precision not in self._opened:
+            graph = self._bundle.embedder(precision)
+            self._opened[precision] = EmbeddingCache(self._root, graph, self._bundle.manifest.input)
+        return self._opened[precision]
+
+    def embed(self, precision: Precision, dataset: Dataset, positions: np.ndarray | None = None) -> Embedding:
+        """Embeds all images, or those at some positions, float32 `[N, D]`."""
+        file = EMBEDDER_FILES[precision]
+        session = cpu_session(self._bundle.embedder(precision), threads=os.cpu_count() or 1, file=file)
+        embedder = Embedder.checked(session, self._bundle.manifest)
+        return embed_all(self.of(precision), embedder, dataset, positions)
+
+
+def _lessons(manifest: Manifest, dataset: Dataset, parts: Split, embedding: Embedding) -> dict[str, Any]:
+    """What to fit on and to judge by.
+
+    A network that was trained may have seen the training images, and knows them too well; then half of the validation
+    images are tried as well, see `training.sources`.
+    """
+    train = {"training images": lesson_of(dataset, embedding, parts.train)}
+    held_out = parts.validation[0::2]
+    is_complete = len(np.unique(dataset.groups[held_out])) == len(np.unique(dataset.groups))
+    if "epochs" not in manifest.training or not is_complete:
+        return {"sources": train, "judge": lesson_of(dataset, embedding, parts.validation)}
+    sources = {**train, "held-out images": lesson_of(dataset, embedding, held_out)}
+    return {"sources": sources, "judge": lesson_of(dataset, embedding, judging_positions(parts))}
+
+
+def _measured(manifest: Manifest, head: Finished, caches: _Caches, material: Material) -> list[Variant]:
+    """What the bundle tells of each precision, with what the head does on its embeddings of the test images."""
+    told = {variant.precision: variant for variant in manifest.variants}
+    plain = [Variant(precision=precision, kept=True) for precision in manifest.precisions if precision not in told]
+    test, measured = material.test, []
+    for variant in [*manifest.variants, *plain]:
+        figures = dict(variant.metrics)
+        if variant.kept:
+            embedding = caches.embed(variant.precision, material.dataset, material.parts.test)
+            figures |= Trial(material.dataset.images, head.head, test).figures(embedding)
+        measured.append(variant.model_copy(update={"metrics": figures}))
+    return measured
+
+
+def _with_precisions(spec: HeadSpec, variants: Sequence[Variant]) -> HeadSpec:
+    """The entry with the figures in the other precisions."""
+    figure = "test_accuracy" if spec.classes else "test_r2"
+    others = {
+        f"{figure}_{variant.precision}": variant.metrics[figure]
+        for variant in variants
+        if variant.kept and variant.precision != "fp32"
+    }
+    return spec.model_copy(update={"metrics": {**spec.metrics, **others}})
+
+
+def _write(bundle: Bundle, results: Results, plan: Refit) -> Path:
+    spec, store = results.head.spec, Store(plan.store)
+    heads = _heads(bundle.manifest, spec)
+    kept = {name: data for name, data in bundle.files.items() if not _is_of(spec.name, name)}
+    files = {**kept, **results.head.files}
+    rows = _golden_rows(bundle, results)
+    if rows:
+        files[GOLDEN_COLUMNS] = golden_columns(rows)
+    for other in heads:
+        finished = results.head if other.name == spec.name else Finished.of(bundle, other)
+        files |= golden_decisions(finished, bundle.golden_array("embedding"), _taken(rows, other))
+    version = max(store.next_version(bundle.manifest.name), bundle.manifest.version + 1)
+    manifest = _manifest(bundle.manifest, heads, results, version)
+    is_default = heads[0].name == spec.name
+    measured = {name: data for name, data in files.items() if not name.endswith(".html")}
+    files[REPORT if is_default else f"report-{spec.name}.html"] = report_page(results, manifest, measured)
+    path = store.add(manifest, files)
+    verify(Bundle.open(path))
+    return path
+
+
+def _heads(manifest: Manifest, spec: HeadSpec) -> tuple[HeadSpec, ...]:
+    """The bundle's heads with the new one in the place of the one of its name, or as the last."""
+    if spec.name in {head.name for head in manifest.heads}:
+        return tuple(spec if head.name == spec.name else head for head in manifest.heads)
+    return (*manifest.heads, spec)
+
+
+def _is_of(head: str, file: str) -> bool:
+    own = {f"head-{head}.onnx", f"novelty-{head}.onnx", f"report-{head}.html"}
+    golden = {f"{GOLDEN}/{what}-{head}.npy" for what in ("probabilities", "value", "distance")}
+    return file in own | golden or file.startswith(f"examples-{head}/")
+
+
+def _golden_rows(bundle: Bundle, results: Results) -> list[dict[str, ColumnValue]]:
+    """The columns beside the golden images: those that were there, and for the new head some of its own data's."""
+    count, dataset = bundle.manifest.golden.count, results.dataset
+    before: list[dict[str, ColumnValue]] = [{} for _ in range(count)]
+    for head in bundle.manifest.heads:
+        for index, columns in enumerate(bundle.golden_columns(head)):
+            before[index] |= columns
+    if not dataset.columns:
+        return before if any(before) else []
+    new = [dict(dataset.rows[index % len(dataset.rows)]) for index in range(count)]
+    return [{**row, **columns} for row, columns in zip(before, new, strict=True)]
+
+
+def _taken(rows: Sequence[Mapping[str, ColumnValue]], head: HeadSpec) -> list[dict[str, ColumnValue]]:
+    return [{column.name: row.get(column.name) for column in head.columns} for row in rows] if head.columns else []
+
+
+def _manifest(before: Manifest, heads: tuple[HeadSpec, ...], results: Results, version: int) -> Manifest:
+    told = {
+        **results.settings,
+        "images": image_counts(results.parts),
+        "data_fingerprint": _fingerprint(results.dataset),
+        "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
+    }
+    of_heads = {**before.training.get("heads", {}), results.head.spec.name: told}
+    training = {**before.training, "heads": of_heads}
+    is_default = heads[0].name == results.head.spec.name
+    if is_default:  # what was told of the head that is gone
+        training = {name: value for name, value in training.items() if name not in _OF_A_HEAD}
+    update = {
+        "version": version,
+        "created": datetime.now(UTC).replace(microsecond=0),
+        "task": heads[0].task,
+        "heads": heads,
+        "training": training,
+        "variants": results.variants.specs if is_default and before.variants else before.variants,
+    }
+    return before.model_copy(update=update)
+
+
+def _fingerprint(dataset: Dataset) -> str:
+    """SHA-256 over what the images are known by, labels and columns: no image is decoded for it."""
+    digest = hashlib.sha256(b"".join(keys_of(dataset)))
+    digest.update(np.ascontiguousarray(dataset.labels).data)
+    digest.update(json.dumps([dataset.classes, [dict(row) for row in dataset.rows]], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _check_columns(manifest: Manifest, dataset: Dataset, name: str) -> None:
+    """A request gives a column once, for all heads.
+
+    Raises:
+        DataError: another head has a column of the same name and another type.
+    """
+    types = {
+        column.name: (head.name, column.type) for head in manifest.heads for column in head.columns if head.name != name
+    }
+    for column in dataset.columns:
+        head, type_ = types.get(column.name, ("", column.type))
+        if type_ != column.type:
+            raise DataError(
+                f"column {column.name!r} is a {column.type} here and a {type_} of head {head!r}; rename it in the table"
+            )

@@ -1,0 +1,74 @@
+"""a fitted network ──▶ the embeddings that its head is fitted on, so that its own training images do not fool it.
+
+A network knows the images that it was fitted on too well: their embeddings lie farther from the class borders
+than those of new images, and a head fitted on them is over-confident. Three sources are tried and judged
+on validation images that none of them has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from models.sessions import Embedder, Embedding
+from training.augment import augment
+from training.dataset import Dataset, Split
+from training.heads import Lesson, embed
+from training.images import Indices
+from training.network import EmbeddingNetwork
+from training.recipe import Recipe
+
+_BATCH = 500
+
+
+def judging_positions(parts: Split) -> Indices:
+    """Every other validation image: no source has it."""
+    return parts.validation[1::2]
+
+
+def lessons(
+    dataset: Dataset,
+    parts: Split,
+    embedding: Embedding,
+    network: EmbeddingNetwork,
+    embedder: Embedder,
+    *,
+    recipe: Recipe,
+    seed: int,
+) -> Iterator[tuple[str, Lesson]]:
+    """Each source that knows all classes, with its name.
+
+    Args:
+        dataset: images and labels.
+        parts: which of them may be used; the test images are not.
+        embedding: of all images, float32 `[N, D]`.
+        network: gives mean and deviation for the random variants.
+        embedder: the exported graph, which computes all embeddings.
+        recipe: settings of the random variants.
+        seed: of the random variants.
+    """
+    varied = "training images, augmented"
+    sources = {"training images": parts.train, varied: parts.train, "held-out images": parts.validation[0::2]}
+    for source, positions in sources.items():
+        labels = dataset.labels[positions]
+        if len(np.unique(labels)) < len(dataset.classes):
+            continue  # too few images: a class would be unknown to the head
+        if source == varied:
+            found = embed(embedder, variants(dataset, parts, network, recipe, seed), f"embedding {source}")
+        else:
+            found = embedding[positions]
+        yield source, Lesson(found, labels)
+
+
+def variants(dataset: Dataset, parts: Split, network: EmbeddingNetwork, recipe: Recipe, seed: int) -> np.ndarray:
+    """One random variant of each training image, uint8 `[N, H, W, C]`."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for start in range(0, len(parts.train), _BATCH):
+        images = torch.from_numpy(dataset.images[parts.train[start : start + _BATCH]])
+        x = augment(network.normalize(images), recipe, mirror=dataset.mirror, generator=generator)
+        pixels = x.permute(0, 2, 3, 1) * network.std + network.mean
+        found.append(pixels.round().clamp(0, 255).to(torch.uint8).numpy())
+    return np.concatenate(found)

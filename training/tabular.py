@@ -1,0 +1,116 @@
+"""`Table` ──▶ `Dataset`: its images, decoded as the service will decode them, labels and columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import InputSpec
+from models.pixels import Pixels, decode
+from training.dataset import Dataset
+from training.embedding_cache import key_of
+from training.errors import DataError
+from training.folder import MIN_IMAGES_PER_CLASS
+from training.images import Encoded, Images
+from training.reading import Found, read_all
+from training.table import Table
+
+
+def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
+    """Decodes the images of a table, for a network that is to be trained on them.
+
+    Images that cannot be decoded are skipped and listed, with their rows.
+
+    Raises:
+        DataError: classes with fewer than 2 readable images (named), or only one class.
+    """
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+
+    def look(path: Path) -> tuple[Pixels, bytes]:
+        data = path.read_bytes()
+        return decode(data, spec), key_of(data)
+
+    found = read_all(table.images, look)
+    images = np.stack([pixels for pixels, _ in found.values]) if found.values else np.empty((0, 1, 1, 3), np.uint8)
+    keys = tuple(key for _, key in found.values)
+    return _dataset(table, found, images, spec, keys, name=name, mirror=mirror)
+
+
+def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] = ()) -> Dataset:
+    """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
+
+    Args:
+        table: what was read.
+        name: the bundle's.
+        spec: the input.
+        known: keys of images that were decoded before, and need not be now.
+
+    Raises:
+        DataError: as `load`.
+    """
+
+    def look(path: Path) -> tuple[Path, bytes]:
+        data = path.read_bytes()
+        if (key := key_of(data)) not in known:
+            decode(data, spec)
+        return path, key
+
+    found = read_all(table.images, look)
+    images = Encoded(lambda position: found.values[position][0].read_bytes(), np.arange(len(found.values)), spec)
+    return _dataset(table, found, images, spec, tuple(key for _, key in found.values), name=name)
+
+
+def _dataset(
+    table: Table,
+    found: Found[Any],
+    images: Images,
+    spec: InputSpec,
+    keys: tuple[bytes, ...],
+    *,
+    name: str,
+    mirror: bool = False,
+) -> Dataset:
+    labels, classes = _labels([table.labels[position] for position in found.positions])
+    kept = {position: index for index, position in enumerate(found.positions)}
+    parts = {
+        part: np.array([kept[p] for p in positions.tolist() if p in kept], np.int64)
+        for part, positions in (table.parts or {}).items()
+    }
+    return Dataset(
+        name=name,
+        images=images,
+        labels=labels,
+        classes=classes,
+        input=spec,
+        mirror=mirror,
+        official_test=parts.get("test"),
+        official_validation=parts["validation"] if len(parts.get("validation", ())) else None,
+        columns=table.columns,
+        rows=[table.rows[position] for position in found.positions] if table.columns else (),
+        keys=keys,
+        skipped=(*table.skipped, *found.skipped),
+        files=tuple(table.names[position] for position in found.positions) if table.names else (),
+    )
+
+
+def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Class positions int64 `[N]` and the classes, or numbers float64 `[N]` and none."""
+    if len(given) < MIN_IMAGES_PER_CLASS * 2:
+        raise DataError(f"{len(given)} readable images are too few; at least {MIN_IMAGES_PER_CLASS * 2} are needed")
+    if isinstance(given[0], float):
+        return np.array(given, np.float64), ()
+    counts = Counter(str(label) for label in given)
+    if len(counts) < 2:
+        raise DataError(f"the labels are all {given[0]!r}; at least 2 classes are needed")
+    if few := [f"{label!r}" for label, count in sorted(counts.items()) if count < MIN_IMAGES_PER_CLASS]:
+        raise DataError(
+            f"labels of fewer than {MIN_IMAGES_PER_CLASS} readable images: {', '.join(few)}; add rows or leave them out"
+        )
+    classes = tuple(sorted(counts))
+    position = {label: index for index, label in enumerate(classes)}
+    return np.array([position[str(label)] for label in given], np.int64), classes
