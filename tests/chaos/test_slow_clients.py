@@ -113,7 +113,7 @@ def p99_ms(folder: Path, server: Server, meanwhile: Callable[[], None], rate: fl
 
 @pytest.mark.chaos
 def test_500_slow_sockets_cost_good_requests_little_and_are_closed(reliability: Reliability, tmp_path: Path) -> None:
-    rounds, quiet_s, crowded_s = 3, 6.0, 16.0
+    rounds, quiet_s, crowded_s = 5, 8.0, 16.0  # of three, the medians moved by a quarter from run to run
     quiet, crowded, count = [], [], 0
     lives: dict[str, list[float]] = {name: [] for name in SILENCES}
     with serving(tmp_path, workers=1, deadline_ms=DEADLINE_MS) as server:
