@@ -89,3 +89,12 @@ def test_the_same_seed_gives_the_same_calibration() -> None:
     said, labels = said_and_true(2.0)
     first, again = (calibrate(said, labels, are_probabilities=True, seed=3)[1] for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+def test_few_rows_that_are_all_told_apart_do_not_make_it_sure_of_everything() -> None:
+    labels = np.arange(60) % 3
+    said = np.full((60, 3), 0.1, np.float32)
+    said[np.arange(60), labels] = 0.8
+    calibration, judged = calibrate(said, labels, are_probabilities=True, seed=0)
+    assert 0.9 < calibration(said).max() < 0.995
+    assert score(judged, labels).log_loss > 0.005
