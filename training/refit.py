@@ -80,13 +80,12 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
             findings = inspect(dataset, embedding, parts, seed=plan.head.seed)
             parts = drop(dataset, parts, findings, plan.head.drop)
     with watch.step("fit the heads"):
-        keys = keys_of(dataset)
         material = Material(
             dataset=dataset,
             parts=parts,
             embedding=embedding,
             **_lessons(bundle.manifest, dataset, parts, embedding),
-            thumbnails=lambda positions: caches.of("fp32").thumbnails([keys[position] for position in positions]),
+            cache=caches.of("fp32"),
         )
         taught = teach(material, plan.head)
     with watch.step("evaluate"):

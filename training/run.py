@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from models.sessions import Embedder, Probabilities, cpu_session
 from training.clean.findings import drop, inspect
 from training.dataset import Dataset, split
-from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
 from training.fit import Fitted, fit
 from training.recipe import Recipe
@@ -71,14 +71,13 @@ def train(dataset: Dataset, plan: Plan) -> Path:
         findings = inspect(dataset, embedding, parts, seed=seed)
         parts = drop(dataset, parts, findings, plan.head.drop)
     with watch.step("fit the heads"):
-        keys = keys_of(dataset)
         material = Material(
             dataset=dataset,
             parts=parts,
             embedding=embedding,
             sources=dict(lessons(dataset, parts, embedding, fitted.network, embedder, recipe=plan.recipe, seed=seed)),
             judge=lesson_of(dataset, embedding, judging_positions(parts)),
-            thumbnails=lambda positions: cache.thumbnails([keys[position] for position in positions]),
+            cache=cache,
         )
         taught = teach(material, plan.head)
     with watch.step("evaluate"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from models.examples import Examples
 from models.sessions import Embedding, Probabilities
 from training.catalogue import BEST, CATALOGUE, DEFAULT, asked_for, installed
 from training.dataset import Dataset, Split
+from training.embedding_cache import EmbeddingCache, keys_of
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Evidence, Finished, finish
 from training.heads import Candidate, Lesson, fit_classifier, fit_classifiers, fit_regressor, fit_regressors
@@ -58,7 +59,7 @@ class Material:
         embedding: of all its images, float32 `[N, D]`.
         sources: what heads may be fitted on, by name; the best one is taken.
         judge: held out, for the choice and for thresholds.
-        thumbnails: pictures of the images at some positions.
+        cache: has pictures of the images.
     """
 
     dataset: Dataset
@@ -66,12 +67,17 @@ class Material:
     embedding: Embedding
     sources: Mapping[str, Lesson]
     judge: Lesson
-    thumbnails: Callable[[Indices], list[bytes]]
+    cache: EmbeddingCache
 
     @property
     def test(self) -> Lesson:
         """The test images."""
         return lesson_of(self.dataset, self.embedding, self.parts.test)
+
+    def thumbnails(self, positions: Indices) -> list[bytes]:
+        """Pictures of the images at some positions, encoded."""
+        keys = keys_of(self.dataset)
+        return self.cache.thumbnails([keys[position] for position in positions])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from models.sessions import Embedder, cpu_session
 from training.clean.findings import drop, inspect
 from training.dataset import Dataset, split
-from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
 from training.images import select
 from training.pretrained import Frozen
@@ -60,14 +60,13 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
         findings = inspect(dataset, embedding, parts, seed=plan.head.seed)
         parts = drop(dataset, parts, findings, plan.head.drop)
     with watch.step("fit the heads"):
-        keys = keys_of(dataset)
         material = Material(
             dataset=dataset,
             parts=parts,
             embedding=embedding,
             sources={"training images": lesson_of(dataset, embedding, parts.train)},
             judge=lesson_of(dataset, embedding, parts.validation),
-            thumbnails=lambda positions: cache.thumbnails([keys[position] for position in positions]),
+            cache=cache,
         )
         taught = teach(material, plan.head)
     with watch.step("evaluate"):
