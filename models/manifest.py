@@ -26,6 +26,8 @@ Precision = Literal["fp32", "fp16", "int8"]
 Task = Literal["classification", "regression"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Metrics = dict[str, float | dict[str, bool | int | float]]
+"""Figures by name; what has one for each class, or several of its own, is a table of its own."""
 
 
 class InputSpec(Strict):
@@ -59,7 +61,7 @@ class HeadSpec(Strict):
     """Of a number: nine of ten images held out at training lay no farther from it."""
     explain_rows: int = Field(default=0, ge=0, le=4096, exclude_if=is_empty)
     """Rows that one explanation may ask of the graph; 0 where the bundle has no examples to explain with."""
-    metrics: dict[str, float] = Field(default={})
+    metrics: Metrics = Field(default={})
 
     @model_validator(mode="after")
     def _consistent(self) -> HeadSpec:

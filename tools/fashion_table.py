@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from training import fashion_mnist
 from training.bundle import encode_png
-from training.dataset import Dataset, split
+from training.dataset import Dataset
 from training.progress import progress
+from training.split import split
 
 FAMILIES = {
     "T-shirt/top": "tops",

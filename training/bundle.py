@@ -45,7 +45,7 @@ def golden_spec(count: int, precisions: Sequence[Precision]) -> GoldenSpec:
 
 def choose_golden(dataset: Dataset, candidates: Indices) -> Indices:
     """Positions of about 16 images, as many of each class as will go."""
-    groups = dataset.groups[candidates]
+    groups = dataset.strata[candidates]
     by_class = [candidates[groups == group] for group in range(max(1, len(dataset.classes)))]
     rounds = [members[turn] for turn in range(GOLDEN_COUNT) for members in by_class if turn < len(members)]
     return np.array(rounds[:GOLDEN_COUNT])

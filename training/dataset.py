@@ -1,4 +1,4 @@
-"""images on disk ──▶ `Dataset`: images with their labels and columns, and how they are split."""
+"""images on disk ──▶ `Dataset`: images with their labels, columns and groups."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from training.images import Images, Indices, select
 
 Labels = NDArray[np.int64]
 
-TEST_FRACTION = 0.2
-VALIDATION_FRACTION = 0.1
 _CHUNK = 500
 _NONE = np.empty(0, np.int64)
 
@@ -42,6 +40,8 @@ class Dataset:
         keys: SHA-256 of the encoded images, where they are files.
         skipped: files left out, each with the reason.
         files: names of the images' files, relative and printable; empty where they have none.
+        groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
+            product, patient, recording), or copies of each other; None where each is on its own.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Dataset:
     keys: tuple[bytes, ...] = ()
     skipped: tuple[str, ...] = field(default=())
     files: tuple[str, ...] = ()
+    groups: Indices | None = None
 
     @property
     def task(self) -> Task:
@@ -64,10 +65,10 @@ class Dataset:
         return "classification" if self.classes else "regression"
 
     @property
-    def groups(self) -> Labels:
+    def strata(self) -> Labels:
         """What parts of the data get even shares of, int64 `[N]`: the classes; numbers are all alike."""
-        groups: Labels = self.labels if self.classes else np.zeros(len(self.labels), np.int64)
-        return groups
+        strata: Labels = self.labels if self.classes else np.zeros(len(self.labels), np.int64)
+        return strata
 
     def in_order_of(self, classes: tuple[str, ...]) -> Dataset:
         """The same with its classes in the order of others, where they are the same ones; else as it is."""
@@ -96,42 +97,6 @@ class Dataset:
         return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class Split:
-    """Positions of the training, validation and test images; disjoint, together all of them."""
-
-    train: Indices
-    validation: Indices
-    test: Indices
-
-
-def split(dataset: Dataset, seed: int) -> Split:
-    """Splits class by class; test and validation images that are given are kept as they are.
-
-    Every class gives at least one image to the test set and keeps at least one for training; a class of
-    only two images gives none to the validation set.
-    """
-    generator = np.random.default_rng(seed)
-    official = dataset.official_test
-    judging = dataset.official_validation
-    test: list[Indices] = [] if official is None else [official]
-    validation: list[Indices] = [] if judging is None else [judging]
-    rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate([_NONE, *test, *validation]))
-    train = []
-    for group in range(max(1, len(dataset.classes))):
-        members = generator.permutation(rest[dataset.groups[rest] == group])
-        if official is None:
-            count = max(1, round(TEST_FRACTION * len(members)))
-            test.append(members[:count])
-            members = members[count:]
-        if judging is None:
-            count = min(max(1, round(VALIDATION_FRACTION * len(members))), len(members) - 1)
-            validation.append(members[:count])
-            members = members[count:]
-        train.append(members)
-    return Split(*(np.sort(np.concatenate(part)) for part in (train, validation, test)))
-
-
 def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
     """About `limit` images outside a published test set, and as large a share of it, class by class.
 
@@ -148,7 +113,7 @@ def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
     given = [_NONE if part is None else part for part in (dataset.official_validation, dataset.official_test)]
     rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate(given))
     share = min(1.0, limit / len(rest))
-    parts = [_stratified(dataset.groups, part, share, generator) for part in (rest, *given)]
+    parts = [_stratified(dataset.strata, part, share, generator) for part in (rest, *given)]
     kept, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
     return replace(
         dataset,
@@ -159,6 +124,7 @@ def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
         rows=dataset.beside(kept),
         keys=tuple(dataset.keys[position] for position in kept) if dataset.keys else (),
         files=tuple(dataset.files[position] for position in kept.tolist()) if dataset.files else (),
+        groups=None if dataset.groups is None else dataset.groups[kept],
     )
 
 

@@ -23,12 +23,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from training.augment import augment
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
 from training.errors import ResumeError
 from training.images import Indices
 from training.network import EmbeddingNetwork
 from training.progress import progress
 from training.recipe import Recipe
+from training.split import Split
 
 EVALUATION_BATCH = 1000
 CHECKPOINT = "checkpoint.pt"

@@ -24,12 +24,13 @@ from models.sessions import Embedder, Embedding, cpu_session
 from models.store import Store
 from training.bundle import golden_columns, golden_decisions
 from training.clean.findings import drop, inspect
-from training.dataset import Dataset, Split, split
+from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
 from training.errors import DataError
 from training.finish import Finished
 from training.results import Results, Stopwatch, evaluate, image_counts, measured_head, report_page
 from training.sources import judging_positions
+from training.split import Split, split
 from training.teach import HeadPlan, Material, alone, lesson_of, teach
 from training.variants import Trial, Variants
 
@@ -144,7 +145,7 @@ def _lessons(manifest: Manifest, dataset: Dataset, parts: Split, embedding: Embe
     """
     train = {"training images": lesson_of(dataset, embedding, parts.train)}
     held_out = parts.validation[0::2]
-    is_complete = len(np.unique(dataset.groups[held_out])) == len(np.unique(dataset.groups))
+    is_complete = len(np.unique(dataset.strata[held_out])) == len(np.unique(dataset.strata))
     if "epochs" not in manifest.training or not is_complete:
         return {"sources": train, "judge": lesson_of(dataset, embedding, parts.validation)}
     sources = {**train, "held-out images": lesson_of(dataset, embedding, held_out)}

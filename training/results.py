@@ -24,10 +24,11 @@ from training.bundle import choose_golden, golden_files, golden_spec, library_ve
 from training.catalogue import CATALOGUE
 from training.clean.findings import Findings
 from training.clean.section import show
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
 from training.finish import Finished
 from training.heads import Candidate, Lesson
 from training.images import Indices
+from training.split import Split
 from training.variants import Variants
 
 if TYPE_CHECKING:

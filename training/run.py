@@ -15,13 +15,14 @@ from sklearn.preprocessing import StandardScaler
 
 from models.sessions import Embedder, Probabilities, cpu_session
 from training.clean.findings import drop, inspect
-from training.dataset import Dataset, split
+from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
 from training.fit import Fitted, fit
 from training.recipe import Recipe
 from training.results import CNN, LOGISTIC, Results, Stopwatch, evaluate, known_images, write
 from training.sources import judging_positions, lessons
+from training.split import split
 from training.teach import HeadPlan, Material, lesson_of, teach
 from training.variants import Trial, calibration_images, make_variants
 

@@ -14,11 +14,12 @@ import torch
 
 from models.sessions import Embedder, Embedding
 from training.augment import augment
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
 from training.heads import Lesson, embed
 from training.images import Indices
 from training.network import EmbeddingNetwork
 from training.recipe import Recipe
+from training.split import Split
 
 _BATCH = 500
 

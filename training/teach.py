@@ -10,13 +10,14 @@ import numpy as np
 from models.examples import Examples
 from models.sessions import Embedding, Probabilities
 from training.catalogue import BEST, CATALOGUE, DEFAULT, asked_for, installed
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
 from training.embedding_cache import EmbeddingCache, keys_of
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Evidence, Finished, finish
 from training.heads import Candidate, Lesson, fit_classifier, fit_classifiers, fit_regressor, fit_regressors
 from training.images import Indices
 from training.policies import Aims
+from training.split import Split
 
 NAME = "category"
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from models.sessions import Embedder, cpu_session
 from training.clean.findings import drop, inspect
-from training.dataset import Dataset, split
+from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
 from training.images import select
 from training.pretrained import Frozen
 from training.results import Results, Stopwatch, evaluate, known_images, write
+from training.split import split
 from training.teach import HeadPlan, Material, alone, lesson_of, teach
 from training.variants import Trial, calibration_images, make_variants
 

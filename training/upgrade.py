@@ -16,12 +16,13 @@ from models.pixels import decode
 from models.sessions import Embedder, cpu_session
 from models.store import Store
 from training.bundle import golden_embeddings, golden_spec
-from training.dataset import Dataset, Split, split
+from training.dataset import Dataset
 from training.errors import DataError, ExportError
 from training.finish import Finished
 from training.heads import Lesson, embed
 from training.images import select
 from training.results import Results, Stopwatch, evaluate, image_counts, known_images, report_page
+from training.split import Split, split
 from training.variants import OTHERS, Trial, Variants, calibration_images, make_variants
 
 

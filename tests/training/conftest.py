@@ -12,12 +12,13 @@ import torch
 from models.sessions import Embedder, cpu_session
 from tests.training.squares import squares
 from training.catalogue import CATALOGUE
-from training.dataset import Dataset, Split, split
+from training.dataset import Dataset
 from training.decider import Decider
 from training.export import export_embedder
 from training.heads import Lesson, fit_classifier
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS
+from training.split import Split, split
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.training.squares import squares
-from training.dataset import Dataset, Split, split, subset
+from training.dataset import Dataset, subset
 from training.errors import DataError
+from training.split import Split, split
 
 
 def unbalanced(*counts: int) -> Dataset:

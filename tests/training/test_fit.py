@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from tests.training.squares import TINY, signal_when_there, squares
-from training.dataset import Dataset, Split, split
+from training.dataset import Dataset
 from training.errors import ResumeError
 from training.fit import CHECKPOINT, Fitted, fit, schedule
 from training.recipe import PRESETS, Recipe
+from training.split import Split, split
 
 # Long enough to be interrupted: the signal comes milliseconds after the first of some 30 epochs.
 LONGER = replace(TINY, min_steps=250)

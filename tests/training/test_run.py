@@ -14,9 +14,9 @@ from models.manifest import EMBEDDER_FILES
 from models.sessions import Embedder, Head, cpu_session
 from models.store import Store
 from tests.training.squares import CLASSES, TINY, signal_when_there, squares
-from training.dataset import split
 from training.fit import CHECKPOINT
 from training.run import Plan, train
+from training.split import split
 from training.teach import HeadPlan
 
 DATASET = squares(60, size=16)

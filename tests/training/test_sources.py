@@ -9,11 +9,12 @@ import pytest
 
 from models.sessions import Embedder
 from tests.training.squares import squares
-from training.dataset import Dataset, Split, split
+from training.dataset import Dataset
 from training.heads import Lesson
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS
 from training.sources import judging_positions, lessons
+from training.split import Split, split
 
 TRAINING, AUGMENTED, HELD_OUT = "training images", "training images, augmented", "held-out images"
 

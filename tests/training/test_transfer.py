@@ -19,10 +19,10 @@ from models.sessions import Embedder, Head, cpu_session
 from models.store import Store
 from tests.training.squares import CLASSES, squares, write_image
 from training.bundle import encode_png
-from training.dataset import split
 from training.images import Encoded
 from training.network import EmbeddingNetwork
 from training.pretrained import Frozen
+from training.split import split
 from training.teach import HeadPlan
 from training.transfer import Transfer, transfer
 

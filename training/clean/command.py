@@ -19,9 +19,10 @@ from training import fashion_mnist, folder, options, tabular
 from training.clean.findings import Findings, inspect
 from training.clean.listing import sentences, to_csv, to_json
 from training.clean.section import render, show
-from training.dataset import Dataset, split, subset
+from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.reading import printable
+from training.split import split
 from training.table import read
 
 OUT = Path("build") / "clean"

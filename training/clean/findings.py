@@ -20,9 +20,10 @@ from training.clean.kinds import LABEL_ISSUES, LEAKAGE, ODD
 from training.clean.labels import LabelIssue, find_issues
 from training.clean.looks import look
 from training.clean.odd import Odd, find_odd
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
 from training.errors import DataError
 from training.images import Indices
+from training.split import Split
 
 PARTS = ("train", "validation", "test")
 """From the one that gives way to the one that stays: of an image in two parts, the copy in the later one is kept."""
@@ -139,7 +140,7 @@ def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str
     """
     dropped = findings.positions(kinds)
     kept = Split(np.setdiff1d(parts.train, dropped), np.setdiff1d(parts.validation, dropped), parts.test)
-    before, after = (set(dataset.groups[part.train].tolist()) for part in (parts, kept))
+    before, after = (set(dataset.strata[part.train].tolist()) for part in (parts, kept))
     if lost := sorted(before - after):
         left = f"the class {dataset.classes[lost[0]]!r} has" if dataset.classes else "there are"
         raise DataError(

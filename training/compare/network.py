@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from models.sessions import Embedder, Embedding, Probabilities, cpu_session
 from training.compare.rows import Network
 from training.compare.samples import Sample
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
 from training.export import export_embedder
 from training.fit import fit, schedule
 from training.heads import Lesson, embed
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS, Recipe
 from training.sources import variants
+from training.split import Split
 
 _LONGEST = PRESETS["best"]
 """No network is fitted for more epochs than by this recipe, however much time there is."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.compare.rows import LeftOut
-from training.dataset import Dataset, Labels, Split, split
+from training.dataset import Dataset, Labels
 from training.errors import DataError
 from training.images import Indices
+from training.split import Split, split
 
 ALL = "all"
 DEFAULT_SIZES = f"100,1000,10000,{ALL}"

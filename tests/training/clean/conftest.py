@@ -9,7 +9,8 @@ import pytest
 
 from tests.training.squares import squares
 from training.clean.findings import Findings, inspect
-from training.dataset import Dataset, Split
+from training.dataset import Dataset
+from training.split import Split
 
 TRAIN, VALIDATION, TEST = np.arange(40), np.arange(40, 50), np.arange(50, 60)
 WRONG = 7

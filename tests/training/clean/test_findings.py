@@ -15,9 +15,9 @@ from training.clean.findings import Findings, drop, inspect
 from training.clean.kinds import KINDS
 from training.clean.labels import LabelIssue
 from training.clean.odd import Odd
-from training.dataset import Split
 from training.errors import DataError
 from training.images import Encoded
+from training.split import Split
 
 
 def test_everything_planted_is_found_and_nothing_else(planted: Planted) -> None:

@@ -13,9 +13,9 @@ from training.compare.contest import INTERRUPTED, Contest, Findings
 from training.compare.network import Trained
 from training.compare.rows import Family, Network, Row
 from training.compare.samples import Sample
-from training.dataset import Split
 from training.errors import ExportError
 from training.heads import Lesson
+from training.split import Split
 
 ENTERED = contenders(has_columns=False)
 NETWORKED = {each.name for each in ENTERED if each.needs_network}
