@@ -9,24 +9,30 @@ of 2,000 training examples tells 98 to 99 %, for a tenth of the arithmetic.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from scipy.linalg import eigh
+from scipy.stats import beta, t
 from sklearn.cluster import MiniBatchKMeans
 
 from models.sessions import Distances, Embedding, Novelty, cpu_session
 from training.builder import GraphBuilder
-from training.errors import ExportError
+from training.errors import DataError, ExportError
 
 _DIRECTIONS = 128
 _GROUPS = 64
 _CLUSTERS = 10
-_SHRINKAGE = 0.01  # of the covariance towards equal variances, so that directions without any do not count for all
+_LEAST_SHRINKAGE = 0.01  # towards equal variances, so that directions without any do not count for all
 _LEAST_WITHIN = 0.01  # of all variance, that groups are taken to have at least, be they of two images alike
+_TINY = 1e-12  # of all variance: less is rounding; and no sum of an embedding that is divided by is less
 _TOLERANCE = 1e-3  # of the largest distance; float32 against float64
+_CONFIDENCE = 0.95
+_FEW_BEYOND = 5
 
 
 @dataclass(frozen=True)
@@ -35,49 +41,169 @@ class Familiar:
 
     Attributes:
         mean: float64 `[D]`.
-        axes: float64 `[D, R]`: directions, each scaled so that groups vary by 1 along it.
-        centres: float64 `[G, R]`, the groups' along them.
-        basis: float64 `[D, R]`: the same directions, unscaled.
+        basis: float64 `[D, R]`: orthonormal directions, in which groups vary most.
+        scales: float64 `[R]`: 1 / deviation of groups along them.
+        centres: float64 `[G, R]`, the groups' along them, in deviations.
         rest: 1 / variance of what lies in no direction; 0 where they are all.
+        rooted: distances are of `roots` of the embeddings.
     """
 
     mean: NDArray[np.float64]
-    axes: NDArray[np.float64]
-    centres: NDArray[np.float64]
     basis: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    centres: NDArray[np.float64]
     rest: float
+    rooted: bool
 
     def __call__(self, embedding: Embedding) -> Distances:
         """Distances `[N]` of embeddings `[N, D]`."""
-        off = embedding.astype(np.float64) - self.mean
-        along = off @ self.axes
-        squares = np.min([np.square(along - centre).sum(1) for centre in self.centres], axis=0)
-        beside = np.square(off).sum(1) - np.square(off @ self.basis).sum(1)
+        off = (roots(embedding) if self.rooted else embedding.astype(np.float64)) - self.mean
+        along = off @ self.basis
+        squares = np.min([np.square(along * self.scales - centre).sum(1) for centre in self.centres], axis=0)
+        beside = np.square(off).sum(1) - np.square(along).sum(1)
         return np.asarray(np.sqrt(np.maximum(squares + self.rest * beside, 0)), np.float32)
+
+
+def roots(embedding: Embedding) -> NDArray[np.float64]:
+    """Embeddings `[N, D]` as shares of their sums, and of these the square roots, with their signs; of length 1."""
+    values = embedding.astype(np.float64)
+    sums = np.maximum(np.abs(values).sum(1, keepdims=True), _TINY)
+    return np.asarray(np.sign(values) * np.sqrt(np.abs(values) / sums))
 
 
 def fit_familiar(embedding: Embedding, groups: NDArray[np.int64] | None, *, seed: int) -> Familiar:
     """Learns what is familiar.
 
     Args:
-        embedding: float32 `[N, D]`, of training images.
+        embedding: float32 `[N, D]`, of training images, at least one.
         groups: the class positions of them, `[N]`; None where there are no classes.
         seed: of the clusters.
     """
-    groups = _clusters(embedding, seed) if groups is None or groups.max(initial=0) >= _GROUPS else groups
-    values = embedding.astype(np.float64)
+    rooted = embedding.shape[1] > _DIRECTIONS
+    values = roots(embedding) if rooted else embedding.astype(np.float64)
+    groups = _clusters(values, seed) if groups is None or groups.max(initial=0) >= _GROUPS else groups
     mean = values.mean(0)
     found, groups = np.unique(groups, return_inverse=True)
     centres = np.stack([values[groups == group].mean(0) for group in range(len(found))]) - mean
-    within = values - mean - centres[groups]
-    covariance = within.T @ within / len(values)
-    width = len(mean)
-    average = max(np.trace(covariance), _LEAST_WITHIN * np.square(values - mean).sum(1).mean()) / width or 1.0
-    variances, basis = np.linalg.eigh(covariance + _SHRINKAGE * average * np.eye(width))
-    kept = np.argsort(-variances)[:_DIRECTIONS]
-    others = np.delete(variances, kept)
-    axes = basis[:, kept] / np.sqrt(variances[kept])
-    return Familiar(mean, axes, centres @ axes, basis[:, kept], float(1 / others.mean()) if len(others) else 0.0)
+    freedom = max(len(values) - len(found), 1)
+    within = (values - mean - centres[groups]) / np.sqrt(freedom)
+    least = _LEAST_WITHIN * np.square(values - mean).sum(1).mean()
+    basis, variances, rest = _directions(within, freedom, least)
+    scales = 1 / np.sqrt(variances)
+    return Familiar(mean, basis, scales, centres @ basis * scales, rest, rooted)
+
+
+def _directions(
+    within: NDArray[np.float64], freedom: int, least: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """The directions `[D, R]` in which rows `[N, D]` are largest, the variances along them, 1 / that of the rest."""
+    width = within.shape[1]
+    is_short = len(within) < width and width > _DIRECTIONS  # then rows have less products than columns, of the same
+    products = within @ within.T if is_short else within.T @ within  # eigenvalues, but for zeros
+    largest = (max(0, len(products) - _DIRECTIONS), len(products) - 1)
+    variances, basis = eigh(products, subset_by_index=largest)
+    total = float(np.trace(products))
+    if is_short:
+        kept = variances > _TINY * (total or 1.0)
+        variances = variances[kept]
+        basis = within.T @ basis[:, kept] / np.sqrt(variances)
+    average = max(total, least) / width or 1.0
+    shrinkage = _shrinkage(products, width, freedom)
+    rest = (1 - shrinkage) * (total - variances.sum()) / max(width - len(variances), 1) + shrinkage * average
+    variances = (1 - shrinkage) * variances + shrinkage * average
+    return basis, variances, float(1 / rest) if len(variances) < width else 0.0
+
+
+def _shrinkage(products: NDArray[np.float64], width: int, freedom: int) -> float:
+    """How far a covariance goes towards equal variances: OAS, https://arxiv.org/abs/0907.4698, equation 23."""
+    square, level = float(np.square(products).sum()) / width**2, (float(np.trace(products)) / width) ** 2
+    unequal = (freedom + 1) * (square - level / width)
+    return float(np.clip((square + level) / unequal, _LEAST_SHRINKAGE, 1)) if unequal > 0 else 1.0
+
+
+def cross_distances(
+    judged: Embedding,
+    groups: NDArray[np.int64] | None,
+    folds: NDArray[np.int64],
+    *,
+    base: Embedding,
+    base_groups: NDArray[np.int64] | None,
+    seed: int,
+) -> Distances:
+    """How far each judged row is from what is familiar of all rows outside its fold, float32 `[J]`.
+
+    Args:
+        judged: embeddings `[J, D]`.
+        groups: their class positions, `[J]`; None where there are no classes.
+        folds: the fold of each, `[J]`.
+        base: embeddings `[B, D]` that are fitted on and never judged, as the network has seen the images; B may be 0.
+        base_groups: their class positions, `[B]`; None where there are no classes.
+        seed: of the clusters.
+
+    Raises:
+        DataError: the judged rows are one fold, and there is no base.
+    """
+    every = None if groups is None or base_groups is None else np.concatenate([base_groups, groups])
+    every = None if every is not None and every.max(initial=0) >= _GROUPS else every  # in each fold as in all of them
+    embedding = np.concatenate([base, judged])
+    fold = np.concatenate([np.full(len(base), -1), folds])
+    distances = np.zeros(len(embedding), np.float32)
+    for number in np.unique(folds):
+        rest = fold != number
+        if not rest.any():
+            raise DataError(
+                "all images are copies or of one group, so that none can be judged by the others; add others"
+            )
+        familiar = fit_familiar(embedding[rest], None if every is None else every[rest], seed=seed)
+        distances[~rest] = familiar(embedding[~rest])
+    return distances[len(base) :]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A distance beyond which an image is unfamiliar.
+
+    Attributes:
+        value: at least 0, finite.
+        false_alarms: share of ordinary images that was aimed at.
+        low: of a 95 % interval of the share that are beyond it, over the choice of images it was judged on.
+        high: of the same.
+        judged_on: how many images those were.
+    """
+
+    value: float
+    false_alarms: float
+    low: float
+    high: float
+    judged_on: int
+
+
+def familiar_limit(distances: Distances, false_alarms: float) -> Limit:
+    """Chooses the limit: the conformal quantile of distances of images that their `Familiar` had not seen.
+
+    The share beyond the r-th smallest of n is Beta(n + 1 - r, r) distributed (Vovk 2012, https://arxiv.org/abs/1209.2673).
+    Where fewer than 5 of them are to be beyond, the limit is raised to where the next distance is expected if they
+    are normal to the power of 2/3 (Wilson and Hilferty 1931, of chi-squared squares); then the interval begins at 0.
+
+    Args:
+        distances: `[J]`, at least one.
+        false_alarms: share of ordinary images beyond the limit, aimed at; above 0, at most 1.
+    """
+    count = len(distances)
+    rank = int(np.clip(math.ceil((count + 1) * (1 - false_alarms)), 1, count))
+    value = float(np.sort(distances)[rank - 1])
+    beyond = beta(count + 1 - rank, rank)
+    low, high = (float(beyond.ppf(tail)) for tail in ((1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2))
+    if count * false_alarms < _FEW_BEYOND and rank > 1:
+        low, value = 0.0, max(value, _next(distances, 1 - false_alarms))
+    return Limit(math.ceil(value * 1e4) / 1e4, false_alarms, low, high, count)
+
+
+def _next(distances: Distances, share: float) -> float:
+    """Below what the next distance is with that probability, if they are normal to the power of 2/3."""
+    values = np.power(distances.astype(np.float64), 2 / 3)
+    margin = values.std(ddof=1) * math.sqrt(1 + 1 / len(values)) * t.ppf(share, len(values) - 1)
+    return float(max(values.mean() + margin, 0.0) ** 1.5)
 
 
 def export_familiar(familiar: Familiar, sample: Embedding, file: str) -> bytes:
@@ -104,15 +230,16 @@ def export_familiar(familiar: Familiar, sample: Embedding, file: str) -> bytes:
 def _graph(familiar: Familiar) -> onnx.ModelProto:
     build = GraphBuilder("novelty/")
     axis = build.constant([1], np.int64)
-    off = build.node("Sub", "embedding", build.constant(familiar.mean))
-    along = build.node("MatMul", off, build.constant(familiar.axes))
-    apart = build.node("Sub", build.node("Unsqueeze", along, axis), build.constant(familiar.centres[None]))
+    values = _rooted(build, axis) if familiar.rooted else "embedding"
+    off = build.node("Sub", values, build.constant(familiar.mean))
+    along = build.node("MatMul", off, build.constant(familiar.basis))
+    scaled = build.node("Unsqueeze", build.node("Mul", along, build.constant(familiar.scales)), axis)
+    apart = build.node("Sub", scaled, build.constant(familiar.centres[None]))
     squares = build.node("ReduceSum", build.node("Mul", apart, apart), build.constant([2], np.int64), keepdims=0)
     nearest = build.node("ReduceMin", squares, axis, keepdims=1)
     if familiar.rest:
-        inside = build.node("MatMul", off, build.constant(familiar.basis))
-        whole = build.node("ReduceSum", build.node("Mul", off, off), axis, keepdims=1)
-        beside = build.node("Sub", whole, build.node("ReduceSum", build.node("Mul", inside, inside), axis, keepdims=1))
+        whole, inside = (build.node("ReduceSumSquare", part, axis, keepdims=1) for part in (off, along))
+        beside = build.node("Sub", whole, inside)
         nearest = build.node("Add", nearest, build.node("Mul", beside, build.constant(familiar.rest)))
     distance = build.node("Sqrt", build.node("Max", nearest, build.constant(0.0)))
     build.node("Squeeze", distance, axis, output="distance")
@@ -122,7 +249,13 @@ def _graph(familiar: Familiar) -> onnx.ModelProto:
     return model
 
 
-def _clusters(embedding: Embedding, seed: int) -> NDArray[np.int64]:
-    count = max(1, min(_CLUSTERS, len(embedding) // _CLUSTERS))
-    clusters = MiniBatchKMeans(count, random_state=seed, n_init=3).fit(embedding)
+def _rooted(build: GraphBuilder, axis: str) -> str:
+    size = build.node("Abs", "embedding")
+    total = build.node("Max", build.node("ReduceSum", size, axis, keepdims=1), build.constant(_TINY))
+    return build.node("Mul", build.node("Sign", "embedding"), build.node("Sqrt", build.node("Div", size, total)))
+
+
+def _clusters(values: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
+    count = max(1, min(_CLUSTERS, len(values) // _CLUSTERS))
+    clusters = MiniBatchKMeans(count, random_state=seed, n_init=3).fit(values)
     return np.asarray(clusters.labels_, np.int64)
