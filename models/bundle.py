@@ -79,7 +79,7 @@ class Bundle:
         """
         if head.examples_folder is None:
             return None
-        return Examples.from_files(head.examples_folder, self.files, self._array, self.manifest.embedding_width)
+        return Examples.from_files(head.examples_folder, self.files, self.array, self.manifest.embedding_width)
 
     def golden_images(self) -> list[bytes]:
         """The encoded golden images, in the order of the recorded results."""
@@ -97,12 +97,17 @@ class Bundle:
         Raises:
             BundleError: missing, or not a plain float32 array.
         """
-        array = self._array(f"{GOLDEN}/{name}.npy")
+        array = self.array(f"{GOLDEN}/{name}.npy")
         if array.dtype != np.float32:
             raise BundleError(f"{GOLDEN}/{name}.npy: holds {array.dtype}, not float32; {_WRITE_AGAIN}")
         return array  # type: ignore[return-value]
 
-    def _array(self, file: str) -> NDArray[np.generic]:
+    def array(self, file: str) -> NDArray[np.generic]:
+        """A plain array by the name of its file.
+
+        Raises:
+            BundleError: missing, or not a plain array.
+        """
         try:
             array: NDArray[np.generic] = read_array(io.BytesIO(self._file(file)), allow_pickle=False)
         except ValueError as error:

@@ -85,8 +85,8 @@ def write_table(dataset: Dataset, folder: Path, limit: int | None = None, seed: 
     """Writes images and table; returns the table's file."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     parts = np.empty(len(dataset.labels), object)
-    for name, positions in vars(split(dataset, 0)).items():
-        parts[positions] = name
+    for name in ("train", "validation", "test"):
+        parts[getattr(split(dataset, 0), name)] = name
     rows = zip(range(limit or len(dataset.labels)), parts, made_up(dataset, seed), strict=False)
     file = folder / "fashion.csv"
     with file.open("w", newline="") as stream:

@@ -20,6 +20,7 @@ from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.embedding_cache import EmbeddingCache
 from training.fit import CHECKPOINT
+from training.label_notes import label_notes
 from training.pretrained import INPUT, load_network
 from training.pretrained import NAME as NETWORK
 from training.recipe import PRESETS
@@ -83,14 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
     options.add_table(command)
     options.add_name(command)
-    options.add_head(command)
+    options.add_head(command, kind=options.LINEAR)
     command.set_defaults(run=_transfer, load=_stream_table)
     options.add_data(command)
 
     command = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
     command.add_argument("data", metavar="DATA", help=options.DATA)
     options.add_name(command)
-    options.add_head(command)
+    options.add_head(command, kind=options.LINEAR)
     command.set_defaults(run=_transfer, load=_stream_data)
     options.add_data(command)
 
@@ -102,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "--name", dest="head_name", required=True, type=options.name_of, metavar="HEAD",
         help="the head's; one of the bundle's of this name is replaced",
     )  # fmt: skip
-    options.add_head(command)
+    options.add_head(command, kind=options.LINEAR)
     options.add_data(command)
     command.set_defaults(run=_refit, out=None)
 
@@ -126,22 +127,23 @@ def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
 
 def _train(arguments: argparse.Namespace) -> Path:
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
+    dataset = _limited(load(arguments), arguments)
     plan = Plan(
         recipe=PRESETS[arguments.preset],
         preset=arguments.preset,
         store=arguments.out,
         work=WORK / arguments.name,
-        head=options.head_plan(arguments, "classification"),
+        head=options.head_plan(arguments, dataset),
         resume=arguments.resume,
     )
-    return train(_limited(load(arguments), arguments.limit, arguments.seed), plan)
+    return train(dataset, plan)
 
 
 def _transfer(arguments: argparse.Namespace) -> Path:
     network = load_network()
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = _limited(load(arguments), arguments.limit, arguments.seed)
-    head = options.head_plan(arguments, dataset.task)
+    dataset = _limited(load(arguments), arguments)
+    head = options.head_plan(arguments, dataset)
     return transfer(dataset, network, Transfer(arguments.out, f"{NETWORK}, fitted on ImageNet", head))
 
 
@@ -150,8 +152,8 @@ def _refit(arguments: argparse.Namespace) -> Path:
     known = EmbeddingCache(EMBEDDINGS, bundle.embedder("fp32"), bundle.manifest.input)
     table = read(arguments.table, options.ask(arguments))
     dataset = tabular.stream(table, name=bundle.manifest.name, spec=bundle.manifest.input, known=known)
-    dataset = _limited(dataset, arguments.limit, arguments.seed)
-    head = options.head_plan(arguments, dataset.task, arguments.head_name)
+    dataset = _limited(dataset, arguments)
+    head = options.head_plan(arguments, dataset, arguments.head_name)
     return refit(bundle, dataset, Refit(head, arguments.out or bundle.path.parent.parent))
 
 
@@ -159,7 +161,8 @@ def _upgrade(arguments: argparse.Namespace) -> Path:
     bundle = Bundle.open(resolve(arguments.bundle))
     manifest = bundle.manifest
     dataset = options.stream_data(arguments.data, manifest.name, manifest.input)
-    dataset = _limited(dataset, arguments.limit, int(manifest.training.get("seed", 0)))
+    arguments.seed = int(manifest.training.get("seed", 0))
+    dataset = _limited(dataset, arguments)
     return upgrade(bundle, dataset, arguments.precisions, arguments.out or bundle.path.parent.parent)
 
 
@@ -179,9 +182,13 @@ def _stream_table(arguments: argparse.Namespace) -> Dataset:
     return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=INPUT)
 
 
-def _limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
-    _tell_skipped(dataset)
-    return dataset if limit is None else subset(dataset, limit, seed)
+def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
+    """The data set, or a part of it, after a word on what is left out and on labels that may mean something else."""
+    for reason in dataset.skipped:
+        print(f"skipped {reason}", file=sys.stderr)
+    for note in label_notes(dataset):
+        print(f"note: {note}", file=sys.stderr)
+    return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
 
 
 def _way_on(arguments: argparse.Namespace) -> str:
@@ -190,11 +197,6 @@ def _way_on(arguments: argparse.Namespace) -> str:
     if (WORK / arguments.name / CHECKPOINT).is_file():
         return "the same command with --resume continues after the last whole epoch"
     return "no epoch was finished, so there is nothing to --resume: start again"
-
-
-def _tell_skipped(dataset: Dataset) -> None:
-    for reason in dataset.skipped:
-        print(f"skipped {reason}", file=sys.stderr)
 
 
 def _tell_result(path: Path, arguments: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from training.calibration import AS_IS, Calibration, Rescaling, Scores
 from training.catalogue import Kind
 from training.encoding import NO_COLUMNS, Encoder, Rows
 
+_UNKNOWN = 10.0
+"""A class that a head was not fitted on has a decision value that is so much below the least one."""
+
 
 @dataclass(frozen=True)
 class Decider:
@@ -21,15 +24,19 @@ class Decider:
 
     Attributes:
         kind: of the catalogue.
-        estimator: fitted on features and class positions.
+        estimator: fitted on features and positions in `present`, or on numbers; None where one class was present.
         encoder: makes features of embedding and columns.
         calibration: makes probabilities of its scores.
+        present: class positions that were among the rows it was fitted on, int64 `[P]`.
+        classes: how many there are in all, K.
     """
 
     kind: Kind
     estimator: Any
     encoder: Encoder = NO_COLUMNS
     calibration: Calibration = AS_IS
+    present: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    classes: int = 0
 
     @property
     def task(self) -> Task:
@@ -38,22 +45,27 @@ class Decider:
 
     def scores(self, embedding: Embedding, rows: Rows = ()) -> Scores:
         """What it says, uncalibrated, float32 `[N, K]` or `[N, 1]`."""
+        features = self.encoder(embedding, rows)
         if self.task == "regression":
-            features = self.encoder(embedding, rows)
             values = self.estimator.predict(features) if len(features) else np.empty(0)
             return np.asarray(values, np.float32).reshape(-1, 1)
-        return scores_of(self.kind, self.estimator, self.encoder(embedding, rows))
+        said = self._scores_of_present(features)
+        if said.shape[1] == self.classes:
+            return said
+        least = 0.0 if self.kind.has_probabilities else said.min(initial=0.0) - _UNKNOWN
+        scores = np.full((len(said), self.classes), least, np.float32)
+        scores[:, self.present] = said
+        return scores
 
     def __call__(self, embedding: Embedding, rows: Rows = ()) -> Scores:
         """What it says: probabilities float32 `[N, K]`, or values `[N, 1]`."""
         return self.calibration(self.scores(embedding, rows))
 
-
-def scores_of(kind: Kind, estimator: Any, features: NDArray[np.float32]) -> Scores:
-    """Probabilities, or decision values, float32 `[N, K]`, of a classifier; of two classes, too, one column each."""
-    if not len(features):  # scikit-learn refuses an empty array
-        return np.empty((0, len(estimator.classes_)), np.float32)
-    if kind.has_probabilities:
-        return np.asarray(estimator.predict_proba(features), np.float32)
-    values = np.asarray(estimator.decision_function(features), np.float32)
-    return np.stack([-values, values], axis=1) if values.ndim == 1 else values
+    def _scores_of_present(self, features: NDArray[np.float32]) -> Scores:
+        """Probabilities, or decision values, float32 `[N, P]`; of two classes, too, one column each."""
+        if not len(features) or self.estimator is None:  # scikit-learn refuses an empty array
+            return np.ones((len(features), len(self.present)), np.float32)
+        if self.kind.has_probabilities:
+            return np.asarray(self.estimator.predict_proba(features), np.float32)
+        values = np.asarray(self.estimator.decision_function(features), np.float32)
+        return np.stack([-values, values], axis=1) if values.ndim == 1 else values

@@ -52,7 +52,8 @@ class CategoryCode:
 
     name: str
     categories: tuple[str, ...]
-    """Those with a number of their own, `MISSING_CATEGORY` among them where it was missing in training."""
+    """Those with a number of their own, `MISSING_CATEGORY` among them where it was missing in training; none at all
+    where each text came once, so that the column tells nothing."""
 
     def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
         """Float32 `[N, C]`."""

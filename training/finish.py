@@ -14,12 +14,13 @@ from models.examples import Examples
 from models.golden import open_head, open_novelty
 from models.manifest import HeadSpec
 from models.sessions import Distances, Embedding, Head, Novelty, Probabilities, cpu_session
+from training.crossfit import Source
 from training.dataset import Dataset
 from training.encoding import Rows
 from training.export import export_head
-from training.heads import Candidate, Lesson
-from training.novelty import export_familiar, fit_familiar
-from training.policies import Aims, Held, choose_policy, expected_columns
+from training.heads import Candidate
+from training.novelty import Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
+from training.policies import Aims, Held, Promise, choose_policy, expected_columns
 
 COVERED = 0.9
 """Share of the held-out numbers that lie in the interval."""
@@ -35,12 +36,16 @@ class Finished:
         head: the graph, in a session.
         novelty: the graph that tells how unfamiliar an embedding is; None where the head has none.
         files: of the bundle, by name.
+        promise: what its policy promises of the answers that it accepts; None of a number, and of a bundle's head.
+        limit: of the distance, and how often it is a false alarm; None where nothing was held out.
     """
 
     spec: HeadSpec
     head: Head
     novelty: Novelty | None
     files: Mapping[str, bytes] = field(repr=False)
+    promise: Promise | None = None
+    limit: Limit | None = None
 
     @classmethod
     def of(cls, bundle: Bundle, spec: HeadSpec) -> Finished:
@@ -69,61 +74,60 @@ class Finished:
         return np.array(decided, bool)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a head is finished with.
-
-    Attributes:
-        lesson: that it was fitted on.
-        judge: held out, to choose thresholds on.
-        examples: of the training images; None where nothing is to be explained.
-    """
-
-    lesson: Lesson
-    judge: Lesson
-    examples: Examples | None
-
-
-def finish(candidate: Candidate, dataset: Dataset, evidence: Evidence, *, name: str, aims: Aims, seed: int) -> Finished:
-    """Chooses a policy, learns what is familiar and exports it all.
+def finish(
+    candidate: Candidate,
+    dataset: Dataset,
+    source: Source,
+    examples: Examples | None,
+    *,
+    name: str,
+    aims: Aims,
+    seed: int,
+) -> Finished:
+    """Fits the best candidate on all rows, chooses its policy by out-of-fold answers and exports it all.
 
     Args:
         candidate: the best one.
         dataset: names classes and columns.
-        evidence: what for and from.
+        source: that it was judged on.
+        examples: of the training images; None where nothing is to be explained.
         name: the head's.
         aims: of the policy.
         seed: of whatever is random.
 
     Raises:
         ExportError: a graph computes something else than what was fitted.
-        DataError: the costs name a label that is none.
+        DataError: the costs or limits name a label that is none.
     """
-    lesson, judge = evidence.lesson, evidence.judge
-    groups = lesson.labels if dataset.classes else None
-    familiar = fit_familiar(lesson.embedding, groups, seed=seed)
-    held = Held(candidate.judged, judge.labels, familiar(judge.embedding), dataset.classes)
-    expected = expected_columns(dataset.columns, lesson.rows)
+    decider, whole = candidate.finished(source), source.whole
+    groups = whole.labels if dataset.classes else None
+    familiar = fit_familiar(whole.embedding, groups, seed=seed)
+    distances = _distances(source, is_number=not dataset.classes, seed=seed)
+    limit = familiar_limit(distances, aims.false_alarms) if len(distances) else None
+    is_familiar = distances <= (limit.value if limit else 0.0)
+    held = Held(candidate.answers, source.judged.labels, is_familiar, dataset.classes)
+    expected = expected_columns(dataset.columns, whole.rows)
+    policy, promise = choose_policy(held, aims, max_distance=limit.value if limit else None, expected=expected)
     spec = HeadSpec(
         name=name,
-        kind=candidate.decider.kind.name,
-        task=candidate.decider.task,
+        kind=candidate.kind.name,
+        task=decider.task,
         classes=dataset.classes,
         columns=dataset.columns,
-        policy=choose_policy(held, aims, familiar(lesson.embedding), expected),
+        policy=policy,
         interval=None if dataset.classes else interval(held),
-        explain_rows=candidate.decider.kind.explain_rows if evidence.examples else 0,
+        explain_rows=candidate.kind.explain_rows if examples else 0,
     )
-    sample, rows = _sample(judge, lesson)
-    head_graph = export_head(candidate.decider, spec, sample, rows)
+    sample = whole.part(np.arange(len(whole))[-_EXPORT_SAMPLE:])
+    head_graph = export_head(decider, spec, sample.embedding, sample.rows)
     files = {spec.file: head_graph}
     novelty = None
     if spec.novelty_file:
-        files[spec.novelty_file] = export_familiar(familiar, sample, spec.novelty_file)
+        files[spec.novelty_file] = export_familiar(familiar, sample.embedding, spec.novelty_file)
         novelty = Novelty(cpu_session(files[spec.novelty_file]))
-    if evidence.examples and spec.examples_folder:
-        files |= evidence.examples.to_files(spec.examples_folder)
-    return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files)
+    if examples and spec.examples_folder:
+        files |= examples.to_files(spec.examples_folder)
+    return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files, promise, limit)
 
 
 def interval(held: Held) -> float | None:
@@ -136,7 +140,14 @@ def interval(held: Held) -> float | None:
     return float(f"{off[rank - 1]:.6g}") if rank <= len(off) else None
 
 
-def _sample(judge: Lesson, lesson: Lesson) -> tuple[Embedding, Rows]:
-    """Some thousand embeddings with their columns to compare graph and head on, of both."""
-    parts = [each.part(np.arange(min(len(each), _EXPORT_SAMPLE))) for each in (judge, lesson)]
-    return np.concatenate([part.embedding for part in parts]), [row for part in parts for row in part.rows]
+def _distances(source: Source, *, is_number: bool, seed: int) -> Distances:
+    """Of each judged row from the others, out of fold, `[J]`."""
+    judged, seen = source.judged, source.seen
+    return cross_distances(
+        judged.embedding,
+        None if is_number else judged.labels,
+        source.folds,
+        base=seen.embedding,
+        base_groups=None if is_number else seen.labels,
+        seed=seed,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import warnings
 
-import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, compose, helper
 from skl2onnx import to_onnx, update_registered_converter
@@ -19,7 +18,7 @@ from sklearn.svm import LinearSVC
 
 from models.manifest import HeadSpec
 from training.builder import OPSETS, GraphBuilder, set_versions
-from training.calibration import LEAST, AsIs, Calibration, Isotonic, Rescaling, Temperature
+from training.calibration import LEAST, AsIs, Calibration, Rescaling, Temperature
 from training.decider import Decider
 from training.encoding import CategoryCode, Code, Encoder
 
@@ -92,7 +91,7 @@ def _register(decider: Decider) -> None:
 
 def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> ModelProto:
     build = GraphBuilder("columns/")
-    parts = ["embedding", *(_encoded(build, code) for code in encoder.codes)]
+    parts = ["embedding", *(_encoded(build, code) for code in encoder.codes if _width(code))]
     build.node("Concat", *parts, output=_FEATURES, axis=1) if len(parts) > 1 else build.node(
         "Identity", "embedding", output=_FEATURES
     )
@@ -134,29 +133,8 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
             logits = build.node("Log", build.node("Max", source, build.constant(LEAST)))
         cooled = build.node("Mul", logits, build.constant(1 / calibration.temperature))
         build.node("Softmax", cooled, output="probabilities", axis=1)
-    elif isinstance(calibration, Isotonic):
-        _isotonic(build, calibration, spec.width, source)
     inputs = [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None, spec.width])]
     return build.model(inputs, [helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width])])
-
-
-def _isotonic(build: GraphBuilder, calibration: Isotonic, classes: int, source: str) -> None:
-    """A sum of ramps: of each piece between two knots, the share that lies below the score, times its rise."""
-    pieces = max(len(xs) for xs in calibration.xs) - 1
-    starts, lengths, slopes = (np.zeros((1, classes, pieces)) for _ in range(3))
-    for k, (xs, ys) in enumerate(zip(calibration.xs, calibration.ys, strict=True)):
-        count = len(xs) - 1
-        starts[0, k, :count], lengths[0, k, :count] = xs[:-1], np.diff(xs)
-        slopes[0, k, :count] = np.diff(ys) / np.diff(xs)
-    column = build.node("Unsqueeze", source, build.constant([2], np.int64))
-    beyond = build.node("Max", build.node("Sub", column, build.constant(starts)), build.constant(0.0))
-    ramps = build.node("Mul", build.node("Min", beyond, build.constant(lengths)), build.constant(slopes))
-    rise = build.node("ReduceSum", ramps, build.constant([2], np.int64), keepdims=0)
-    raw = build.node("Add", rise, build.constant([[ys[0] for ys in calibration.ys]]))
-    total = build.node("ReduceSum", raw, build.constant([1], np.int64), keepdims=1)
-    is_some = build.node("Greater", total, build.constant(0.0))
-    shares = build.node("Div", raw, build.node("Where", is_some, total, build.constant(1.0)))
-    build.node("Where", is_some, shares, build.constant(1 / classes), output="probabilities")
 
 
 def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:

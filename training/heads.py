@@ -1,74 +1,96 @@
-"""embeddings and columns ──▶ fitted heads of the catalogue, each calibrated and judged on rows that it has not seen."""
+"""`Source` ──▶ candidates for a head: kinds in several settings, each judged by out-of-fold answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.columns import Column
 from models.manifest import Task
 from models.sessions import Embedder, Embedding, Probabilities
-from training.calibration import Rescaling, calibrate
+from training.calibration import AS_IS, Calibration, Rescaling, calibrate
 from training.catalogue import Kind, Maker, Size
+from training.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
 from training.decider import Decider
-from training.encoding import Rows, fit_encoder
+from training.encoding import fit_encoder
+from training.errors import DataError
 from training.images import Images, Indices
-from training.metrics import Errors, errors, score
+from training.metrics import Errors, balanced_weights, errors, score
 from training.metrics import Scores as Figures
 from training.progress import progress
 
+_FEW_ROWS = 5000
+"""Below this a fit takes one thread: two gain nothing, and wait long for each other where another has a core."""
 _BATCH = 500
 BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a head is fitted on, or judged by.
-
-    Attributes:
-        embedding: float32 `[N, D]`.
-        labels: class positions, int64 `[N]`, or numbers, float64 `[N]`.
-        rows: values of the columns beside each image; empty where there are no columns.
-    """
-
-    embedding: Embedding
-    labels: NDArray[Any]
-    rows: Rows = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def part(self, positions: Indices) -> Lesson:
-        """Some rows of it."""
-        rows = [self.rows[int(position)] for position in positions] if self.rows else ()
-        return Lesson(self.embedding[positions], self.labels[positions], rows)
-
-
-@dataclass(frozen=True)
 class Candidate:
-    """A fitted head, what distinguishes it from the others, and how it does on the judging rows.
+    """A kind in one setting, and how it does on the judged rows.
 
     Attributes:
         name: for a person.
-        decider: the head, calibrated on the judging rows.
-        judged: its probabilities for those, each by a calibration that has not seen the row, `[J, K]`; or its values,
-            `[J, 1]`.
+        kind: of the catalogue.
+        fit: fits it to labelled embeddings.
+        crossed: the heads that judged it, each fitted without a fold.
+        calibration: of the scores, fitted on those that are out of fold.
+        answers: out-of-fold probabilities on the scale that is served, `[J, K]`; or values, `[J, 1]`.
         scores: what those are worth; NaN where there are none.
+        loss: what the best candidate has least of: log loss, or the root mean square error.
+        note: what a person should know of the setting.
     """
 
     name: str
-    decider: Decider
-    judged: Probabilities
+    kind: Kind
+    fit: Fit
+    crossed: CrossFit
+    calibration: Calibration
+    answers: Probabilities
     scores: Figures | Errors
+    loss: float
+    note: str = ""
+
+    def finished(self, source: Source) -> Decider:
+        """The head that serves: fitted on all rows."""
+        fitted = self.fit(source.whole)
+        return fitted if isinstance(self.calibration, Rescaling) else replace(fitted, calibration=self.calibration)
+
+    def answer(self, judged: Lesson, positions: Indices) -> Probabilities:
+        """Out-of-fold answers on other embeddings of the judged rows at some positions, as of another precision."""
+        return _answers(self.crossed.part(positions), self.calibration, judged)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How classifiers are fitted, whatever their kind.
+
+    Attributes:
+        classes: K; 0 for numbers.
+        columns: what stands beside the image.
+        seed: of whatever is random.
+        is_balanced: whether each class weighs the same, however many rows it has.
+    """
+
+    classes: int = 0
+    columns: Sequence[Column] = ()
+    seed: int = 0
+    is_balanced: bool = False
 
     @property
-    def loss(self) -> float:
-        """What the best candidate has least of: log loss, or the root mean square error."""
-        return self.scores.log_loss if isinstance(self.scores, Figures) else self.scores.rmse
+    def criterion(self) -> str:
+        """What the best candidate has least of, for a person."""
+        if not self.classes:
+            return "out-of-fold root mean square error"
+        return "out-of-fold macro log loss (each class counts the same)" if self.is_balanced else "out-of-fold log loss"
 
 
 def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
@@ -78,50 +100,90 @@ def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
     return np.concatenate([embedder(images[np.arange(start, min(start + batch, len(images)))]) for start in starts])
 
 
-def fit_classifiers(
-    kinds: Sequence[Kind], lesson: Lesson, judge: Lesson, *, columns: Sequence[Column] = (), seed: int, suffix: str = ""
-) -> list[Candidate]:
-    """Fits every setting of each kind; the least log loss comes first.
+def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
+    """Judges settings of each kind; the least loss comes first.
 
     Args:
         kinds: of the catalogue.
-        lesson: to fit on.
-        judge: to calibrate on and to judge by; where it has no rows, the scores are NaN and the order is as given.
-        columns: what stands beside the image.
-        seed: of whatever is random.
+        source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
+        fitting: how.
         suffix: behind the candidates' names.
 
     Raises:
-        DataError: a kind is not installed.
+        DataError: a kind is not installed, or takes no weights where classes are to weigh the same.
     """
-    candidates = []
-    for kind, name, maker in progress(_makers(kinds, "classification"), "fitting heads", "head", part=True):
-        fitted = fit_classifier(kind, maker, lesson, columns=columns, seed=seed)
-        candidates.append(_judged(_titled(kind, name, suffix), fitted, judge, seed))
-    return sorted(candidates, key=lambda candidate: candidate.loss)
+    if fitting.is_balanced and (unable := [kind.name for kind in kinds if not kind.takes_weights]):
+        raise DataError(f"{unable[0]} cannot weigh classes; take another head, or --balance none")
+
+    def judge(kind: Kind, setting: str, maker: Maker) -> Candidate:
+        fit = partial(
+            fit_classifier,
+            kind,
+            maker,
+            columns=fitting.columns,
+            seed=fitting.seed,
+            classes=fitting.classes,
+            is_balanced=fitting.is_balanced,
+        )
+        crossed = cross_fit(fit, source, fitting.classes)
+        labels = source.judged.labels
+        calibration = _calibrated(crossed, source.judged, kind, fitting)
+        answers = _answers(crossed, calibration, source.judged)
+        scores = score(answers, labels)
+        loss = scores.macro_log_loss if fitting.is_balanced else scores.log_loss
+        return Candidate(_titled(kind, setting, suffix), kind, fit, crossed, calibration, answers, scores, loss)
+
+    return _search(kinds, "classification", judge, can_judge=len(source.judged) > 0)
 
 
-def fit_regressors(
-    kinds: Sequence[Kind], lesson: Lesson, judge: Lesson, *, columns: Sequence[Column] = (), seed: int, suffix: str = ""
-) -> list[Candidate]:
-    """Fits every setting of each kind to numbers; the least root mean square error comes first.
+def fit_regressors(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
+    """Judges settings of each kind that names numbers; the least root mean square error comes first.
 
     Args and errors are those of `fit_classifiers`.
     """
-    candidates = []
-    for kind, name, maker in progress(_makers(kinds, "regression"), "fitting heads", "head", part=True):
-        fitted = fit_regressor(kind, maker, lesson, columns=columns, seed=seed)
-        judged = fitted(judge.embedding, judge.rows)
-        candidates.append(Candidate(_titled(kind, name, suffix), fitted, judged, errors(judged, judge.labels)))
-    return sorted(candidates, key=lambda candidate: candidate.loss)
+
+    def judge(kind: Kind, setting: str, maker: Maker) -> Candidate:
+        fit = partial(fit_regressor, kind, maker, columns=fitting.columns, seed=fitting.seed)
+        crossed = cross_fit(fit, source, 1)
+        calibration = Rescaling(0.0, 1.0)  # each head undoes its own
+        answers = _answers(crossed, calibration, source.judged)
+        scores = errors(answers, source.judged.labels)
+        name = _titled(kind, setting, suffix)
+        return Candidate(name, kind, fit, crossed, calibration, answers, scores, scores.rmse)
+
+    return _search(kinds, "regression", judge, can_judge=len(source.judged) > 0)
 
 
-def fit_classifier(kind: Kind, maker: Maker, lesson: Lesson, *, columns: Sequence[Column] = (), seed: int) -> Decider:
-    """Fits one head, not yet calibrated; on a part of the rows, class by class, where the kind takes no more."""
+def fit_classifier(
+    kind: Kind,
+    maker: Maker,
+    lesson: Lesson,
+    *,
+    columns: Sequence[Column] = (),
+    seed: int,
+    classes: int = 0,
+    is_balanced: bool = False,
+) -> Decider:
+    """Fits one head, not yet calibrated; on a part of the rows, class by class, where the kind takes no more.
+
+    Args:
+        kind: of the catalogue.
+        maker: makes its estimator.
+        lesson: labelled embeddings, of some of the classes at least.
+        columns: what stands beside the image.
+        seed: of whatever is random.
+        classes: how many there are in all; 0 where all are in the lesson.
+        is_balanced: whether each class weighs the same.
+    """
     taken = lesson.part(_sample(lesson.labels, kind.max_rows, seed))
+    present, positions = np.unique(taken.labels, return_inverse=True)
     encoder = fit_encoder(columns, lesson.rows)
-    estimator = maker(Size(len(taken), seed)).fit(encoder(taken.embedding, taken.rows), taken.labels)
-    return Decider(kind, estimator, encoder)
+    estimator = None
+    if len(present) > 1:
+        weights = balanced_weights(positions) if is_balanced else None
+        features = encoder(taken.embedding, taken.rows)
+        estimator = _fitted(maker(Size(len(taken), seed)), features, positions, weights)
+    return Decider(kind, estimator, encoder, AS_IS, present, classes or int(present.max()) + 1)
 
 
 def fit_regressor(kind: Kind, maker: Maker, lesson: Lesson, *, columns: Sequence[Column] = (), seed: int) -> Decider:
@@ -130,22 +192,82 @@ def fit_regressor(kind: Kind, maker: Maker, lesson: Lesson, *, columns: Sequence
     encoder = fit_encoder(columns, lesson.rows)
     rescaling = Rescaling(float(lesson.labels.mean()), float(lesson.labels.std()) or 1.0)
     features = encoder(taken.embedding, taken.rows)
-    estimator = maker(Size(len(taken), seed)).fit(features, rescaling.undo(taken.labels))
+    estimator = _fitted(maker(Size(len(taken), seed)), features, rescaling.undo(taken.labels), None)
     return Decider(kind, estimator, encoder, rescaling)
 
 
-def _makers(kinds: Sequence[Kind], task: Task) -> list[tuple[Kind, str, Maker]]:
-    return [(kind, name, maker) for kind in kinds for name, maker in kind.makers(task).items()]
+def _fitted(estimator: Any, features: NDArray[np.float32], targets: NDArray[Any], weights: Any) -> Any:
+    """Fits, with weights of the rows where there are some; in a pipeline its last step takes them."""
+    prefix = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
+    extra = {} if weights is None else {f"{prefix}sample_weight": weights}
+    threads = 1 if len(features) < _FEW_ROWS else None
+    with threadpool_limits(threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, see the catalogue
+        return estimator.fit(features, targets, **extra)
+
+
+def _calibrated(crossed: CrossFit, judged: Lesson, kind: Kind, fitting: Fitting) -> Calibration:
+    """By the rows whose class the head that judges them knows: of others nothing follows for known ones."""
+    known = np.flatnonzero(crossed.knows(judged.labels))
+    rows = judged.part(known)
+    scores = crossed.part(known)(rows, _scores)
+    weights = balanced_weights(rows.labels) if fitting.is_balanced else None
+    return calibrate(scores, rows.labels, are_probabilities=kind.has_probabilities, weights=weights)
+
+
+def _answers(crossed: CrossFit, calibration: Calibration, judged: Lesson) -> Probabilities:
+    if isinstance(calibration, Rescaling):
+        return crossed(judged, lambda decider, rows: decider(rows.embedding, rows.rows))
+    return calibration(crossed(judged, _scores))
+
+
+def _scores(decider: Decider, rows: Lesson) -> Probabilities:
+    return decider.scores(rows.embedding, rows.rows)
+
+
+def _search(
+    kinds: Sequence[Kind], task: Task, judge: Callable[[Kind, str, Maker], Candidate], *, can_judge: bool
+) -> list[Candidate]:
+    found = [
+        candidate
+        for kind in progress(kinds, "fitting heads", "kind", part=True)
+        for candidate in _tried(kind, task, judge, can_judge=can_judge)
+    ]
+    return sorted(found, key=lambda candidate: candidate.loss)
+
+
+def _tried(
+    kind: Kind, task: Task, judge: Callable[[Kind, str, Maker], Candidate], *, can_judge: bool
+) -> Iterable[Candidate]:
+    makers, first = kind.makers(task), kind.first(task)
+
+    def at(name: str) -> Candidate:
+        return judge(kind, name, makers[name])
+
+    tried = {first: at(first)}
+    if can_judge and kind.is_ordered:
+        _climb(tried, list(makers), at)
+    elif can_judge:
+        tried |= {name: at(name) for name in makers if name != first}
+    return tried.values()
+
+
+def _climb(tried: dict[str, Candidate], names: list[str], judge: Callable[[str], Candidate]) -> None:
+    """Tries the neighbours of the best setting until it has no better one; the losses have one valley as a rule."""
+    while True:
+        best = min(tried, key=lambda name: tried[name].loss)
+        at = names.index(best)
+        new = [name for name in names[max(0, at - 1) : at + 2] if name not in tried]
+        if not new:
+            break
+        tried.update((name, judge(name)) for name in new)
+    if at in (0, len(names) - 1):
+        note = f"{best} is at the edge of what was tried ({names[0]} to {names[-1]})"
+        tried[best] = replace(tried[best], note=note)
 
 
 def _titled(kind: Kind, setting: str, suffix: str) -> str:
     return ", ".join(part for part in (kind.title, setting, suffix) if part)
-
-
-def _judged(name: str, fitted: Decider, judge: Lesson, seed: int) -> Candidate:
-    scores = fitted.scores(judge.embedding, judge.rows)
-    calibration, judged = calibrate(scores, judge.labels, are_probabilities=fitted.kind.has_probabilities, seed=seed)
-    return Candidate(name, replace(fitted, calibration=calibration), judged, score(judged, judge.labels))
 
 
 def _sample(labels: NDArray[np.int64], limit: int | None, seed: int) -> Indices:

@@ -16,11 +16,19 @@ RELIABILITY_BINS = 15  # as in Guo et al. 2017, https://arxiv.org/abs/1706.04599
 
 @dataclass(frozen=True)
 class Scores:
-    """How good probabilities are: accuracy in [0, 1], log loss in nats, expected calibration error in [0, 1]."""
+    """How good probabilities are.
+
+    Attributes:
+        accuracy: share of right answers, in [0, 1].
+        log_loss: mean, in nats.
+        ece: expected calibration error, in [0, 1].
+        macro_log_loss: mean of the log losses of the classes that have rows, in nats: each class counts the same.
+    """
 
     accuracy: float
     log_loss: float
     ece: float
+    macro_log_loss: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -47,17 +55,30 @@ class Reliability:
         return float((gaps * self.count).sum() / self.count.sum())
 
 
-def score(probabilities: Floats, labels: Labels) -> Scores:
-    """Scores `[N, K]` probabilities against int64 `[N]` labels; NaN where there are none."""
+def score(probabilities: Floats, labels: Labels, weights: Floats | None = None) -> Scores:
+    """Scores `[N, K]` probabilities against int64 `[N]` labels; NaN where there are none.
+
+    Args:
+        probabilities: `[N, K]`.
+        labels: `[N]`.
+        weights: of the rows in accuracy and log loss, `[N]`; None where all weigh the same.
+    """
     if not len(labels):
-        return Scores(math.nan, math.nan, math.nan)
-    picked = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+        return Scores(math.nan, math.nan, math.nan, math.nan)
+    losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(min=1e-15))
     hits = probabilities.argmax(1) == labels
     return Scores(
-        accuracy=float(hits.mean()),
-        log_loss=float(-np.log(picked.clip(min=1e-15)).mean()),
+        accuracy=float(np.average(hits, weights=weights)),
+        log_loss=float(np.average(losses, weights=weights)),
         ece=reliability(probabilities, labels).ece,
+        macro_log_loss=float(np.average(losses, weights=balanced_weights(labels))),
     )
+
+
+def balanced_weights(labels: Labels) -> NDArray[np.float64]:
+    """Weights `[N]` by which each class that has rows counts the same; their mean is 1."""
+    _, position, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.asarray(len(labels) / (len(counts) * counts[position]), np.float64)
 
 
 def errors(values: Floats, truths: NDArray[np.float64]) -> Errors:
@@ -89,6 +110,19 @@ def confusion(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
     classes = probabilities.shape[1]
     pairs = labels * classes + probabilities.argmax(1)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Recall of each class of a confusion matrix `[K, K]`, and of its transpose the precision; NaN for an empty row."""
+    totals = confusion.sum(axis=1)
+    shares = np.full(len(totals), np.nan)
+    np.divide(np.diag(confusion), totals, out=shares, where=totals > 0)
+    return shares
+
+
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
+    """Mean of the recalls of the classes that have rows."""
+    return float(np.nanmean(recall(confusion)))
 
 
 def choose_min_confidence(probabilities: Floats, labels: Labels, target_precision: float) -> float:

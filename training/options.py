@@ -5,24 +5,26 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.manifest import InputSpec, Name, Task
+from models.manifest import InputSpec, Name
 from models.store import DEFAULT_ROOT
 from training import fashion_mnist, folder
-from training.catalogue import BEST, CATALOGUE
+from training.catalogue import BEST, CATALOGUE, DEFAULT, MANY_CLASSES
 from training.clean.kinds import add_drop
 from training.dataset import Dataset
 from training.examples import COUNT
 from training.policies import Aims, Costs
 from training.table import Ask
-from training.teach import HeadPlan
+from training.teach import Balance, HeadPlan
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
 DATA = f"DIR/<class>/*.{{jpg,png,webp}}, or the word {fashion_mnist.NAME}"
 _MOST_EXAMPLES = 100_000
+LINEAR = "logistic_regression"
 
 
 def add_name(command: argparse.ArgumentParser) -> None:
@@ -59,21 +61,38 @@ def add_table(command: argparse.ArgumentParser) -> None:
         "--split-column", metavar="NAME", help="train, validation or test; else rows are split at random"
     )
     command.add_argument(
+        "--group-column", metavar="NAME",
+        help="rows of one value, as of one product or patient, are all for training or all for the test",
+    )  # fmt: skip
+    command.add_argument(
         "--task", choices=["classification", "regression"],
         help="default: regression where the labels are more than 20 different numbers, with fractions or rare",
     )  # fmt: skip
 
 
-def add_head(command: argparse.ArgumentParser, *, kind: str = "") -> None:
-    """What decides, and when it is sure enough."""
-    default = kind or "logistic_regression for classes, hist_gradient_boosting for numbers"
+def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
+    """What decides, and when it is sure enough; `kind` is the default for classes."""
+    many = "" if kind == LINEAR else f"; {LINEAR} for more than {MANY_CLASSES} classes"
     command.add_argument(
-        "--head", choices=[*CATALOGUE, BEST], default=kind,
-        help=f"what decides on the embedding; best tries all of them (default: {default})",
+        "--head", choices=[*CATALOGUE, BEST],
+        help=f"what decides on the embedding; best tries all of them (default: {kind}{many}; for numbers {DEFAULT})",
+    )  # fmt: skip
+    command.set_defaults(default_head=kind)
+    command.add_argument(
+        "--balance", choices=get_args(Balance), default="none",
+        help="weights: each class counts the same in the fit and in the choice of the head (default: %(default)s)",
     )  # fmt: skip
     command.add_argument(
         "--target-precision", type=share, default=Aims.target_precision, metavar="SHARE",
-        help="accept only so confidently that this share is right, else review (default: %(default)s)",
+        help="accept only so confidently that at least this share is right, else review (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--confidence", type=_confidence, default=Aims.confidence, metavar="SHARE",
+        help="how sure it has to be that the target is kept on images not seen (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--max-missed", type=_missed, action="append", default=[], metavar="CLASS=SHARE",
+        help="of a class's images at most this share may be accepted as another class; may be given several times",
     )  # fmt: skip
     command.add_argument(
         "--costs", type=Path, metavar="FILE.json",
@@ -91,23 +110,36 @@ def add_head(command: argparse.ArgumentParser, *, kind: str = "") -> None:
     add_drop(command)
 
 
-def head_plan(arguments: argparse.Namespace, task: Task, name: str | None = None) -> HeadPlan:
+def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None = None) -> HeadPlan:
     """The head that was asked for.
 
     Raises:
         DataError: the costs cannot be read.
     """
-    default = "logistic_regression" if task == "classification" else "hist_gradient_boosting"
     costs = Costs.read(arguments.costs) if arguments.costs is not None else None
     return HeadPlan(
-        kind=arguments.head or default,
+        kind=arguments.head or _default_kind(arguments.default_head, dataset),
         name=name or HeadPlan.name,
-        aims=Aims(arguments.target_precision, costs, arguments.false_alarms),
+        aims=Aims(
+            target_precision=arguments.target_precision,
+            confidence=arguments.confidence,
+            costs=costs,
+            false_alarms=arguments.false_alarms,
+            max_missed=dict(arguments.max_missed),
+        ),
         examples=arguments.examples,
         thumbnails=arguments.thumbnails,
         drop=arguments.drop,
+        force=arguments.force,
+        balance=arguments.balance,
         seed=arguments.seed,
     )
+
+
+def _default_kind(kind: str, dataset: Dataset) -> str:
+    if not dataset.classes:
+        return DEFAULT
+    return LINEAR if len(dataset.classes) > MANY_CLASSES else kind
 
 
 def ask(arguments: argparse.Namespace) -> Ask:
@@ -117,6 +149,7 @@ def ask(arguments: argparse.Namespace) -> Ask:
         label=arguments.label_column,
         columns=arguments.columns,
         split=arguments.split_column,
+        group=arguments.group_column,
         optional=arguments.optional_columns,
         task=arguments.task,
     )
@@ -177,6 +210,20 @@ def share(text: str) -> float:
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
     return share
+
+
+def _confidence(text: str) -> float:
+    found = share(text)
+    if found == 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is certainty, which no number of images gives; take 0.95 or 0.99")
+    return found
+
+
+def _missed(text: str) -> tuple[str, float]:
+    name, equals, limit = text.rpartition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=SHARE, such as scratch=0.05")
+    return name, share(limit)
 
 
 def _examples(text: str) -> int:

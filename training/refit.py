@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,13 +27,16 @@ from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
 from training.errors import DataError
 from training.finish import Finished
-from training.results import Results, Stopwatch, evaluate, image_counts, measured_head, report_page
-from training.sources import judging_positions
-from training.split import Split, split
-from training.teach import HeadPlan, Material, alone, lesson_of, teach
+from training.prepare import prepare
+from training.reporting import report_page
+from training.results import JUDGING, Results, Stopwatch, evaluate, image_counts, judging
+from training.teach import HeadPlan, Material, alone, material_of, teach
 from training.variants import Trial, Variants
 
-_OF_A_HEAD = ("head", "head fitted on", "target precision", "costs", "false alarms", "dropped", "network and head of")
+_OF_A_HEAD = (
+    *("head", "head fitted on", "target precision", "confidence", "max missed", "costs", "false alarms", "dropped"),
+    *("balance", "network and head of", *JUDGING),
+)
 
 
 @dataclass(frozen=True)
@@ -71,47 +73,38 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
             dataset = dataset.in_order_of(head.classes)
     plan.store.mkdir(parents=True, exist_ok=True)
     watch = Stopwatch()
-    parts = split(dataset, plan.head.seed)
+    seed = plan.head.seed
+    with watch.step("find copies and split"):
+        prepared = prepare(dataset, seed, bundle)
     with watch.step("embed"):
         caches = _Caches(bundle, plan.cache)
-        embedding = caches.embed("fp32", dataset)
+        embedding = caches.embed("fp32", prepared.dataset)
     findings = None
     if plan.head.drop:
         with watch.step("look at the data"):
-            findings = inspect(dataset, embedding, parts, seed=plan.head.seed)
-            parts = drop(dataset, parts, findings, plan.head.drop)
+            findings = inspect(prepared.dataset, embedding, prepared.parts, prepared.copies, seed=seed)
+            parts = drop(prepared.dataset, prepared.parts, findings, plan.head.drop, force=plan.head.force)
+            prepared = replace(prepared, parts=parts)
     with watch.step("fit the heads"):
-        material = Material(
-            dataset=dataset,
-            parts=parts,
-            embedding=embedding,
-            **_lessons(bundle.manifest, dataset, parts, embedding),
-            cache=caches.of("fp32"),
-        )
+        material = material_of(prepared, embedding, caches.of("fp32"), seed=seed)
         taught = teach(material, plan.head)
     with watch.step("evaluate"):
-        beside = " and the columns" if dataset.columns else ""
-        evaluation = evaluate(taught.head, material.test, alone(material, taught.head, plan.head.seed), suffix=beside)
+        evaluation = evaluate(taught.head, material, alone(material, plan.head, taught))
+    with watch.step("try the other precisions"):
+        variants = _measured(bundle.manifest, taught.head, caches, material)
     results = Results(
-        dataset=dataset,
-        parts=parts,
-        embedding_width=bundle.manifest.embedding_width,
+        material=material,
         head=taught.head,
         choices=taught.candidates,
-        judged=len(material.judge),
+        criterion=taught.criterion,
         evaluation=evaluation,
-        variants=Variants((), {}),
-        settings={"seed": plan.head.seed, "head": taught.candidates[0].name, **plan.head.as_settings()},
+        variants=Variants(tuple(variants), {}),
+        settings={"seed": seed, "head": taught.candidates[0].name, **plan.head.as_settings()},
         seconds=watch.seconds,
         hardware=f"{os.cpu_count()} CPU cores",
         findings=findings,
     )
-    with watch.step("try the other precisions"):
-        variants = _measured(bundle.manifest, taught.head, caches, material)
-    spec = _with_precisions(measured_head(results), variants)
-    is_default = bundle.manifest.default_head.name == spec.name
-    shown = Variants(tuple(variants), {}) if is_default else results.variants
-    return _write(bundle, replace(results, head=replace(taught.head, spec=spec), variants=shown), plan)
+    return _write(bundle, results, plan)
 
 
 class _Caches:
@@ -137,48 +130,33 @@ class _Caches:
         return embed_all(self.of(precision), embedder, dataset, positions)
 
 
-def _lessons(manifest: Manifest, dataset: Dataset, parts: Split, embedding: Embedding) -> dict[str, Any]:
-    """What to fit on and to judge by.
-
-    A network that was trained may have seen the training images, and knows them too well; then half of the validation
-    images are tried as well, see `training.sources`.
-    """
-    train = {"training images": lesson_of(dataset, embedding, parts.train)}
-    held_out = parts.validation[0::2]
-    is_complete = len(np.unique(dataset.strata[held_out])) == len(np.unique(dataset.strata))
-    if "epochs" not in manifest.training or not is_complete:
-        return {"sources": train, "judge": lesson_of(dataset, embedding, parts.validation)}
-    sources = {**train, "held-out images": lesson_of(dataset, embedding, held_out)}
-    return {"sources": sources, "judge": lesson_of(dataset, embedding, judging_positions(parts))}
-
-
 def _measured(manifest: Manifest, head: Finished, caches: _Caches, material: Material) -> list[Variant]:
     """What the bundle tells of each precision, with what the head does on its embeddings of the test images."""
     told = {variant.precision: variant for variant in manifest.variants}
     plain = [Variant(precision=precision, kept=True) for precision in manifest.precisions if precision not in told]
-    test, measured = material.test, []
+    trial, measured = Trial.test(material.dataset.images, head.head, material.at(material.counted)), []
     for variant in [*manifest.variants, *plain]:
         figures = dict(variant.metrics)
         if variant.kept:
-            embedding = caches.embed(variant.precision, material.dataset, material.parts.test)
-            figures |= Trial(material.dataset.images, head.head, test).figures(embedding)
+            figures |= trial.figures(caches.embed(variant.precision, material.dataset, material.counted))
         measured.append(variant.model_copy(update={"metrics": figures}))
     return measured
 
 
-def _with_precisions(spec: HeadSpec, variants: Sequence[Variant]) -> HeadSpec:
-    """The entry with the figures in the other precisions."""
+def _with_precisions(results: Results) -> HeadSpec:
+    """The head's entry, with its figures in the other precisions."""
+    spec = results.measured
     figure = "test_accuracy" if spec.classes else "test_r2"
     others = {
         f"{figure}_{variant.precision}": variant.metrics[figure]
-        for variant in variants
+        for variant in results.variants.specs
         if variant.kept and variant.precision != "fp32"
     }
     return spec.model_copy(update={"metrics": {**spec.metrics, **others}})
 
 
 def _write(bundle: Bundle, results: Results, plan: Refit) -> Path:
-    spec, store = results.head.spec, Store(plan.store)
+    spec, store = _with_precisions(results), Store(plan.store)
     heads = _heads(bundle.manifest, spec)
     kept = {name: data for name, data in bundle.files.items() if not _is_of(spec.name, name)}
     files = {**kept, **results.head.files}
@@ -189,8 +167,10 @@ def _write(bundle: Bundle, results: Results, plan: Refit) -> Path:
         finished = results.head if other.name == spec.name else Finished.of(bundle, other)
         files |= golden_decisions(finished, bundle.golden_array("embedding"), _taken(rows, other))
     version = max(store.next_version(bundle.manifest.name), bundle.manifest.version + 1)
-    manifest = _manifest(bundle.manifest, heads, results, version)
     is_default = heads[0].name == spec.name
+    if not is_default:  # the table of precisions is the default head's
+        results = replace(results, variants=Variants((), {}))
+    manifest = _manifest(bundle.manifest, heads, results, version)
     measured = {name: data for name, data in files.items() if not name.endswith(".html")}
     files[REPORT if is_default else f"report-{spec.name}.html"] = report_page(results, manifest, measured)
     path = store.add(manifest, files)
@@ -232,6 +212,7 @@ def _manifest(before: Manifest, heads: tuple[HeadSpec, ...], results: Results, v
     told = {
         **results.settings,
         "images": image_counts(results.parts),
+        **judging(results),
         "data_fingerprint": _fingerprint(results.dataset),
         "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
     }

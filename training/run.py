@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +19,13 @@ from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
 from training.fit import Fitted, fit
+from training.hybrid import Network, conclude
+from training.prepare import prepare
 from training.recipe import Recipe
-from training.results import CNN, LOGISTIC, Results, Stopwatch, evaluate, known_images, write
-from training.sources import judging_positions, lessons
-from training.split import split
-from training.teach import HeadPlan, Material, lesson_of, teach
-from training.variants import Trial, calibration_images, make_variants
+from training.results import CNN, LOGISTIC, Stopwatch, known_images
+from training.seen import SEEN, WHY_FEWER, seen_file
+from training.sources import sources
+from training.teach import HeadPlan, Material, Taught
 
 _EXPORT_SAMPLE = 2000
 
@@ -48,7 +49,8 @@ def train(dataset: Dataset, plan: Plan) -> Path:
     """Trains on a data set and writes a bundle; returns its directory.
 
     Raises:
-        DataError: the kind of head is not installed; the costs name an unknown label.
+        DataError: the kind of head is not installed; the costs or limits name an unknown label; a class has no image
+            to learn it from.
         ExportError: an exported graph does not compute what was fitted.
         ResumeError: `plan.resume` and there is nothing to resume from.
         OSError: the store cannot be written to.
@@ -56,57 +58,43 @@ def train(dataset: Dataset, plan: Plan) -> Path:
     plan.store.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after an hour
     watch = Stopwatch()
     seed = plan.head.seed
-    parts = split(dataset, seed)
+    with watch.step("find copies and split"):
+        prepared = prepare(dataset, seed)
+    dataset, parts = prepared.dataset, prepared.parts
     fitted = fit(dataset, parts, plan.recipe, seed=seed, work=plan.work, resume=plan.resume)
     watch.seconds["fit the network"] = sum(fitted.history.seconds)  # of every session, if it was interrupted
 
-    known = known_images(parts)
     with watch.step("export the embedder"):
-        sample = dataset.images[known[:_EXPORT_SAMPLE]]
+        sample = dataset.images[known_images(parts)[:_EXPORT_SAMPLE]]
         graph = export_embedder(fitted.network, fitted.network.classifier, sample)
         embedder = Embedder(cpu_session(graph))
     with watch.step("embed"):
         cache = EmbeddingCache(plan.cache, graph, dataset.input)
         embedding = embed_all(cache, embedder, dataset)
     with watch.step("look at the data"):
-        findings = inspect(dataset, embedding, parts, seed=seed)
-        parts = drop(dataset, parts, findings, plan.head.drop)
-    with watch.step("fit the heads"):
-        material = Material(
-            dataset=dataset,
-            parts=parts,
-            embedding=embedding,
-            sources=dict(lessons(dataset, parts, embedding, fitted.network, embedder, recipe=plan.recipe, seed=seed)),
-            judge=lesson_of(dataset, embedding, judging_positions(parts)),
-            cache=cache,
-        )
-        taught = teach(material, plan.head)
-    with watch.step("evaluate"):
-        evaluation = evaluate(taught.head, material.test, _rivals(material, fitted))
-    with watch.step("make other precisions"):
-        trial = Trial(dataset.images[parts.test], taught.head.head, material.test)
-        variants = make_variants(graph, calibration_images(dataset.images, known, dataset.input), trial)
-    results = Results(
-        dataset=dataset,
-        parts=parts,
-        embedding_width=plan.recipe.embedding_width,
-        head=taught.head,
-        choices=taught.candidates,
-        judged=len(material.judge),
-        evaluation=evaluation,
-        variants=variants,
-        settings=_settings(plan, fitted, taught.candidates[0].name),
-        seconds=watch.seconds,
+        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed)
+        kept = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
+    with watch.step("embed variants"):
+        found = sources(dataset, kept, embedding, fitted.network, embedder, recipe=plan.recipe, seed=seed)
+    material = Material(dataset, kept, embedding, kept.validation, found, cache, WHY_FEWER)
+    network = Network(
+        graph=graph,
+        settings={
+            "preset": plan.preset,
+            "epochs": len(fitted.history.loss),
+            "recipe": plan.recipe.as_settings(),
+        },
         hardware=fitted.hardware,
+        files={SEEN: seen_file(prepared.copies.looks, parts.train)},
         history=fitted.history,
-        findings=findings,
     )
-    path = write(results, plan.store)
+    rivals = partial(_rivals, material, fitted)
+    path = conclude(network, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)
     shutil.rmtree(plan.work)
     return path
 
 
-def _rivals(material: Material, fitted: Fitted) -> dict[str, Probabilities]:
+def _rivals(material: Material, fitted: Fitted, _: Taught) -> dict[str, Probabilities]:
     """The network's own softmax and logistic regression, on the test images, `[T, K]` each."""
     dataset, parts, test = material.dataset, material.parts, material.test.embedding
     with torch.no_grad():
@@ -114,14 +102,3 @@ def _rivals(material: Material, fitted: Fitted) -> dict[str, Probabilities]:
     logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     logistic.fit(material.embedding[parts.train], dataset.labels[parts.train])
     return {CNN: softmax, LOGISTIC: logistic.predict_proba(test).astype(np.float32)}
-
-
-def _settings(plan: Plan, fitted: Fitted, head: str) -> dict[str, Any]:
-    return {
-        "preset": plan.preset,
-        "seed": plan.head.seed,
-        "epochs": len(fitted.history.loss),
-        "head": head,
-        **plan.head.as_settings(),
-        "recipe": plan.recipe.as_settings(),
-    }

@@ -1,22 +1,20 @@
 """a fitted network ──▶ the embeddings that its head is fitted on, so that its own training images do not fool it.
 
 A network knows the images that it was fitted on too well: their embeddings lie farther from the class borders
-than those of new images, and a head fitted on them is over-confident. Three sources are tried and judged
-on validation images that none of them has seen.
+than those of new images, and a head fitted on them is over-confident. Three sources are tried; the validation images,
+which the network has not seen, judge all of them.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from models.sessions import Embedder, Embedding
 from training.augment import augment
+from training.crossfit import Lesson, Source, lesson_of, make_sources
 from training.dataset import Dataset
-from training.heads import Lesson, embed
-from training.images import Indices
+from training.heads import embed
 from training.network import EmbeddingNetwork
 from training.recipe import Recipe
 from training.split import Split
@@ -24,12 +22,7 @@ from training.split import Split
 _BATCH = 500
 
 
-def judging_positions(parts: Split) -> Indices:
-    """Every other validation image: no source has it."""
-    return parts.validation[1::2]
-
-
-def lessons(
+def sources(
     dataset: Dataset,
     parts: Split,
     embedding: Embedding,
@@ -38,8 +31,8 @@ def lessons(
     *,
     recipe: Recipe,
     seed: int,
-) -> Iterator[tuple[str, Lesson]]:
-    """Each source that knows all classes, with its name.
+) -> dict[str, Source]:
+    """The sources, by name.
 
     Args:
         dataset: images and labels.
@@ -48,19 +41,12 @@ def lessons(
         network: gives mean and deviation for the random variants.
         embedder: the exported graph, which computes all embeddings.
         recipe: settings of the random variants.
-        seed: of the random variants.
+        seed: of the random variants and of folds.
     """
-    varied = "training images, augmented"
-    sources = {"training images": parts.train, varied: parts.train, "held-out images": parts.validation[0::2]}
-    for source, positions in sources.items():
-        labels = dataset.labels[positions]
-        if len(np.unique(labels)) < len(dataset.classes):
-            continue  # too few images: a class would be unknown to the head
-        if source == varied:
-            found = embed(embedder, variants(dataset, parts, network, recipe, seed), f"embedding {source}")
-        else:
-            found = embedding[positions]
-        yield source, Lesson(found, labels)
+    train = lesson_of(dataset, embedding, parts.train)
+    varied = embed(embedder, variants(dataset, parts, network, recipe, seed), "embedding variants")
+    seen = {"training images": train, "augmented training images": Lesson(varied, train.labels, train.rows)}
+    return make_sources(dataset, embedding, parts.validation, seen, seed=seed)
 
 
 def variants(dataset: Dataset, parts: Split, network: EmbeddingNetwork, recipe: Recipe, seed: int) -> np.ndarray:

@@ -63,12 +63,19 @@ def tie(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
     return replace(dataset, groups=component.astype(np.int64))
 
 
-def split(dataset: Dataset, seed: int) -> Split:
+def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) -> Split:
     """Splits class by class and group by group; test and validation images that are given are kept as they are.
 
     A class of at least two groups gives one or more to the test set and keeps one or more for training. A class of one
     group is for training alone, one of two gives none to the validation set.
+
+    Args:
+        dataset: labels and groups of N images.
+        seed: of the choice.
+        seen: which images a network was fitted on, `[N]`: they and their groups are training images, and those of them
+            that are given as test images are `copied`. None where no network was fitted on any.
     """
+    seen = np.zeros(len(dataset.labels), bool) if seen is None else seen
     generator = np.random.default_rng(seed)
     official, judging = dataset.official_test, dataset.official_validation
     test: list[Indices] = [_NONE if official is None else official]
@@ -76,20 +83,24 @@ def split(dataset: Dataset, seed: int) -> Split:
     rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate([*test, *validation]))
     train = [_NONE]
     for units in _units(dataset.strata, _groups(dataset), rest):
-        left = [units[position] for position in generator.permutation(len(units))]
+        shuffled = [units[position] for position in generator.permutation(len(units))]
+        left = [unit for unit in shuffled if not seen[unit].any()]
+        fixed = [unit for unit in shuffled if seen[unit].any()]
+        count = sum(len(unit) for unit in shuffled)
         if official is None:
-            taken, left = _take(left, TEST_FRACTION)
+            taken, left = _take(left, round(TEST_FRACTION * count), keep_one=not fixed)
             test += taken
+            count -= sum(len(unit) for unit in taken)
         if judging is None:
-            taken, left = _take(left, VALIDATION_FRACTION)
+            taken, left = _take(left, round(VALIDATION_FRACTION * count), keep_one=not fixed)
             validation += taken
-        train += left
+        train += [*fixed, *left]
     tested = np.sort(np.concatenate(test))
     return Split(
         train=np.sort(np.concatenate(train)),
         validation=np.sort(np.concatenate(validation)),
         test=tested,
-        copied=_copied(_groups(dataset), tested),
+        copied=_copied(_groups(dataset), tested, seen),
     )
 
 
@@ -134,25 +145,24 @@ def _units(strata: Labels, groups: Indices, positions: Indices) -> list[list[Ind
     return [found[stratum] for stratum in sorted(found)]
 
 
-def _take(units: list[Indices], fraction: float) -> tuple[list[Indices], list[Indices]]:
-    """The first units that make up a share of all rows, at least one where there are two, and the others."""
-    target = max(1, round(fraction * sum(len(unit) for unit in units)))
+def _take(units: list[Indices], target: int, *, keep_one: bool) -> tuple[list[Indices], list[Indices]]:
+    """The first units that make up `target` rows, at least one of them, and the others, of which one may be kept."""
     taken: list[Indices] = []
     left: list[Indices] = []
     count = 0
     for unit in units:
-        fits = count + len(unit) <= target
+        fits = count + len(unit) <= max(1, target)
         (taken if fits else left).append(unit)
         count += len(unit) if fits else 0
-    if not taken and len(left) > 1:
+    if not taken and len(left) > keep_one:
         smallest = min(range(len(left)), key=lambda position: len(left[position]))
         taken = [left.pop(smallest)]
-    if not left:
+    if keep_one and not left and taken:
         left = [taken.pop()]
     return taken, left
 
 
-def _copied(groups: Indices, test: Indices) -> Indices:
+def _copied(groups: Indices, test: Indices, seen: NDArray[np.bool_]) -> Indices:
     others = np.delete(groups, test)
-    copied: NDArray[np.int64] = test[np.isin(groups[test], others)]
+    copied: NDArray[np.int64] = test[np.isin(groups[test], others) | seen[test]]
     return copied

@@ -51,6 +51,7 @@ class Ask:
         label: what is to be predicted.
         columns: what is beside the image.
         split: which part a row belongs to; None where the rows are split at random.
+        group: rows of one value stay on one side of the split; None where each row is on its own.
         optional: columns that requests may lack although no row here does; then a person is asked.
         task: whether labels are classes or numbers; None to find out, see `NUMBERS_FROM`.
     """
@@ -59,13 +60,14 @@ class Ask:
     label: str
     columns: tuple[str, ...] = ()
     split: str | None = None
+    group: str | None = None
     optional: tuple[str, ...] = ()
     task: Task | None = None
 
     @property
     def all(self) -> tuple[str, ...]:
         """Every column that is read."""
-        return (self.image, self.label, *self.columns, *([self.split] if self.split else []))
+        return (self.image, self.label, *self.columns, *(name for name in (self.split, self.group) if name))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Table:
         parts: positions by `train`, `validation` and `test`; None where the rows are split at random.
         skipped: rows left out, each with the reason.
         names: of the images, as the table has them, printable.
+        groups: of the rows; None where there are none, and for a row without a group.
     """
 
     images: list[Path]
@@ -89,6 +92,7 @@ class Table:
     parts: Mapping[str, Indices] | None
     skipped: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    groups: Sequence[str | None] | None = None
 
 
 def read(path: Path, ask: Ask) -> Table:
@@ -120,13 +124,14 @@ def read(path: Path, ask: Ask) -> Table:
         parts=_parts(ask.split, cells[ask.split], lines) if ask.split else None,
         skipped=skipped,
         names=tuple(printable(cell) for cell in cells[ask.image]),
+        groups=cells[ask.group] if ask.group else None,
     )
 
 
 def _read_cells(path: Path, ask: Ask) -> dict[str, list[str | None]]:
     """The cells of the columns that are asked for; None where one is missing."""
     if repeated := [name for name, count in Counter(ask.all).items() if count > 1]:
-        raise DataError(f"column {repeated[0]!r} cannot be two things at once: image, label, column or split")
+        raise DataError(f"column {repeated[0]!r} cannot be two things at once: image, label, column, split or group")
     if not path.is_file():
         raise DataError(f"{path} is no file; name a table, FILE.csv or FILE.parquet")
     read_rows = {".csv": _csv_rows, ".parquet": _parquet_rows}.get(path.suffix.lower())

@@ -16,7 +16,7 @@ from training.dataset import Dataset
 from training.embedding_cache import key_of
 from training.errors import DataError
 from training.folder import MIN_IMAGES_PER_CLASS
-from training.images import Encoded, Images
+from training.images import Encoded, Images, Indices
 from training.reading import Found, read_all
 from training.table import Table
 
@@ -95,7 +95,15 @@ def _dataset(
         keys=keys,
         skipped=(*table.skipped, *found.skipped),
         files=tuple(table.names[position] for position in found.positions) if table.names else (),
+        groups=None if table.groups is None else _groups([table.groups[position] for position in found.positions]),
     )
+
+
+def _groups(given: Sequence[str | None]) -> Indices:
+    """A number for each group, int64 `[N]`; a row without one is on its own."""
+    names = [f"row {row}" if name is None else f"group {name}" for row, name in enumerate(given)]
+    _, groups = np.unique(names, return_inverse=True)
+    return groups.astype(np.int64)
 
 
 def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]]:

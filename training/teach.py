@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from models.examples import Examples
 from models.sessions import Embedding, Probabilities
-from training.catalogue import BEST, CATALOGUE, DEFAULT, asked_for, installed
+from training.catalogue import BEST, CATALOGUE, DEFAULT, Kind, asked_for
+from training.crossfit import Lesson, Source, lesson_of, make_sources
 from training.dataset import Dataset
 from training.embedding_cache import EmbeddingCache, keys_of
 from training.examples import COUNT, choose_examples, make_examples
-from training.finish import Evidence, Finished, finish
-from training.heads import Candidate, Lesson, fit_classifier, fit_classifiers, fit_regressor, fit_regressors
+from training.finish import Finished, finish
+from training.heads import Candidate, Fitting, fit_classifiers, fit_regressors
 from training.images import Indices
 from training.policies import Aims
+from training.prepare import Prepared
+from training.seen import WHY_FEWER
 from training.split import Split
 
 NAME = "category"
+Balance = Literal["none", "weights"]
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,18 @@ class HeadPlan:
     examples: int = COUNT
     thumbnails: bool = False
     drop: tuple[str, ...] = ()
-    """Kinds of `training.clean.kinds`, whose training and validation images are left out."""
+    """Kinds of `training.clean.kinds`, whose images are left out, unless they are test images."""
+    force: bool = False
+    """Whether label issues are dropped even if few of them are believed."""
+    balance: Balance = "none"
+    """`weights`: each class weighs the same in the fit, and in the choice of the head."""
     seed: int = 0
 
     def as_settings(self) -> dict[str, object]:
         """As the manifest tells it."""
         dropped = {"dropped": list(self.drop)} if self.drop else {}
-        return {**self.aims.as_settings(), **dropped}
+        balanced = {} if self.balance == "none" else {"balance": self.balance}
+        return {**self.aims.as_settings(), **balanced, **dropped}
 
 
 @dataclass(frozen=True)
@@ -58,22 +68,33 @@ class Material:
         dataset: names classes and columns.
         parts: how it is split.
         embedding: of all its images, float32 `[N, D]`.
-        sources: what heads may be fitted on, by name; the best one is taken.
-        judge: held out, for the choice and for thresholds.
+        judged: positions of the images by which heads and policies are chosen, in the order of the sources' rows.
+        sources: what heads may be fitted on, by name; all of them judge by the same images.
         cache: has pictures of the images.
+        why_fewer: why not all images that are no test images judge; empty where they do.
     """
 
     dataset: Dataset
     parts: Split
     embedding: Embedding
-    sources: Mapping[str, Lesson]
-    judge: Lesson
+    judged: Indices
+    sources: Mapping[str, Source]
     cache: EmbeddingCache
+    why_fewer: str = ""
 
     @property
     def test(self) -> Lesson:
         """The test images."""
-        return lesson_of(self.dataset, self.embedding, self.parts.test)
+        return self.at(self.parts.test)
+
+    @property
+    def counted(self) -> Indices:
+        """Positions of the test images of which no other part has a copy."""
+        return np.setdiff1d(self.parts.test, self.parts.copied)
+
+    def at(self, positions: Indices) -> Lesson:
+        """The images at some positions."""
+        return lesson_of(self.dataset, self.embedding, positions)
 
     def thumbnails(self, positions: Indices) -> list[bytes]:
         """Pictures of the images at some positions, encoded."""
@@ -83,75 +104,93 @@ class Material:
 
 @dataclass(frozen=True)
 class Taught:
-    """The best head as it is served, and all candidates for it, the best one first."""
+    """The best head as it is served, and what it was chosen from.
+
+    Attributes:
+        head: as it is served.
+        candidates: all of them, the chosen one first.
+        source: of the chosen one.
+        criterion: what it has least of.
+    """
 
     head: Finished
     candidates: list[Candidate]
+    source: Source
+    criterion: str
 
 
-def lesson_of(dataset: Dataset, embedding: Embedding, positions: Indices) -> Lesson:
-    """The images at some positions as a lesson; embedding is that of all images `[N, D]`."""
-    return Lesson(embedding[positions], dataset.labels[positions], dataset.beside(positions))
+def material_of(prepared: Prepared, embedding: Embedding, cache: EmbeddingCache, *, seed: int) -> Material:
+    """Material in which all images judge that are no test images and that the network has not seen."""
+    dataset, parts = prepared.dataset, prepared.parts
+    known, seen = parts.known, prepared.seen[parts.known]
+    rows = {"training images": lesson_of(dataset, embedding, known[seen])} if seen.any() else {}
+    found = make_sources(dataset, embedding, known[~seen], rows, seed=seed)
+    return Material(dataset, parts, embedding, known[~seen], found, cache, WHY_FEWER if seen.any() else "")
 
 
 def teach(material: Material, plan: HeadPlan) -> Taught:
-    """Fits every candidate, and finishes the best.
+    """Judges every candidate, and finishes the best.
 
     Raises:
-        DataError: the kind is not installed, or does another task; the costs name an unknown label.
+        DataError: the kind is not installed, or does another task; the costs or limits name an unknown label.
         ExportError: a graph computes something else than what was fitted.
     """
-    found = _fit(material, plan)
-    source, best = min(found, key=lambda each: each[1].loss)
-    evidence = Evidence(material.sources[source], material.judge, _examples(material, plan))
-    head = finish(best, material.dataset, evidence, name=plan.name, aims=plan.aims, seed=plan.seed)
-    others = sorted((candidate for _, candidate in found if candidate is not best), key=lambda each: each.loss)
-    return Taught(head, [best, *others])
-
-
-def alone(material: Material, head: Finished, seed: int) -> dict[str, Probabilities]:
-    """What the same kind of head makes of the image alone and of the columns alone, `[T, K]` on the test images."""
-    kind, test, columns = CATALOGUE[head.spec.kind], material.test, material.dataset.columns
-    if not columns:
-        return {}
-    fit = fit_classifier if material.dataset.classes else fit_regressor
-    maker = next(iter(kind.makers(material.dataset.task).values()))
-    lesson = next(iter(material.sources.values()))
-    image = fit(kind, maker, Lesson(lesson.embedding, lesson.labels), seed=seed)
-    beside = fit(kind, maker, Lesson(lesson.embedding[:, :0], lesson.labels, lesson.rows), columns=columns, seed=seed)
-    return {
-        f"{kind.title} on the image alone": image(test.embedding),
-        f"{kind.title} on the columns alone": beside(test.embedding[:, :0], test.rows),
-    }
-
-
-def _fit(material: Material, plan: HeadPlan) -> list[tuple[str, Candidate]]:
-    """Candidates with the source each was fitted on."""
     dataset = material.dataset
+    fitting = Fitting(len(dataset.classes), dataset.columns, plan.seed, is_balanced=plan.balance == "weights")
+    found = _candidates(material, plan, fitting)
+    name, best = min(found, key=lambda each: each[1].loss)
+    source = material.sources[name]
+    head = finish(best, dataset, source, _examples(material, plan), name=plan.name, aims=plan.aims, seed=plan.seed)
+    others = sorted((candidate for _, candidate in found if candidate is not best), key=lambda each: each.loss)
+    return Taught(head, [best, *others], source, fitting.criterion)
+
+
+def alone(material: Material, plan: HeadPlan, taught: Taught) -> dict[str, Probabilities]:
+    """What the same kind of head makes of the image alone and of the columns alone, `[T, K]` on the test images.
+
+    Calibrated as the head itself, so that their figures can be compared.
+    """
+    dataset, source, test = material.dataset, taught.source, material.test
+    if not dataset.columns:
+        return {}
+    kind = taught.candidates[0].kind
     fit = fit_classifiers if dataset.classes else fit_regressors
-    wanted = asked_for(plan.kind, dataset.task)
+    balanced = plan.balance == "weights"
+    shown = {}
+    for title, columns, width in (("image", (), None), ("columns", dataset.columns, 0)):
+        narrow = source.narrowed(width, with_columns=bool(columns))
+        best = fit([kind], narrow, Fitting(len(dataset.classes), columns, plan.seed, is_balanced=balanced))[0]
+        shown[f"{kind.title} on the {title} alone"] = best.finished(narrow)(test.embedding[:, :width], test.rows)
+    return shown
+
+
+def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> list[tuple[str, Candidate]]:
+    """Candidates with the source each was judged on."""
+    task = material.dataset.task
+    fit = fit_classifiers if task == "classification" else fit_regressors
+    wanted = asked_for(plan.kind, task)
+    if plan.kind == BEST and fitting.is_balanced:
+        wanted = [kind for kind in wanted if kind.takes_weights]
     default = CATALOGUE[DEFAULT]
     first = [default] if plan.kind == BEST and default in wanted else wanted
 
-    def fit_on(source: str, kinds: list) -> list[tuple[str, Candidate]]:  # type: ignore[type-arg]
-        suffix = f"fitted on {source}" if len(material.sources) > 1 else ""
-        lesson = material.sources[source]
-        candidates = fit(kinds, lesson, material.judge, columns=dataset.columns, seed=plan.seed, suffix=suffix)
-        return [(source, candidate) for candidate in candidates]
+    def fit_on(name: str, kinds: list[Kind]) -> list[tuple[str, Candidate]]:
+        suffix = f"fitted on {name}" if len(material.sources) > 1 else ""
+        return [(name, candidate) for candidate in fit(kinds, material.sources[name], fitting, suffix=suffix)]
 
-    found = [each for source in material.sources for each in fit_on(source, first)]
+    found = [each for name in material.sources for each in fit_on(name, first)]
     if plan.kind == BEST:
         best, _ = min(found, key=lambda each: each[1].loss)
-        found += fit_on(best, [kind for kind in installed(dataset.task) if kind not in first])
+        found += fit_on(best, [kind for kind in wanted if kind not in first])
     return found
 
 
 def _examples(material: Material, plan: HeadPlan) -> Examples | None:
     if not plan.examples:
         return None
-    labels, train = material.dataset.labels, material.parts.train
+    labels, known = material.dataset.labels, material.parts.known
     is_number = not material.dataset.classes
-    chosen = choose_examples(labels, train, plan.examples, is_number=is_number, seed=plan.seed)
+    chosen = choose_examples(labels, known, plan.examples, is_number=is_number, seed=plan.seed)
     thumbnails = material.thumbnails(chosen) if plan.thumbnails else None
-    baseline = np.asarray(material.embedding[train].mean(0), np.float32)
+    baseline = np.asarray(material.embedding[known].mean(0), np.float32)
     return make_examples(material.embedding[chosen], labels[chosen], baseline, thumbnails)

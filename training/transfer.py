@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from models.sessions import Embedder, cpu_session
@@ -11,12 +12,11 @@ from training.clean.findings import drop, inspect
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
-from training.images import select
+from training.hybrid import Network, conclude
+from training.prepare import prepare
 from training.pretrained import Frozen
-from training.results import Results, Stopwatch, evaluate, known_images, write
-from training.split import split
-from training.teach import HeadPlan, Material, alone, lesson_of, teach
-from training.variants import Trial, calibration_images, make_variants
+from training.results import Stopwatch, known_images
+from training.teach import HeadPlan, alone, material_of
 
 _EXPORT_SAMPLE = 32
 
@@ -48,52 +48,21 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
     """
     plan.store.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after minutes
     watch = Stopwatch()
-    parts = split(dataset, plan.head.seed)
-    known = known_images(parts)
+    seed = plan.head.seed
+    with watch.step("find copies and split"):
+        prepared = prepare(dataset, seed)
+    dataset, parts = prepared.dataset, prepared.parts
     with watch.step("export the embedder"):
-        sample = dataset.images[known[:_EXPORT_SAMPLE]]
+        sample = dataset.images[known_images(parts)[:_EXPORT_SAMPLE]]
         graph = export_embedder(network, network.classifier, sample)
         embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
     with watch.step("embed"):
         cache = EmbeddingCache(plan.cache, graph, dataset.input)
         embedding = embed_all(cache, embedder, dataset)
     with watch.step("look at the data"):
-        findings = inspect(dataset, embedding, parts, seed=plan.head.seed)
-        parts = drop(dataset, parts, findings, plan.head.drop)
-    with watch.step("fit the heads"):
-        material = Material(
-            dataset=dataset,
-            parts=parts,
-            embedding=embedding,
-            sources={"training images": lesson_of(dataset, embedding, parts.train)},
-            judge=lesson_of(dataset, embedding, parts.validation),
-            cache=cache,
-        )
-        taught = teach(material, plan.head)
-    with watch.step("evaluate"):
-        beside = " and the columns" if dataset.columns else ""
-        rivals = alone(material, taught.head, plan.head.seed)
-        evaluation = evaluate(taught.head, material.test, rivals, suffix=beside)
-    with watch.step("make other precisions"):
-        trial = Trial(select(dataset.images, parts.test), taught.head.head, material.test)
-        variants = make_variants(graph, calibration_images(dataset.images, known, dataset.input), trial)
-    results = Results(
-        dataset=dataset,
-        parts=parts,
-        embedding_width=embedding.shape[1],
-        head=taught.head,
-        choices=taught.candidates,
-        judged=len(material.judge),
-        evaluation=evaluation,
-        variants=variants,
-        settings={
-            "network": plan.network_name,
-            "seed": plan.head.seed,
-            "head": taught.candidates[0].name,
-            **plan.head.as_settings(),
-        },
-        seconds=watch.seconds,
-        hardware=f"{os.cpu_count()} CPU cores",
-        findings=findings,
-    )
-    return write(results, plan.store)
+        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed)
+        parts = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
+    material = material_of(replace(prepared, parts=parts), embedding, cache, seed=seed)
+    frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores", {})
+    rivals = partial(alone, material, plan.head)
+    return conclude(frozen, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)

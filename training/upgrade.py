@@ -16,17 +16,24 @@ from models.pixels import decode
 from models.sessions import Embedder, cpu_session
 from models.store import Store
 from training.bundle import golden_embeddings, golden_spec
+from training.catalogue import CATALOGUE
 from training.dataset import Dataset
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.errors import DataError, ExportError
 from training.finish import Finished
-from training.heads import Lesson, embed
+from training.heads import Candidate, Fitting, fit_classifiers, fit_regressors
 from training.images import select
-from training.results import Results, Stopwatch, evaluate, image_counts, known_images, report_page
-from training.split import Split, split
+from training.prepare import prepare
+from training.reporting import report_page
+from training.results import Results, Stopwatch, evaluate, image_counts
+from training.split import Split
+from training.teach import Material, material_of
 from training.variants import OTHERS, Trial, Variants, calibration_images, make_variants
 
 
-def upgrade(bundle: Bundle, dataset: Dataset, precisions: Sequence[Precision], root: Path) -> Path:
+def upgrade(
+    bundle: Bundle, dataset: Dataset, precisions: Sequence[Precision], root: Path, cache: Path = DEFAULT_ROOT
+) -> Path:
     """Makes the embedder in other precisions and writes a bundle with those worth keeping; returns its directory.
 
     Args:
@@ -34,14 +41,25 @@ def upgrade(bundle: Bundle, dataset: Dataset, precisions: Sequence[Precision], r
         dataset: the very data that it was trained on.
         precisions: which to make.
         root: of the store that the next version is written to; where the store has the name, it is not promoted.
+        cache: where embeddings are kept.
 
     Raises:
         DataError: the data are not those that the bundle was made of.
         ExportError: no other precision is worth keeping.
     """
-    parts = _parts(bundle.manifest, dataset)
-    dataset = dataset.in_order_of(bundle.manifest.default_head.classes)
-    results = _try_precisions(bundle, dataset, parts, precisions)
+    watch = Stopwatch()
+    manifest, graph = bundle.manifest, bundle.embedder("fp32")
+    if not {"seed", "images"} <= set(manifest.training):
+        raise DataError(f"{manifest.model} does not say how its data were split; train it anew")
+    with watch.step("find copies and split"):
+        prepared = prepare(dataset.in_order_of(manifest.default_head.classes), manifest.training["seed"], bundle)
+    _check(manifest, dataset, prepared.parts)
+    with watch.step("embed"):
+        kept = EmbeddingCache(cache, graph, dataset.input)
+        embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
+        embedding = embed_all(kept, embedder, prepared.dataset)
+    material = material_of(prepared, embedding, kept, seed=manifest.training["seed"])
+    results = _try_precisions(bundle, material, precisions, watch)
     variants = results.variants
     if variants.precisions == ("fp32",):
         reasons = "; ".join(f"{variant.precision}: {variant.reason}" for variant in variants.specs[1:])
@@ -55,15 +73,12 @@ def upgrade(bundle: Bundle, dataset: Dataset, precisions: Sequence[Precision], r
     return path
 
 
-def _parts(manifest: Manifest, dataset: Dataset) -> Split:
-    """The data as the training split them.
+def _check(manifest: Manifest, dataset: Dataset, parts: Split) -> None:
+    """Whether they are the data that the bundle was made of.
 
     Raises:
-        DataError: they are other data, or the bundle does not say how they were split.
+        DataError: they are others.
     """
-    if not {"seed", "images"} <= set(manifest.training):
-        raise DataError(f"{manifest.model} does not say how its data were split; train it anew")
-    parts = split(dataset, manifest.training["seed"])
     found, wanted = image_counts(parts), manifest.training["images"]
     if found != wanted:
         raise DataError(
@@ -72,37 +87,44 @@ def _parts(manifest: Manifest, dataset: Dataset) -> Split:
         )
     if dataset.fingerprint() != manifest.data_fingerprint:
         raise DataError(f"{manifest.model} was made of other images than these; give the same data and --limit")
-    return parts
 
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {part}" for part, count in counts.items())
 
 
-def _try_precisions(bundle: Bundle, dataset: Dataset, parts: Split, precisions: Sequence[Precision]) -> Results:
-    graph, watch = bundle.embedder("fp32"), Stopwatch()
-    head = Finished.of(bundle, bundle.manifest.default_head)
-    images, labels = select(dataset.images, parts.test), dataset.labels[parts.test]
+def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Precision], watch: Stopwatch) -> Results:
+    dataset, head = material.dataset, Finished.of(bundle, bundle.manifest.default_head)
+    source = next(iter(material.sources.values()))
     with watch.step("evaluate"):
-        embedding = embed(Embedder(cpu_session(graph, threads=os.cpu_count() or 1)), images, "embedding test images")
-        test = Lesson(embedding, labels, dataset.beside(parts.test))
-        evaluation = evaluate(head, test, {})
+        evaluation = evaluate(head, material, {})
     with watch.step("make other precisions"):
-        calibration = calibration_images(dataset.images, known_images(parts), dataset.input)
-        variants = make_variants(graph, calibration, Trial(images, head.head, test), precisions)
+        calibration = calibration_images(dataset.images, material.parts.known, dataset.input)
+        variants = make_variants(
+            bundle.embedder("fp32"),
+            calibration,
+            Trial.held_out(select(dataset.images, material.judged), _like(head, material), source, seed=0),
+            Trial.test(select(dataset.images, material.counted), head.head, material.at(material.counted)),
+            precisions,
+        )
     return Results(
-        dataset=dataset,
-        parts=parts,
-        embedding_width=bundle.manifest.embedding_width,
+        material=material,
         head=head,
-        choices=[],
-        judged=0,
+        choices=(),
+        criterion=bundle.manifest.training.get("chosen by", ""),
         evaluation=evaluation,
         variants=variants,
         settings=bundle.manifest.training,
         seconds=watch.seconds,
         hardware=bundle.manifest.training["hardware"],
     )
+
+
+def _like(head: Finished, material: Material) -> Candidate:
+    """A head of the same kind that answers out of fold: the head itself was fitted on the images that judge."""
+    fitting = Fitting(len(material.dataset.classes), material.dataset.columns)
+    fit = fit_classifiers if fitting.classes else fit_regressors
+    return fit([CATALOGUE[head.spec.kind]], next(iter(material.sources.values())), fitting)[0]
 
 
 def _manifest(before: Manifest, variants: Variants, version: int) -> Manifest:

@@ -21,11 +21,12 @@ from tests.service.serving import BRIGHT, DARK, settings_of
 from tests.service.test_pipeline import asked, label, run
 from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from training.catalogue import CATALOGUE, Size, classifiers, regressors
+from training.crossfit import Lesson, Source
 from training.decider import Decider
 from training.encoding import Rows
 from training.errors import DataError
 from training.export import agreement, export_head
-from training.heads import Lesson, fit_classifier, fit_classifiers, fit_regressors
+from training.heads import Fitting, fit_classifier, fit_classifiers, fit_regressors
 from training.metrics import errors
 
 COLUMNS = (
@@ -52,9 +53,15 @@ def lesson_of(rows: int, classes: int = 3, *, seed: int = 0) -> Lesson:
     return Lesson(embedding, labels, columns)
 
 
+def source_of(seen: Lesson, judged: Lesson) -> Source:
+    """Rows that are fitted on, and others that judge."""
+    return Source(judged, np.zeros(len(judged), np.int64), seen)
+
+
 def decider_of(kind: str, lesson: Lesson, columns: tuple[Column, ...], judge: Lesson) -> Decider:
-    (best, *_) = fit_classifiers([CATALOGUE[kind]], lesson, judge, columns=columns, seed=0)
-    return best.decider
+    source, classes = source_of(lesson, judge), int(lesson.labels.max()) + 1
+    (best, *_) = fit_classifiers([CATALOGUE[kind]], source, Fitting(classes, columns))
+    return best.finished(source)
 
 
 def spec_of(kind: str, columns: tuple[Column, ...], classes: int = 3) -> HeadSpec:
@@ -123,7 +130,8 @@ def test_every_kind_for_numbers_serves(kind: str, tmp_path: Path) -> None:
     embedding, percent = embedder(images), images.mean((1, 2, 3)) / 2.55
     lesson, judge = Lesson(embedding[:200], percent[:200]), Lesson(embedding[200:], percent[200:])
     spec = HeadSpec(name="shade", kind=kind, task="regression")
-    decider = fit_regressors([CATALOGUE[kind]], lesson, judge, seed=0)[0].decider
+    source = source_of(lesson, judge)
+    decider = fit_regressors([CATALOGUE[kind]], source, Fitting())[0].finished(source)
     engine = Engine.load(settings_of(with_head(bundle, spec, export_head(decider, spec, judge.embedding), tmp_path)))
 
     async def ask(pipeline: Pipeline) -> list[Outcome | TandemError]:
@@ -154,21 +162,23 @@ def numbers_of(rows: int, *, seed: int = 0) -> Lesson:
 @pytest.mark.parametrize("kind", regressors())
 def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
     lesson, judge, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
-    best = fit_regressors([CATALOGUE[kind]], lesson, judge, columns=columns, seed=0)[0]
+    source = source_of(lesson, judge)
+    best = fit_regressors([CATALOGUE[kind]], source, Fitting(columns=columns))[0]
+    decider = best.finished(source)
     spec = HeadSpec(name="price", kind=kind, task="regression", columns=columns)
-    head = Head.checked(cpu_session(export_head(best.decider, spec, judge.embedding, judge.rows)), spec, 16)
+    head = Head.checked(cpu_session(export_head(decider, spec, judge.embedding, judge.rows)), spec, 16)
     rows: Rows = fresh.rows if columns else ()
-    expected, found = best.decider(fresh.embedding, rows), head(fresh.embedding, rows)
+    expected, found = decider(fresh.embedding, rows), head(fresh.embedding, rows)
     assert found.shape == (1000, 1)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert errors(found, fresh.labels).r2 > 0.5
-    assert best.loss == errors(best.judged, judge.labels).rmse
+    assert best.loss == errors(best.answers, judge.labels).rmse
 
 
 def test_a_kind_for_classes_names_no_number() -> None:
     lesson = numbers_of(100)
     with pytest.raises(DataError, match=r"^linear_svm is no model for regression; take one of linear_regression, "):
-        fit_regressors([CATALOGUE["linear_svm"]], lesson, lesson, seed=0)
+        fit_regressors([CATALOGUE["linear_svm"]], source_of(lesson, lesson), Fitting())
 
 
 def test_what_stores_its_rows_is_fitted_on_a_part_of_them() -> None:

@@ -1,9 +1,8 @@
-"""`training.dataset`: what is split, and what stays together."""
+"""`training.dataset`: images, labels and what belongs to them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from tests.training.squares import squares
 from training.dataset import Dataset, subset
 from training.errors import DataError
-from training.split import Split, split
 
 
 def unbalanced(*counts: int) -> Dataset:
@@ -24,50 +22,6 @@ def unbalanced(*counts: int) -> Dataset:
 
 def per_class(dataset: Dataset, positions: np.ndarray) -> list[int]:
     return list(np.bincount(dataset.labels[positions], minlength=len(dataset.classes)))
-
-
-def parts_of(split_: Split) -> list[list[int]]:
-    return [part.tolist() for part in (split_.train, split_.validation, split_.test)]
-
-
-def test_the_parts_are_disjoint_and_together_all_of_it() -> None:
-    dataset = unbalanced(50, 31, 7)
-    assert sorted(chain(*parts_of(split(dataset, 0)))) == list(range(88))
-
-
-def test_every_class_gives_its_share_to_each_part() -> None:
-    dataset = unbalanced(100, 50, 10)
-    parts = split(dataset, 0)
-    assert per_class(dataset, parts.test) == [20, 10, 2]
-    assert per_class(dataset, parts.validation) == [8, 4, 1]
-    assert per_class(dataset, parts.train) == [72, 36, 7]
-
-
-@pytest.mark.parametrize(
-    ("count", "shares"),
-    [
-        pytest.param(2, (1, 0, 1), id="two images are one to learn and one to test"),
-        pytest.param(3, (1, 1, 1), id="three images are one for each part"),
-        pytest.param(4, (2, 1, 1), id="of four two are learnt"),
-    ],
-)
-def test_a_small_class_is_learnt_and_tested(count: int, shares: tuple[int, int, int]) -> None:
-    dataset = unbalanced(count, 40)
-    parts = split(dataset, 0)
-    assert tuple(per_class(dataset, part)[0] for part in (parts.train, parts.validation, parts.test)) == shares
-
-
-def test_a_published_test_set_is_kept_as_it_is() -> None:
-    dataset = replace(unbalanced(20, 20), official_test=np.array([3, 4, 30]))
-    parts = split(dataset, 0)
-    assert parts.test.tolist() == [3, 4, 30]
-    assert sorted(chain(*parts_of(parts))) == list(range(40))
-
-
-def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
-    dataset = unbalanced(40, 40)
-    assert parts_of(split(dataset, 3)) == parts_of(split(dataset, 3))
-    assert parts_of(split(dataset, 3)) != parts_of(split(dataset, 4))
 
 
 def test_a_subset_has_the_classes_in_their_shares() -> None:

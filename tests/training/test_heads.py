@@ -1,6 +1,8 @@
-"""`training.heads`: heads fitted, calibrated and judged."""
+"""`training.heads`: heads fitted, calibrated and judged by answers that are out of fold."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,10 +10,15 @@ import pytest
 from models.sessions import Embedder
 from tests.training.squares import squares
 from training.catalogue import CATALOGUE
+from training.crossfit import Lesson, Source
 from training.dataset import Dataset
-from training.heads import Candidate, Lesson, embed, fit_classifiers
+from training.errors import DataError
+from training.heads import Candidate, Fitting, embed, fit_classifiers, fit_regressors
 
-BOOSTING, LOGISTIC = CATALOGUE["hist_gradient_boosting"], CATALOGUE["logistic_regression"]
+BOOSTING, LOGISTIC, TREE = (
+    CATALOGUE[name] for name in ("hist_gradient_boosting", "logistic_regression", "decision_tree")
+)
+THREE = Fitting(classes=3)
 
 
 @pytest.fixture(scope="module")
@@ -19,31 +26,128 @@ def lesson(dataset: Dataset, embedder: Embedder) -> Lesson:
     return Lesson(embedder(np.asarray(dataset.images)), dataset.labels)
 
 
-def parts(lesson: Lesson) -> tuple[Lesson, Lesson]:
-    return lesson.part(np.arange(60, len(lesson))), lesson.part(np.arange(60))
+@pytest.fixture(scope="module")
+def source(lesson: Lesson) -> Source:
+    """Every row judges, in five folds."""
+    return Source(lesson, np.arange(len(lesson)) // 3 % 5, lesson.part(np.arange(0)))
 
 
-def test_every_setting_of_every_kind_is_tried_and_the_least_log_loss_comes_first(lesson: Lesson) -> None:
-    found = fit_classifiers([BOOSTING, LOGISTIC], *parts(lesson), seed=0, suffix="fitted on squares")
-    assert {candidate.name for candidate in found} == {
-        "gradient boosting, fitted on squares",
-        *(f"logistic regression, {setting}, fitted on squares" for setting in LOGISTIC.settings),
-    }
-    losses = [candidate.scores.log_loss for candidate in found]
+def overlapping(rows: int, classes: int = 3, *, width: int = 16, seed: int = 0) -> Source:
+    random = np.random.default_rng(seed)
+    labels = np.arange(rows) % classes
+    embedding = random.normal(0, 1, (rows, width)).astype(np.float32)
+    embedding[np.arange(rows), labels] += 1.5
+    rows_ = Lesson(embedding, labels)
+    return Source(rows_, random.permutation(rows) % 5, rows_.part(np.arange(0)))
+
+
+def test_the_least_log_loss_comes_first_and_every_kind_is_judged(source: Source) -> None:
+    found = fit_classifiers([BOOSTING, LOGISTIC], source, THREE, suffix="fitted on squares")
+    assert {candidate.kind.name for candidate in found} == {"hist_gradient_boosting", "logistic_regression"}
+    assert all(candidate.name.endswith(", fitted on squares") for candidate in found)
+    losses = [candidate.loss for candidate in found]
     assert losses == sorted(losses)
     assert found[0].scores.accuracy == 1.0
 
 
-def test_without_rows_to_judge_by_the_first_setting_is_taken(lesson: Lesson) -> None:
-    found = fit_classifiers([LOGISTIC], lesson, lesson.part(np.arange(0)), seed=0)
-    assert found[0].name == f"logistic regression, {next(iter(LOGISTIC.settings))}"
-    assert np.isnan(found[0].scores.log_loss)
-    assert found[0].judged.shape == (0, 3)
+def test_an_answer_is_of_a_head_that_has_not_seen_the_row() -> None:
+    """A tree knows its own rows by heart; noise that it has not seen it cannot know."""
+    random = np.random.default_rng(0)
+    noise = Lesson(random.normal(0, 1, (400, 8)).astype(np.float32), random.integers(0, 2, 400))
+    source = Source(noise, np.arange(400) % 5, noise.part(np.arange(0)))
+    (tree,) = fit_classifiers([CATALOGUE["decision_tree"]], source, Fitting(classes=2))
+    assert tree.scores.accuracy < 0.6
+    own = tree.finished(source)(noise.embedding).argmax(1) == noise.labels
+    assert own.mean() > 0.8
 
 
-def test_the_same_seed_gives_the_same_heads(lesson: Lesson) -> None:
+def test_the_final_head_is_fitted_on_all_rows(source: Source, lesson: Lesson) -> None:
+    kind = CATALOGUE["nearest_neighbours"]
+    (best,) = fit_classifiers([kind], source, THREE)
+    assert best.finished(source).estimator.steps[-1][1].n_samples_fit_ == len(lesson)
+
+
+def test_the_search_goes_to_where_the_loss_is_least_and_says_so_at_the_edge() -> None:
+    found = fit_classifiers([LOGISTIC], overlapping(300), THREE)
+    assert 3 <= len(found) < len(LOGISTIC.settings)
+    assert found[0].note == ""
+    apart = overlapping(60, width=16)
+    apart = replace(apart, judged=replace(apart.judged, embedding=apart.judged.embedding * 0.01))
+    weakest = fit_classifiers([LOGISTIC], apart, THREE)[0]
+    assert weakest.name == "logistic regression, C = 100"
+    assert weakest.note == "C = 100 is at the edge of what was tried (C = 0.003 to C = 100)"
+
+
+def test_where_nothing_judges_each_kind_has_one_setting(lesson: Lesson) -> None:
+    source = Source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
+    (found,) = fit_classifiers([LOGISTIC], source, THREE)
+    assert found.name == f"logistic regression, {LOGISTIC.first('classification')}"
+    assert np.isnan(found.loss)
+    assert found.answers.shape == (0, 3)
+    assert (found.finished(source)(lesson.embedding).argmax(1) == lesson.labels).all()
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "linear_svm", "hist_gradient_boosting", "nearest_neighbours"])
+def test_a_class_that_is_missing_from_a_fold_is_judged_as_wrong_and_breaks_nothing(kind: str, lesson: Lesson) -> None:
+    labels = lesson.labels.copy()
+    labels[labels == 2] = 1
+    labels[0] = 2
+    source = Source(replace(lesson, labels=labels), np.arange(len(labels)) % 5, lesson.part(np.arange(0)))
+    best = fit_classifiers([CATALOGUE[kind]], source, THREE)[0]
+    assert best.answers.shape == (len(labels), 3)
+    assert best.answers[0].argmax() != 2
+    assert best.scores.accuracy > 0.95
+    assert best.finished(source)(lesson.embedding).shape == (len(labels), 3)
+
+
+@pytest.mark.parametrize("kind", ["logistic_regression", "linear_svm"])
+def test_a_fold_with_one_class_left_answers_that_one(kind: str, lesson: Lesson) -> None:
+    labels = np.zeros(20, np.int64)
+    labels[0] = 1
+    few = Lesson(lesson.embedding[:20], labels)
+    source = Source(few, np.arange(20) % 5, few.part(np.arange(0)))
+    best = fit_classifiers([CATALOGUE[kind]], source, Fitting(classes=2))[0]
+    assert best.answers[0].argmax() == 0
+
+
+def test_with_weights_a_rare_class_is_found_more_often() -> None:
+    random = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [950, 50])
+    embedding = random.normal(0, 1, (1000, 4)).astype(np.float32)
+    embedding[:, 0] += 1.5 * labels
+    source = Source(Lesson(embedding, labels), random.permutation(1000) % 5, Lesson(embedding[:0], labels[:0]))
+    recalls = []
+    for is_balanced in (False, True):
+        best = fit_classifiers([LOGISTIC], source, Fitting(classes=2, is_balanced=is_balanced))[0]
+        recalls.append(float((best.answers.argmax(1) == 1)[labels == 1].mean()))
+    assert recalls[0] < 0.3 < 0.6 < recalls[1]
+
+
+def test_a_kind_that_cannot_weigh_classes_says_so(source: Source) -> None:
+    with pytest.raises(DataError, match="nearest_neighbours cannot weigh classes; take another head"):
+        fit_classifiers([CATALOGUE["nearest_neighbours"]], source, Fitting(classes=3, is_balanced=True))
+
+
+def test_answers_on_other_embeddings_are_out_of_fold_too(source: Source) -> None:
+    (best,) = fit_classifiers([BOOSTING], source, THREE)
+    positions = np.array([4, 77, 100])
+    np.testing.assert_array_equal(best.answer(source.judged.part(positions), positions), best.answers[positions])
+
+
+def test_numbers_are_judged_out_of_fold_in_their_own_unit() -> None:
+    random = np.random.default_rng(0)
+    embedding = random.normal(0, 1, (300, 5)).astype(np.float32)
+    rows = Lesson(embedding, 400 + 100 * embedding[:, 0].astype(np.float64))
+    source = Source(rows, np.arange(300) % 5, rows.part(np.arange(0)))
+    best = fit_regressors([CATALOGUE["linear_regression"]], source, Fitting())[0]
+    assert best.answers.shape == (300, 1)
+    assert best.scores.r2 > 0.99
+    assert abs(best.finished(source)(embedding).mean() - 400) < 20
+
+
+def test_the_same_seed_gives_the_same_heads(source: Source) -> None:
     def once() -> list[Candidate]:
-        return fit_classifiers([BOOSTING], *parts(lesson), seed=5)
+        return fit_classifiers([BOOSTING], source, replace(THREE, seed=5))
 
     assert [candidate.scores for candidate in once()] == [candidate.scores for candidate in once()]
 
@@ -51,8 +155,9 @@ def test_the_same_seed_gives_the_same_heads(lesson: Lesson) -> None:
 def test_even_two_images_a_class_are_told_apart(embedder: Embedder) -> None:
     few = squares(6)
     lesson = Lesson(embedder(few.images), few.labels)
-    (head,) = fit_classifiers([BOOSTING], lesson, lesson.part(np.arange(0)), seed=0)
-    assert head.decider(lesson.embedding).argmax(1).tolist() == few.labels.tolist()
+    source = Source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
+    (head,) = fit_classifiers([BOOSTING], source, THREE)
+    assert head.finished(source)(lesson.embedding).argmax(1).tolist() == few.labels.tolist()
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 501])

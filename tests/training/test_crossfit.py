@@ -1,0 +1,85 @@
+"""`training.crossfit`: which rows a head is fitted on, and which judge it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.training.squares import squares
+from training.crossfit import FOLDS, Lesson, lesson_of, make_sources
+from training.dataset import Dataset
+
+DATASET = squares(60)
+EMBEDDING = np.arange(60 * 4, dtype=np.float32).reshape(60, 4)
+KNOWN = np.arange(12, 60)
+
+
+def test_without_rows_that_the_network_has_seen_all_rows_judge_in_folds() -> None:
+    (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0).values()
+    assert len(source.judged) == len(source.whole) == 48
+    assert sorted(set(source.folds.tolist())) == list(range(FOLDS))
+    for fold in range(FOLDS):
+        outside = {tuple(row) for row in source.without(fold).embedding.tolist()}
+        inside = {tuple(row) for row in source.judged.embedding[source.folds == fold].tolist()}
+        assert not outside & inside
+        assert len(outside) + len(inside) == 48
+
+
+def test_folds_have_about_the_same_share_of_each_class() -> None:
+    (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0).values()
+    for label in range(3):
+        counts = np.bincount(source.folds[source.judged.labels == label], minlength=FOLDS)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_rows_that_the_network_has_seen_are_always_fitted_on_and_never_judge() -> None:
+    seen = lesson_of(DATASET, EMBEDDING, np.arange(12, 51))
+    found = make_sources(DATASET, EMBEDDING, np.arange(51, 60), {"training images": seen}, seed=0)
+    assert list(found) == ["training images and held-out images", "held-out images"]
+    first = found["training images and held-out images"]
+    assert set(first.folds.tolist()) == {0}, "so many are seen that one head without any of the judged rows will do"
+    np.testing.assert_array_equal(first.without(0).embedding, seen.embedding)
+    assert len(first.whole) == 48
+
+
+def test_few_seen_rows_make_no_head_of_their_own() -> None:
+    seen = lesson_of(DATASET, EMBEDDING, np.arange(12, 24))
+    found = make_sources(DATASET, EMBEDDING, np.arange(24, 60), {"training images": seen}, seed=0)
+    assert len(set(found["training images and held-out images"].folds.tolist())) == FOLDS
+
+
+def test_a_source_that_lacks_a_class_is_left_out() -> None:
+    seen = lesson_of(DATASET, EMBEDDING, np.arange(12, 51))
+    judged = np.array([51, 52, 54, 55])
+    assert list(make_sources(DATASET, EMBEDDING, judged, {"x": seen}, seed=0)) == ["x and held-out images"]
+
+
+def test_copies_share_a_fold() -> None:
+    dataset = replace(DATASET, groups=np.arange(60) // 4)
+    (source,) = make_sources(dataset, EMBEDDING, KNOWN, {}, seed=0).values()
+    for group in range(3, 15):
+        assert len(set(source.folds[dataset.groups[KNOWN] == group].tolist())) == 1
+
+
+@pytest.mark.parametrize("width", [0, 2, None])
+def test_a_source_is_narrowed_to_a_part_of_the_embedding(width: int | None) -> None:
+    (source,) = make_sources(with_columns(), EMBEDDING, KNOWN, {}, seed=0).values()
+    narrow = source.narrowed(width, with_columns=False)
+    assert narrow.judged.embedding.shape == (48, 4 if width is None else width)
+    assert narrow.judged.rows == ()
+    assert len(source.narrowed(width, with_columns=True).judged.rows) == 48
+
+
+def with_columns() -> Dataset:
+    from models.columns import Column  # noqa: PLC0415
+
+    return replace(DATASET, columns=(Column(name="a", type="number"),), rows=[{"a": 1.0} for _ in range(60)])
+
+
+def test_lessons_are_joined_with_their_columns() -> None:
+    one = Lesson(EMBEDDING[:2], DATASET.labels[:2], [{"a": 1.0}, {"a": 2.0}])
+    both = one + one.part(np.array([1]))
+    assert len(both) == 3
+    assert [row["a"] for row in both.rows] == [1.0, 2.0, 2.0]

@@ -1,0 +1,44 @@
+"""Labels that may mean something else than a class."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.training.squares import squares
+from training.dataset import Dataset
+from training.label_notes import label_notes
+
+
+def named(*classes: str) -> Dataset:
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(squares(9), classes=classes)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("Coat", "Coat;new", "Dress"), ("red|old", "red|new", "blue"), ("a, b", "b", "c")],
+    ids=["beside its part", "parts shared", "with commas"],
+)
+def test_several_labels_in_one_are_not_supported(classes: tuple[str, ...]) -> None:
+    (note,) = label_notes(named(*classes))
+    assert "Several labels for one image are not supported: fit a head for each of them" in note
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("1", "3", "2"), ("medium", "low", "high"), ("L", "S", "M", "XL"), ("Poor", "good", "Fair")],
+    ids=["numbers", "words", "sizes", "in any case"],
+)
+def test_an_order_is_not_used(classes: tuple[str, ...]) -> None:
+    (note,) = label_notes(named(*classes))
+    assert "are taken for classes without an order" in note
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("cat", "dog"), ("T-shirt, top", "Bag", "Coat"), ("2017", "1998", "5"), ("high", "low"), ()],
+    ids=["words", "a comma in a name", "numbers far apart", "two ends", "numbers to be named"],
+)
+def test_of_others_nothing_is_said(classes: tuple[str, ...]) -> None:
+    assert not list(label_notes(named(*classes)))
