@@ -89,18 +89,3 @@ def confusion(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
     classes = probabilities.shape[1]
     pairs = labels * classes + probabilities.argmax(1)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def choose_min_confidence(probabilities: Floats, labels: Labels, target_precision: float) -> float:
-    """The lowest confidence from which on predictions are right at least as often as the target.
-
-    Counted on the given data, equal confidences together; 1.0, so that everything is reviewed, where no
-    confidence reaches the target.
-    """
-    confidence = probabilities.max(1)
-    order = np.argsort(-confidence)
-    last_of_equals = np.diff(confidence[order], append=-1.0) != 0
-    hits = (probabilities.argmax(1) == labels)[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    reached = np.flatnonzero(last_of_equals & (precision >= target_precision))
-    return float(confidence[order][reached[-1]]) if len(reached) else 1.0
