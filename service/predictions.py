@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from models.errors import BadRequest
 from models.manifest import HeadSpec
+from models.policy import UNITS
 from service.schemas import Decisions, Estimate, Prediction, Timing
 from service.work import Found, Outcome
 
 if TYPE_CHECKING:
     from service.options import Options
-
-# Probabilities are given in millionths, as float32 carries no more that would mean anything. Counting them costs a
-# tenth of `round`, and the quotient of two whole numbers is written with no digit too many.
-_UNITS = 1_000_000
 
 
 def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -> Prediction:
@@ -27,17 +24,24 @@ def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -
         model: `name@version`.
         top_k: how many classes to show; None for all.
     """
-    # sorted before rounding, so that the label is the graph's own where two classes are close
-    values, names = found.output.tolist(), head.classes
+    # Rounded to `UNITS`: that costs a tenth of `round`, and the quotient of two whole numbers has no digit too many.
+    # Sorted before that, so that the label is the graph's own where two classes are close
+    values, names, policy = found.output.tolist(), head.classes, head.policy
     falling = sorted(range(len(values)), key=values.__getitem__, reverse=True)
-    label, confidence = names[falling[0]], int(values[falling[0]] * _UNITS + 0.5) / _UNITS
-    decision, reasons = head.policy.decide(confidence, label, distance=found.distance, missing=_missing(found, head))
+    label, confidence = names[falling[0]], int(values[falling[0]] * UNITS + 0.5) / UNITS
+    decision, reasons = policy.decide(
+        confidence,
+        label,
+        distance=found.distance,
+        missing=_missing(found, head),
+        probabilities=_not_to_miss(values, head) if policy.review_from else None,
+    )
     return {
         "label": label,
         "confidence": confidence,
         "decision": decision,
         "reasons": reasons,
-        "probabilities": {names[i]: int(values[i] * _UNITS + 0.5) / _UNITS for i in falling[:top_k]},
+        "probabilities": {names[i]: int(values[i] * UNITS + 0.5) / UNITS for i in falling[:top_k]},
         "model": model,
         "head": head.name,
     }
@@ -111,6 +115,12 @@ def _missing(found: Found, head: HeadSpec) -> Sequence[str]:
     """Which of the columns that the policy expects are missing."""
     expected = head.policy.expected_columns
     return [name for name in expected if found.columns[name] is None] if expected else ()
+
+
+def _not_to_miss(values: Sequence[float], head: HeadSpec) -> dict[str, float]:
+    """Probabilities of the classes for whose sake the policy reviews other answers, as they are shown."""
+    policy, classes = head.policy, head.classes
+    return {name: int(values[classes.index(name)] * UNITS + 0.5) / UNITS for name in policy.review_from}
 
 
 def _shortened(value: float) -> float:

@@ -123,18 +123,3 @@ def recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
     """Mean of the recalls of the classes that have rows."""
     return float(np.nanmean(recall(confusion)))
-
-
-def choose_min_confidence(probabilities: Floats, labels: Labels, target_precision: float) -> float:
-    """The lowest confidence from which on predictions are right at least as often as the target.
-
-    Counted on the given data, equal confidences together; 1.0, so that everything is reviewed, where no
-    confidence reaches the target.
-    """
-    confidence = probabilities.max(1)
-    order = np.argsort(-confidence)
-    last_of_equals = np.diff(confidence[order], append=-1.0) != 0
-    hits = (probabilities.argmax(1) == labels)[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    reached = np.flatnonzero(last_of_equals & (precision >= target_precision))
-    return float(confidence[order][reached[-1]]) if len(reached) else 1.0
