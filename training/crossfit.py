@@ -18,6 +18,7 @@ from models.sessions import Embedding
 from training.dataset import Dataset
 from training.decider import Decider
 from training.encoding import Rows
+from training.errors import DataError
 from training.images import Indices
 from training.split import make_folds
 
@@ -150,11 +151,17 @@ def make_sources(
         judged: positions of the images that the network has not seen.
         seen: rows that it has, by name; there is also a source without any.
         seed: of the folds.
+
+    Raises:
+        DataError: all images are of one group, so that none can be judged by the others.
     """
     none = lesson_of(dataset, embedding, judged[:0])
     tried = {**{f"{name} and held-out images": rows for name, rows in seen.items()}, "held-out images": none}
     made = {name: _make_source(dataset, embedding, judged, rows, seed) for name, rows in tried.items()}
-    return {name: source for name, source in made.items() if _has(source, len(dataset.classes))}
+    found = {name: source for name, source in made.items() if _is_enough(source, len(dataset.classes))}
+    if not found:
+        raise DataError("all images are copies of one or of one group, so none can be judged by the others; add others")
+    return found
 
 
 def _make_source(dataset: Dataset, embedding: Embedding, judged: Indices, seen: Lesson, seed: int) -> Source:
@@ -171,7 +178,7 @@ def _knows_all(dataset: Dataset, seen: Lesson) -> bool:
     return bool((np.bincount(seen.labels, minlength=len(dataset.classes)) >= _FEWEST_SEEN).all())
 
 
-def _has(source: Source, classes: int) -> bool:
-    """Whether it has rows of all classes, or, of numbers, any rows."""
-    whole = source.whole
-    return len(np.unique(whole.labels)) == classes if classes else len(whole) > 0
+def _is_enough(source: Source, classes: int) -> bool:
+    """Whether it has rows of all classes, or, of numbers, any; and something to fit on beside each fold."""
+    has_all = len(np.unique(source.whole.labels)) == classes if classes else len(source.whole) > 0
+    return has_all and (len(source.seen) > 0 or len(np.unique(source.folds)) > 1)

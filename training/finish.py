@@ -13,6 +13,7 @@ from models.bundle import Bundle
 from models.examples import Examples
 from models.golden import open_head, open_novelty
 from models.manifest import HeadSpec
+from models.policy import as_served
 from models.sessions import Distances, Embedding, Head, Novelty, Probabilities, cpu_session
 from training.crossfit import Source
 from training.dataset import Dataset
@@ -20,7 +21,8 @@ from training.encoding import Rows
 from training.export import export_head
 from training.heads import Candidate
 from training.novelty import Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
-from training.policies import Aims, Held, Promise, choose_policy, expected_columns
+from training.policies import Aims, Held, choose_policy, expected_columns
+from training.promise import Promise
 
 COVERED = 0.9
 """Share of the held-out numbers that lie in the interval."""
@@ -67,10 +69,14 @@ class Finished:
         """Which answers `[N, K]` on embeddings `[N, D]` and columns nobody has to look at, `[N]`."""
         policy, classes = self.spec.policy, self.spec.classes
         decided = []
-        for row, (output, distance) in enumerate(zip(found, self.distances(embedding).tolist(), strict=True)):
+        for row, (output, distance) in enumerate(
+            zip(as_served(found), self.distances(embedding).tolist(), strict=True)
+        ):
             missing = [name for name in policy.expected_columns if rows[row][name] is None]
-            label, confidence = (classes[int(output.argmax())], float(output.max())) if classes else ("", 1.0)
-            decided.append(policy.decide(confidence, label, distance=distance, missing=missing)[0] == "accept")
+            label, confidence = (classes[int(found[row].argmax())], float(output.max())) if classes else ("", 1.0)
+            said = dict(zip(classes, output.tolist(), strict=True)) if policy.review_from else None
+            decision, _ = policy.decide(confidence, label, distance=distance, missing=missing, probabilities=said)
+            decided.append(decision == "accept")
         return np.array(decided, bool)
 
 
@@ -104,9 +110,11 @@ def finish(
     familiar = fit_familiar(whole.embedding, groups, seed=seed)
     distances = _distances(source, is_number=not dataset.classes, seed=seed)
     limit = familiar_limit(distances, aims.false_alarms) if len(distances) else None
-    is_familiar = distances <= (limit.value if limit else 0.0)
-    held = Held(candidate.answers, source.judged.labels, is_familiar, dataset.classes)
     expected = expected_columns(dataset.columns, whole.rows)
+    is_whole = np.array([all(row[name] is not None for name in expected) for row in source.judged.rows], bool)
+    is_familiar = distances <= (limit.value if limit else 0.0)
+    can_accept = is_familiar & is_whole if dataset.columns else is_familiar
+    held = Held(candidate.answers, source.judged.labels, can_accept, dataset.classes)
     policy, promise = choose_policy(held, aims, max_distance=limit.value if limit else None, expected=expected)
     spec = HeadSpec(
         name=name,

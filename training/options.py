@@ -14,9 +14,10 @@ from models.store import DEFAULT_ROOT
 from training import fashion_mnist, folder
 from training.catalogue import BEST, CATALOGUE, DEFAULT, MANY_CLASSES
 from training.clean.kinds import add_drop
+from training.costs import Costs
 from training.dataset import Dataset
 from training.examples import COUNT
-from training.policies import Aims, Costs
+from training.policies import Aims
 from training.table import Ask
 from training.teach import Balance, HeadPlan
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from training.clean.looks import THUMBNAIL_SIDE, Looks, thumbnails
+from training.clean.looks import THUMBNAIL_SIDE, Looks, look, thumbnails
 from training.clean.neighbours import nearest
 from training.images import Images, Indices
 
@@ -48,6 +48,20 @@ class Group:
 
     positions: tuple[int, ...]
     exact: bool
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What was found."""
+
+    looks: Looks
+    groups: list[Group]
+
+
+def find_copies(images: Images) -> Copies:
+    """Looks at images and finds copies."""
+    looks = look(images)
+    return Copies(looks, find_groups(looks, images))
 
 
 def find_groups(looks: Looks, images: Images) -> list[Group]:

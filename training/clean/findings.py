@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sessions import Embedding
-from training.clean.duplicates import Group, find_groups
+from training.clean.duplicates import Copies, Group
 from training.clean.kinds import LABEL_ISSUES, LEAKAGE, ODD
 from training.clean.labels import LabelIssue, find_issues
-from training.clean.looks import look
 from training.clean.odd import Odd, find_odd
 from training.dataset import Dataset
 from training.errors import DataError
@@ -99,7 +98,7 @@ class Findings:
         return [int(self.part[position]) for position in group.positions]
 
 
-def inspect(dataset: Dataset, embedding: Embedding, parts: Split, *, seed: int) -> Findings:
+def inspect(dataset: Dataset, embedding: Embedding, parts: Split, copies: Copies, *, seed: int) -> Findings:
     """Looks for what is wrong with a data set; drops nothing.
 
     Args:
@@ -119,12 +118,10 @@ def inspect(dataset: Dataset, embedding: Embedding, parts: Split, *, seed: int) 
     for index, name in enumerate(PARTS):
         part[getattr(parts, name)] = index
     known = np.flatnonzero((part != _NOWHERE) & (part != _TEST))
-    looks = look(dataset.images)
+    looks = copies.looks
     return Findings(
         issues=tuple(_issues(dataset, embedding, known, seed)),
-        groups=tuple(
-            group for group in find_groups(looks, dataset.images) if _NOWHERE not in part[list(group.positions)]
-        ),
+        groups=tuple(group for group in copies.groups if _NOWHERE not in part[list(group.positions)]),
         odd=tuple(odd for odd in find_odd(looks, embedding) if part[odd.position] != _NOWHERE),
         unreadable=dataset.skipped,
         labels=dataset.labels,
@@ -132,7 +129,7 @@ def inspect(dataset: Dataset, embedding: Embedding, parts: Split, *, seed: int) 
     )
 
 
-def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str]) -> Split:
+def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str], force: bool = False) -> Split:
     """The parts without the rows of some of `KINDS`; the test part stays as it is.
 
     Raises:

@@ -13,6 +13,7 @@ def add_drop(command: argparse.ArgumentParser) -> None:
         "--drop", type=drop_kinds, default=(), metavar="KINDS",
         help=f"leave out training and validation images with {', '.join(KINDS)}; several with commas between them",
     )  # fmt: skip
+    command.add_argument("--force", action="store_true", help="drop label issues even if few are believed")
 
 
 def drop_kinds(text: str) -> tuple[str, ...]:
