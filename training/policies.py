@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -149,9 +150,21 @@ def _promise(policy: Policy, coverage: float, held: Held, aims: Aims, missed: tu
     )
     if promise.shown:
         return promise
-    answers = _answers(held, aims, missed)
-    instead = _instead(held, aims, missed)
-    return replace(promise, enough=answers.enough(aims.level), fewest=answers.fewest(aims.level), instead=instead)
+    answers = _answers(held, aims, tuple(each for each in missed if each.shown))
+    return replace(
+        promise,
+        enough=_enough(answers, aims, missed),
+        fewest=answers.fewest(aims.level),
+        instead=_instead(held, aims, missed),
+    )
+
+
+def _enough(answers: Answers, aims: Aims, missed: tuple[Missed, ...]) -> int | None:
+    """About how many held-out images would show the target, and have enough of the classes not to be missed."""
+    images = answers.enough(aims.level)
+    total = len(answers.given)
+    of_missed = [math.ceil(each.enough * total / max(each.judged_on, 1)) for each in missed if not each.shown]
+    return None if images is None else max(images, *of_missed, 0)
 
 
 def _instead(held: Held, aims: Aims, missed: tuple[Missed, ...]) -> tuple[float, float] | None:
