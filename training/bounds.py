@@ -98,7 +98,9 @@ def _sequence(confidence: Floats, limit: float, level: float) -> tuple[Counts, F
     """The numbers of rows that are tested, ascending, and the level that each has of its own."""
     total = len(confidence)
     starts = 2 if fewest(0, limit, level / 2) <= _SECOND_START * total else 1
-    rows = fewest(np.arange(int(total * limit) + 2), limit, level / starts)
+    most = int(total * limit) + 2  # errors; of many not every number is looked at, as `_thinned` leaves few
+    errors = np.unique(np.geomspace(1, most, int(100 * math.log(most)) + 2).astype(np.int64)) - 1
+    rows = fewest(errors, limit, level / starts)
     rows = _thinned(rows[rows <= total])
     own = np.zeros(len(rows))
     if len(rows):
