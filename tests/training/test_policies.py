@@ -66,7 +66,7 @@ def hits(given: Held) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [100, 300, 1000, 3000])
 def test_the_target_is_kept_on_unseen_rows(count: int) -> None:
-    unseen, draws = held(100_000, seed=1000), 200
+    unseen, draws = held(50_000, seed=1000), 100
     right, kept, coverage = hits(unseen), 0, 0.0
     for seed in range(draws):
         takes = takes_of(choose(held(count, seed), Aims(target_precision=0.95))[0], unseen)
@@ -141,7 +141,7 @@ def test_a_number_needs_no_confidence() -> None:
 @pytest.mark.parametrize("count", [300, 3000])
 def test_accepting_costs_no_more_than_reviewing(count: int) -> None:
     costs = Costs(review=1, error=10, errors={"a": {"b": 20}, "b": {"c": 2}})
-    unseen, draws = held(100_000, seed=1000, classes=4), 100
+    unseen, draws = held(50_000, seed=1000, classes=4), 60
     lost = costs.table(unseen.classes)[unseen.labels, unseen.found.argmax(1)]
     kept, saved, coverage = 0, 0.0, 0.0
     for seed in range(draws):

@@ -79,7 +79,7 @@ def test_what_may_not_be_accepted_is_not_counted() -> None:
 
 def test_each_of_several_classes_keeps_the_limit_and_all_together_the_level() -> None:
     """All classes lose the limit at every threshold, so that whatever is accepted is falsely accepted."""
-    random, draws = np.random.default_rng(0), 300
+    random, draws = np.random.default_rng(0), 200
     given = alternating(6000, 4)
     false = 0
     for _ in range(draws):
