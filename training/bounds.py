@@ -10,6 +10,7 @@ and which of those shown is taken may be chosen freely.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,8 @@ them lie close to where the promise breaks: missed in 4.6 instead of 1.9 % of re
 _SECOND_START = 0.5
 """Share of the rows at which the second sequence starts. It saves what a single wrong label among the surest would
 stop: with 0.3 % of them wrong, 6,000 rows accept 0.71 instead of 0.14 of Fashion-MNIST."""
-_FEWEST_SEEN = 20  # rows from which a rate of errors is estimated
-_MOST_ERRORS = 100_000  # that an estimate of enough rows reckons with
+_FEWEST_SEEN = 20  # rows from which a mean loss is estimated
+_MOST_ROWS = 1_000_000  # that an estimate reckons with
 
 
 def fewest(errors: Any, limit: float, level: float) -> Counts:
@@ -66,30 +67,40 @@ def shown(confidence: Floats, losses: Floats, limit: float, level: float, *, gra
     return rows[is_shown]
 
 
-def enough(confidence: Floats, losses: Floats, limit: float, level: float) -> int | None:
-    """About how many rows would show a threshold, at the losses seen; None where they are too great at every threshold.
+def enough(confidence: Floats, losses: Floats, limit: float, level: float, *, graded: bool = False) -> int | None:
+    """About how many rows like these would show something; None where no number up to a million would.
+
+    It is more than there are: it is called where those show nothing.
 
     Args:
         confidence: falling, `[N]`.
-        losses: of accepting each row, in [0, 1], `[N]`.
-        limit: of their mean, at most 1.
-        level: as in `shown`.
+        losses: of accepting each row, in [0, 1], `[N]`; fewer than 20 rows say too little of them, and none is taken.
+        limit: as in `shown`, and so are the others.
+        level: of the tests.
+        graded: whether there may be losses between 0 and 1.
     """
-    if limit <= 0 or not len(losses):
+    count, least = len(losses), min(_FEWEST_SEEN, len(losses))
+    losses = losses if count >= _FEWEST_SEEN else np.zeros(count)
+    seen = _tie_ends(confidence, np.arange(least, count + 1)) if count else np.empty(0, np.int64)
+    if not (np.cumsum(losses)[seen - 1] < limit * seen).any():
         return None
-    seen = _tie_ends(confidence, np.arange(min(_FEWEST_SEEN, len(losses)), len(losses) + 1))
-    errors = np.unique(np.geomspace(1, _MOST_ERRORS, 400).astype(np.int64) - 1)
-    needed = fewest(errors, limit, level)
-    first = np.searchsorted(np.maximum.accumulate(errors / needed), np.cumsum(losses)[seen - 1] / seen)
-    can = first < len(errors)
-    return int(np.ceil((needed[first[can]] / seen[can]).min() * len(losses))) if can.any() else None
+    total = math.ceil(count * _STEP)
+    while total <= _MOST_ROWS:
+        rows = np.arange(total) * count // total  # each as often as the others
+        counts = shown(confidence[rows], losses[rows], limit, level, graded=graded)
+        if len(counts) and counts[-1] * count >= least * total:
+            return total
+        total = math.ceil(total * _STEP)
+    return None
 
 
 def _sequence(confidence: Floats, limit: float, level: float) -> tuple[Counts, Floats]:
     """The numbers of rows that are tested, ascending, and the level that each has of its own."""
     total = len(confidence)
     starts = 2 if fewest(0, limit, level / 2) <= _SECOND_START * total else 1
-    rows = fewest(np.arange(int(total * limit) + 2), limit, level / starts)
+    most = int(total * limit) + 2  # errors; of many not every number is looked at, as `_thinned` leaves few
+    errors = np.unique(np.geomspace(1, most, int(100 * math.log(most)) + 2).astype(np.int64)) - 1
+    rows = fewest(errors, limit, level / starts)
     rows = _thinned(rows[rows <= total])
     own = np.zeros(len(rows))
     if len(rows):

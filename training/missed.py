@@ -31,9 +31,14 @@ class Missed:
     review_from: float | None
 
     @property
+    def shown(self) -> bool:
+        """Whether there are enough of them."""
+        return self.judged_on >= self.enough
+
+    @property
     def sentence(self) -> str:
         """For the console and the report."""
-        if self.judged_on >= self.enough:
+        if self.shown:
             return f"at most {100 * self.share:.3g} % of {self.label!r} accepted as another class"
         return (
             f"nothing is accepted as anything but {self.label!r}: {self.judged_on:,} held-out images of it cannot "
@@ -52,8 +57,8 @@ def bound_missed(
 ) -> tuple[Missed, ...]:
     """Bounds how much of each class is accepted as another one, answers of any confidence being accepted.
 
-    Of the images of a class as many may be missed as the exact bound allows. That is a fixed sequence: it starts where all
-    other answers are reviewed, and with each step the class has to be more probable for that.
+    Of the images of a class as many may be missed as the exact bound allows. That is a fixed sequence: it starts where
+    all other answers are reviewed, and with each step the class has to be more probable for that.
 
     Args:
         found: probabilities as they are served, `[J, K]`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ from training.thresholds import Answers, choose_thresholds
 _RARELY = 0.05  # of the training rows that lack an optional column, below which it is expected
 _PRECISIONS = (0.995, 0.99, 0.98, 0.97, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)  # that may be promised instead
 _REVIEWS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)  # how many times dearer they may have to be
+_WORTHWHILE = 0.1  # coverage
 _ROWS_ALONE = 20.0
 """Answers that a class needs to be judged by itself, in multiples of what shows its precision if none is wrong. It is
 much, as a precision of each class is more to ask than one of all: with 11 times as many of Fashion-MNIST 0.59 instead
@@ -149,19 +151,34 @@ def _promise(policy: Policy, coverage: float, held: Held, aims: Aims, missed: tu
     )
     if promise.shown:
         return promise
-    answers = _answers(held, aims, missed)
-    instead = _instead(held, aims, missed)
-    return replace(promise, enough=answers.enough(aims.level), fewest=answers.fewest(aims.level), instead=instead)
+    answers = _answers(held, aims, tuple(each for each in missed if each.shown))
+    return replace(
+        promise,
+        enough=_enough(answers, aims, missed),
+        fewest=answers.fewest(aims.level),
+        instead=_instead(held, aims, missed),
+    )
+
+
+def _enough(answers: Answers, aims: Aims, missed: tuple[Missed, ...]) -> int | None:
+    """About how many held-out images would show the target, and have enough of the classes not to be missed."""
+    images = answers.enough(aims.level)
+    total = len(answers.given)
+    of_missed = [math.ceil(each.enough * total / max(each.judged_on, 1)) for each in missed if not each.shown]
+    return None if images is None else max(images, *of_missed, 0)
 
 
 def _instead(held: Held, aims: Aims, missed: tuple[Missed, ...]) -> tuple[float, float] | None:
-    """The nearest target that can be shown, and the coverage."""
+    """The nearest target that can be shown and accepts a tenth, and the coverage; else the one that accepts most."""
+    best = None
     for easier in aims.easier:
         answers = _answers(held, easier, missed)
         coverage = choose_thresholds(answers, easier.level, _rows_alone(easier)).coverage(answers)
-        if coverage > 0:
-            return easier.target, coverage
-    return None
+        if coverage > (best[1] if best else 0):
+            best = easier.target, coverage
+        if coverage >= _WORTHWHILE:
+            break
+    return best
 
 
 def _answers(held: Held, aims: Aims, missed: tuple[Missed, ...]) -> Answers:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from training.missed import Missed
 
+_NAMES_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -61,11 +63,11 @@ class Promise:
 
     def _kept(self) -> list[str]:
         said = [
-            f"accepts {_percent(self.coverage)} of {_images(self.judged_on)}; {self._what(self.target)} among accepted "
-            f"ones, at {_percent(self.confidence)} confidence"
+            f"accepts {_percent(self.coverage)} of {_images(self.judged_on)}; {self._what(self.target)} among those "
+            f"accepted, at {_percent(self.confidence)} confidence"
         ]
         if self.alone:
-            said.append(f"so it is for each of {_names(self.alone)} by itself")
+            said.append(f"that holds for {_names(self.alone)}, each by itself")
         if self.never:
             said.append(f"nothing can be accepted as {_names(self.never)}")
         return said
@@ -73,7 +75,7 @@ class Promise:
     def _broken(self) -> list[str]:
         said = [
             f"accepts nothing: with {_images(self.judged_on)} no threshold can show {self._what(self.target)} among "
-            f"accepted ones, at {_percent(self.confidence)} confidence",
+            f"those accepted, at {_percent(self.confidence)} confidence",
             self._would_do(),
         ]
         if self.instead:
@@ -89,7 +91,7 @@ class Promise:
         return f"it takes a better head, and at least {self.fewest:,} accepted ones without a mistake"
 
     def _what(self, target: float) -> str:
-        return f"mistakes of at most {target:g} on average" if self.of_costs else f"{_percent(target)} right"
+        return f"mistakes that cost at most {target:g} on average" if self.of_costs else f"{_percent(target)} right"
 
 
 def _percent(share: float) -> str:
@@ -101,7 +103,8 @@ def _images(count: int) -> str:
 
 
 def _names(labels: tuple[str, ...]) -> str:
-    return ", ".join(map(repr, labels))
+    more = f" and {len(labels) - _NAMES_SHOWN} others" if len(labels) > _NAMES_SHOWN else ""
+    return ", ".join(map(repr, labels[:_NAMES_SHOWN])) + more
 
 
 def _rounded(count: int) -> int:

@@ -53,16 +53,11 @@ class Answers:
         return fewest(0, self.rate, level).item() if self.rate > 0 else None
 
     def enough(self, level: float) -> int | None:
-        """About how many held-out images would show something; None where more of the same would not.
-
-        It is called where nothing is shown: an estimate that these would do is too good, and becomes twice as many.
-        """
-        rows, total = self.surest_of(np.arange(len(self.worst))), len(self.given)
-        accepted = enough(self.confidence[rows], self.losses[rows] / self.worst.max(), self.rate, level)
-        if accepted is None:
-            return None
-        images = math.ceil(accepted * total / len(rows))
-        return images if images > total else 2 * total
+        """About how many held-out images would show something; None where more of the same would not."""
+        rows, worst = self.surest_of(np.arange(len(self.worst))), self.worst.max()
+        graded = bool(self.graded.any() or (self.worst != worst).any())
+        accepted = enough(self.confidence[rows], self.losses[rows] / worst, self.rate, level, graded=graded)
+        return None if accepted is None else math.ceil(accepted * len(self.given) / len(rows))
 
 
 @dataclass(frozen=True)

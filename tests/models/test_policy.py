@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from models.policy import Policy
+from models.policy import NEVER, Policy, as_served
 
 POLICY = Policy(
     min_confidence=0.9, min_confidence_of={"bag": 0.6, "shoe": 1.01}, max_distance=4.0, expected_columns=("size",)
@@ -38,3 +40,34 @@ def test_what_is_accepted(
 def test_what_a_policy_does_not_have_is_left_out_of_the_file() -> None:
     assert Policy(min_confidence=0.5).model_dump() == {"min_confidence": 0.5}
     assert Policy.model_validate(POLICY.model_dump()) == POLICY
+
+
+def test_a_confidence_of_one_can_be_too_low() -> None:
+    assert Policy(min_confidence=NEVER).decide(1.0)[0] == "review"
+    assert Policy(min_confidence=1.0).decide(1.0)[0] == "accept"
+
+
+@pytest.mark.parametrize("fields", [{"min_confidence": 1.02}, {"min_confidence_of": {"bag": -0.1}}])
+def test_a_threshold_out_of_range_is_refused(fields: dict) -> None:
+    with pytest.raises(ValidationError, match="Input should be"):
+        Policy(**fields)
+
+
+@pytest.mark.parametrize(
+    ("label", "probability", "decision"),
+    [
+        pytest.param("coat", 0.04, "accept", id="the class is improbable"),
+        pytest.param("coat", 0.05, "review", id="the class is just as probable"),
+        pytest.param("crack", 0.95, "accept", id="it is the class itself"),
+    ],
+)
+def test_other_answers_are_reviewed_where_a_class_may_be_missed(label: str, probability: float, decision: str) -> None:
+    policy = Policy(min_confidence=0.9, review_from={"crack": 0.05})
+    reasons = ["low_confidence"] if decision == "review" else []
+    assert policy.decide(0.95, label, probabilities={"crack": probability}) == (decision, reasons)
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+def test_probabilities_are_decided_on_in_millionths() -> None:
+    served = as_served(np.array([0.94510049, 0.9451006, 0.99999951, 0.0], np.float32))
+    assert served.tolist() == [0.9451, 0.945101, 1.0, 0.0]

@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import BadRequest
 from models.manifest import HeadSpec
-from models.policy import Policy
+from models.policy import Policy, as_served
 from service.options import Options
 from service.predictions import check_top_k, to_answer, to_prediction
 from service.work import Found, Outcome
@@ -40,6 +40,25 @@ def test_top_k_shortens_the_list_and_changes_nothing_else() -> None:
 def test_the_policy_decides_on_the_confidence(confidence: float, decision: str, reasons: list[str]) -> None:
     prediction = predict(confidence, 1 - confidence, 0)
     assert (prediction["decision"], prediction["reasons"]) == (decision, reasons)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "decision"),
+    [
+        pytest.param((0.0999994, 0.2, 0.7), "accept", id="less than is shown"),
+        pytest.param((0.0999996, 0.2, 0.7), "review", id="as much, rounded"),
+        pytest.param((0.7, 0.2, 0.1), "accept", id="it is the answer"),
+    ],
+)
+def test_an_answer_is_reviewed_where_it_may_miss_a_class(probabilities: tuple[float, ...], decision: str) -> None:
+    head = HEAD.model_copy(update={"policy": Policy(min_confidence=0.6, review_from={"dark": 0.1})})
+    prediction = to_prediction(Found(np.array(probabilities, np.float32), {}), head, "tiny@1", None)
+    assert prediction["decision"] == decision
+
+
+def test_the_same_confidence_is_served_that_a_policy_was_chosen_on() -> None:
+    drawn = np.random.default_rng(0).dirichlet(np.ones(3), 2000).astype(np.float32)
+    assert [predict(*row)["confidence"] for row in drawn] == as_served(drawn).max(1).tolist()
 
 
 def test_the_label_is_the_graphs_own_where_two_classes_differ_by_less_than_is_shown() -> None:

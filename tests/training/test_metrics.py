@@ -62,33 +62,3 @@ def test_the_calibration_error_weighs_bins_by_their_count() -> None:
 
 def test_full_confidence_lies_in_the_last_bin() -> None:
     assert metrics.reliability(np.eye(2), np.array([0, 1])).count[-1] == 2
-
-
-@pytest.mark.parametrize(
-    ("target", "threshold"),
-    [
-        pytest.param(1.0, 0.8, id="all right down to 0.8"),
-        pytest.param(0.75, 0.6, id="three of four are right down to 0.6"),
-        pytest.param(0.7, 0.6, id="a target in between"),
-    ],
-)
-def test_the_threshold_is_the_lowest_that_keeps_the_target(target: float, threshold: float) -> None:
-    assert metrics.choose_min_confidence(FOUR, FOUR_LABELS, target) == threshold
-
-
-def test_everything_is_reviewed_where_the_target_is_never_reached() -> None:
-    assert metrics.choose_min_confidence(FOUR, 1 - FOUR_LABELS, 0.99) == 1.0
-    assert metrics.choose_min_confidence(np.empty((0, 2)), np.empty(0, np.int64), 0.5) == 1.0
-
-
-def test_answers_of_equal_confidence_are_accepted_together_or_not_at_all() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.7, 0.3], [0.7, 0.3], [0.7, 0.3]])
-    assert metrics.choose_min_confidence(probabilities, np.array([0, 0, 1, 1]), 0.9) == 0.9
-
-
-@pytest.mark.parametrize("target", [0.3, 0.5, 0.9])
-def test_the_target_is_kept_on_the_data_it_was_chosen_on(target: float) -> None:
-    threshold = metrics.choose_min_confidence(PROBABILITIES, LABELS, target)
-    accepted = PROBABILITIES.max(1) >= threshold
-    if accepted.any():
-        assert (PROBABILITIES.argmax(1) == LABELS)[accepted].mean() >= target
