@@ -1,10 +1,30 @@
 """embeddings of training ──▶ a graph that says how far another embedding lies from them: is an image unfamiliar?
 
 The distance is Mahalanobis' to the nearest group, all groups having one covariance (Lee et al. 2018,
-https://arxiv.org/abs/1807.03888); groups are the classes, or clusters where there are none or too many. Of wide
-embeddings only the directions in which groups vary most are kept apart, and the rest counts as one. On the default
-bundle it tells 99 % of pairs of a test image and a digit, noise or photograph apart, where the distance to the nearest
-of 2,000 training examples tells 98 to 99 %, for a tenth of the arithmetic.
+https://arxiv.org/abs/1807.03888), which is shrunk so that a few images are enough. Groups are the classes, or clusters
+where there are no classes or too many. Of embeddings wider than 128 numbers only the directions in which groups vary
+most are kept apart, and the rest counts as one. Embeddings that wide come from a network fitted on other images, and
+are compared by their `roots`. The limit comes from the distances of images that were not fitted on.
+
+Share of ordinary images, digits and noise beyond a limit for 2 % of ordinary ones. EfficientNet-Lite0: Fashion-MNIST,
+50 images a class, 5 folds, mean of 5 seeds; 3,000 unseen images, 500 digits, 500 of noise. Default: the default
+bundle's network, 54,000 images that it was fitted on, 6,000 judged; 10,000 test images, 1,797 digits, 1,000 of
+noise.
+
+| distance | Lite0 | digits | noise | default | digits | noise |
+|---|---|---|---|---|---|---|
+| Mahalanobis, 1 % shrinkage | 0.005 | 0.006 | 1.000 | 0.018 | 0.907 | 0.916 |
+| Mahalanobis, Ledoit-Wolf | 0.016 | 0.037 | 1.000 | 0.018 | 0.904 | 0.920 |
+| Mahalanobis, OAS (for narrow embeddings, at least 1 %) | 0.015 | 0.037 | 1.000 | 0.018 | 0.907 | 0.916 |
+| the same at unit length | 0.015 | 0.349 | 1.000 | 0.020 | 0.950 | 0.846 |
+| the same of `roots` (for wide embeddings) | 0.013 | 0.965 | 1.000 | 0.022 | 0.792 | 0.713 |
+| cosine to the nearest class centre | 0.020 | 0.259 | 1.000 | 0.019 | 0.626 | 0.235 |
+| cosine to the nearest example (default: of 10,000) | 0.015 | 0.667 | 1.000 | 0.016 | 0.915 | 0.676 |
+| relative Mahalanobis, https://arxiv.org/abs/2106.09022 | 0.013 | 0.000 | 0.000 | 0.023 | 0.973 | 0.742 |
+| off the 128 principal directions, https://arxiv.org/abs/2203.10807 | 0.015 | 0.052 | 1.000 | | | |
+
+On Lite0 with 5, 10, 20, 50 and 120 images a class 0.019, 0.027, 0.017, 0.013 and 0.015 of the ordinary images are
+beyond the limit (at most 0.054 with one seed), of the digits 0.645, 0.789, 0.923, 0.965 and 0.991, of noise all.
 """
 
 from __future__ import annotations
@@ -24,15 +44,16 @@ from models.sessions import Distances, Embedding, Novelty, cpu_session
 from training.builder import GraphBuilder
 from training.errors import DataError, ExportError
 
-_DIRECTIONS = 128
+_DIRECTIONS = 128  # and the most numbers of an embedding that is compared as it is
 _GROUPS = 64
 _CLUSTERS = 10
+_LEAST_CLUSTER = 20  # rows for each; smaller ones differ from fold to fold
 _LEAST_SHRINKAGE = 0.01  # towards equal variances, so that directions without any do not count for all
 _LEAST_WITHIN = 0.01  # of all variance, that groups are taken to have at least, be they of two images alike
 _TINY = 1e-12  # of all variance: less is rounding; and no sum of an embedding that is divided by is less
 _TOLERANCE = 1e-3  # of the largest distance; float32 against float64
 _CONFIDENCE = 0.95
-_FEW_BEYOND = 5
+_FEW_BEYOND = 5  # distances; with fewer, where the next one lies is known better from all of them than from the largest
 
 
 @dataclass(frozen=True)
@@ -79,9 +100,20 @@ def fit_familiar(embedding: Embedding, groups: NDArray[np.int64] | None, *, seed
         groups: the class positions of them, `[N]`; None where there are no classes.
         seed: of the clusters.
     """
+    return _fit(embedding, *_grouping(groups, len(embedding)), seed)
+
+
+def _grouping(groups: NDArray[np.int64] | None, rows: int) -> tuple[NDArray[np.int64] | None, int]:
+    """The groups, None where clusters are to stand for them, and how many clusters."""
+    clusters = max(1, min(_CLUSTERS, rows // _LEAST_CLUSTER))
+    return (None if groups is None or groups.max(initial=0) >= _GROUPS else groups), clusters
+
+
+def _fit(embedding: Embedding, groups: NDArray[np.int64] | None, clusters: int, seed: int) -> Familiar:
     rooted = embedding.shape[1] > _DIRECTIONS
     values = roots(embedding) if rooted else embedding.astype(np.float64)
-    groups = _clusters(values, seed) if groups is None or groups.max(initial=0) >= _GROUPS else groups
+    if groups is None:
+        groups = MiniBatchKMeans(min(clusters, len(values)), random_state=seed, n_init=3).fit(values).labels_
     mean = values.mean(0)
     found, groups = np.unique(groups, return_inverse=True)
     centres = np.stack([values[groups == group].mean(0) for group in range(len(found))]) - mean
@@ -98,8 +130,8 @@ def _directions(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """The directions `[D, R]` in which rows `[N, D]` are largest, the variances along them, 1 / that of the rest."""
     width = within.shape[1]
-    is_short = len(within) < width and width > _DIRECTIONS  # then rows have less products than columns, of the same
-    products = within @ within.T if is_short else within.T @ within  # eigenvalues, but for zeros
+    is_short = len(within) < width and width > _DIRECTIONS  # then products of rows are fewer than of columns
+    products = within @ within.T if is_short else within.T @ within  # with the same eigenvalues, but for zeros
     largest = (max(0, len(products) - _DIRECTIONS), len(products) - 1)
     variances, basis = eigh(products, subset_by_index=largest)
     total = float(np.trace(products))
@@ -115,7 +147,7 @@ def _directions(
 
 
 def _shrinkage(products: NDArray[np.float64], width: int, freedom: int) -> float:
-    """How far a covariance goes towards equal variances: OAS, https://arxiv.org/abs/0907.4698, equation 23."""
+    """How far a covariance goes towards equal variances: OAS, https://arxiv.org/abs/0907.4698, as in scikit-learn."""
     square, level = float(np.square(products).sum()) / width**2, (float(np.trace(products)) / width) ** 2
     unequal = (freedom + 1) * (square - level / width)
     return float(np.clip((square + level) / unequal, _LEAST_SHRINKAGE, 1)) if unequal > 0 else 1.0
@@ -137,15 +169,15 @@ def cross_distances(
         groups: their class positions, `[J]`; None where there are no classes.
         folds: the fold of each, `[J]`.
         base: embeddings `[B, D]` that are fitted on and never judged, as the network has seen the images; B may be 0.
-        base_groups: their class positions, `[B]`; None where there are no classes.
+        base_groups: their class positions, `[B]`; None where there are no classes or no base.
         seed: of the clusters.
 
     Raises:
         DataError: the judged rows are one fold, and there is no base.
     """
-    every = None if groups is None or base_groups is None else np.concatenate([base_groups, groups])
-    every = None if every is not None and every.max(initial=0) >= _GROUPS else every  # in each fold as in all of them
     embedding = np.concatenate([base, judged])
+    every = None if groups is None else np.concatenate([groups[:0] if base_groups is None else base_groups, groups])
+    every, clusters = _grouping(every, len(embedding))  # one for all folds, and the same as without folds
     fold = np.concatenate([np.full(len(base), -1), folds])
     distances = np.zeros(len(embedding), np.float32)
     for number in np.unique(folds):
@@ -154,7 +186,7 @@ def cross_distances(
             raise DataError(
                 "all images are copies or of one group, so that none can be judged by the others; add others"
             )
-        familiar = fit_familiar(embedding[rest], None if every is None else every[rest], seed=seed)
+        familiar = _fit(embedding[rest], None if every is None else every[rest], clusters, seed)
         distances[~rest] = familiar(embedding[~rest])
     return distances[len(base) :]
 
@@ -181,7 +213,7 @@ class Limit:
 def familiar_limit(distances: Distances, false_alarms: float) -> Limit:
     """Chooses the limit: the conformal quantile of distances of images that their `Familiar` had not seen.
 
-    The share beyond the r-th smallest of n is Beta(n + 1 - r, r) distributed (Vovk 2012, https://arxiv.org/abs/1209.2673).
+    The share beyond the r-th smallest of n is Beta(n + 1 - r, r) distributed (Vovk 2012, arXiv:1209.2673).
     Where fewer than 5 of them are to be beyond, the limit is raised to where the next distance is expected if they
     are normal to the power of 2/3 (Wilson and Hilferty 1931, of chi-squared squares); then the interval begins at 0.
 
@@ -253,9 +285,3 @@ def _rooted(build: GraphBuilder, axis: str) -> str:
     size = build.node("Abs", "embedding")
     total = build.node("Max", build.node("ReduceSum", size, axis, keepdims=1), build.constant(_TINY))
     return build.node("Mul", build.node("Sign", "embedding"), build.node("Sqrt", build.node("Div", size, total)))
-
-
-def _clusters(values: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
-    count = max(1, min(_CLUSTERS, len(values) // _CLUSTERS))
-    clusters = MiniBatchKMeans(count, random_state=seed, n_init=3).fit(values)
-    return np.asarray(clusters.labels_, np.int64)
