@@ -71,6 +71,8 @@ class HeadSpec(Strict):
                 raise ValueError(f"{what} names repeat: {names}")
         if (self.task == "classification") != (len(self.classes) >= 2):
             raise ValueError(f"a head of the task {self.task} cannot have {len(self.classes)} classes")
+        if unknown := (set(self.policy.review_from) | set(self.policy.min_confidence_of)) - set(self.classes):
+            raise ValueError(f"the policy names classes that are not there: {sorted(unknown)}")
         if unknown := set(self.policy.expected_columns) - set(inputs):
             raise ValueError(f"the policy expects columns that are not there: {sorted(unknown)}")
         return self

@@ -33,7 +33,7 @@ from training.metrics import score
 MAX_BYTES = 8_000_000
 MIN_ACCURACY = 0.944
 MAX_ECE = 0.015
-TARGET_PRECISION, PRECISION_MARGIN, MIN_ACCEPTED = 0.99, 0.005, 0.80
+TARGET_PRECISION, MIN_ACCEPTED = 0.99, 0.75
 MIN_AUROC, MIN_FLAGGED, FALSE_ALARMS = 0.95, 0.80, 0.02
 CONNECTIONS = 16
 PNG = {"content-type": "image/png"}
@@ -105,7 +105,7 @@ def test_served_accuracy_and_calibration_on_the_whole_test_set(
     assert scores.ece <= MAX_ECE
 
 
-def test_what_is_accepted_is_as_often_right_as_was_aimed_at(
+def test_what_is_accepted_is_as_often_right_as_is_promised(
     answers: list[dict[str, Any]], bundle: Bundle, test_set: tuple[list[bytes], NDArray[np.int64]]
 ) -> None:
     classes = bundle.manifest.default_head.classes
@@ -113,7 +113,7 @@ def test_what_is_accepted_is_as_often_right_as_was_aimed_at(
     hits = np.array([answer["label"] == classes[label] for answer, label in zip(answers, test_set[1], strict=True)])
     precision = float(hits[accepted].mean())
     print(json.dumps({"accepted": float(accepted.mean()), "of which right": precision}))
-    assert precision == pytest.approx(TARGET_PRECISION, abs=PRECISION_MARGIN)
+    assert precision >= TARGET_PRECISION
     assert accepted.mean() >= MIN_ACCEPTED
 
 

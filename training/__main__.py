@@ -26,6 +26,7 @@ from training.pretrained import NAME as NETWORK
 from training.recipe import PRESETS
 from training.refit import Refit, refit
 from training.run import Plan, train
+from training.summary import summary
 from training.table import read
 from training.transfer import Transfer, transfer
 from training.upgrade import upgrade
@@ -203,8 +204,8 @@ def _tell_result(path: Path, arguments: argparse.Namespace) -> None:
     head_name = getattr(arguments, "head_name", None)
     manifest = Bundle.open(path).manifest
     head = next((head for head in manifest.heads if head.name == head_name), manifest.default_head)
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in head.metrics.items())
-    print(f"{manifest.model}, head {head.name}: {figures}")
+    for line in summary(manifest, head):
+        print(line)
     print(f"wrote {path}; serve it with TANDEM_BUNDLE={path}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,25 @@ _EXPORT_SAMPLE = 5000
 
 
 @dataclass(frozen=True)
+class Judged:
+    """Out-of-fold answers that chose the policy.
+
+    Attributes:
+        found: probabilities `[J, K]`, or values `[J, 1]`.
+        labels: class positions, int64 `[J]`, or numbers, float64 `[J]`.
+        accepted: which of them the policy accepts, `[J]`.
+        promise: what it promises of those; None of numbers.
+        limit: of the distance, and how often it is a false alarm; None where nothing was held out.
+    """
+
+    found: Probabilities
+    labels: NDArray[Any]
+    accepted: NDArray[np.bool_]
+    promise: Promise | None
+    limit: Limit | None
+
+
+@dataclass(frozen=True)
 class Finished:
     """A head as it is served.
 
@@ -38,16 +58,14 @@ class Finished:
         head: the graph, in a session.
         novelty: the graph that tells how unfamiliar an embedding is; None where the head has none.
         files: of the bundle, by name.
-        promise: what its policy promises of the answers that it accepts; None of a number, and of a bundle's head.
-        limit: of the distance, and how often it is a false alarm; None where nothing was held out.
+        judged: what its policy was chosen by; None of a bundle's head.
     """
 
     spec: HeadSpec
     head: Head
     novelty: Novelty | None
     files: Mapping[str, bytes] = field(repr=False)
-    promise: Promise | None = None
-    limit: Limit | None = None
+    judged: Judged | None = None
 
     @classmethod
     def of(cls, bundle: Bundle, spec: HeadSpec) -> Finished:
@@ -67,17 +85,20 @@ class Finished:
 
     def accepts(self, found: Probabilities, embedding: Embedding, rows: Rows = ()) -> NDArray[np.bool_]:
         """Which answers `[N, K]` on embeddings `[N, D]` and columns nobody has to look at, `[N]`."""
-        policy, classes = self.spec.policy, self.spec.classes
-        decided = []
-        for row, (output, distance) in enumerate(
-            zip(as_served(found), self.distances(embedding).tolist(), strict=True)
-        ):
-            missing = [name for name in policy.expected_columns if rows[row][name] is None]
-            label, confidence = (classes[int(found[row].argmax())], float(output.max())) if classes else ("", 1.0)
-            said = dict(zip(classes, output.tolist(), strict=True)) if policy.review_from else None
-            decision, _ = policy.decide(confidence, label, distance=distance, missing=missing, probabilities=said)
-            decided.append(decision == "accept")
-        return np.array(decided, bool)
+        return accepted(self.spec, found, self.distances(embedding), rows)
+
+
+def accepted(spec: HeadSpec, found: Probabilities, distances: Distances, rows: Rows = ()) -> NDArray[np.bool_]:
+    """Which answers `[N, K]` a head's policy accepts, `[N]`, given distances `[N]` and columns, exactly as served."""
+    policy, classes = spec.policy, spec.classes
+    decided = []
+    for row, (output, distance) in enumerate(zip(as_served(found), distances.tolist(), strict=True)):
+        missing = [name for name in policy.expected_columns if rows[row][name] is None]
+        label, confidence = (classes[int(found[row].argmax())], float(output.max())) if classes else ("", 1.0)
+        said = dict(zip(classes, output.tolist(), strict=True)) if policy.review_from else None
+        decision, _ = policy.decide(confidence, label, distance=distance, missing=missing, probabilities=said)
+        decided.append(decision == "accept")
+    return np.array(decided, bool)
 
 
 def finish(
@@ -135,7 +156,9 @@ def finish(
         novelty = Novelty(cpu_session(files[spec.novelty_file]))
     if examples and spec.examples_folder:
         files |= examples.to_files(spec.examples_folder)
-    return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files, promise, limit)
+    accepts = accepted(spec, candidate.answers, distances, source.judged.rows)
+    judged = Judged(candidate.answers, source.judged.labels, accepts, promise, limit)
+    return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files, judged)
 
 
 def interval(held: Held) -> float | None:

@@ -16,6 +16,7 @@ from models.store import Store
 from training.bundle import choose_golden, golden_files, golden_spec, library_versions
 from training.clean.findings import Findings
 from training.images import select
+from training.notes import notes
 from training.reporting import report_page
 from training.results import Results, Stopwatch, evaluate, image_counts, judging, known_images
 from training.teach import HeadPlan, Material, Taught, teach
@@ -138,6 +139,7 @@ def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
             **results.settings,
             "images": image_counts(results.parts),
             **judging(results),
+            "notes": list(notes(results)),
             "hardware": results.hardware,
             "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
         },

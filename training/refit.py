@@ -27,6 +27,7 @@ from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
 from training.errors import DataError
 from training.finish import Finished
+from training.notes import notes
 from training.prepare import prepare
 from training.reporting import report_page
 from training.results import JUDGING, Results, Stopwatch, evaluate, image_counts, judging
@@ -35,7 +36,7 @@ from training.variants import Trial, Variants
 
 _OF_A_HEAD = (
     *("head", "head fitted on", "target precision", "confidence", "max missed", "costs", "false alarms", "dropped"),
-    *("balance", "network and head of", *JUDGING),
+    *("balance", "network and head of", "notes", *JUDGING),
 )
 
 
@@ -213,6 +214,7 @@ def _manifest(before: Manifest, heads: tuple[HeadSpec, ...], results: Results, v
         **results.settings,
         "images": image_counts(results.parts),
         **judging(results),
+        "notes": list(notes(results)),
         "data_fingerprint": _fingerprint(results.dataset),
         "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
     }

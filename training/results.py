@@ -200,8 +200,8 @@ def head_metrics(results: Results) -> Metrics:
     if results.dataset.classes and accepted.any():
         hits = evaluation.answers.argmax(1) == evaluation.labels
         figures["test_accepted_accuracy"] = float(hits[accepted].mean())
-    if results.head.promise is not None:
-        tables["promise"] = results.head.promise.as_metrics()
+    if results.head.judged is not None and results.head.judged.promise is not None:
+        tables["promise"] = results.head.judged.promise.as_metrics()
     rounded = {name: round(value, 6) for name, value in figures.items() if math.isfinite(value)}
     return {**rounded, **tables}
 
