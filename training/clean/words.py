@@ -9,6 +9,7 @@ from training.clean.labels import FOLDS, MIN_ROWS, LabelReview
 FIRST = 20
 """Label issues to look at, where most of them are false alarms."""
 _FEW = 10
+_OFTEN_WRONG = 0.5  # of the estimated precision
 
 
 def sentences(findings: Findings) -> list[str]:
@@ -50,7 +51,8 @@ def _about_issues(review: LabelReview, *, believed: bool) -> str:
     are = _of_these(review.precision, count)
     if believed:
         return f"{seem}; {are}."
-    return f"{seem}, but that cannot be believed: the model is often wrong here, and {are}; {_look_at(count)}."
+    why = "the model is often wrong here, and " if review.precision < _OFTEN_WRONG else ""
+    return f"{seem}, but that cannot be believed: {why}{are}; {_look_at(count)}."
 
 
 def _about_leakage(findings: Findings) -> list[str]:

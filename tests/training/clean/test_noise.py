@@ -36,7 +36,7 @@ def make_wrong(labels: np.ndarray, share: float) -> np.ndarray:
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.2])
 def test_of_many_labels_the_share_is_measured_whether_or_not_the_model_errs(hard: bool, share: float) -> None:
     probabilities, labels = answers(10_000, hard=hard)
-    assert noise_share(probabilities, make_wrong(labels, share), seed=0) == pytest.approx(share, rel=0.2, abs=0.005)
+    assert noise_share(probabilities, make_wrong(labels, share), seed=0) == pytest.approx(share, rel=0.2, abs=0.02)
 
 
 def test_of_few_labels_less_is_believed() -> None:

@@ -51,6 +51,12 @@ def test_one_is_counted_as_one(planted: Planted) -> None:
             id="a hard task",
         ),
         pytest.param(
+            review(30, 0.6),
+            "30 labels of 430 in training and validation seem wrong, but that cannot be believed: about 6 of 10 of "
+            "these are wrong labels; look at the first 20.",
+            id="not enough is shown",
+        ),
+        pytest.param(
             review(15, 0.0),
             "15 labels of 430 in training and validation seem wrong, but that cannot be believed: the model is often "
             "wrong here, and hardly any of these is a wrong label; look at each.",
