@@ -175,7 +175,7 @@ def inspect(dataset: Dataset, embedding: Embedding, parts: Split, copies: Copies
     )
 
 
-def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str], *, force: bool = False) -> Split:
+def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str], force: bool = False) -> Split:
     """The parts without the rows of some of `KINDS`; the test part stays as it is, and each class in training.
 
     Args:
