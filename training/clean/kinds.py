@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 
 LABEL_ISSUES, DUPLICATES, LEAKAGE, ODD = KINDS = ("label-issues", "duplicates", "leakage", "odd")
+MIN_PRECISION = 0.7
+"""Estimated share of wrong labels among label issues, below which they are not dropped without `--force`."""
 
 
 def add_drop(command: argparse.ArgumentParser) -> None:
-    """Gives a command the option `--drop`; nothing is dropped without it."""
+    """Gives a command the options `--drop` and `--force`; nothing is dropped without the first."""
     command.add_argument(
         "--drop", type=drop_kinds, default=(), metavar="KINDS",
         help=f"leave out training and validation images with {', '.join(KINDS)}; several with commas between them",
     )  # fmt: skip
-    command.add_argument("--force", action="store_true", help="drop label issues even if few are believed")
+    command.add_argument(
+        "--force", action="store_true",
+        help=f"drop {LABEL_ISSUES} even if less than {MIN_PRECISION} of them are estimated to be wrong labels",
+    )  # fmt: skip
 
 
 def drop_kinds(text: str) -> tuple[str, ...]:

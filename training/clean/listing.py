@@ -1,4 +1,4 @@
-"""`Findings` ──▶ one entry a row and finding, as CSV for a spreadsheet and as JSON for a program, and sentences."""
+"""`Findings` ──▶ one entry a row and finding, as CSV for a spreadsheet and as JSON for a program."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
 from training.clean.duplicates import Group
-from training.clean.findings import PARTS, Findings
+from training.clean.findings import PARTS, Findings, Leak
 from training.clean.kinds import DUPLICATES, KINDS, LABEL_ISSUES, LEAKAGE, ODD
+from training.clean.words import sentences
 from training.dataset import Dataset
 
 UNREADABLE = "unreadable"
+_ALWAYS = ("kind", "file", "part", "group")  # in every finding of the JSON
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
 
 
@@ -29,9 +31,9 @@ class Entry:
         label: as given.
         reason: for a person.
         suggested: label that it should rather have; of label issues alone.
-        doubt: probability that the given label is wrong, in [0, 1]; of label issues alone.
-        group: number of the group of copies, from 1; of duplicates and leakage alone.
-        dropped: whether `--drop` of this kind drops it.
+        doubt: what the model's probability leaves to other labels, in [0, 1]; of label issues alone.
+        group: number of the images that belong together, from 1; of duplicates and leakage alone.
+        dropped: whether `--drop` of this kind drops it, without `--force`.
     """
 
     kind: str
@@ -48,7 +50,8 @@ class Entry:
 
 def entries(dataset: Dataset, findings: Findings) -> list[Entry]:
     """All findings in rows; a row with several findings comes several times."""
-    dropped = {kind: set(findings.positions([kind]).tolist()) for kind in KINDS}
+    kinds = [kind for kind in KINDS if kind != LABEL_ISSUES or findings.believed]
+    dropped = {kind: set(findings.positions([kind]).tolist()) for kind in kinds}
 
     def entry(kind: str, position: int, reason: str, **more: str | float) -> Entry:
         return Entry(
@@ -58,7 +61,7 @@ def entries(dataset: Dataset, findings: Findings) -> list[Entry]:
             part=PARTS[findings.part[position]],
             label=dataset.named(findings.labels[position]),
             reason=reason,
-            dropped=position in dropped[kind],
+            dropped=position in dropped.get(kind, ()),
             **more,  # type: ignore[arg-type]  # names and types of Entry
         )
 
@@ -66,12 +69,17 @@ def entries(dataset: Dataset, findings: Findings) -> list[Entry]:
         for issue in findings.issues:
             suggested = dataset.classes[issue.suggested]
             doubt = round(issue.doubt, 4)
-            yield entry(LABEL_ISSUES, issue.position, "probably mislabelled", suggested=suggested, doubt=doubt)
-        numbers = {group: number for number, group in enumerate(findings.groups, 1)}
-        for kind, groups in ((LEAKAGE, findings.leaking()), (DUPLICATES, findings.repeated())):
-            for group in groups:
-                for position in group.positions:
-                    yield entry(kind, position, describe(findings, group), group=numbers[group])
+            yield entry(LABEL_ISSUES, issue.position, "seems mislabelled", suggested=suggested, doubt=doubt)
+        repeated = findings.repeated()
+        leaking = [leak.positions for leak in findings.leaks]
+        together = dict.fromkeys([*leaking, *(group.positions for group in repeated)])
+        numbers = {positions: number for number, positions in enumerate(together, 1)}
+        for leak in findings.leaks:
+            for position in leak.positions:
+                yield entry(LEAKAGE, position, describe_leak(findings, leak), group=numbers[leak.positions])
+        for group in repeated:
+            for position in group.positions:
+                yield entry(DUPLICATES, position, describe(findings, group), group=numbers[group.positions])
         for odd in findings.odd:
             yield entry(ODD, odd.position, odd.reason)
 
@@ -84,65 +92,55 @@ def describe(findings: Findings, group: Group) -> str:
     return f"{same}, contradicting labels" if findings.contradicts(group) else same
 
 
+def describe_leak(findings: Findings, leak: Leak) -> str:
+    """What the images of a leak have in common, for a person."""
+    return describe(findings, leak.copies) if leak.copies else "of one group"
+
+
 def to_csv(dataset: Dataset, findings: Findings) -> str:
-    """A header and one line an entry; unreadable files come last, with their reasons.
+    """A header and one line an entry, label issues with the estimates; unreadable files come last, with their reasons.
 
     An apostrophe is put before text that a spreadsheet would take for a formula; the JSON has the names as they are.
     """
     buffer = io.StringIO(newline="")
-    names = [field.name for field in fields(Entry)]
-    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    estimates = _estimates(findings)
+    writer = csv.DictWriter(buffer, [*(field.name for field in fields(Entry)), *estimates], lineterminator="\n")
     writer.writeheader()
     for entry in entries(dataset, findings):
-        writer.writerow({name: _cell(value) for name, value in asdict(entry).items()})
+        more = estimates if entry.kind == LABEL_ISSUES else {}
+        writer.writerow({name: _cell(value) for name, value in {**asdict(entry), **more}.items()})
     writer.writerows({"kind": UNREADABLE, "reason": _cell(reason)} for reason in findings.unreadable)
     return buffer.getvalue()
 
 
 def to_json(dataset: Dataset, findings: Findings) -> str:
-    """The same with sentences that say how much there is of it."""
+    """The same with sentences that say how much there is of it, and with how many images of each part leak."""
     found = [
-        {name: value for name, value in asdict(entry).items() if value not in ("", None)}
+        {name: value for name, value in asdict(entry).items() if name in _ALWAYS or value not in ("", None)}
         for entry in entries(dataset, findings)
     ]
     content = {
         "name": dataset.name,
         "images": len(dataset.labels),
         "summary": sentences(findings),
+        **_estimates(findings),
+        LEAKAGE: {part: {"images": _size(findings, part), "copied": len(findings.leaked(part))} for part in PARTS[1:]},
         "findings": found,
         UNREADABLE: findings.unreadable,
     }
     return json.dumps(content, indent=1) + "\n"
 
 
-def sentences(findings: Findings) -> list[str]:
-    """How much was found of each kind."""
-    judged = int(((findings.part >= 0) & (findings.part != PARTS.index("test"))).sum())
-    leaking, repeated = findings.leaking(), findings.repeated()
-    in_test = sum(1 for group in leaking if PARTS.index("test") in findings.part[list(group.positions)])
-    contradicting = sum(1 for group in findings.groups if findings.contradicts(group))
-    issues = len(findings.issues)
-    return [
-        f"{_count(issues, 'label')} of {judged:,} in training and validation {_is(issues)} probably wrong.",
-        f"{_count(len(leaking), 'image')} {_is(len(leaking))} in more than one part, {in_test:,} of them in the test.",
-        f"{_count(len(repeated), 'image')} {_is(len(repeated))} more than once in one part.",
-        f"{_count(contradicting, 'image')} {_has(contradicting)} copies with contradicting labels.",
-        f"{_count(len(findings.odd), 'image')} {_is(len(findings.odd))} unlike all others.",
-        f"{_count(len(findings.unreadable), 'file')} could not be used.",
-    ]
+def _estimates(findings: Findings) -> dict[str, float | None]:
+    review = findings.review
+    values = (review.precision, review.recall) if review else (None, None)
+    rounded = [None if value is None else round(value, 4) for value in values]
+    return dict(zip(("estimated_precision", "estimated_recall"), rounded, strict=True))
+
+
+def _size(findings: Findings, part: str) -> int:
+    return int((findings.part == PARTS.index(part)).sum())
 
 
 def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _has(count: int) -> str:
-    return "has" if count == 1 else "have"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from training import page
 from training.clean.duplicates import Group
-from training.clean.findings import PARTS, Findings
+from training.clean.findings import PARTS, Findings, Leak
 from training.clean.kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, ODD
 from training.clean.labels import LabelIssue
-from training.clean.listing import describe, sentences
+from training.clean.listing import describe, describe_leak
 from training.clean.odd import Odd
+from training.clean.words import FIRST, sentences
 from training.dataset import Dataset
 
 PAGE = "clean/page.html.jinja"
@@ -27,12 +28,12 @@ PICTURES_SHOWN = 4
 UNREADABLE_SHOWN = 50
 _TITLES = {
     LABEL_ISSUES: (
-        "Labels that are probably wrong",
-        "The better label in bold, with the probability that the given one is wrong. Test images are not judged.",
+        "Labels that seem wrong",
+        "The label that the model says in bold, with its doubt in the given one. Test images are not judged.",
     ),
     LEAKAGE: (
         "Images in more than one part",
-        "What a model is tested on should not have been seen in training. The copy in the training data gives way.",
+        "What a model is tested on should not have been seen in training. The image in the training data gives way.",
     ),
     DUPLICATES: (
         "Images that are there more than once",
@@ -70,18 +71,30 @@ class Card:
 
 @dataclass(frozen=True)
 class Shelf:
-    """One kind of findings, of which `more` are not shown."""
+    """One kind of findings: cards, of which `more` are not shown.
+
+    Attributes:
+        kind: of `KINDS`.
+        title: for a person.
+        text: what these are.
+        option: that leaves them out of a training.
+        found: how many findings there are.
+        total: how many images that is for a person: those that leak, else as many as findings.
+        cards: of the first findings.
+    """
 
     kind: str
     title: str
     text: str
+    option: str
+    found: int
     total: int
     cards: tuple[Card, ...]
 
     @property
     def more(self) -> int:
-        """How many are not shown."""
-        return self.total - len(self.cards)
+        """How many findings are not shown."""
+        return self.found - len(self.cards)
 
 
 @dataclass(frozen=True)
@@ -101,9 +114,13 @@ def show(dataset: Dataset, findings: Findings) -> Section:
         ClientError, OSError: an image changed since it was first read.
     """
     painter = _Painter(dataset, findings)
+    issues = _shelf(LABEL_ISSUES, findings.issues, painter.issue)
+    if not findings.believed:
+        issues = replace(issues, cards=issues.cards[:FIRST], option=f"{issues.option} --force")
+    leaks = _shelf(LEAKAGE, findings.leaks, painter.leak)
     shelves = (
-        _shelf(LABEL_ISSUES, findings.issues, painter.issue),
-        _shelf(LEAKAGE, findings.leaking(), painter.group),
+        issues,
+        replace(leaks, total=sum(len(findings.leaked(part)) for part in PARTS)),
         _shelf(DUPLICATES, findings.repeated(), painter.group),
         _shelf(ODD, findings.odd, painter.odd),
     )
@@ -121,7 +138,8 @@ def render(name: str, section: Section, *, created: datetime) -> bytes:
 
 
 def _shelf(kind: str, found: Sequence[T], paint: Callable[[T], Card]) -> Shelf:
-    return Shelf(kind, *_TITLES[kind], len(found), tuple(paint(finding) for finding in found[:CARDS_SHOWN]))
+    cards = tuple(paint(finding) for finding in found[:CARDS_SHOWN])
+    return Shelf(kind, *_TITLES[kind], f"--drop {kind}", len(found), len(found), cards)
 
 
 @dataclass(frozen=True)
@@ -140,13 +158,19 @@ class _Painter:
         return Card((self._picture(odd.position, self._label(odd.position), odd.reason),))
 
     def group(self, group: Group) -> Card:
+        return self._together(group.positions, describe(self.findings, group))
+
+    def leak(self, leak: Leak) -> Card:
+        return self._together(leak.positions, describe_leak(self.findings, leak))
+
+    def _together(self, together: tuple[int, ...], note: str) -> Card:
         # one of each part and label before the others, so that what is wrong is among the pictures
-        kinds = [(int(self.findings.part[p]), float(self.findings.labels[p])) for p in group.positions]
+        kinds = [(int(self.findings.part[p]), float(self.findings.labels[p])) for p in together]
         firsts = sorted({kinds.index(kind) for kind in kinds})
         order = [*firsts, *(i for i in range(len(kinds)) if i not in firsts)][:PICTURES_SHOWN]
-        positions = [group.positions[i] for i in order]
+        positions = [together[i] for i in order]
         pictures = [self._picture(p, self._label(p), PARTS[self.findings.part[p]]) for p in positions]
-        return Card(tuple(pictures), describe(self.findings, group), len(kinds) - len(pictures))
+        return Card(tuple(pictures), note, len(kinds) - len(pictures))
 
     def _label(self, position: int) -> str:
         return self.dataset.named(self.findings.labels[position])

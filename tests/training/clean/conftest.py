@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.training.squares import squares
+from training.clean.duplicates import Copies, find_copies
 from training.clean.findings import Findings, inspect
 from training.dataset import Dataset
 from training.split import Split
@@ -31,6 +32,7 @@ class Planted:
     dataset: Dataset
     embedding: np.ndarray
     parts: Split
+    copies: Copies
     findings: Findings
 
 
@@ -56,4 +58,5 @@ def planted() -> Planted:
     files[WRONG] = f"{HOSTILE}.png"
     dataset = replace(dataset, images=images, labels=labels, files=tuple(files), skipped=("blue/no.png: damaged",))
     parts = Split(TRAIN, VALIDATION, TEST)
-    return Planted(dataset, embedding, parts, inspect(dataset, embedding, parts, seed=0))
+    copies = find_copies(dataset.images)
+    return Planted(dataset, embedding, parts, copies, inspect(dataset, embedding, parts, copies, seed=0))

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 import training.__main__ as command
+from models.bundle import Bundle
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import write_squares
+from training import folder
+from training.clean.duplicates import find_copies
+from training.clean.findings import PARTS
+from training.split import split, tie
 
 HERE = Path("build") / "clean" / "images"
 
@@ -56,6 +61,22 @@ def test_a_table_with_its_parts_gives_the_leak(images: Path, bundle: Path) -> No
     found = json.loads(Path("found/clean.json").read_text())["findings"]
     leaked = {(entry["file"], entry["part"], entry["dropped"]) for entry in found if entry["kind"] == "leakage"}
     assert leaked == {("blue/000.png", "train", True), ("green/copy.png", "test", False)}
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_parts_are_those_of_a_training_with_the_seed_and_copies_are_in_one(
+    images: Path, bundle: Path, seed: int
+) -> None:
+    assert command.main(["clean", "folder", str(images), "--bundle", str(bundle), "--seed", str(seed)]) == 0
+    dataset = folder.stream(images, name="images", spec=Bundle.open(bundle).manifest.input)
+    copies = find_copies(dataset.images).groups
+    parts = split(tie(dataset, [group.positions for group in copies]), seed)
+    content = json.loads((HERE / "clean.json").read_text())
+    found = {entry["file"]: entry["part"] for entry in content["findings"]}
+    expected = {dataset.files[row]: name for name in PARTS for row in getattr(parts, name).tolist()}
+    assert found == {file: expected[file] for file in found}
+    assert found["blue/000.png"] == found["green/copy.png"]
+    assert content["leakage"]["test"] == {"images": len(parts.test), "copied": 0}
 
 
 def test_a_limit_takes_a_part(images: Path, bundle: Path) -> None:

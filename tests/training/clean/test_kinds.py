@@ -19,6 +19,13 @@ def test_nothing_is_dropped_unless_asked_for() -> None:
     assert parsed() == ()
 
 
+@pytest.mark.parametrize("force", [True, False])
+def test_what_is_not_believed_is_dropped_by_force_alone(force: bool) -> None:
+    parser = argparse.ArgumentParser()
+    add_drop(parser)
+    assert parser.parse_args(["--drop", "odd", *(["--force"] if force else [])]).force == force
+
+
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [

@@ -1,4 +1,4 @@
-"""`training.clean.listing`: findings for a spreadsheet, for a program, and in sentences."""
+"""`training.clean.listing`: findings for a spreadsheet and for a program."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from tests.training.clean.conftest import HOSTILE, LEAKED, TESTED, WRONG, Planted
-from training.clean.findings import Findings
-from training.clean.listing import entries, sentences, to_csv, to_json
+from training.clean.findings import Findings, Leak
+from training.clean.labels import LabelReview
+from training.clean.listing import entries, to_csv, to_json
+from training.clean.words import sentences
 
 
 def test_an_entry_says_what_is_wrong_with_which_row(planted: Planted) -> None:
@@ -19,6 +21,9 @@ def test_an_entry_says_what_is_wrong_with_which_row(planted: Planted) -> None:
     assert (first.kind, first.position, first.part) == ("label-issues", WRONG, "train")
     assert (first.label, first.suggested) == ("red", "green")
     assert first.file == f"{HOSTILE}.png"
+    assert not first.dropped  # of so few rows nobody can tell
+    review = replace(planted.findings.review or LabelReview((), 0), precision=0.8)
+    first, *_ = entries(planted.dataset, replace(planted.findings, review=review))
     assert first.dropped
 
 
@@ -50,18 +55,40 @@ def test_a_name_that_a_spreadsheet_would_run_is_text_in_the_csv_and_itself_in_th
     assert (found["file"], found["label"]) == ("=1+1.png", "+red")
 
 
-def test_sentences_count_one_as_one(planted: Planted) -> None:
-    assert sentences(planted.findings) == [
-        "1 label of 50 in training and validation is probably wrong.",
-        "1 image is in more than one part, 1 of them in the test.",
-        "1 image is more than once in one part.",
-        "0 images have copies with contradicting labels.",
-        "2 images are unlike all others.",
-        "1 file could not be used.",
-    ]
+def test_estimates_stand_beside_the_findings_and_in_the_rows_of_label_issues(planted: Planted) -> None:
+    review = replace(planted.findings.review or LabelReview((), 0), precision=0.81234, recall=0.9)
+    findings = replace(planted.findings, review=review)
+    content = json.loads(to_json(planted.dataset, findings))
+    assert (content["estimated_precision"], content["estimated_recall"]) == (0.8123, 0.9)
+    first, *others = csv.DictReader(io.StringIO(to_csv(planted.dataset, findings)))
+    assert (first["kind"], first["estimated_precision"], first["estimated_recall"]) == ("label-issues", "0.8123", "0.9")
+    assert not any(row["estimated_precision"] for row in others)
+
+
+def test_what_cannot_be_estimated_is_null(planted: Planted) -> None:
+    for review in (planted.findings.review, None):
+        content = json.loads(to_json(planted.dataset, replace(planted.findings, review=review)))
+        assert content["estimated_precision"] is content["estimated_recall"] is None
+
+
+def test_every_finding_has_its_kind_file_part_and_group(planted: Planted) -> None:
+    dataset = replace(planted.dataset, files=())
+    found = json.loads(to_json(dataset, planted.findings))["findings"]
+    assert all({"kind", "file", "part", "group"} <= entry.keys() for entry in found)
+    assert {entry["kind"]: entry["group"] for entry in found} == {
+        "label-issues": None, "leakage": 1, "duplicates": 2, "odd": None
+    }  # fmt: skip
+
+
+def test_leaks_are_counted_in_images(planted: Planted) -> None:
+    findings = replace(planted.findings, leaks=(Leak((3, 50, 51, 52), None), Leak((4, 41), None)))
+    assert json.loads(to_json(planted.dataset, findings))["leakage"] == {
+        "validation": {"images": 10, "copied": 1},
+        "test": {"images": 10, "copied": 3},
+    }
 
 
 def test_clean_data_has_an_empty_list(planted: Planted) -> None:
-    nothing = Findings((), (), (), (), planted.dataset.labels, np.zeros(60, int))
+    nothing = Findings(LabelReview((), 60), (), (), (), (), planted.dataset.labels, np.zeros(60, int))
     assert entries(planted.dataset, nothing) == []
     assert to_csv(planted.dataset, nothing).count("\n") == 1

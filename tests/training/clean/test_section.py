@@ -13,10 +13,13 @@ from tests.training.clean.conftest import HOSTILE, Planted
 from tests.training.test_report import fashion
 from training import report
 from training.clean.duplicates import Group
-from training.clean.findings import Findings
+from training.clean.findings import Findings, Leak
+from training.clean.labels import LabelIssue, LabelReview
 from training.clean.odd import Odd
 from training.clean.section import CARDS_SHOWN, PICTURES_SHOWN, render, show
+from training.clean.words import FIRST
 
+JUDGED = LabelReview((), judged=50)
 CREATED = datetime(2025, 6, 1, 9, 30, tzinfo=UTC)
 
 
@@ -28,7 +31,7 @@ def test_every_kind_has_its_pictures(planted: Planted) -> None:
     html = page(planted)
     for kind in ("label-issues", "leakage", "duplicates", "odd"):
         assert f'<h3 id="{kind}">' in html
-        assert f"<code>--drop {kind}</code>" in html
+        assert f"<code>--drop {kind}{' --force' * (kind == 'label-issues')}</code>" in html
     assert html.count("<img") == 1 + 2 + 2 + 2
     assert html.count('src="data:image/png;base64,') == html.count("<img") == html.count(' alt="')
     assert "is labelled red" in html
@@ -48,17 +51,38 @@ def test_names_of_files_and_classes_are_escaped(planted: Planted) -> None:
 def test_no_more_than_a_few_are_shown_and_the_others_counted(planted: Planted) -> None:
     odd = tuple(Odd(row, "one colour") for row in range(CARDS_SHOWN + 5))
     group = Group(tuple(range(PICTURES_SHOWN + 3)), exact=True)
-    html = page(planted, Findings((), (group,), odd, (), planted.dataset.labels, planted.findings.part))
+    html = page(planted, Findings(JUDGED, (group,), (), odd, (), planted.dataset.labels, planted.findings.part))
     assert html.count("<img") == CARDS_SHOWN + PICTURES_SHOWN
     assert "and 5 more" in html
-    assert "3 more copies" in html
+    assert "; 3 more" in html
+
+
+@pytest.mark.parametrize(("precision", "shown"), [(0.9, CARDS_SHOWN), (0.2, FIRST)])
+def test_fewer_label_issues_are_shown_where_they_are_not_believed(
+    planted: Planted, precision: float, shown: int
+) -> None:
+    issues = tuple(LabelIssue(row, 0, 1, 0.9) for row in range(40))
+    html = page(planted, replace(planted.findings, review=LabelReview(issues, 50, precision, 0.8)))
+    assert html.count("is labelled blue") == shown * 2  # below the picture, and for who does not see it
+    assert f"and {40 - shown} more" in html
+    assert ("<code>--drop label-issues</code>" in html) == (precision > 0.7)
+
+
+def test_leaking_images_are_counted_and_not_their_groups(planted: Planted) -> None:
+    leak = Leak((3, 4, 50, 51, 52), None)
+    html = page(planted, replace(planted.findings, leaks=(leak,)))
+    assert '<h3 id="leakage">Images in more than one part (3)</h3>' in html
+    assert "of one group; 1 more" in html
 
 
 def test_each_part_and_label_of_a_group_is_among_its_pictures(planted: Planted) -> None:
     labels = np.zeros(60, int)
     labels[20] = 2
     group = Group((*range(10), 20, 55), exact=True)
-    (shelf, *_) = show(planted.dataset, Findings((), (group,), (), (), labels, planted.findings.part)).shelves
+    (shelf, *_) = show(
+        planted.dataset,
+        Findings(JUDGED, (group,), (Leak(group.positions, group),), (), (), labels, planted.findings.part),
+    ).shelves
     pictures = shelf.cards[0].pictures
     assert {(picture.title, picture.note) for picture in pictures} == {
         ("blue", "train"),
@@ -69,9 +93,9 @@ def test_each_part_and_label_of_a_group_is_among_its_pictures(planted: Planted) 
 
 
 def test_clean_data_has_no_pictures(planted: Planted) -> None:
-    html = page(planted, Findings((), (), (), (), planted.dataset.labels, planted.findings.part))
+    html = page(planted, Findings(JUDGED, (), (), (), (), planted.dataset.labels, planted.findings.part))
     assert "<img" not in html
-    assert "0 labels of 50 in training and validation are probably wrong." in html
+    assert "None of 50 labels in training and validation seems wrong." in html
 
 
 def test_images_without_files_are_named_by_their_rows(planted: Planted) -> None:
