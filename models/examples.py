@@ -73,7 +73,7 @@ class Examples:
         What the axes miss of the embedding and of an example is taken to be at right angles; so where embeddings are
         projected, the distance of an image that is an example itself is more than 0.
         """
-        # `vecdot` and not `@`, which OpenBLAS splits over threads: 8 ms instead of 0.3 where another worker has the core
+        # not `@`, which OpenBLAS splits over threads: 8 ms instead of 0.3 where another worker has the second core
         offset = embedding - self.baseline
         projected: Floats = offset if self._axes is None else np.vecdot(self._axes, offset)
         squares: Floats = self._squares - 2 * np.vecdot(self._points, projected)

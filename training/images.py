@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,11 +12,16 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from models.exif import orientation
+from models.headers import read_header
 from models.manifest import InputSpec
 from models.pixels import Pixels, decode
 
 Indices = NDArray[np.int64]
+
+_SIDEWAYS_FROM = 5  # EXIF orientations 5 to 8 exchange width and height
 
 
 class Images(Protocol):
@@ -61,3 +68,30 @@ def select(images: Images, positions: Indices) -> Images:
     if isinstance(images, Encoded):
         return Encoded(images.read, images.positions[positions], images.spec)
     return images[positions]
+
+
+def aspects(images: Images, positions: Indices) -> list[float]:
+    """Width over height of the images at some positions, as they were before they were fitted to a network's input.
+
+    Of images in memory that is no longer known: it is the array's.
+
+    Raises:
+        ClientError: an encoded image is damaged.
+    """
+    if isinstance(images, Encoded):
+        return [aspect(images.read(int(position))) for position in images.positions[positions]]
+    return [images.shape[2] / images.shape[1]] * len(positions)
+
+
+def aspect(data: bytes) -> float:
+    """Width over height of an encoded image, upright.
+
+    Raises:
+        ClientError: it is damaged, or no JPEG, PNG or WebP.
+    """
+    header = read_header(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged EXIF, which counts as none
+        with Image.open(io.BytesIO(data)) as image:
+            turned = orientation(image.info.get("exif", b""))
+    return header.height / header.width if turned >= _SIDEWAYS_FROM else header.width / header.height

@@ -31,6 +31,7 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     )
     environment.filters.update(
         percent=percent,
+        whole_percent=whole_percent,
         decimals=decimals,
         thousands=thousands,
         duration=duration,
@@ -46,6 +47,11 @@ def fill(template: str, values: Mapping[str, object]) -> str:
 def percent(share: float, digits: int) -> str:
     """0.9486 as `94.86 %`, with a space that does not break; a dash for what is not finite."""
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%" if math.isfinite(share) else _DASH
+
+
+def whole_percent(share: float) -> str:
+    """0.95 as `95 %` and 0.995 as `99.5 %`: as many digits as were asked for."""
+    return f"{100 * share:.6g}\N{NO-BREAK SPACE}%"
 
 
 def decimals(value: float, digits: int = 3) -> str:
@@ -86,15 +92,29 @@ def is_pixelated(image: NDArray[np.uint8]) -> bool:
     return bool(max(image.shape[:2]) <= PIXELATED_SIDE)
 
 
-def data_uri(image: NDArray[np.uint8]) -> str:
-    """uint8 `[H, W, C]` as a lossless PNG where it is small, else as a JPEG thumbnail."""
+def data_uri(image: NDArray[np.uint8], aspect: float | None = None) -> str:
+    """uint8 `[H, W, C]` as a lossless PNG where it is small, else as a JPEG thumbnail.
+
+    Args:
+        image: the pixels.
+        aspect: width over height that it is given; None to leave it as it is.
+    """
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    if aspect is not None:
+        picture = _with_aspect(picture, aspect)
     kind, buffer = "png", io.BytesIO()
     if not is_pixelated(image):
         picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
         kind = "jpeg"
     picture.save(buffer, kind, optimize=True)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _with_aspect(picture: Image.Image, aspect: float) -> Image.Image:
+    """The picture so widened or heightened that width over height is `aspect`, up to four times."""
+    width, height = picture.size
+    wide, high = round(min(height * aspect, 4 * width)), round(min(width / aspect, 4 * height))
+    return picture.resize((wide, height) if wide >= width else (width, high))
 
 
 def flatten(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

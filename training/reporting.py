@@ -10,6 +10,7 @@ import numpy as np
 from models.manifest import Manifest
 from training import estimate_report, metrics, report
 from training.clean.section import show
+from training.coverage import Coverage
 from training.heads import Candidate
 from training.results import Evaluation, Results
 
@@ -87,10 +88,10 @@ def _estimate_report(
     )
 
 
-def _coverage(results: Results, evaluation: Evaluation) -> report.Coverage:
+def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
     policy = results.head.spec.policy
     accepted, hits = evaluation.accepted, evaluation.answers.argmax(1) == evaluation.labels
-    return report.Coverage(
+    return Coverage(
         min_confidence=None if policy.min_confidence_of else policy.min_confidence,
         max_distance=policy.max_distance,
         accepted_share=float(accepted.mean()),

@@ -62,32 +62,34 @@ def files_bytes(examples: Examples) -> int:
 
 
 @pytest.mark.parametrize(
-    ("available", "width", "pictures", "kept"),
+    ("available", "width", "pictures", "limit_bytes", "kept"),
     [
-        pytest.param(400, 1280, 0, 400, id="few and wide"),
-        pytest.param(3000, 1280, 0, 3000, id="several and wide"),
-        pytest.param(14_000, 1280, 0, 10_000, id="many and wide"),
-        pytest.param(5000, 1280, 700, 1900, id="many and wide with pictures"),
-        pytest.param(30_000, 64, 0, 26_000, id="many and narrow"),
-        pytest.param(8000, 64, 300, 5200, id="narrow with pictures"),
+        pytest.param(400, 300, 0, 200_000, 400, id="few and wide"),
+        pytest.param(800, 300, 0, 200_000, 800, id="several and wide"),
+        pytest.param(3000, 300, 0, 200_000, 850, id="many and wide"),
+        pytest.param(3000, 300, 700, 200_000, 140, id="many and wide with pictures"),
+        pytest.param(30_000, 64, 0, LIMIT_BYTES, 29_000, id="many and narrow"),
+        pytest.param(8000, 64, 300, LIMIT_BYTES, 5_300, id="narrow with pictures"),
     ],
 )
-def test_as_many_examples_are_kept_as_fit(available: int, width: int, pictures: int, kept: int) -> None:
+def test_as_many_examples_are_kept_as_fit(
+    available: int, width: int, pictures: int, limit_bytes: int, kept: int
+) -> None:
     embedding = np.random.default_rng(0).normal(size=(available, width)).astype(np.float32)
     thumbnails = [bytes(pictures)] * available if pictures else None
-    examples = make_examples(embedding, np.zeros(available, np.int64), embedding.mean(0), thumbnails)
+    examples = make_examples(embedding, np.zeros(available, np.int64), embedding.mean(0), thumbnails, limit_bytes)
     assert kept <= len(examples.answers) <= available
     assert len(examples.thumbnails) == (len(examples.answers) if pictures else 0)
-    assert files_bytes(examples) <= LIMIT_BYTES
+    assert files_bytes(examples) <= limit_bytes
     if len(examples.answers) < available:
-        assert files_bytes(examples) > 0.99 * LIMIT_BYTES
+        assert files_bytes(examples) > 0.99 * limit_bytes
         assert examples.codes.shape[1] == min(width, AXES)
 
 
 @pytest.mark.parametrize(
     ("count", "width", "recall"),
-    [(1000, 1280, 0.95), (5000, 1280, 0.8), (5000, 64, 0.9)],
-    ids=["few", "wide", "narrow"],
+    [(1000, 1280, 0.95), (2000, 1280, 0.9), (5000, 64, 0.9)],
+    ids=["whole", "projected", "narrow"],
 )
 def test_codes_find_the_neighbours_that_are_really_nearest(count: int, width: int, recall: float) -> None:
     embedding = clusters(count + 50, width)
