@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.charts import wilson_interval
+from training.metrics import recall as shares_right
 
 Counts = NDArray[np.int64]
 Interval = tuple[float, float]
@@ -52,8 +53,8 @@ class Pair:
 
 def class_figures(classes: Sequence[str], confusion: Counts, accepted: Counts | None) -> list[ClassFigures]:
     """Of each class, by int64 `[K, K]` counts of all and of accepted answers, true class by row."""
-    hits, support, answers = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    recall, precision = _shares(hits, support), _shares(hits, answers)
+    support, answers = confusion.sum(1), confusion.sum(0)
+    recall, precision = shares_right(confusion), shares_right(confusion.T)
     recall_within, precision_within = wilson_interval(recall, support), wilson_interval(precision, answers)
     missed = None if accepted is None else accepted.sum(1) - np.diag(accepted)
     return [
@@ -68,12 +69,6 @@ def class_figures(classes: Sequence[str], confusion: Counts, accepted: Counts | 
         )
         for i, name in enumerate(classes)
     ]
-
-
-def balanced_accuracy(confusion: Counts) -> float:
-    """Mean recall of the classes that have test images."""
-    support = confusion.sum(1)
-    return float((np.diag(confusion)[support > 0] / support[support > 0]).mean()) if support.any() else float("nan")
 
 
 def confused(classes: Sequence[str], confusion: Counts) -> list[Pair]:
@@ -97,9 +92,3 @@ def accepted_as_another(classes: Sequence[str], accepted: Counts) -> list[str]:
                 f"{total - right} of its {total} accepted test images, {count} of them as {other}."
             )
     return sentences
-
-
-def _shares(hits: Counts, totals: Counts) -> NDArray[np.float64]:
-    shares = np.full(len(totals), np.nan)
-    np.divide(hits, totals, out=shares, where=totals > 0)
-    return shares

@@ -13,37 +13,18 @@ AUTOMATION_ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What is promised of accepted answers on unseen images.
-
-    Attributes:
-        target: at least this share of them is right, in [0, 1].
-        confidence: with which that is promised, in (0, 1).
-        judged_on: held-out images that were to show it.
-        shown: whether they do.
-        note: a sentence more, as the console has it: `accepts nothing: …` where they do not show it.
-    """
-
-    target: float
-    confidence: float
-    judged_on: int
-    shown: bool
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Coverage:
     """What the policy does to the test images.
 
     Attributes:
-        min_confidence: answers below it go to a person; None where each class has its own.
+        min_confidence: answers below it go to a person, above 1 all of them; None where each class has its own.
         max_distance: so do images farther from those of training; None where nobody looks.
         accepted_share: share of the answers that do not, in [0, 1].
         accepted_accuracy: share of right ones among those, in [0, 1]; NaN where there are none.
         unfamiliar_share: share of the images that are farther, in [0, 1].
         confidence: of each answer, `[T]`.
         hits: which of them are right, `[T]`.
-        eligible: which of them only a low confidence could send to a person, being familiar and not short of a column,
+        eligible: which of them only a low confidence sends to a person, being familiar and not short of a column,
             `[T]`; None where all are.
         accepted_confusion: int64 `[K, K]` of those accepted; rows are true, columns predicted classes.
     """

@@ -31,7 +31,6 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     )
     environment.filters.update(
         percent=percent,
-        whole_percent=whole_percent,
         decimals=decimals,
         thousands=thousands,
         duration=duration,
@@ -47,11 +46,6 @@ def fill(template: str, values: Mapping[str, object]) -> str:
 def percent(share: float, digits: int) -> str:
     """0.9486 as `94.86 %`, with a space that does not break; a dash for what is not finite."""
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%" if math.isfinite(share) else _DASH
-
-
-def whole_percent(share: float) -> str:
-    """0.95 as `95 %` and 0.995 as `99.5 %`: as many digits as were asked for."""
-    return f"{100 * share:.6g}\N{NO-BREAK SPACE}%"
 
 
 def decimals(value: float, digits: int = 3) -> str:

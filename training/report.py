@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from models.manifest import Variant
 from training import charts, page
-from training.class_figures import PLURAL_FROM, accepted_as_another, balanced_accuracy, class_figures, confused
-from training.coverage import Coverage, Promise, Risk, automation, decisions, risk
-from training.metrics import Reliability, Scores
+from training.class_figures import PLURAL_FROM, accepted_as_another, class_figures, confused
+from training.coverage import Coverage, Risk, automation, decisions, risk
+from training.metrics import Reliability, Scores, balanced_accuracy
+from training.promise import Promise
 
 if TYPE_CHECKING:
     from training.clean.section import Section
@@ -100,10 +101,9 @@ class Report:
         variants: what each precision of the embedder measured, float32 first.
         skipped: files left out of the data, each with the reason.
         findings: what was found wrong with the data, as `clean.section.show` gives it; None where nobody looked.
-        promise: what is promised of accepted answers; None where it is not a precision that was asked for.
+        promise: what is promised of accepted answers; None where that is not known.
         copied: test images that have a copy in another part, or one of their group; all other figures are without.
         accuracy_with_copies: of the served row with them, in [0, 1].
-        macro_log_loss: mean over the classes of the served row's log loss, in nats.
         judging: sentences on what the head, the limits and the promise were judged on, and why not on more.
         criterion: a sentence on how the best head was chosen.
         novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
@@ -133,7 +133,6 @@ class Report:
     promise: Promise | None = None
     copied: int = 0
     accuracy_with_copies: float = math.nan
-    macro_log_loss: float = math.nan
     judging: str = ""
     criterion: str = ""
     novelty: str = ""

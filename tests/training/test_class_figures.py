@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from training.class_figures import Pair, accepted_as_another, balanced_accuracy, class_figures, confused
+from training.class_figures import Pair, accepted_as_another, class_figures, confused
 
 CLASSES = ("ok", "scratch", "dent", "hole")
 CONFUSION = np.array([[95, 3, 2, 0], [6, 4, 0, 0], [1, 0, 9, 0], [0, 0, 0, 0]])
@@ -26,11 +26,6 @@ def test_each_class_has_recall_precision_and_support_with_intervals() -> None:
 def test_what_is_accepted_as_another_class_is_counted_by_class() -> None:
     accepted = np.array([[90, 1, 0, 0], [5, 1, 0, 0], [0, 0, 7, 0], [0, 0, 0, 0]])
     assert [each.missed for each in class_figures(CLASSES, CONFUSION, accepted)] == [1, 5, 0, 0]
-
-
-def test_balanced_accuracy_is_the_mean_recall_of_classes_that_were_tested() -> None:
-    assert balanced_accuracy(CONFUSION) == pytest.approx((0.95 + 0.4 + 0.9) / 3)
-    assert math.isnan(balanced_accuracy(np.zeros((2, 2), np.int64)))
 
 
 def test_confused_pairs_come_by_how_often_they_are() -> None:

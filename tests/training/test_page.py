@@ -20,13 +20,6 @@ def test_sizes_are_told_in_the_unit_that_says_more(size_bytes: int, text: str) -
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.95, "95"), (0.995, "99.5"), (1.0, "100"), (0.07, "7")], ids=["95", "995", "1", "007"]
-)
-def test_shares_that_were_asked_for_keep_their_digits(share: float, text: str) -> None:
-    assert page.whole_percent(share) == f"{text}\N{NO-BREAK SPACE}%"
-
-
-@pytest.mark.parametrize(
     ("side", "aspect", "size"),
     [
         (224, None, (128, 128)),

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from models.manifest import Variant
-from training.coverage import Coverage, Promise
+from training.coverage import Coverage
 from training.metrics import Reliability, Scores
+from training.promise import Promise
 from training.report import Counts, HeadChoice, Mistake, Report, render
 
 if TYPE_CHECKING:
@@ -362,7 +363,9 @@ def test_a_single_error_beside_frequent_ones_is_not_most_often() -> None:
 
 
 def test_each_class_has_its_figures_with_intervals() -> None:
-    text = page(replace(smallest(), confusion=np.array([[8, 2], [0, 0]]), macro_log_loss=0.1234))
+    text = page(
+        replace(smallest(), confusion=np.array([[8, 2], [0, 0]]), scores={SERVED: Scores(0.8, 0.02, 0.01, 0.1234)})
+    )
     rows = re.findall(r"<tr>.*?</tr>", text[text.index('id="classes"') : text.index('id="confusion"')], re.DOTALL)
     words = [" ".join(re.sub(r"<[^>]+>", " ", row).split()).replace("\N{EN DASH}", "-") for row in rows]
     assert words[1:] == [
@@ -383,24 +386,19 @@ def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("promise", "sentence"),
-    [
-        pytest.param(
-            Promise(0.995, 0.95, 3600, True),
-            "Promised with 95 % confidence: at least 99.5 % of the accepted answers are right.</b> 3,600 held-out",
-            id="shown",
-        ),
-        pytest.param(
-            Promise(0.99, 0.95, 46, False, "accepts nothing: 300 would do"),
-            "46 held-out images cannot show with 95 % confidence that 99 % of the accepted answers are right. "
-            "accepts nothing: 300 would do",
-            id="not shown",
-        ),
-    ],
+    ("promise", "opening"),
+    [(Promise(0.99, 0.95, 3600, 0.41), "What is promised"), (Promise(0.99, 0.95, 46, 0.0), "Nothing is promised")],
+    ids=["shown", "not shown"],
 )
-def test_what_is_promised_is_said_with_how_it_was_shown(promise: Promise, sentence: str) -> None:
-    assert sentence in page(replace(fashion(), promise=promise))
-    assert "romised" not in page(fashion()).replace("is promised", "")
+def test_the_page_says_what_is_promised(promise: Promise, opening: str) -> None:
+    assert f"<b>{opening}:</b> {promise.sentence}.</p>" in page(replace(fashion(), promise=promise))
+    assert "is promised:" not in page(fashion())
+
+
+def test_a_head_that_accepts_nothing_says_so() -> None:
+    text = page(replace(fashion(), coverage=covering(1.01, 0.0, float("nan"))))
+    assert "No confidence is high enough for an answer to be accepted, even if the image is no farther" in text
+    assert "1.010" not in text
 
 
 def test_the_headline_is_without_copies_and_names_the_figure_with_them() -> None:
