@@ -161,6 +161,7 @@ def render(report: Report) -> bytes:
         "settings": list(page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,
         "clean": report.findings,
+        "nan": math.nan,
     }
     return page.fill(TEMPLATE, values).encode()
 

@@ -55,7 +55,7 @@ def covering(min_confidence: float | None, share: float, accuracy: float, *, ima
 
 
 def measured(accuracy: float, log_loss: float, ms: float, size_bytes: float) -> dict[str, float]:
-    return {"test_accuracy": accuracy, "test_log_loss": log_loss, "ms_per_image": ms, "size_bytes": size_bytes}
+    return {"held_out_accuracy": accuracy, "held_out_log_loss": log_loss, "ms_per_image": ms, "size_bytes": size_bytes}
 
 
 def fashion() -> Report:
@@ -301,6 +301,14 @@ def test_a_precision_that_was_not_kept_says_why(fashion_page: str) -> None:
     assert "no: &lt;too slow&gt;" in section
     assert "no: no rule for Sigmoid" in section
     assert section.count(">yes<") == 1
+
+
+def test_a_precision_that_is_kept_has_its_test_accuracy_beside_the_one_that_judged() -> None:
+    variant = fashion().variants[0]
+    kept = variant.model_copy(update={"metrics": {**variant.metrics, "test_accuracy": 0.9123}})
+    text = page(replace(fashion(), variants=[kept, fashion().variants[1]]))
+    assert "<td>94.79 %</td><td>0.1689</td><td>91.23 %</td>" in text
+    assert "<td>94.74 %</td><td>0.1702</td><td>\N{EN DASH}</td>" in text
 
 
 def test_a_network_that_was_not_trained_has_no_curves() -> None:
