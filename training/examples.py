@@ -12,7 +12,7 @@ from scipy.stats.qmc import Halton
 
 from models.examples import Examples
 from models.sessions import Embedding
-from training.images import Indices
+from training.images import Indices, with_aspect
 
 LIMIT_BYTES = 2_000_000
 """Of the examples of one head with their thumbnails: so many of them are kept as fit in."""
@@ -89,9 +89,16 @@ def make_examples(
     )
 
 
-def thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """uint8 `[H, W, C]` as a WebP of at most 48 pixels a side."""
+def thumbnail(image: NDArray[np.uint8], aspect: float | None = None) -> bytes:
+    """uint8 `[H, W, C]` as a WebP of at most 48 pixels a side.
+
+    Args:
+        image: the pixels.
+        aspect: width over height that it is given; None to leave it as it is.
+    """
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    if aspect is not None:
+        picture = with_aspect(picture, aspect)
     picture.thumbnail((_PIXELS, _PIXELS))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=_WEBP_QUALITY)

@@ -95,3 +95,10 @@ def aspect(data: bytes) -> float:
         with Image.open(io.BytesIO(data)) as image:
             turned = orientation(image.info.get("exif", b""))
     return header.height / header.width if turned >= _SIDEWAYS_FROM else header.width / header.height
+
+
+def with_aspect(picture: Image.Image, aspect: float) -> Image.Image:
+    """The picture so widened or heightened that width over height is `aspect`, up to four times."""
+    width, height = picture.size
+    wide, high = round(min(height * aspect, 4 * width)), round(min(width / aspect, 4 * height))
+    return picture.resize((wide, height) if wide >= width else (width, high))

@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.images import with_aspect
+
 PIXELATED_SIDE = 48
 """Images up to this many pixels a side are embedded as they are, larger ones as thumbnails."""
 THUMBNAIL_SIDE = 128
@@ -95,20 +97,13 @@ def data_uri(image: NDArray[np.uint8], aspect: float | None = None) -> str:
     """
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     if aspect is not None:
-        picture = _with_aspect(picture, aspect)
+        picture = with_aspect(picture, aspect)
     kind, buffer = "png", io.BytesIO()
     if not is_pixelated(image):
         picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
         kind = "jpeg"
     picture.save(buffer, kind, optimize=True)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _with_aspect(picture: Image.Image, aspect: float) -> Image.Image:
-    """The picture so widened or heightened that width over height is `aspect`, up to four times."""
-    width, height = picture.size
-    wide, high = round(min(height * aspect, 4 * width)), round(min(width / aspect, 4 * height))
-    return picture.resize((wide, height) if wide >= width else (width, high))
 
 
 def flatten(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -131,10 +131,10 @@ def test_the_neighbours_take_about_a_millisecond(width: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"),
-    [((28, 28, 1), (28, 28)), ((224, 112, 3), (24, 48))],
-    ids=["small and grey", "large and in colour"],
+    ("shape", "aspect", "size"),
+    [((28, 28, 1), None, (28, 28)), ((224, 112, 3), None, (24, 48)), ((224, 224, 3), 1.5, (48, 32))],
+    ids=["small and grey", "large and in colour", "of a wide photo"],
 )
-def test_a_thumbnail_is_small(shape: tuple[int, int, int], size: tuple[int, int]) -> None:
-    picture = Image.open(io.BytesIO(thumbnail(np.full(shape, 99, np.uint8))))
+def test_a_thumbnail_is_small(shape: tuple[int, int, int], aspect: float | None, size: tuple[int, int]) -> None:
+    picture = Image.open(io.BytesIO(thumbnail(np.full(shape, 99, np.uint8), aspect)))
     assert (picture.format, picture.size) == ("WEBP", size)
