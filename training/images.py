@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.exif import orientation
-from models.headers import read_header
+from models.exif import PREFIX, UPRIGHT, orientation
+from models.headers import ImageType, read_header
 from models.manifest import InputSpec
 from models.pixels import Pixels, decode
 
 Indices = NDArray[np.int64]
 
 _SIDEWAYS_FROM = 5  # EXIF orientations 5 to 8 exchange width and height
+_EXIF: dict[ImageType, tuple[bytes, int]] = {"jpeg": (PREFIX, 0), "png": (b"eXIf", 4), "webp": (b"EXIF", 8)}
+"""What EXIF begins with, or its chunk, and the bytes of the chunk's header from there on."""
+_EXIF_BYTES = 1 << 16
 
 
 class Images(Protocol):
@@ -90,10 +91,9 @@ def aspect(data: bytes) -> float:
         ClientError: it is damaged, or no JPEG, PNG or WebP.
     """
     header = read_header(data)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged EXIF, which counts as none
-        with Image.open(io.BytesIO(data)) as image:
-            turned = orientation(image.info.get("exif", b""))
+    mark, skipped = _EXIF[header.type]
+    start = data.find(mark)
+    turned = orientation(data[start + skipped : start + _EXIF_BYTES]) if start >= 0 else UPRIGHT
     return header.height / header.width if turned >= _SIDEWAYS_FROM else header.width / header.height
 
 
