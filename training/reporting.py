@@ -13,7 +13,6 @@ from training import charts, estimate_report, metrics, report
 from training.clean.section import show
 from training.coverage import Coverage
 from training.heads import Candidate
-from training.images import aspects
 from training.novelty import Limit
 from training.results import Evaluation, Results
 
@@ -151,7 +150,8 @@ def _mistakes(results: Results, evaluation: Evaluation) -> list[report.Mistake]:
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong])][:MISTAKES_SHOWN]
     images, positions = results.dataset.images, evaluation.positions[worst]
+    aspects = results.dataset.aspects_at(positions)
     return [
         report.Mistake(image, classes[labels[i]], classes[predicted[i]], float(confidence[i]), aspect)
-        for image, aspect, i in zip(images[positions], aspects(images, positions), worst, strict=True)
+        for image, aspect, i in zip(images[positions], aspects, worst, strict=True)
     ]
