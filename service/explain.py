@@ -5,6 +5,7 @@ knowing none by their Shapley values (Shapley 1953; for models Štrumbelj and Ko
 all orders in which they could have come to be known. What is not known is, of an image, the mean embedding of training,
 and, of a column, that it is missing. Where there are too many orders, a few are taken, each with its reverse, which
 halves the error (Mitchell et al. 2022, https://arxiv.org/abs/2104.12199); they are the same for every request.
+By how much such pairs differ, the standard error of their mean is known.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 
 from models.columns import ColumnValue
 from models.examples import Examples
+from models.headers import read_header
 from models.sessions import Embedding, Head
 from service.schemas import Explanation, Neighbour
 
 NEIGHBOURS = 5
-_PNG, _DIGITS = b"\x89PNG", 6
+_DIGITS = 6
 
 
 class Explainer:
@@ -41,7 +43,8 @@ class Explainer:
         self.is_exact = 2**blocks <= head.spec.explain_rows
         """Whether all orders count, or some that were drawn."""
         weighed = _all_orders(blocks) if self.is_exact else _some_orders(blocks, head.spec.explain_rows)
-        self._known, self._weights = weighed
+        self._known, self._pairs = weighed
+        self._weights = self._pairs.mean(0)
 
     def __call__(self, embedding: Embedding, columns: Mapping[str, ColumnValue]) -> Explanation:
         """Explains one answer.
@@ -52,13 +55,16 @@ class Explainer:
         """
         said = self._say(embedding, columns)
         shares = [round(float(share), _DIGITS) for share in self._weights @ said]
-        return {
+        explanation: Explanation = {
             "baseline": round(float(said[0]), _DIGITS),
             "image": shares[0],
             "columns": dict(zip(self._columns, shares[1:], strict=True)),
             "method": "exact" if self.is_exact else "sampled",
             "neighbours": self._neighbours(embedding),
         }
+        if not self.is_exact:
+            explanation["standard_error"] = round(_standard_error(self._pairs @ said), _DIGITS)
+        return explanation
 
     def _say(self, embedding: Embedding, columns: Mapping[str, ColumnValue]) -> NDArray[np.float64]:
         """What the head says of the answer it gives, knowing the blocks that each row knows, `[R]`."""
@@ -91,32 +97,39 @@ class Explainer:
 
 
 def _all_orders(blocks: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Every set of blocks, none of them first and all of them last, `[R, B]`, and each one's weights, `[B, R]`."""
+    """Every set of blocks, none of them first and all of them last, `[R, B]`, and each one's weights, `[1, B, R]`."""
     known = (np.arange(2**blocks)[:, None] >> np.arange(blocks)) & 1 == 1
     sizes = known.sum(1)
     orders = np.array([factorial(k) * factorial(blocks - k - 1) / factorial(blocks) for k in range(blocks)])
     with_it, without = orders[np.maximum(sizes - 1, 0)], orders[np.minimum(sizes, blocks - 1)]
-    return known, np.where(known, with_it[:, None], -without[:, None]).T
+    return known, np.where(known, with_it[:, None], -without[:, None]).T[None]
 
 
 def _some_orders(blocks: int, rows: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Sets and weights of as many orders, each with its reverse, as `rows` allow, and of one such pair at least."""
-    pairs = max(1, (rows - 2) // (2 * (blocks - 1)))
+    """Sets as above, and weights `[P, B, R]`, of P orders with the reverse of each: as many as `rows` allow, but two.
+
+    Two tell how far they differ.
+    """
+    pairs = max(2, (rows - 2) // (2 * (blocks - 1)))
     generator = np.random.default_rng(0)
     weights: dict[bytes, NDArray[np.float64]] = {}
-    for _ in range(pairs):
+    for pair in range(pairs):
         order = generator.permutation(blocks)
         for way in (order, order[::-1]):
             known = np.zeros(blocks, bool)
             for block in way:
                 before, known = known, known.copy()
                 known[block] = True
-                for row, sign in ((known, 1.0), (before, -1.0)):
-                    weights.setdefault(row.tobytes(), np.zeros(blocks))[block] += sign / (2 * pairs)
+                for row, sign in ((known, 0.5), (before, -0.5)):
+                    weights.setdefault(row.tobytes(), np.zeros((pairs, blocks)))[pair, block] += sign
     ordered = sorted(weights, key=lambda row: np.frombuffer(row, bool).sum())
-    return np.stack([np.frombuffer(row, bool) for row in ordered]), np.stack([weights[row] for row in ordered], axis=1)
+    return np.stack([np.frombuffer(row, bool) for row in ordered]), np.stack([weights[row] for row in ordered], axis=2)
+
+
+def _standard_error(shares: NDArray[np.float64]) -> float:
+    """Of the mean of shares `[P, B]` by P pairs of orders: its root mean square over the blocks."""
+    return float(np.sqrt(shares.var(axis=0, ddof=1).mean() / len(shares)))
 
 
 def _data_uri(image: bytes) -> str:
-    kind = "png" if image.startswith(_PNG) else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    return f"data:image/{read_header(image).type};base64,{base64.b64encode(image).decode()}"

@@ -39,14 +39,18 @@ class Neighbour(TypedDict, total=False):
     thumbnail: str
 
 
-class Explanation(TypedDict):
-    """How much image and columns moved the probability of the label, or the value, from the baseline; they add up."""
+class Explanation(TypedDict, total=False):
+    """How much image and columns moved the probability of the label, or the value, from the baseline; they add up.
 
-    baseline: float
-    image: float
-    columns: dict[str, float]
-    method: Literal["exact", "sampled"]
-    neighbours: list[Neighbour]
+    Sampled ones have the standard error of image and columns: its root mean square over them.
+    """
+
+    baseline: Required[float]
+    image: Required[float]
+    columns: Required[dict[str, float]]
+    method: Required[Literal["exact", "sampled"]]
+    standard_error: float
+    neighbours: Required[list[Neighbour]]
 
 
 class Prediction(TypedDict, total=False):

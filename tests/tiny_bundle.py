@@ -26,12 +26,12 @@ from PIL import Image
 
 from models.bundle import GOLDEN, REPORT, golden_embedding
 from models.columns import Column, ColumnValue
-from models.examples import Examples
 from models.manifest import EMBEDDER_FILES, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
 from models.pixels import decode
 from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
 from models.store import Store
+from training.examples import make_examples
 
 CLASSES = ("dark", "mid", "bright")
 GREYS = {"dark": 30, "mid": 128, "bright": 225}
@@ -169,7 +169,7 @@ def _head_files(spec: HeadSpec) -> dict[str, bytes]:
         embedding = _embedding((greys / 255).astype(np.float32))
         answers = np.arange(3) if spec.classes else embedding[:, 0]
         pictures = [solid_image(int(grey)) for grey in greys]
-        files |= Examples(embedding, answers, embedding[1], pictures).to_files(spec.examples_folder)
+        files |= make_examples(embedding, answers, embedding[1], pictures).to_files(spec.examples_folder)
     return files
 
 

@@ -126,24 +126,19 @@ def reliability_chart(confidence: Floats, accuracy: Floats, count: Counts) -> st
         return _svg(figure, "reliability", "Accuracy against confidence, and how many images have which confidence")
 
 
-def coverage_chart(
-    confidence: NDArray[np.floating], hits: NDArray[np.bool_], accepted_share: float, accepted_accuracy: float
-) -> str:
+def coverage_chart(share: Floats, wrong: Floats, accepted_share: float, accepted_accuracy: float) -> str:
     """Share of wrong answers among those accepted, by the share accepted, the most confident first, as an `<svg>`.
 
     Args:
-        confidence: `[T]`, of each answer.
-        hits: `[T]`, which are right.
+        share: float64 `[C]`, ascending, of all answers that could be accepted from each confidence on.
+        wrong: float64 `[C]`, share of those that are wrong.
         accepted_share: of what is accepted in fact, in [0, 1].
         accepted_accuracy: of that; NaN where nothing is accepted.
     """
     with _style("coverage"):
         figure, axes = _axes(height_inches=3.4)
-        order = np.argsort(-confidence, kind="stable")
-        share = np.arange(1, len(order) + 1) / max(1, len(order))
-        risk = np.cumsum(~hits[order]) / np.arange(1, len(order) + 1)
-        kept = np.unique(np.linspace(0, max(0, len(order) - 1), _POINTS).round().astype(int)) if len(order) else order
-        axes.plot(share[kept], risk[kept], color=ACCENT)
+        kept = np.unique(np.linspace(0, max(0, len(share) - 1), _POINTS).round().astype(int))[: len(share)]
+        axes.plot(share[kept], wrong[kept], color=ACCENT)
         if math.isfinite(accepted_accuracy):
             axes.plot([accepted_share], [1 - accepted_accuracy], "o", color=ACCENT, markersize=7, clip_on=False)
         axes.set_xlim(0, 1)

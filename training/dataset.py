@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from models.columns import Column
 from models.manifest import InputSpec, Task
 from training.encoding import Rows
 from training.errors import DataError
-from training.images import Images, Indices, select
+from training.images import Images, Indices, aspects, select
 
 Labels = NDArray[np.int64]
 
@@ -40,6 +41,7 @@ class Dataset:
         keys: SHA-256 of the encoded images, where they are files.
         skipped: files left out, each with the reason.
         files: names of the images' files, relative and printable; empty where they have none.
+        aspects: width over height by `keys`, of images in memory that were fitted to the input; empty of all others.
         groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
             product, patient, recording), or copies of each other; None where each is on its own.
     """
@@ -57,6 +59,7 @@ class Dataset:
     keys: tuple[bytes, ...] = ()
     skipped: tuple[str, ...] = field(default=())
     files: tuple[str, ...] = ()
+    aspects: Mapping[bytes, float] = field(default_factory=dict)
     groups: Indices | None = None
 
     @property
@@ -84,6 +87,12 @@ class Dataset:
     def beside(self, positions: Indices) -> Rows:
         """The columns' values beside the images at some positions."""
         return [self.rows[int(position)] for position in positions] if self.columns else ()
+
+    def aspects_at(self, positions: Indices) -> list[float]:
+        """Width over height that the images at some positions had before they were fitted to the input."""
+        if self.aspects:
+            return [self.aspects[self.keys[position]] for position in positions.tolist()]
+        return aspects(self.images, positions)
 
     def fingerprint(self) -> str:
         """SHA-256 over pixels, labels, class names and columns."""

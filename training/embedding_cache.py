@@ -125,6 +125,7 @@ def embed_all(
         for offset in range(0, len(rows), batch):
             pixels = dataset.images[rows[offset : offset + batch]]
             found.append(embedder(pixels))
-            thumbnails += [thumbnail(image) for image in pixels]
+            aspects = dataset.aspects_at(rows[offset : offset + batch])
+            thumbnails += [thumbnail(image, aspect) for image, aspect in zip(pixels, aspects, strict=True)]
         cache.add([keys[row] for row in rows], np.concatenate(found), thumbnails)
     return cache.embedding([keys[row] for row in wanted])

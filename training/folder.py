@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from models.pixels import Pixels, decode
 from training.dataset import Dataset
 from training.embedding_cache import key_of
 from training.errors import DataError
-from training.images import Encoded, Images
+from training.images import Encoded, Images, aspect
 from training.reading import printable, read_all
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -36,15 +36,19 @@ def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False)
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
 
+    aspects: dict[bytes, float] = {}
+
     def look(path: Path) -> tuple[Pixels, bytes]:
         data = path.read_bytes()
-        return decode(data, spec), key_of(data)
+        pixels, key = decode(data, spec), key_of(data)
+        aspects[key] = aspect(data)
+        return pixels, key
 
     listing = _read(folder, look)
     images = np.stack([pixels for pixels, _ in listing.found])
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
-    return _dataset(name, images, spec, listing, mirror=mirror)
+    return replace(_dataset(name, images, spec, listing, mirror=mirror), aspects=aspects)
 
 
 def stream(folder: Path, *, name: str, spec: InputSpec) -> Dataset:

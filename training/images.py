@@ -10,11 +10,19 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from models.exif import PREFIX, UPRIGHT, orientation
+from models.headers import ImageType, read_header
 from models.manifest import InputSpec
 from models.pixels import Pixels, decode
 
 Indices = NDArray[np.int64]
+
+_SIDEWAYS_FROM = 5  # EXIF orientations 5 to 8 exchange width and height
+_EXIF: dict[ImageType, tuple[bytes, int]] = {"jpeg": (PREFIX, 0), "png": (b"eXIf", 4), "webp": (b"EXIF", 8)}
+"""What EXIF begins with, or its chunk, and the bytes of the chunk's header from there on."""
+_EXIF_BYTES = 1 << 16
 
 
 class Images(Protocol):
@@ -61,3 +69,36 @@ def select(images: Images, positions: Indices) -> Images:
     if isinstance(images, Encoded):
         return Encoded(images.read, images.positions[positions], images.spec)
     return images[positions]
+
+
+def aspects(images: Images, positions: Indices) -> list[float]:
+    """Width over height of the images at some positions, as they were before they were fitted to a network's input.
+
+    Of images in memory that is no longer known: it is the array's.
+
+    Raises:
+        ClientError: an encoded image is damaged.
+    """
+    if isinstance(images, Encoded):
+        return [aspect(images.read(int(position))) for position in images.positions[positions]]
+    return [images.shape[2] / images.shape[1]] * len(positions)
+
+
+def aspect(data: bytes) -> float:
+    """Width over height of an encoded image, upright.
+
+    Raises:
+        ClientError: it is damaged, or no JPEG, PNG or WebP.
+    """
+    header = read_header(data)
+    mark, skipped = _EXIF[header.type]
+    start = data.find(mark)
+    turned = orientation(data[start + skipped : start + _EXIF_BYTES]) if start >= 0 else UPRIGHT
+    return header.height / header.width if turned >= _SIDEWAYS_FROM else header.width / header.height
+
+
+def with_aspect(picture: Image.Image, aspect: float) -> Image.Image:
+    """The picture so widened or heightened that width over height is `aspect`, up to four times."""
+    width, height = picture.size
+    wide, high = round(min(height * aspect, 4 * width)), round(min(width / aspect, 4 * height))
+    return picture.resize((wide, height) if wide >= width else (width, high))

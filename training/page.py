@@ -13,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.images import with_aspect
+
 PIXELATED_SIDE = 48
 """Images up to this many pixels a side are embedded as they are, larger ones as thumbnails."""
 THUMBNAIL_SIDE = 128
@@ -86,9 +88,16 @@ def is_pixelated(image: NDArray[np.uint8]) -> bool:
     return bool(max(image.shape[:2]) <= PIXELATED_SIDE)
 
 
-def data_uri(image: NDArray[np.uint8]) -> str:
-    """uint8 `[H, W, C]` as a lossless PNG where it is small, else as a JPEG thumbnail."""
+def data_uri(image: NDArray[np.uint8], aspect: float | None = None) -> str:
+    """uint8 `[H, W, C]` as a lossless PNG where it is small, else as a JPEG thumbnail.
+
+    Args:
+        image: the pixels.
+        aspect: width over height that it is given; None to leave it as it is.
+    """
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    if aspect is not None:
+        picture = with_aspect(picture, aspect)
     kind, buffer = "png", io.BytesIO()
     if not is_pixelated(image):
         picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from models.manifest import Variant
 from training import charts, page
-from training.metrics import Reliability, Scores
+from training.class_figures import PLURAL_FROM, accepted_as_another, class_figures, confused
+from training.coverage import Coverage, Risk, automation, decisions, risk
+from training.metrics import Reliability, Scores, balanced_accuracy
+from training.promise import Promise
 
 if TYPE_CHECKING:
     from training.clean.section import Section
@@ -28,43 +31,20 @@ TEMPLATE = "report.html.jinja"
 TWO_DIGITS_FROM = 1000
 """Test images from which on a second decimal of a percentage means something."""
 SKIPPED_SHOWN = 50
-AUTOMATION_ERRORS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
-PAIRS_SHOWN = 8
-MATRIX_CLASSES = 24
-"""More classes than this make a matrix that nobody reads; the page then has the classes one a line."""
+NAMED_PAIRS, LISTED_PAIRS = 8, 20
+"""Of classes that are confused: so many in a sentence, or so many in a table where classes are many."""
+FEW_CLASSES, MATRIX_CLASSES = 12, 60
+"""A matrix of more classes than the first is shown on demand; of more than the second, all pairs in its place."""
 EPOCHS_SHOWN = 40
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images each part of the data has."""
+    """How many images each part of the data has; test images that have a copy elsewhere are not among the test ones."""
 
     train: int
     validation: int
     test: int
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What the policy does to the test images.
-
-    Attributes:
-        min_confidence: answers below it go to a person; None where each class has its own.
-        max_distance: so do images farther from those of training; None where nobody looks.
-        accepted_share: share of the answers that do not, in [0, 1].
-        accepted_accuracy: share of right ones among those, in [0, 1]; NaN where there are none.
-        unfamiliar_share: share of the images that are farther, in [0, 1].
-        confidence: of each answer, `[T]`.
-        hits: which of them are right, `[T]`.
-    """
-
-    min_confidence: float | None
-    max_distance: float | None
-    accepted_share: float
-    accepted_accuracy: float
-    unfamiliar_share: float
-    confidence: NDArray[np.float32]
-    hits: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -76,12 +56,14 @@ class Mistake:
         label: name of the true class.
         predicted: name of the class answered.
         confidence: probability of the class answered, in [0, 1].
+        aspect: width over height that it is shown with; None for those of `image`.
     """
 
     image: NDArray[np.uint8]
     label: str
     predicted: str
     confidence: float
+    aspect: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +101,12 @@ class Report:
         variants: what each precision of the embedder measured, float32 first.
         skipped: files left out of the data, each with the reason.
         findings: what was found wrong with the data, as `clean.section.show` gives it; None where nobody looked.
+        promise: what is promised of accepted answers; None where that is not known.
+        copied: test images that have a copy in another part, or one of their group; all other figures are without.
+        accuracy_with_copies: of the served row with them, in [0, 1].
+        judging: sentences on what the head, the limits and the promise were judged on, and why not on more.
+        criterion: a sentence on how the best head was chosen.
+        novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
     """
 
     model: str
@@ -142,6 +130,12 @@ class Report:
     variants: Sequence[Variant] = ()
     skipped: tuple[str, ...] = ()
     findings: Section | None = None
+    promise: Promise | None = None
+    copied: int = 0
+    accuracy_with_copies: float = math.nan
+    judging: str = ""
+    criterion: str = ""
+    novelty: str = ""
 
 
 def render(report: Report) -> bytes:
@@ -150,28 +144,43 @@ def render(report: Report) -> bytes:
     Raises:
         KeyError: `served` names no row of `scores`.
     """
+    found = risk(report.coverage)
     values = {
         "report": report,
         "digits": 2 if report.counts.test >= TWO_DIGITS_FROM else 1,
         "served": report.scores[report.served],
         "created": report.created.astimezone(UTC),
         "rows": _rows(report),
-        "decisions": _decisions(report),
-        "automation": list(_automation(report.coverage)),
-        "recall": _recall(report.confusion),
-        "precision": _recall(report.confusion.T),
-        "support": report.confusion.sum(axis=1),
-        "confused": _confused(report),
-        "matrix": len(report.classes) <= MATRIX_CLASSES,
+        "decisions": decisions(report.coverage),
+        "automation": list(automation(found)),
+        **_class_values(report),
         "bins": list(_bins(report.reliability)),
         "mean_confidence": _mean_confidence(report.reliability),
         "epochs": _epochs(report.history) if report.history else [],
-        "charts": _charts(report),
+        "charts": _charts(report, found),
         "settings": list(page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,
         "clean": report.findings,
+        "nan": math.nan,
     }
     return page.fill(TEMPLATE, values).encode()
+
+
+def _class_values(report: Report) -> dict[str, object]:
+    """What the page says of classes."""
+    accepted = report.coverage.accepted_confusion
+    pairs = confused(report.classes, report.confusion)
+    return {
+        "by_class": class_figures(report.classes, report.confusion, accepted),
+        "balanced_accuracy": balanced_accuracy(report.confusion),
+        "misled": [] if accepted is None else accepted_as_another(report.classes, accepted),
+        "pairs": pairs,
+        "often": [pair for pair in pairs if pair.count >= PLURAL_FROM],
+        "are_few": len(report.classes) <= FEW_CLASSES,
+        "has_matrix": len(report.classes) <= MATRIX_CLASSES,
+        "named_pairs": NAMED_PAIRS,
+        "listed_pairs": LISTED_PAIRS,
+    }
 
 
 class _Row(NamedTuple):
@@ -187,14 +196,6 @@ class _Row(NamedTuple):
     left: float
     width: float
     dot: float
-
-
-class _Decisions(NamedTuple):
-    """How many test images the policy accepts, rightly and wrongly, and how many it leaves to a person."""
-
-    right: int
-    wrong: int
-    review: int
 
 
 def _rows(report: Report) -> list[_Row]:
@@ -229,39 +230,6 @@ def _difference(difference: float, n: int) -> str:
     return f"{abs(images):,} {'more' if images > 0 else 'fewer'} right than the served one"
 
 
-def _decisions(report: Report) -> _Decisions:
-    accepted = round(report.coverage.accepted_share * report.counts.test)
-    right = round(accepted * report.coverage.accepted_accuracy) if accepted else 0
-    return _Decisions(right, accepted - right, report.counts.test - accepted)
-
-
-def _automation(coverage: Coverage) -> Iterator[tuple[float, float, float]]:
-    """Error, largest share accepted at no more of it, and the confidence from which on; the most confident first."""
-    order = np.argsort(-coverage.confidence, kind="stable")
-    wrong = np.cumsum(~coverage.hits[order]) / np.arange(1, len(order) + 1)
-    for error in AUTOMATION_ERRORS:
-        reached = np.flatnonzero(wrong <= error)
-        if len(reached):
-            last = int(reached[-1])
-            yield error, (last + 1) / len(order), float(coverage.confidence[order[last]])
-
-
-def _recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Diagonal over the sums of the rows, float64 `[K]`; NaN for an empty row."""
-    totals = confusion.sum(axis=1)
-    shares = np.full(len(totals), np.nan)
-    np.divide(np.diag(confusion), totals, out=shares, where=totals > 0)
-    return shares
-
-
-def _confused(report: Report) -> list[tuple[str, str, int]]:
-    """The most frequent errors as (true class, predicted class, images), most frequent first."""
-    errors = report.confusion - np.diag(np.diag(report.confusion))
-    order = np.argsort(-errors, axis=None, kind="stable")[:PAIRS_SHOWN]
-    pairs = [(*divmod(int(position), len(report.classes)), int(errors.flat[position])) for position in order]
-    return [(report.classes[true], report.classes[predicted], count) for true, predicted, count in pairs if count]
-
-
 def _bins(reliability: Reliability) -> Iterator[tuple[float, float, float, float, int]]:
     """Lower edge, upper edge, mean confidence, accuracy and count of each bin that holds an image."""
     size = len(reliability.count)
@@ -284,14 +252,12 @@ def _epochs(history: History) -> list[tuple[int, float, float, float]]:
     return [(i + 1, history.loss[i], history.validation_accuracy[i], history.seconds[i]) for i in listed]
 
 
-def _charts(report: Report) -> dict[str, Markup]:
-    history, reliability = report.history, report.reliability
-    coverage = report.coverage
-    risk = charts.coverage_chart(
-        coverage.confidence, coverage.hits, coverage.accepted_share, coverage.accepted_accuracy
-    )
+def _charts(report: Report, found: Risk) -> dict[str, Markup]:
+    history, reliability, coverage = report.history, report.reliability, report.coverage
     drawn = {
-        "coverage": risk,
+        "coverage": charts.coverage_chart(
+            found.share, found.wrong, coverage.accepted_share, coverage.accepted_accuracy
+        ),
         "reliability": charts.reliability_chart(reliability.confidence, reliability.accuracy, reliability.count),
     }
     if history:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.manifest import Manifest
-from training import estimate_report, metrics, report
+from training import charts, estimate_report, metrics, report
 from training.clean.section import show
+from training.coverage import Coverage
 from training.heads import Candidate
+from training.novelty import Limit
 from training.results import Evaluation, Results
 
 MISTAKES_SHOWN = 24
@@ -20,7 +23,7 @@ def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]
     """The report on a head of a bundle of these files."""
     if not results.dataset.classes:
         return estimate_report.render(_estimate_report(results, manifest, files))
-    evaluation = results.evaluation.without_copies()
+    whole, evaluation = results.evaluation, results.evaluation.without_copies()
     served = evaluation.answers
     shown = report.Report(
         **_common(results, manifest, files),
@@ -32,6 +35,12 @@ def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]
         history=results.history,
         mistakes=_mistakes(results, evaluation),
         variants=results.variants.specs,
+        promise=results.head.promise,
+        copied=len(results.parts.copied),
+        accuracy_with_copies=metrics.score(whole.answers, whole.labels).accuracy,
+        judging=_judging(results),
+        criterion=f"The best has the least {results.criterion}." if results.choices else "",
+        novelty=_novelty(results.head.limit, evaluation),
     )
     return report.render(shown)
 
@@ -57,6 +66,28 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         "skipped": results.dataset.skipped,
         "findings": show(results.dataset, results.findings) if results.findings is not None else None,
     }
+
+
+def _judging(results: Results) -> str:
+    """On how many images head and policy were judged, and why not on more; nothing where the head was there before."""
+    material = results.material
+    if not results.choices:
+        return ""
+    fewer = f" Not on more: {material.why_fewer}." if material.why_fewer else ""
+    return f"Head and policy were judged on out-of-fold answers of {len(material.judged):,} images.{fewer}"
+
+
+def _novelty(limit: Limit | None, evaluation: Evaluation) -> str:
+    """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
+    if limit is None:
+        return ""
+    share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
+    low, high = charts.wilson_interval(np.array(share), np.array(count))
+    return (
+        f"{100 * limit.false_alarms:.3g} % of ordinary images are to lie beyond that distance: judged on "
+        f"{limit.judged_on:,} it is {100 * limit.low:.1f} to {100 * limit.high:.1f} %, on the test images "
+        f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)."
+    )
 
 
 def _judged_figures(choice: Candidate) -> dict[str, float]:
@@ -87,10 +118,10 @@ def _estimate_report(
     )
 
 
-def _coverage(results: Results, evaluation: Evaluation) -> report.Coverage:
+def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
     policy = results.head.spec.policy
     accepted, hits = evaluation.accepted, evaluation.answers.argmax(1) == evaluation.labels
-    return report.Coverage(
+    return Coverage(
         min_confidence=None if policy.min_confidence_of else policy.min_confidence,
         max_distance=policy.max_distance,
         accepted_share=float(accepted.mean()),
@@ -98,7 +129,18 @@ def _coverage(results: Results, evaluation: Evaluation) -> report.Coverage:
         unfamiliar_share=float(evaluation.unfamiliar.mean()),
         confidence=evaluation.answers.max(1),
         hits=hits,
+        eligible=~evaluation.unfamiliar & _is_complete(results, evaluation),
+        accepted_confusion=metrics.confusion(evaluation.answers[accepted], evaluation.labels[accepted]),
     )
+
+
+def _is_complete(results: Results, evaluation: Evaluation) -> NDArray[np.bool_]:
+    """Which test images lack no column that is expected, `[T]`."""
+    expected = results.head.spec.policy.expected_columns
+    if not expected:
+        return np.ones(len(evaluation.positions), bool)
+    rows = results.dataset.beside(evaluation.positions)
+    return np.array([all(row[name] is not None for name in expected) for row in rows], bool)
 
 
 def _mistakes(results: Results, evaluation: Evaluation) -> list[report.Mistake]:
@@ -107,8 +149,9 @@ def _mistakes(results: Results, evaluation: Evaluation) -> list[report.Mistake]:
     predicted, confidence = evaluation.answers.argmax(1), evaluation.answers.max(1)
     wrong = np.flatnonzero(predicted != labels)
     worst = wrong[np.argsort(-confidence[wrong])][:MISTAKES_SHOWN]
-    images = results.dataset.images[evaluation.positions[worst]]
+    images, positions = results.dataset.images, evaluation.positions[worst]
+    aspects = results.dataset.aspects_at(positions)
     return [
-        report.Mistake(image, classes[labels[i]], classes[predicted[i]], float(confidence[i]))
-        for image, i in zip(images, worst, strict=True)
+        report.Mistake(image, classes[labels[i]], classes[predicted[i]], float(confidence[i]), aspect)
+        for image, aspect, i in zip(images[positions], aspects, worst, strict=True)
     ]

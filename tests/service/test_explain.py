@@ -10,13 +10,13 @@ import pytest
 
 from models.bundle import Bundle
 from models.columns import Column, ColumnValue
-from models.examples import Examples
 from models.manifest import HeadSpec
 from models.sessions import Head
 from service.engine import Engine
 from service.explain import Explainer
 from tests.service.serving import settings_of
 from tests.tiny_bundle import COLUMNS, GREYS, tiny_bundle
+from training.examples import make_examples
 
 BASELINE = np.array([1.0, 0.0], np.float32)
 EMBEDDING = np.array([3.0, 2.0], np.float32)
@@ -44,7 +44,7 @@ class Sum(Head):
 
 def explainer_of(columns: int, rows: int) -> tuple[Explainer, Sum]:
     head = Sum(columns, rows)
-    return Explainer(head, Examples(EMBEDDING[None], np.ones(1, np.float32), BASELINE)), head
+    return Explainer(head, make_examples(EMBEDDING[None], np.ones(1, np.float32), BASELINE)), head
 
 
 def beside(columns: int) -> dict[str, ColumnValue]:
@@ -72,6 +72,7 @@ def test_few_blocks_get_their_exact_shares(columns: int) -> None:
     explainer, head = explainer_of(columns, 16)
     found = explainer(EMBEDDING, beside(columns))
     assert found["method"] == "exact"
+    assert "standard_error" not in found
     assert head.rows == 2 ** (columns + 1)
     np.testing.assert_allclose([found["image"], *found["columns"].values()], by_definition(head, columns), atol=1e-5)
 
@@ -81,7 +82,7 @@ def test_many_blocks_get_shares_that_add_up_from_few_rows(columns: int) -> None:
     explainer, head = explainer_of(columns, 16)
     found = explainer(EMBEDDING, beside(columns))
     assert found["method"] == "sampled"
-    assert head.rows <= max(16, 2 * columns + 2)
+    assert head.rows <= max(16, 4 * columns + 2)  # two orders and their reverses
     all_known = float(head(EMBEDDING[None], [beside(columns)])[0, 0])
     assert found["baseline"] + found["image"] + sum(found["columns"].values()) == pytest.approx(all_known, abs=1e-4)
 
@@ -90,6 +91,49 @@ def test_an_order_and_its_reverse_are_exact_where_blocks_work_together_in_pairs(
     explainer, head = explainer_of(4, 16)
     found = explainer(EMBEDDING, beside(4))
     np.testing.assert_allclose([found["image"], *found["columns"].values()], by_definition(head, 4), atol=1e-5)
+
+
+class Forest(Sum):
+    """A head of random steps in several blocks at once, as trees have them."""
+
+    def __init__(self, columns: int, rows: int, seed: int) -> None:
+        super().__init__(columns, rows)
+        generator = np.random.default_rng(seed)
+        self.leaves = [(generator.choice(columns + 1, 3, replace=False), generator.normal()) for _ in range(30)]
+
+    def __call__(self, embedding: np.ndarray, columns: list[dict[str, ColumnValue]] = ()) -> np.ndarray:  # type: ignore[assignment, override]
+        known = np.array(
+            [
+                [e[0] == EMBEDDING[0], *(v is not None for v in row.values())]
+                for e, row in zip(embedding, columns, strict=True)
+            ]
+        )
+        return np.sum([known[:, blocks].all(1) * size for blocks, size in self.leaves], axis=0)[:, None]
+
+    def shares(self) -> np.ndarray:
+        """Exact: those who are needed for a leaf share it evenly."""
+        shares = np.zeros(1 + len(self.spec.columns))
+        for blocks, size in self.leaves:
+            shares[blocks] += size / len(blocks)
+        return shares
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(6, 16), (9, 256), (20, 256)], ids=["2 pairs", "14 pairs", "6 pairs"])
+def test_sampled_shares_are_as_far_off_as_their_standard_error_says(columns: int, rows: int) -> None:
+    squares, stated, within = [], [], []
+    for seed in range(300):
+        head = Forest(columns, rows, seed)
+        found = Explainer(head, make_examples(EMBEDDING[None], np.ones(1, np.float32), BASELINE))(
+            EMBEDDING, beside(columns)
+        )
+        off = np.array([found["image"], *found["columns"].values()]) - head.shares()
+        squares.append((off**2).mean())
+        stated.append(found["standard_error"] ** 2)
+        within.append((np.abs(off) <= 2 * found["standard_error"]).mean())
+    real, said = np.sqrt(np.mean(squares)), np.sqrt(np.mean(stated))
+    print(f"{columns} columns, {rows} rows: off by {real:.4f}, stated {said:.4f}, within two: {np.mean(within):.3f}")
+    assert 0.7 < said / real < 1.4
+    assert np.mean(within) >= 0.88
 
 
 def test_the_same_request_gets_the_same_shares() -> None:
@@ -101,13 +145,15 @@ def test_a_real_head_moves_from_its_baseline_to_its_answer(tmp_path: Path) -> No
     bundle = tiny_bundle(tmp_path, heads={"priced": COLUMNS}, explained=True)
     engine = Engine.load(settings_of(bundle))
     explainer = engine.explainers["priced"]
-    embedding = Bundle.open(bundle).examples(engine.heads["priced"].spec).embedding[0]  # type: ignore[union-attr]
+    examples = Bundle.open(bundle).examples(engine.heads["priced"].spec)
+    assert examples is not None
+    embedding = examples.baseline + examples.lows + examples.codes[0] * examples.steps
     columns = {"shift": 0.0, "force": "bright", "invert": False}
     found = explainer(embedding, columns)
     said = engine.heads["priced"](embedding[None], [columns])[0].max()
     assert found["baseline"] + found["image"] + sum(found["columns"].values()) == pytest.approx(float(said), abs=1e-4)
     assert max(found["columns"], key=lambda name: found["columns"][name]) == "force"
     assert [neighbour["label"] for neighbour in found["neighbours"]] == ["dark", "mid", "bright"]
-    assert found["neighbours"][0]["distance"] == 0
+    assert found["neighbours"][0]["distance"] == pytest.approx(0, abs=1e-3)
     assert found["neighbours"][0]["thumbnail"].startswith("data:image/png;base64,")
     assert list(GREYS) == ["dark", "mid", "bright"]

@@ -82,7 +82,7 @@ def test_another_embedder_knows_none_of_them(tmp_path: Path, counting: Counting)
 def test_thumbnails_are_kept_beside_them(tmp_path: Path, counting: Counting) -> None:
     ask(tmp_path, counting)
     pictures = cache_of(tmp_path).thumbnails(keys_of(DATASET))
-    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert all(picture.startswith(b"RIFF") for picture in pictures)
 
 
 def test_files_are_known_by_their_bytes() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.errors import BadImage
 from models.manifest import InputSpec
@@ -11,7 +14,7 @@ from models.pixels import Pixels
 from tests.training.squares import squares
 from training.bundle import encode_png
 from training.dataset import Dataset, subset
-from training.images import Encoded, select
+from training.images import Encoded, aspect, aspects, select
 
 SPEC = InputSpec(height=8, width=8, channels=3)
 
@@ -63,3 +66,32 @@ def test_a_subset_and_its_fingerprint_are_the_same_as_in_memory(images: Encoded)
     few = subset(streamed, 12, seed=1)
     assert isinstance(few.images, Encoded)
     assert few.fingerprint() == subset(loaded, 12, seed=1).fingerprint()
+
+
+def encoded(width: int, height: int, orientation: int | None = None, kind: str = "JPEG") -> bytes:
+    body, exif = io.BytesIO(), Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    Image.new("RGB", (width, height)).save(body, kind, exif=exif)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    ("orientation", "expected"), [(None, 1.5), (3, 1.5), (6, 2 / 3)], ids=["no EXIF", "turned over", "on its side"]
+)
+def test_the_proportions_are_those_of_the_upright_image(kind: str, orientation: int | None, expected: float) -> None:
+    assert aspect(encoded(30, 20, orientation, kind)) == pytest.approx(expected)
+
+
+def test_damaged_exif_turns_nothing() -> None:
+    data = encoded(30, 20, 6)
+    start = data.index(b"Exif") + 10
+    assert aspect(data[:start] + b"\xff" * 20 + data[start + 20 :]) == 1.5
+
+
+def test_encoded_images_have_their_own_proportions_and_arrays_the_array_s() -> None:
+    files = [encoded(30, 20), encoded(20, 20), encoded(10, 40)]
+    images = select(Encoded(files.__getitem__, np.arange(3), SPEC), np.array([2, 0]))
+    assert aspects(images, np.array([1, 0])) == [1.5, 0.25]
+    assert aspects(np.zeros((3, 8, 16, 1), np.uint8), np.array([0, 2])) == [2.0, 2.0]

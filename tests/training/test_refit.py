@@ -84,7 +84,10 @@ def test_a_head_is_added_behind_the_others_which_stay_as_they_are(bundle: Bundle
         "golden/probabilities-warmth.npy",
         "golden/distance-warmth.npy",
         "report-warmth.html",
-        *(f"examples-warmth/{name}.npy" for name in ("answers", "baseline", "embedding", "ends", "thumbnails")),
+        *(
+            f"examples-warmth/{name}.npy"
+            for name in ("answers", "baseline", "codes", "ends", "lows", "steps", "thumbnails")
+        ),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,10 +13,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.manifest import Variant
+from training.coverage import Coverage
 from training.metrics import Reliability, Scores
-from training.report import Counts, Coverage, HeadChoice, Mistake, Report, render
+from training.promise import Promise
+from training.report import Counts, HeadChoice, Mistake, Report, render
 
 if TYPE_CHECKING:
     from training.fit import History
@@ -50,7 +55,7 @@ def covering(min_confidence: float | None, share: float, accuracy: float, *, ima
 
 
 def measured(accuracy: float, log_loss: float, ms: float, size_bytes: float) -> dict[str, float]:
-    return {"test_accuracy": accuracy, "test_log_loss": log_loss, "ms_per_image": ms, "size_bytes": size_bytes}
+    return {"held_out_accuracy": accuracy, "held_out_log_loss": log_loss, "ms_per_image": ms, "size_bytes": size_bytes}
 
 
 def fashion() -> Report:
@@ -298,6 +303,14 @@ def test_a_precision_that_was_not_kept_says_why(fashion_page: str) -> None:
     assert section.count(">yes<") == 1
 
 
+def test_a_precision_that_is_kept_has_its_test_accuracy_beside_the_one_that_judged() -> None:
+    variant = fashion().variants[0]
+    kept = variant.model_copy(update={"metrics": {**variant.metrics, "test_accuracy": 0.9123}})
+    text = page(replace(fashion(), variants=[kept, fashion().variants[1]]))
+    assert "<td>94.79 %</td><td>0.1689</td><td>91.23 %</td>" in text
+    assert "<td>94.74 %</td><td>0.1702</td><td>\N{EN DASH}</td>" in text
+
+
 def test_a_network_that_was_not_trained_has_no_curves() -> None:
     text = page(replace(fashion(), history=None))
     Tags(text)
@@ -310,13 +323,111 @@ def test_candidates_judged_on_all_validation_images_leave_none_out() -> None:
     assert "Judged on 5,999 of the 5,999 validation images.<" in text
 
 
-def test_many_classes_are_listed_one_a_line_instead_of_as_a_matrix() -> None:
-    names = tuple(f"class {index}" for index in range(200))
-    text = page(replace(smallest(), classes=names, confusion=np.diag(np.full(200, 50))))
-    assert 'class="confusion"' not in text
+def many(classes: int, *, confused: int) -> Report:
+    """Of so many classes, of which the first few are taken for the next one as often as said."""
+    names = tuple(f"class {index}" for index in range(classes))
+    confusion = np.diag(np.full(classes, 50))
+    for index in range(min(5, classes - 1)):
+        confusion[index, index + 1] = confused
+    return replace(smallest(), classes=names, confusion=confusion)
+
+
+def test_a_matrix_of_a_dozen_classes_is_shown() -> None:
+    text = page(many(12, confused=2))
+    assert '<table class="confusion"' in text
+    assert "The whole matrix" not in text
+
+
+def test_more_classes_have_the_confused_pairs_first_and_the_matrix_on_demand() -> None:
+    text = page(many(13, confused=2))
+    section = text[text.index('id="confusion"') : text.index('id="reliability"')]
+    order = [section.index(">class 0</th>"), section.index("<details><summary>The whole matrix of 13 classes")]
+    order += [section.index('<table class="confusion"'), section.index("</details>")]
+    assert order == sorted(order)
+    assert section[: order[1]].count("<td>2</td><td>3.8 %</td>") == 5
+
+
+def test_very_many_classes_have_pairs_and_no_matrix() -> None:
+    text = page(many(200, confused=0))
+    assert '<table class="confusion"' not in text
     assert "every test image was classified right" in text
-    assert all(f">{name}</th>" in text for name in names)
+    assert all(f">class {index}</th>" in text for index in range(200))
     assert len(text) < 200_000
+
+
+@pytest.mark.parametrize("classes", [4, 13, 200])
+def test_what_happened_once_is_not_most_often(classes: int) -> None:
+    text = page(many(classes, confused=1))
+    assert "Most often" not in text
+    assert f"None more than once: the {min(5, classes - 1)} errors are of as many kinds." in text
+
+
+def test_a_single_error_beside_frequent_ones_is_not_most_often() -> None:
+    report = many(4, confused=2)
+    report.confusion[3, 0] = 1
+    assert "class 0 taken for class 1 (2), class 1 taken for class 2 (2), class 2 taken for class 3 (2).<" in page(
+        report
+    )
+
+
+def test_each_class_has_its_figures_with_intervals() -> None:
+    text = page(
+        replace(smallest(), confusion=np.array([[8, 2], [0, 0]]), scores={SERVED: Scores(0.8, 0.02, 0.01, 0.1234)})
+    )
+    rows = re.findall(r"<tr>.*?</tr>", text[text.index('id="classes"') : text.index('id="confusion"')], re.DOTALL)
+    words = [" ".join(re.sub(r"<[^>]+>", " ", row).split()).replace("\N{EN DASH}", "-") for row in rows]
+    assert words[1:] == [
+        "cat 10 80.0 % 49.0 % - 94.3 % 100.0 % 67.6 % - 100.0 %",
+        "dog 0 - - - - 0.0 % 0.0 % - 65.8 %",
+    ]
+    assert "Balanced accuracy, the mean recall of the classes, is 80.0 %" in text
+    assert "the log loss with all classes counting alike is 0.1234" in text
+
+
+def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
+    accepted = np.array([[90, 1], [7, 2]])
+    report = replace(smallest(), coverage=replace(covering(0.7, 0.9, 0.9), accepted_confusion=accepted))
+    text = page(report)
+    assert "dog is mostly accepted as something else: 7 of its 9 accepted test images, 7 of them as cat." in text
+    assert "cat is mostly" not in text
+    assert "accepted as another" in text
+
+
+@pytest.mark.parametrize(
+    ("promise", "opening"),
+    [(Promise(0.99, 0.95, 3600, 0.41), "What is promised"), (Promise(0.99, 0.95, 46, 0.0), "Nothing is promised")],
+    ids=["shown", "not shown"],
+)
+def test_the_page_says_what_is_promised(promise: Promise, opening: str) -> None:
+    assert f"<b>{opening}:</b> {promise.sentence}.</p>" in page(replace(fashion(), promise=promise))
+    assert "is promised:" not in page(fashion())
+
+
+def test_a_head_that_accepts_nothing_says_so() -> None:
+    text = page(replace(fashion(), coverage=covering(1.01, 0.0, float("nan"))))
+    assert "No confidence is high enough for an answer to be accepted, even if the image is no farther" in text
+    assert "1.010" not in text
+
+
+def test_the_headline_is_without_copies_and_names_the_figure_with_them() -> None:
+    report = replace(fashion(), copied=38, accuracy_with_copies=0.9512)
+    header = page(report).partition("</header>")[0]
+    assert "94.79 % of 10,000 test images" in header
+    assert "no copy elsewhere; with the 38 that have one it is 95.12 %" in header
+
+
+def test_who_judged_by_what_is_said_where_it_is_known() -> None:
+    report = replace(fashion(), judging="Judged on OOF.", criterion="Least loss wins.", novelty="Far is far.")
+    text = page(report)
+    assert all(sentence in text for sentence in ("Judged on OOF.", "Least loss wins.", "Far is far."))
+    assert "of the 5,999 validation images" not in text
+
+
+def test_pictures_are_shown_in_their_proportions() -> None:
+    text = page(replace(smallest(), mistakes=[replace(mistake(224, 224, 3), aspect=0.5)]))
+    (source,) = [value for value in Tags(text).values("src") if value.startswith("data:image/")]
+    with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as picture:
+        assert picture.size == (64, 128)
 
 
 def test_thousands_of_epochs_stay_readable() -> None:
