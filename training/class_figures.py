@@ -89,6 +89,6 @@ def accepted_as_another(classes: Sequence[str], accepted: Counts) -> list[str]:
             count, other = max(others, key=lambda each: each[0])
             sentences.append(
                 f"{name} is mostly accepted as something else: "
-                f"{total - right} of its {total} accepted test images, {count} of them as {other}."
+                f"{total - right} of its {total} accepted images, {count} of them as {other}"
             )
     return sentences

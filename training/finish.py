@@ -83,10 +83,6 @@ class Finished:
         """How far embeddings `[N, D]` are from those of training, `[N]`; 0 where nobody looks."""
         return np.zeros(len(embedding), np.float32) if self.novelty is None else self.novelty(embedding)
 
-    def accepts(self, found: Probabilities, embedding: Embedding, rows: Rows = ()) -> NDArray[np.bool_]:
-        """Which answers `[N, K]` on embeddings `[N, D]` and columns nobody has to look at, `[N]`."""
-        return accepted(self.spec, found, self.distances(embedding), rows)
-
 
 def accepted(spec: HeadSpec, found: Probabilities, distances: Distances, rows: Rows = ()) -> NDArray[np.bool_]:
     """Which answers `[N, K]` a head's policy accepts, `[N]`, given distances `[N]` and columns, exactly as served."""

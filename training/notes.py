@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import numpy as np
-
+from training.class_figures import accepted_as_another
 from training.finish import Judged
+from training.metrics import confusion
 from training.results import Results
-
-_MANY = 0.25
-"""Share of a class's images that are accepted as another class, above which a sentence says so."""
-_FEWEST = 5  # images of a class, by which that is said
 
 
 def notes(results: Results) -> Iterator[str]:
@@ -19,7 +15,7 @@ def notes(results: Results) -> Iterator[str]:
     judged = results.head.judged
     if judged is not None and judged.promise is not None:
         yield judged.promise.sentence
-        yield from _accepted_as_another(judged, results.dataset.classes)
+        yield from _missed(judged, results.dataset.classes)
     if judged is not None and judged.limit is not None:
         limit = judged.limit
         yield (
@@ -35,15 +31,8 @@ def notes(results: Results) -> Iterator[str]:
         yield f"the best head was chosen by {results.criterion}; {note}"
 
 
-def _accepted_as_another(judged: Judged, classes: Sequence[str]) -> Iterator[str]:
-    """Of each class that is often accepted as another one, by the out-of-fold answers."""
-    given = judged.found.argmax(1)
-    missed = judged.accepted & (given != judged.labels)
-    for position, name in enumerate(classes):
-        inside = judged.labels == position
-        if inside.sum() >= _FEWEST and (share := float(missed[inside].mean())) > _MANY:
-            instead = classes[int(np.bincount(given[missed & inside]).argmax())]
-            yield (
-                f"{share:.0%} of the images of {name!r} are accepted as another class, most of them as {instead!r}; "
-                f"--max-missed {name}=0.05 bounds that, --balance weights finds more of a rare class"
-            )
+def _missed(judged: Judged, classes: tuple[str, ...]) -> Iterator[str]:
+    """Of classes that are mostly accepted as another one, by the out-of-fold answers, and what helps."""
+    taken = judged.accepted
+    for sentence in accepted_as_another(classes, confusion(judged.found[taken], judged.labels[taken])):
+        yield f"{sentence}; --max-missed bounds that, and --balance weights finds more of a rare class"

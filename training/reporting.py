@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.manifest import Manifest
 from training import charts, estimate_report, metrics, report
@@ -23,7 +22,7 @@ def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]
     """The report on a head of a bundle of these files."""
     if not results.dataset.classes:
         return estimate_report.render(_estimate_report(results, manifest, files))
-    whole, evaluation = results.evaluation, results.evaluation.without_copies()
+    whole, evaluation, judged = results.evaluation, results.evaluation.without_copies(), results.head.judged
     served = evaluation.answers
     shown = report.Report(
         **_common(results, manifest, files),
@@ -35,12 +34,12 @@ def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]
         history=results.history,
         mistakes=_mistakes(results, evaluation),
         variants=results.variants.specs,
-        promise=results.head.promise,
+        promise=judged.promise if judged else None,
         copied=len(results.parts.copied),
         accuracy_with_copies=metrics.score(whole.answers, whole.labels).accuracy,
         judging=_judging(results),
         criterion=f"The best has the least {results.criterion}." if results.choices else "",
-        novelty=_novelty(results.head.limit, evaluation),
+        novelty=_novelty(judged.limit, evaluation) if judged and judged.limit else "",
     )
     return report.render(shown)
 
@@ -77,10 +76,8 @@ def _judging(results: Results) -> str:
     return f"Head and policy were judged on out-of-fold answers of {len(material.judged):,} images.{fewer}"
 
 
-def _novelty(limit: Limit | None, evaluation: Evaluation) -> str:
+def _novelty(limit: Limit, evaluation: Evaluation) -> str:
     """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
-    if limit is None:
-        return ""
     share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
     low, high = charts.wilson_interval(np.array(share), np.array(count))
     return (
@@ -129,18 +126,9 @@ def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
         unfamiliar_share=float(evaluation.unfamiliar.mean()),
         confidence=evaluation.answers.max(1),
         hits=hits,
-        eligible=~evaluation.unfamiliar & _is_complete(results, evaluation),
+        eligible=evaluation.eligible,
         accepted_confusion=metrics.confusion(evaluation.answers[accepted], evaluation.labels[accepted]),
     )
-
-
-def _is_complete(results: Results, evaluation: Evaluation) -> NDArray[np.bool_]:
-    """Which test images lack no column that is expected, `[T]`."""
-    expected = results.head.spec.policy.expected_columns
-    if not expected:
-        return np.ones(len(evaluation.positions), bool)
-    rows = results.dataset.beside(evaluation.positions)
-    return np.array([all(row[name] is not None for name in expected) for row in rows], bool)
 
 
 def _mistakes(results: Results, evaluation: Evaluation) -> list[report.Mistake]:

@@ -18,7 +18,7 @@ from training import metrics
 from training.catalogue import CATALOGUE
 from training.clean.findings import Findings
 from training.dataset import Dataset
-from training.finish import Finished
+from training.finish import Finished, accepted
 from training.heads import Candidate
 from training.images import Indices
 from training.split import Split
@@ -64,6 +64,7 @@ class Evaluation:
         outputs: by name of the row, probabilities `[T, K]` or values `[T, 1]`.
         labels: class positions, int64 `[T]`, or numbers, float64 `[T]`.
         accepted: which answers of the served row nobody has to look at, `[T]`.
+        eligible: which of them only a low confidence could send to a person, `[T]`.
         unfamiliar: which images are too far from those of training, `[T]`.
         counted: which images count: those of which no other part has a copy, `[T]`.
         positions: of the test images in the data set, `[T]`.
@@ -73,6 +74,7 @@ class Evaluation:
     outputs: Mapping[str, Probabilities]
     labels: NDArray[Any]
     accepted: NDArray[np.bool_]
+    eligible: NDArray[np.bool_]
     unfamiliar: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     positions: Indices
@@ -90,6 +92,7 @@ class Evaluation:
             outputs={name: values[kept] for name, values in self.outputs.items()},
             labels=self.labels[kept],
             accepted=self.accepted[kept],
+            eligible=self.eligible[kept],
             unfamiliar=self.unfamiliar[kept],
             counted=kept[kept],
             positions=self.positions[kept],
@@ -110,14 +113,16 @@ def evaluate(head: Finished, material: Material, rivals: Mapping[str, Probabilit
     beside = " and the columns" if material.dataset.columns else ""
     row = ROWS.get(head.spec.kind, head.spec.kind) + beside
     found = head.head(test.embedding, test.rows)
-    limit = head.spec.policy.max_distance
-    far = head.distances(test.embedding) > limit if limit is not None else np.zeros(len(test), bool)
+    policy, distances = head.spec.policy, head.distances(test.embedding)
+    at_any_confidence = policy.model_copy(update={"min_confidence": 0.0, "min_confidence_of": {}})
+    lax = head.spec.model_copy(update={"policy": at_any_confidence})
     return Evaluation(
         served=row,
         outputs={**rivals, row: found},
         labels=test.labels,
-        accepted=head.accepts(found, test.embedding, test.rows),
-        unfamiliar=far,
+        accepted=accepted(head.spec, found, distances, test.rows),
+        eligible=accepted(lax, found, distances, test.rows),
+        unfamiliar=distances > (math.inf if policy.max_distance is None else policy.max_distance),
         counted=~np.isin(parts.test, parts.copied),
         positions=parts.test,
     )

@@ -388,7 +388,7 @@ def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
     accepted = np.array([[90, 1], [7, 2]])
     report = replace(smallest(), coverage=replace(covering(0.7, 0.9, 0.9), accepted_confusion=accepted))
     text = page(report)
-    assert "dog is mostly accepted as something else: 7 of its 9 accepted test images, 7 of them as cat." in text
+    assert "dog is mostly accepted as something else: 7 of its 9 accepted images, 7 of them as cat" in text
     assert "cat is mostly" not in text
     assert "accepted as another" in text
 
