@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Fifth:
@@ -29,7 +27,7 @@ class Coverage:
     fifths: tuple[Fifth, ...]
 
 
-def coverage(values: Floats, truths: Floats, intervals: NDArray[np.floating]) -> Coverage:
+def coverage(values: NDArray[np.floating], truths: NDArray[np.floating], intervals: NDArray[np.floating]) -> Coverage:
     """How often intervals `[N, 2]` of numbers `[N]` hold the truth `[N]`; fewer than five numbers make fewer parts."""
     covered = (intervals[:, 0] <= truths) & (truths <= intervals[:, 1])
     widths = intervals[:, 1] - intervals[:, 0]

@@ -43,7 +43,7 @@ class EstimateReport:
         served: which of those rows the bundle serves.
         values: what it names, float64 `[T]`.
         truths: what is true, float64 `[T]`.
-        intervals: the bounds of each, float64 `[T, 2]`; None where there are none.
+        intervals: the bounds of each, `[T, 2]`; None where there are none.
         accepted_share: share of the answers that nobody has to look at, in [0, 1].
         steps: seconds that each step of the training took, by name.
         sizes: bytes of each file of the bundle, by name.
@@ -64,7 +64,7 @@ class EstimateReport:
     served: str
     values: NDArray[np.float64]
     truths: NDArray[np.float64]
-    intervals: NDArray[np.float64] | None
+    intervals: NDArray[np.floating] | None
     accepted_share: float
     steps: Mapping[str, float]
     sizes: Mapping[str, int]

@@ -187,7 +187,7 @@ def _heads(manifest: Manifest, spec: HeadSpec) -> tuple[HeadSpec, ...]:
 
 def _is_of(head: str, file: str) -> bool:
     own = {f"head-{head}.onnx", f"novelty-{head}.onnx", f"report-{head}.html"}
-    golden = {f"{GOLDEN}/{what}-{head}.npy" for what in ("probabilities", "value", "distance")}
+    golden = {f"{GOLDEN}/{what}-{head}.npy" for what in ("probabilities", "value", "interval", "distance")}
     return file in own | golden or file.startswith(f"examples-{head}/")
 
 
