@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from models.bundle import GOLDEN, Bundle, golden_embedding
 from models.errors import BundleError, ClientError
-from models.manifest import EMBEDDER_FILES, HeadSpec, Precision
+from models.manifest import EMBEDDER_FILES, INTERVAL, HeadSpec, Precision
 from models.pixels import Pixels, decode
-from models.sessions import LOAD_ERRORS, Embedder, Embedding, Head, Novelty, cpu_session
+from models.sessions import LOAD_ERRORS, Embedder, Embedding, Head, Novelty, cpu_session, relative_difference
 
 DISTANCE_TOLERANCE = 1e-3
 """Largest difference of a distance, as a share of the largest recorded: sums of float32 in another order."""
@@ -108,9 +108,12 @@ def _check_head(bundle: Bundle, head: Head) -> None:
     spec = head.spec
     embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
     expected = _recorded(bundle, f"{spec.output}-{spec.name}", spec.width)
-    found = head(embedding, bundle.golden_columns(spec))
-    scale = 1.0 if spec.task == "classification" else float(np.abs(expected).max()) or 1.0
-    _compare(spec.file, _largest_difference(found, expected) / scale, bundle.manifest.golden.probability_tolerance)
+    found, bounds = head.answer(embedding, bundle.golden_columns(spec))
+    distance = _largest_difference if spec.task == "classification" else relative_difference
+    tolerance = bundle.manifest.golden.probability_tolerance
+    _compare(spec.file, distance(found, expected), tolerance)
+    if bounds is not None:
+        _compare(spec.file, relative_difference(bounds, _recorded(bundle, f"{INTERVAL}-{spec.name}", 2)), tolerance)
 
 
 def _check_novelty(bundle: Bundle, name: str, novelty: Novelty) -> None:

@@ -22,6 +22,9 @@ from models.policy import Policy
 FORMAT_VERSION: Final = 1
 EMBEDDER_FILES = {"fp32": "embedder.onnx", "fp16": "embedder.fp16.onnx", "int8": "embedder.int8.onnx"}
 
+INTERVAL = "interval"
+"""Name of the output of a head's graph that holds the bounds of its numbers."""
+
 Precision = Literal["fp32", "fp16", "int8"]
 Task = Literal["classification", "regression"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
@@ -57,11 +60,21 @@ class HeadSpec(Strict):
     """At least two; none where it names a number."""
     columns: tuple[Column, ...] = ()
     policy: Policy = Policy()
-    interval: float | None = Field(default=None, ge=0, exclude_if=is_none)
-    """Of a number: nine of ten images held out at training lay no farther from it."""
+    interval_coverage: float | None = Field(default=None, gt=0, lt=1, exclude_if=is_none)
+    """Share of unseen numbers that the graph's `interval` is made to cover; None where it has no such output."""
     explain_rows: int = Field(default=0, ge=0, le=4096, exclude_if=is_empty)
     """Rows that one explanation may ask of the graph; 0 where the bundle has no examples to explain with."""
     metrics: Metrics = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _current(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "interval" in fields:
+            raise BundleError(
+                f"manifest.json: head {fields.get('name')!r} has intervals of one width, {fields['interval']!r} to "
+                "either side, which are no longer served; train it again"
+            )
+        return fields
 
     @model_validator(mode="after")
     def _consistent(self) -> HeadSpec:
@@ -73,6 +86,8 @@ class HeadSpec(Strict):
             raise ValueError(f"a head of the task {self.task} cannot have {len(self.classes)} classes")
         if unknown := (set(self.policy.review_from) | set(self.policy.min_confidence_of)) - set(self.classes):
             raise ValueError(f"the policy names classes that are not there: {sorted(unknown)}")
+        if self.task == "classification" and self.interval_coverage is not None:
+            raise ValueError("a head of classes cannot have an interval")
         if unknown := set(self.policy.expected_columns) - set(inputs):
             raise ValueError(f"the policy expects columns that are not there: {sorted(unknown)}")
         return self

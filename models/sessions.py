@@ -14,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from models.columns import ColumnValue
 from models.errors import BundleError
-from models.manifest import HeadSpec, Manifest
+from models.manifest import INTERVAL, HeadSpec, Manifest
 
 # What ONNX Runtime raises for a graph it cannot load or run; the classes have no common base of their own.
 LOAD_ERRORS = (
@@ -29,6 +29,8 @@ LOAD_ERRORS = (
 Embedding = NDArray[np.float32]
 Probabilities = NDArray[np.float32]
 Distances = NDArray[np.float32]
+Interval = NDArray[np.float32]
+"""`[N, 2]`: the lower and the upper bound of each number."""
 
 _MISSING_NUMBER = float("nan")
 _MISSING_CATEGORY = ""
@@ -97,11 +99,12 @@ class Embedder:
 
 
 class Head:
-    """embedding float32 `[N, D]` and columns ──▶ probabilities float32 `[N, K]`, or a value `[N, 1]`."""
+    """embedding float32 `[N, D]` and columns ──▶ probabilities float32 `[N, K]`, or a value `[N, 1]`, maybe bounded."""
 
     def __init__(self, session: ort.InferenceSession, spec: HeadSpec) -> None:
         self.session = session
         self.spec = spec
+        self._outputs = [spec.output] + ([] if spec.interval_coverage is None else [INTERVAL])
 
     @classmethod
     def checked(cls, session: ort.InferenceSession, spec: HeadSpec, embedding_width: int) -> Head:
@@ -121,16 +124,26 @@ class Head:
                 "label and a float tensor probabilities" if spec.task == "classification" else "a float tensor value"
             )
             raise BundleError(f"{spec.file}: the outputs are {outputs}, not {needed}; export it again")
+        if spec.interval_coverage is not None and outputs.get(INTERVAL) != "tensor(float)":
+            raise BundleError(
+                f"{spec.file}: the outputs are {outputs}, without a float tensor interval; train it again"
+            )
         return cls(session, spec)
 
     def __call__(self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()) -> Probabilities:
         """Decides a batch; `columns` holds one checked mapping an image where the head has columns."""
+        return self.answer(embedding, columns)[0]
+
+    def answer(
+        self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()
+    ) -> tuple[Probabilities, Interval | None]:
+        """The same, with the bounds of each number; None where the head has none."""
         inputs: dict[str, NDArray[np.generic]] = {"embedding": embedding}
         for column in self.spec.columns:
             values = [row[column.name] for row in columns]
             inputs[column.name] = _column_array(values, column.type)
-        found: Probabilities = self.session.run([self.spec.output], inputs)[0]
-        return found
+        output, *bounds = self.session.run(self._outputs, inputs)
+        return output, bounds[0] if bounds else None
 
 
 class Novelty:
@@ -154,6 +167,13 @@ class Novelty:
         """Measures a batch."""
         distance: Distances = self.session.run(["distance"], {"embedding": embedding})[0]
         return distance
+
+
+def relative_difference(found: NDArray[np.float32], recorded: NDArray[np.float32]) -> float:
+    """Largest difference of two arrays of numbers, as a share of the largest recorded; infinite if shapes differ."""
+    if found.shape != recorded.shape:
+        return float("inf")
+    return float(np.abs(found - recorded).max()) / (float(np.abs(recorded).max()) or 1.0)
 
 
 def _column_array(values: list[ColumnValue], kind: str) -> NDArray[np.generic]:

@@ -130,12 +130,13 @@ class Engine:
             if rows:
                 part = embedding if len(rows) == len(works) else embedding[rows]
                 columns = [works[row].asked[name] for row in rows]
-                outputs = head(part, columns)
-                if not np.isfinite(outputs).all():
+                outputs, bounds = head.answer(part, columns)
+                if not np.isfinite(outputs).all() or (bounds is not None and not np.isfinite(bounds).all()):
                     raise ArithmeticError(f"head {name!r} gave what is no number")
                 far = distances.get(name)
-                for row, output, given in zip(rows, outputs, columns, strict=True):
-                    decisions[row][name] = Found(output, given, None if far is None else far[row])
+                for at, (row, output, given) in enumerate(zip(rows, outputs, columns, strict=True)):
+                    distance, bound = None if far is None else far[row], None if bounds is None else bounds[at]
+                    decisions[row][name] = Found(output, given, distance, bound)
         return decisions
 
     def _measure(self, works: Sequence[Work], embedding: Embedding) -> dict[str, list[float]]:

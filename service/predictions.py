@@ -51,21 +51,20 @@ def to_estimate(found: Found, head: HeadSpec, model: str) -> Estimate:
     """Tells a number, how far off it may be, and decides.
 
     Args:
-        found: the value, float32 `[1]`, and what the policy looks at.
+        found: the value, float32 `[1]`, its bounds, float32 `[2]`, where it has any, and what the policy looks at.
         head: the head that computed it.
         model: `name@version`.
     """
-    value = float(found.output[0])
     decision, reasons = head.policy.decide(1.0, distance=found.distance, missing=_missing(found, head))
     estimate: Estimate = {
-        "value": _shortened(value),
+        "value": _shortened(float(found.output[0])),
         "decision": decision,
         "reasons": reasons,
         "model": model,
         "head": head.name,
     }
-    if head.interval is not None:
-        estimate["interval"] = [_shortened(value - head.interval), _shortened(value + head.interval)]
+    if found.interval is not None:
+        estimate["interval"] = [_shortened(bound) for bound in found.interval.tolist()]
     return estimate
 
 

@@ -68,7 +68,10 @@ class Prediction(TypedDict, total=False):
 
 
 class Estimate(TypedDict, total=False):
-    """One image's answer where the head names a number; nine of ten lie in the interval."""
+    """One image's answer where the head names a number.
+
+    Nine of ten numbers lie in their interval, which is the wider, the less the image and columns tell.
+    """
 
     value: Required[float]
     interval: list[float]

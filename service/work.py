@@ -14,7 +14,7 @@ from models.errors import ClientError
 from models.headers import Header
 from models.manifest import InputSpec
 from models.pixels import decode
-from models.sessions import Embedding, Probabilities
+from models.sessions import Embedding, Interval, Probabilities
 from service.schemas import Explanation
 
 PIXEL_S = 10e-9
@@ -58,6 +58,8 @@ class Found(NamedTuple):
     """That it was given."""
     distance: float | None = None
     """Of the embedding from those of training, where somebody looks."""
+    interval: Interval | None = None
+    """Bounds of the value, `[2]`, where the head has any."""
 
 
 class Outcome(NamedTuple):

@@ -26,7 +26,7 @@ from PIL import Image
 
 from models.bundle import GOLDEN, REPORT, golden_embedding
 from models.columns import Column, ColumnValue
-from models.manifest import EMBEDDER_FILES, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
+from models.manifest import EMBEDDER_FILES, INTERVAL, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
 from models.pixels import decode
 from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
@@ -87,7 +87,7 @@ def tiny_bundle(
         min_confidence: of every head's policy.
         policy: every head's; images brighter than its `max_distance` are unfamiliar.
         explained: whether the heads have examples: a dark, a medium and a bright image, with thumbnails.
-        regressions: names of further heads, which name the brightness as a number, within 0.1.
+        regressions: names of further heads, which name the brightness `b` as a number, between `b / 2` and `2 * b`.
     """
     specs = tuple(
         HeadSpec(
@@ -107,7 +107,7 @@ def tiny_bundle(
             kind="by_hand",
             task="regression",
             policy=policy or Policy(),
-            interval=0.1,
+            interval_coverage=0.9,
             explain_rows=EXPLAIN_ROWS if explained else 0,
         )
         for head in regressions
@@ -150,8 +150,10 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
     for spec in manifest.heads:
         files |= _head_files(spec)
         columns = [spec.check_columns({column.name: row[column.name] for column in spec.columns}) for row in rows]
-        probabilities = Head(cpu_session(files[spec.file]), spec)(embedding, columns)
-        files[f"{GOLDEN}/{spec.output}-{spec.name}.npy"] = npy(probabilities)
+        output, bounds = Head(cpu_session(files[spec.file]), spec).answer(embedding, columns)
+        files[f"{GOLDEN}/{spec.output}-{spec.name}.npy"] = npy(output)
+        if bounds is not None:
+            files[f"{GOLDEN}/{INTERVAL}-{spec.name}.npy"] = npy(bounds)
         if spec.novelty_file:
             files[f"{GOLDEN}/distance-{spec.name}.npy"] = npy(embedding[:, 0])
     return files
@@ -159,11 +161,11 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
 
 def _head_files(spec: HeadSpec) -> dict[str, bytes]:
     if spec.task == "regression":
-        files = {spec.file: _brightness_graph("value", keepdims=True)}
+        files = {spec.file: _bounded_graph()}
     else:
         files = {spec.file: head_graph(len(spec.classes)) if not spec.columns else column_head_graph(spec)}
     if spec.novelty_file:
-        files[spec.novelty_file] = _brightness_graph("distance", keepdims=False)
+        files[spec.novelty_file] = _distance_graph()
     if spec.examples_folder:
         greys = np.array(list(GREYS.values()))
         embedding = _embedding((greys / 255).astype(np.float32))
@@ -173,13 +175,27 @@ def _head_files(spec: HeadSpec) -> dict[str, bytes]:
     return files
 
 
-def _brightness_graph(output: str, *, keepdims: bool) -> bytes:
-    """embedding ──▶ its first number, the brightness, as `output` float32 `[N, 1]`, or `[N]`."""
-    nodes = [helper.make_node("Gather", ["embedding", "first"], [output], axis=1)]
+def _distance_graph() -> bytes:
+    """embedding ──▶ its first number, the brightness, as `distance` float32 `[N]`."""
+    nodes = [helper.make_node("Gather", ["embedding", "first"], ["distance"], axis=1)]
     inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
-    shape: list[str | int] = ["N", 1] if keepdims else ["N"]
-    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
-    return _model(nodes, inputs, outputs, {"first": np.array([0] if keepdims else 0)})
+    outputs = [helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["N"])]
+    return _model(nodes, inputs, outputs, {"first": np.array(0)})
+
+
+def _bounded_graph() -> bytes:
+    """embedding ──▶ the brightness as `value` float32 `[N, 1]`, and `interval` float32 `[N, 2]`: half and twice it."""
+    nodes = [
+        helper.make_node("Gather", ["embedding", "first"], ["value"], axis=1),
+        helper.make_node("Mul", ["value", "half_and_twice"], [INTERVAL]),
+    ]
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
+        for name, width in (("value", 1), (INTERVAL, 2))
+    ]
+    constants = {"first": np.array([0]), "half_and_twice": np.array([[0.5, 2.0]], np.float32)}
+    return _model(nodes, inputs, outputs, constants)
 
 
 def npy(array: NDArray[np.generic]) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.bundle import GOLDEN, GOLDEN_COLUMNS, golden_embedding
-from models.manifest import GoldenSpec, Precision
+from models.manifest import INTERVAL, GoldenSpec, Precision
 from models.sessions import Embedder, Embedding, cpu_session
 from training.dataset import Dataset
 from training.encoding import Rows
@@ -65,7 +65,10 @@ def golden_files(
 def golden_decisions(head: Finished, embedding: Embedding, rows: Rows = ()) -> dict[str, bytes]:
     """What a head gives for the golden embeddings `[G, D]` and columns."""
     spec = head.spec
-    files = {f"{GOLDEN}/{spec.output}-{spec.name}.npy": _npy(head.head(embedding, rows))}
+    output, bounds = head.head.answer(embedding, rows)
+    files = {f"{GOLDEN}/{spec.output}-{spec.name}.npy": _npy(output)}
+    if bounds is not None:
+        files[f"{GOLDEN}/{INTERVAL}-{spec.name}.npy"] = _npy(bounds)
     if head.novelty is not None:
         files[f"{GOLDEN}/distance-{spec.name}.npy"] = _npy(head.novelty(embedding))
     return files

@@ -22,6 +22,8 @@ Scores = NDArray[np.float32]
 
 LEAST = 1e-7
 """The least probability whose logarithm is taken."""
+LOGS = (np.float32(-87.0), np.float32(88.0))
+"""Logarithms whose powers float32 can hold; what a regressor says of a strange image may lie beyond them."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,35 @@ class Temperature:
 
 @dataclass(frozen=True)
 class Rescaling:
-    """Of numbers: from those of mean 0 and deviation 1 that a regressor is fitted on back to their own unit."""
+    """Of numbers: from those of mean 0 and deviation 1 that a regressor is fitted on back to their own unit.
+
+    Attributes:
+        mean: of the numbers, or of their logarithms.
+        deviation: of the same.
+        is_log: whether the regressor is fitted to logarithms; what it names is then the median, not the mean.
+        name: for a person.
+    """
 
     mean: float
     deviation: float
+    is_log: bool = False
     name: str = "rescaled"
 
-    def __call__(self, scores: Scores) -> Scores:
-        """In their own unit, `[N, 1]`."""
-        return (scores * np.float32(self.deviation) + np.float32(self.mean)).astype(np.float32)
+    @classmethod
+    def of(cls, values: NDArray[np.float64], *, is_log: bool = False) -> Rescaling:
+        """The one of training's numbers `[N]`, all above 0 where `is_log`."""
+        scaled = np.log(values) if is_log else values
+        return cls(float(scaled.mean()), float(scaled.std()) or 1.0, is_log)
 
-    def undo(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def __call__(self, scores: Scores) -> Scores:
+        """In their own unit, `[N, K]`."""
+        wide = (scores * np.float32(self.deviation) + np.float32(self.mean)).astype(np.float32)
+        return np.exp(wide.clip(*LOGS)) if self.is_log else wide
+
+    def undo(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """What the regressor is fitted on."""
-        return (values - self.mean) / self.deviation
+        scaled = np.log(values) if self.is_log else values
+        return np.asarray((scaled - self.mean) / self.deviation, np.float64)
 
 
 Calibration = AsIs | Temperature | Rescaling

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import Task
-from models.sessions import Embedding
+from models.sessions import Embedding, Interval
 from training.calibration import AS_IS, Calibration, Rescaling, Scores
 from training.catalogue import Kind
 from training.encoding import NO_COLUMNS, Encoder, Rows
+from training.intervals import Scale
 
 _UNKNOWN = 10.0
 """A class that a head was not fitted on has a decision value that is so much below the least one."""
@@ -29,6 +30,7 @@ class Decider:
         calibration: makes probabilities of its scores.
         present: class positions that were among the rows it was fitted on, int64 `[P]`.
         classes: how many there are in all, K.
+        scale: how far off its numbers may be; None where nobody knows.
     """
 
     kind: Kind
@@ -37,6 +39,7 @@ class Decider:
     calibration: Calibration = AS_IS
     present: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     classes: int = 0
+    scale: Scale | None = None
 
     @property
     def task(self) -> Task:
@@ -60,6 +63,13 @@ class Decider:
     def __call__(self, embedding: Embedding, rows: Rows = ()) -> Scores:
         """What it says: probabilities float32 `[N, K]`, or values `[N, 1]`."""
         return self.calibration(self.scores(embedding, rows))
+
+    def interval(self, embedding: Embedding, rows: Rows = ()) -> Interval | None:
+        """The bounds of its numbers, float32 `[N, 2]`; None where nobody knows."""
+        if self.scale is None:
+            return None
+        bounds = self.scale.bounds(self.encoder(embedding, rows), self.scores(embedding, rows))
+        return self.calibration(bounds)
 
     def _scores_of_present(self, features: NDArray[np.float32]) -> Scores:
         """Probabilities, or decision values, float32 `[N, P]`; of two classes, too, one column each."""

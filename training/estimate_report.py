@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from training import charts, page
 from training.clean.section import Section
+from training.interval_coverage import coverage
 from training.metrics import Errors
 from training.report import SKIPPED_SHOWN, Counts, HeadChoice
 
@@ -43,7 +43,7 @@ class EstimateReport:
         served: which of those rows the bundle serves.
         values: what it names, float64 `[T]`.
         truths: what is true, float64 `[T]`.
-        interval: half of what nine of ten lie within; None where there is none.
+        intervals: the bounds of each, `[T, 2]`; None where there are none.
         accepted_share: share of the answers that nobody has to look at, in [0, 1].
         steps: seconds that each step of the training took, by name.
         sizes: bytes of each file of the bundle, by name.
@@ -64,7 +64,7 @@ class EstimateReport:
     served: str
     values: NDArray[np.float64]
     truths: NDArray[np.float64]
-    interval: float | None
+    intervals: NDArray[np.floating] | None
     accepted_share: float
     steps: Mapping[str, float]
     sizes: Mapping[str, int]
@@ -77,14 +77,12 @@ class EstimateReport:
 
 def render(report: EstimateReport) -> bytes:
     """The page, in UTF-8: no script, and nothing is fetched from anywhere."""
-    off = np.abs(report.values - report.truths)
-    covered = math.nan if report.interval is None else float((off <= report.interval).mean())
     values = {
         "report": report,
         "served": report.errors[report.served],
         "rows": sorted(report.errors.items(), key=lambda row: row[0] != report.served),
         "created": report.created.astimezone(UTC),
-        "covered": covered,
+        "coverage": None if report.intervals is None else coverage(report.values, report.truths, report.intervals),
         "chart": Markup(charts.estimates_chart(report.truths, report.values)),  # noqa: S704 (drawn here, from numbers)
         "settings": list(page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.manifest import HeadSpec
-from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session, relative_difference
 from training.decider import Decider
 from training.encoding import Rows
 from training.errors import ExportError
@@ -50,7 +50,9 @@ def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[n
 
 
 def export_head(decider: Decider, spec: HeadSpec, sample: Embedding, rows: Rows = ()) -> bytes:
-    """Exports a fitted head as `embedding` float32 `[N, D]` and columns to `label` and `probabilities`, or to `value`.
+    """Exports a fitted head as `embedding` float32 `[N, D]` and columns to its outputs.
+
+    Those are `label` and `probabilities`, or `value` and, where the head has a scale, `interval`.
 
     Args:
         decider: the fitted head.
@@ -65,10 +67,13 @@ def export_head(decider: Decider, spec: HeadSpec, sample: Embedding, rows: Rows 
     _strip(model)
     graph: bytes = model.SerializeToString()
     expected = decider(sample, rows)
-    found = Head(cpu_session(graph), spec)(sample, rows)
-    scale = 1.0 if spec.classes else float(np.abs(expected).max()) or 1.0
+    found, bounds = Head(cpu_session(graph), spec).answer(sample, rows)
+    difference = float(np.abs(found - expected).max()) if spec.classes else relative_difference(found, expected)
     agrees = agreement(found, expected) if spec.classes else 1.0
-    _compare(spec.file, float(np.abs(found - expected).max()) / scale, PROBABILITY_TOLERANCE, agrees)
+    _compare(spec.file, difference, PROBABILITY_TOLERANCE, agrees)
+    wanted = decider.interval(sample, rows)
+    if bounds is not None and wanted is not None:
+        _compare(f"{spec.file}, intervals", relative_difference(bounds, wanted), PROBABILITY_TOLERANCE, 1.0)
     return graph
 
 

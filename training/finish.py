@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,18 @@ from models.golden import open_head, open_novelty
 from models.manifest import HeadSpec
 from models.policy import as_served
 from models.sessions import Distances, Embedding, Head, Novelty, Probabilities, cpu_session
+from training.calibration import Rescaling
 from training.crossfit import Source
 from training.dataset import Dataset
+from training.decider import Decider
 from training.encoding import Rows
 from training.export import export_head
 from training.heads import Candidate
+from training.intervals import COVERED, fit_intervals
 from training.novelty import Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
 from training.policies import Aims, Held, choose_policy, expected_columns
 from training.promise import Promise
 
-COVERED = 0.9
-"""Share of the held-out numbers that lie in the interval."""
 _EXPORT_SAMPLE = 5000
 
 
@@ -122,7 +122,7 @@ def finish(
         ExportError: a graph computes something else than what was fitted.
         DataError: the costs or limits name a label that is none.
     """
-    decider, whole = candidate.finished(source), source.whole
+    decider, whole = _bounded(candidate, source), source.whole
     groups = whole.labels if dataset.classes else None
     familiar = fit_familiar(whole.embedding, groups, seed=seed)
     distances = _distances(source, is_number=not dataset.classes, seed=seed)
@@ -140,7 +140,7 @@ def finish(
         classes=dataset.classes,
         columns=dataset.columns,
         policy=policy,
-        interval=None if dataset.classes else interval(held),
+        interval_coverage=None if decider.scale is None else COVERED,
         explain_rows=candidate.kind.explain_rows if examples else 0,
     )
     sample = whole.part(np.arange(len(whole))[-_EXPORT_SAMPLE:])
@@ -157,14 +157,16 @@ def finish(
     return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files, judged)
 
 
-def interval(held: Held) -> float | None:
-    """Half the width of what nine of ten held-out numbers lie within; None where too few were held out.
-
-    Split conformal, after Lei et al. 2018, https://arxiv.org/abs/1604.04173.
-    """
-    off = np.sort(np.abs(held.found[:, 0].astype(np.float64) - held.labels))
-    rank = math.ceil((len(off) + 1) * COVERED)
-    return float(f"{off[rank - 1]:.6g}") if rank <= len(off) else None
+def _bounded(candidate: Candidate, source: Source) -> Decider:
+    """The head that serves, with intervals where it names a number."""
+    decider, judged = candidate.finished(source), source.judged
+    rescaling = decider.calibration
+    if not isinstance(rescaling, Rescaling):
+        return decider
+    features = decider.encoder(judged.embedding, judged.rows)
+    values, labels = rescaling.undo(candidate.answers), rescaling.undo(judged.labels)
+    scale = fit_intervals(features, values, labels, source.folds, width=judged.embedding.shape[1])
+    return replace(decider, scale=scale)
 
 
 def _distances(source: Source, *, is_number: bool, seed: int) -> Distances:

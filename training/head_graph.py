@@ -16,11 +16,12 @@ from skl2onnx.common.shape_calculator import (
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 
-from models.manifest import HeadSpec
+from models.manifest import INTERVAL, HeadSpec
 from training.builder import OPSETS, GraphBuilder, set_versions
-from training.calibration import LEAST, AsIs, Calibration, Rescaling, Temperature
+from training.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.decider import Decider
 from training.encoding import CategoryCode, Code, Encoder
+from training.intervals import Scale
 
 _FEATURES = "columns/features"
 _INPUT_TYPES = {"number": TensorProto.FLOAT, "boolean": TensorProto.FLOAT, "category": TensorProto.STRING}
@@ -46,6 +47,8 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
     scores = joined.graph.output[-1].name  # behind a label, where there is one
     last = _calibration(decider.calibration, spec, scores)
     whole = compose.merge_models(joined, last, [(scores, scores)]) if last is not None else joined
+    if decider.scale is not None and isinstance(decider.calibration, Rescaling):
+        _append(whole, _interval(decider.scale, decider.calibration, scores))
     return _finished(whole, spec, scores)
 
 
@@ -125,8 +128,7 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
     if isinstance(calibration, AsIs):
         return None
     if isinstance(calibration, Rescaling):
-        wide = build.node("Mul", source, build.constant(calibration.deviation))
-        build.node("Add", wide, build.constant(calibration.mean), output=spec.output)
+        _rescaled(build, calibration, source, spec.output)
     if isinstance(calibration, Temperature):
         logits = source
         if calibration.of_probabilities:
@@ -135,6 +137,27 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
         build.node("Softmax", cooled, output="probabilities", axis=1)
     inputs = [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None, spec.width])]
     return build.model(inputs, [helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width])])
+
+
+def _interval(scale: Scale, rescaling: Rescaling, scores: str) -> GraphBuilder:
+    """Features and `scores` to the lower and upper bound, in the numbers' own unit."""
+    build = GraphBuilder("interval/")
+    _rescaled(build, rescaling, scale.add_bounds(build, _FEATURES, scores), INTERVAL)
+    return build
+
+
+def _append(model: ModelProto, build: GraphBuilder) -> None:
+    model.graph.node.extend(build.nodes)
+    model.graph.initializer.extend(build.constants)
+
+
+def _rescaled(build: GraphBuilder, rescaling: Rescaling, source: str, output: str) -> None:
+    stretched = build.node("Mul", source, build.constant(rescaling.deviation))
+    if not rescaling.is_log:
+        build.node("Add", stretched, build.constant(rescaling.mean), output=output)
+        return
+    logs = build.node("Add", stretched, build.constant(rescaling.mean))
+    build.node("Exp", build.node("Clip", logs, *(build.constant(end) for end in LOGS)), output=output)
 
 
 def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
@@ -147,6 +170,8 @@ def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
         nodes.append(helper.make_node("ArgMax", [spec.output], ["label"], name="label", axis=1, keepdims=0))
         model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [None]))
     model.graph.output.append(helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width]))
+    if spec.interval_coverage is not None:
+        model.graph.output.append(helper.make_tensor_value_info(INTERVAL, TensorProto.FLOAT, [None, 2]))
     del model.graph.value_info[:]  # of a linear classifier of two classes skl2onnx and ONNX infer another width
     onnx.checker.check_model(model)
     return model

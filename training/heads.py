@@ -78,12 +78,14 @@ class Fitting:
         columns: what stands beside the image.
         seed: of whatever is random.
         is_balanced: whether each class weighs the same, however many rows it has.
+        is_log: whether numbers are told through their logarithms.
     """
 
     classes: int = 0
     columns: Sequence[Column] = ()
     seed: int = 0
     is_balanced: bool = False
+    is_log: bool = False
 
     @property
     def criterion(self) -> str:
@@ -143,7 +145,7 @@ def fit_regressors(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, s
     """
 
     def judge(kind: Kind, setting: str, maker: Maker) -> Candidate:
-        fit = partial(fit_regressor, kind, maker, columns=fitting.columns, seed=fitting.seed)
+        fit = partial(fit_regressor, kind, maker, columns=fitting.columns, seed=fitting.seed, is_log=fitting.is_log)
         crossed = cross_fit(fit, source, 1)
         calibration = Rescaling(0.0, 1.0)  # each head undoes its own
         answers = _answers(crossed, calibration, source.judged)
@@ -186,11 +188,13 @@ def fit_classifier(
     return Decider(kind, estimator, encoder, AS_IS, present, classes or int(present.max()) + 1)
 
 
-def fit_regressor(kind: Kind, maker: Maker, lesson: Lesson, *, columns: Sequence[Column] = (), seed: int) -> Decider:
-    """Fits one head to numbers; on a part of the rows where the kind takes no more."""
+def fit_regressor(
+    kind: Kind, maker: Maker, lesson: Lesson, *, columns: Sequence[Column] = (), seed: int, is_log: bool = False
+) -> Decider:
+    """Fits one head to numbers, or to their logarithms; on a part of the rows where the kind takes no more."""
     taken = lesson.part(_sample(np.zeros(len(lesson), np.int64), kind.max_rows, seed))
     encoder = fit_encoder(columns, lesson.rows)
-    rescaling = Rescaling(float(lesson.labels.mean()), float(lesson.labels.std()) or 1.0)
+    rescaling = Rescaling.of(lesson.labels, is_log=is_log)
     features = encoder(taken.embedding, taken.rows)
     estimator = _fitted(maker(Size(len(taken), seed)), features, rescaling.undo(taken.labels), None)
     return Decider(kind, estimator, encoder, rescaling)

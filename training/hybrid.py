@@ -87,7 +87,7 @@ def conclude(
         material=material,
         head=taught.head,
         choices=taught.candidates,
-        criterion=taught.criterion,
+        criterion=taught.fitting.criterion,
         evaluation=evaluation,
         variants=variants,
         settings={

@@ -20,6 +20,7 @@ from training.examples import COUNT
 from training.policies import Aims
 from training.table import Ask
 from training.teach import Balance, HeadPlan
+from training.transforms import Asked
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
@@ -104,6 +105,10 @@ def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
         help="share of images like those of training that may be called unfamiliar (default: %(default)s)",
     )  # fmt: skip
     command.add_argument(
+        "--target-transform", choices=get_args(Asked), default="auto",
+        help="log: numbers are told through their logarithms; auto: where that is better (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
         "--examples", type=_examples, default=COUNT, metavar="N",
         help="training images that explanations may show; 0 for none (default: %(default)s)",
     )  # fmt: skip
@@ -133,6 +138,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         drop=arguments.drop,
         force=arguments.force,
         balance=arguments.balance,
+        target_transform=arguments.target_transform,
         seed=arguments.seed,
     )
 

@@ -90,14 +90,14 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
         material = material_of(prepared, embedding, caches.of("fp32"), seed=seed)
         taught = teach(material, plan.head)
     with watch.step("evaluate"):
-        evaluation = evaluate(taught.head, material, alone(material, plan.head, taught))
+        evaluation = evaluate(taught.head, material, alone(material, taught))
     with watch.step("try the other precisions"):
         variants = _measured(bundle.manifest, taught.head, caches, material)
     results = Results(
         material=material,
         head=taught.head,
         choices=taught.candidates,
-        criterion=taught.criterion,
+        criterion=taught.fitting.criterion,
         evaluation=evaluation,
         variants=Variants(tuple(variants), {}),
         settings={"seed": seed, "head": taught.candidates[0].name, **plan.head.as_settings()},
@@ -188,7 +188,7 @@ def _heads(manifest: Manifest, spec: HeadSpec) -> tuple[HeadSpec, ...]:
 
 def _is_of(head: str, file: str) -> bool:
     own = {f"head-{head}.onnx", f"novelty-{head}.onnx", f"report-{head}.html"}
-    golden = {f"{GOLDEN}/{what}-{head}.npy" for what in ("probabilities", "value", "distance")}
+    golden = {f"{GOLDEN}/{what}-{head}.npy" for what in ("probabilities", "value", "interval", "distance")}
     return file in own | golden or file.startswith(f"examples-{head}/")
 
 

@@ -96,7 +96,7 @@ def _judged_figures(choice: Candidate) -> dict[str, float]:
 def _estimate_report(
     results: Results, manifest: Manifest, files: Mapping[str, bytes]
 ) -> estimate_report.EstimateReport:
-    evaluation, spec = results.evaluation.without_copies(), results.head.spec
+    evaluation = results.evaluation.without_copies()
     values = evaluation.answers[:, 0].astype(np.float64)
     off = np.abs(values - evaluation.labels)
     worst = np.argsort(-off)[:MISTAKES_SHOWN]
@@ -106,7 +106,7 @@ def _estimate_report(
         errors=evaluation.errors(),
         values=values,
         truths=evaluation.labels.astype(np.float64),
-        interval=spec.interval,
+        intervals=evaluation.intervals,
         accepted_share=float(evaluation.accepted.mean()),
         misses=[
             estimate_report.Miss(image, float(evaluation.labels[i]), float(values[i]))

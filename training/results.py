@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import HeadSpec, Metrics
-from models.sessions import Probabilities
+from models.sessions import Interval, Probabilities
 from training import metrics
 from training.catalogue import CATALOGUE
 from training.clean.findings import Findings
@@ -21,6 +21,7 @@ from training.dataset import Dataset
 from training.finish import Finished, accepted
 from training.heads import Candidate
 from training.images import Indices
+from training.interval_coverage import coverage
 from training.split import Split
 from training.teach import Material
 from training.variants import Variants
@@ -68,6 +69,7 @@ class Evaluation:
         unfamiliar: which images are too far from those of training, `[T]`.
         counted: which images count: those of which no other part has a copy, `[T]`.
         positions: of the test images in the data set, `[T]`.
+        intervals: the bounds of the served row's numbers, `[T, 2]`; None where it has none.
     """
 
     served: str
@@ -78,6 +80,7 @@ class Evaluation:
     unfamiliar: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     positions: Indices
+    intervals: Interval | None = None
 
     @property
     def answers(self) -> Probabilities:
@@ -96,6 +99,7 @@ class Evaluation:
             unfamiliar=self.unfamiliar[kept],
             counted=kept[kept],
             positions=self.positions[kept],
+            intervals=None if self.intervals is None else self.intervals[kept],
         )
 
     def scores(self) -> dict[str, metrics.Scores]:
@@ -112,7 +116,7 @@ def evaluate(head: Finished, material: Material, rivals: Mapping[str, Probabilit
     test, parts = material.test, material.parts
     beside = " and the columns" if material.dataset.columns else ""
     row = ROWS.get(head.spec.kind, head.spec.kind) + beside
-    found = head.head(test.embedding, test.rows)
+    found, intervals = head.head.answer(test.embedding, test.rows)
     policy, distances = head.spec.policy, head.distances(test.embedding)
     at_any_confidence = policy.model_copy(update={"min_confidence": 0.0, "min_confidence_of": {}})
     lax = head.spec.model_copy(update={"policy": at_any_confidence})
@@ -125,6 +129,7 @@ def evaluate(head: Finished, material: Material, rivals: Mapping[str, Probabilit
         unfamiliar=distances > (math.inf if policy.max_distance is None else policy.max_distance),
         counted=~np.isin(parts.test, parts.copied),
         positions=parts.test,
+        intervals=intervals,
     )
 
 
@@ -217,12 +222,14 @@ def _by_class(classes: Sequence[str], shares: NDArray[np.float64]) -> dict[str, 
 
 
 def _served_figures(results: Results, evaluation: Evaluation) -> dict[str, float]:
-    spec = results.head.spec
     if results.dataset.classes:
         return asdict(evaluation.scores()[evaluation.served])
-    off = np.abs(evaluation.answers[:, 0] - evaluation.labels)
-    covered = {} if spec.interval is None else {"interval_coverage": float((off <= spec.interval).mean())}
-    return asdict(evaluation.errors()[evaluation.served]) | covered
+    figures = asdict(evaluation.errors()[evaluation.served])
+    if evaluation.intervals is None:
+        return figures
+    found = coverage(evaluation.answers[:, 0], evaluation.labels, evaluation.intervals)
+    least = min((part.covered for part in found.fifths), default=math.nan)
+    return figures | {"interval_coverage": found.covered, "interval_coverage_of_worst_fifth": least}
 
 
 def image_counts(parts: Split) -> dict[str, int]:

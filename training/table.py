@@ -28,7 +28,7 @@ NUMBERS_FROM = 20
 or hardly come twice; else they are classes."""
 _NUMBERS_SHARE = 0.05  # of the rows: so many different whole numbers hardly come twice
 MIN_NUMBERS = 2
-RESERVED = ("embedding", "label", "probabilities", "value")
+RESERVED = ("embedding", "label", "probabilities", "value", "interval")
 """Names of inputs and outputs of a head's graph, of which each column is an input, too."""
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """What stands for a missing value, in lower case."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from training.policies import Aims
 from training.prepare import Prepared
 from training.seen import WHY_FEWER
 from training.split import Split
+from training.transforms import Asked, better_transform, transforms
 
 NAME = "category"
 Balance = Literal["none", "weights"]
@@ -51,13 +52,16 @@ class HeadPlan:
     """Whether label issues are dropped even if few of them are believed."""
     balance: Balance = "none"
     """`weights`: each class weighs the same in the fit, and in the choice of the head."""
+    target_transform: Asked = "auto"
+    """Whether numbers are told through their logarithms; `auto` where that is better."""
     seed: int = 0
 
     def as_settings(self) -> dict[str, object]:
         """As the manifest tells it."""
         dropped = {"dropped": list(self.drop)} if self.drop else {}
         balanced = {} if self.balance == "none" else {"balance": self.balance}
-        return {**self.aims.as_settings(), **balanced, **dropped}
+        transform = {} if self.target_transform == "auto" else {"target transform": self.target_transform}
+        return {**self.aims.as_settings(), **balanced, **transform, **dropped}
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,13 @@ class Taught:
         head: as it is served.
         candidates: all of them, the chosen one first.
         source: of the chosen one.
-        criterion: what it has least of.
+        fitting: how they were fitted.
     """
 
     head: Finished
     candidates: list[Candidate]
     source: Source
-    criterion: str
+    fitting: Fitting
 
 
 def material_of(prepared: Prepared, embedding: Embedding, cache: EmbeddingCache, *, seed: int) -> Material:
@@ -137,15 +141,17 @@ def teach(material: Material, plan: HeadPlan) -> Taught:
     """
     dataset = material.dataset
     fitting = Fitting(len(dataset.classes), dataset.columns, plan.seed, is_balanced=plan.balance == "weights")
+    if not dataset.classes:
+        fitting = replace(fitting, is_log=_is_log(material, plan, fitting))
     found = _candidates(material, plan, fitting)
     name, best = min(found, key=lambda each: each[1].loss)
     source = material.sources[name]
     head = finish(best, dataset, source, _examples(material, plan), name=plan.name, aims=plan.aims, seed=plan.seed)
     others = sorted((candidate for _, candidate in found if candidate is not best), key=lambda each: each.loss)
-    return Taught(head, [best, *others], source, fitting.criterion)
+    return Taught(head, [best, *others], source, fitting)
 
 
-def alone(material: Material, plan: HeadPlan, taught: Taught) -> dict[str, Probabilities]:
+def alone(material: Material, taught: Taught) -> dict[str, Probabilities]:
     """What the same kind of head makes of the image alone and of the columns alone, `[T, K]` on the test images.
 
     Calibrated as the head itself, so that their figures can be compared.
@@ -155,11 +161,10 @@ def alone(material: Material, plan: HeadPlan, taught: Taught) -> dict[str, Proba
         return {}
     kind = taught.candidates[0].kind
     fit = fit_classifiers if dataset.classes else fit_regressors
-    balanced = plan.balance == "weights"
     shown = {}
     for title, columns, width in (("image", (), None), ("columns", dataset.columns, 0)):
         narrow = source.narrowed(width, with_columns=bool(columns))
-        best = fit([kind], narrow, Fitting(len(dataset.classes), columns, plan.seed, is_balanced=balanced))[0]
+        best = fit([kind], narrow, replace(taught.fitting, columns=columns))[0]
         shown[f"{kind.title} on the {title} alone"] = best.finished(narrow)(test.embedding[:, :width], test.rows)
     return shown
 
@@ -175,7 +180,10 @@ def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> list[tu
     first = [default] if plan.kind == BEST and default in wanted else wanted
 
     def fit_on(name: str, kinds: list[Kind]) -> list[tuple[str, Candidate]]:
-        suffix = f"fitted on {name}" if len(material.sources) > 1 else ""
+        suffix = ", ".join([
+            *(["of logarithms"] if fitting.is_log else []),
+            *([f"fitted on {name}"] if len(material.sources) > 1 else []),
+        ])  # fmt: skip
         return [(name, candidate) for candidate in fit(kinds, material.sources[name], fitting, suffix=suffix)]
 
     found = [each for name in material.sources for each in fit_on(name, first)]
@@ -183,6 +191,18 @@ def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> list[tu
         best, _ = min(found, key=lambda each: each[1].loss)
         found += fit_on(best, [kind for kind in wanted if kind not in first])
     return found
+
+
+def _is_log(material: Material, plan: HeadPlan, fitting: Fitting) -> bool:
+    """Whether numbers are told through their logarithms, as it is asked for or as it is better for the best head."""
+    labels, able = material.dataset.labels, transforms(material.dataset.labels, plan.target_transform)
+    if len(able) == 1:
+        return able[0] == "log"
+    plain, logged = (
+        min(_candidates(material, plan, replace(fitting, is_log=is_log)), key=lambda found: found[1].loss)[1]
+        for is_log in (False, True)
+    )
+    return better_transform(labels[material.judged], plain.answers[:, 0], logged.answers[:, 0]) == "log"
 
 
 def _examples(material: Material, plan: HeadPlan) -> Examples | None:

@@ -64,5 +64,5 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
         parts = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
     material = material_of(replace(prepared, parts=parts), embedding, cache, seed=seed)
     frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores", {})
-    rivals = partial(alone, material, plan.head)
+    rivals = partial(alone, material)
     return conclude(frozen, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)

@@ -89,6 +89,22 @@ def test_a_head_that_computes_something_else_is_refused(bundle: Bundle, head: st
         verify(changed)
 
 
+@pytest.mark.parametrize("output", ["value", "interval"])
+def test_a_head_that_names_other_numbers_is_refused(tmp_path: Path, output: str) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, regressions=["light"]))
+    verify(bundle)
+    recorded = bundle.golden_array(f"{output}-light")
+    with pytest.raises(BundleError, match=r"^head-light\.onnx: golden results differ by 0\.001"):
+        verify(with_files(bundle, **{f"golden/{output}-light.npy": npy(recorded * np.float32(1.001))}))
+
+
+def test_intervals_that_were_not_recorded_are_asked_for(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, regressions=["light"]))
+    files = {name: data for name, data in bundle.files.items() if name != "golden/interval-light.npy"}
+    with pytest.raises(BundleError, match=r"^golden/interval-light\.npy: missing"):
+        verify(replace(bundle, files=files))
+
+
 def test_results_that_are_not_numbers_are_refused(bundle: Bundle) -> None:
     class NotANumber(Embedder):
         def __call__(self, pixels: np.ndarray) -> Embedding:

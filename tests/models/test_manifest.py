@@ -100,6 +100,15 @@ def test_every_flipped_bit_of_every_byte_is_noticed(written: bytes) -> None:
         pytest.param(lambda f: f["heads"][0]["classes"].append("dark"), "class names repeat", id="a class twice"),
         pytest.param(lambda f: f["heads"][0].update(classes=["dark"]), "classes", id="one class"),
         pytest.param(
+            lambda f: f["heads"][0].update(interval_coverage=0.9), "cannot have an interval", id="bounds of classes"
+        ),
+        pytest.param(lambda f: f["heads"][0].update(interval_coverage=1.0), "less than 1", id="certain bounds"),
+        pytest.param(
+            lambda f: f["heads"][0].update(interval=12.5),
+            "head 'shade' has intervals of one width, 12.5 to either side, .*; train it again$",
+            id="intervals as they were before they followed the image",
+        ),
+        pytest.param(
             lambda f: f["heads"][1]["columns"].append(f["heads"][1]["columns"][0]),
             "input names repeat",
             id="a column twice",

@@ -14,8 +14,8 @@ from models.columns import Column, ColumnValue
 from models.errors import BundleError
 from models.manifest import HeadSpec
 from models.pixels import decode
-from models.sessions import Embedder, Head, cpu_options, cpu_session
-from tests.tiny_bundle import CLASSES, GREYS, solid_image
+from models.sessions import Embedder, Head, cpu_options, cpu_session, relative_difference
+from tests.tiny_bundle import CLASSES, GREYS, solid_image, tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,39 @@ def test_each_row_gets_its_own_columns(embedder: Embedder, priced: Head, greys: 
         {"shift": 0.0, "force": force, "invert": None} for force in ("bright", None, "dark")
     ]
     assert priced(embedder(greys), columns).argmax(axis=1).tolist() == [2, 1, 0]
+
+
+def test_a_number_comes_with_its_bounds(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, regressions=["light"]))
+    spec = bundle.manifest.heads[1]
+    head = Head.checked(cpu_session(bundle.head(spec)), spec, 4)
+    values, bounds = head.answer(np.array([[0.5, 0, 0, 0], [0.25, 0, 0, 0]], np.float32))
+    np.testing.assert_array_equal(values, [[0.5], [0.25]])
+    np.testing.assert_array_equal(np.asarray(bounds), [[0.25, 1.0], [0.125, 0.5]])
+    without = Head(head.session, spec.model_copy(update={"interval_coverage": None}))
+    assert without.answer(np.zeros((1, 4), np.float32))[1] is None
+
+
+def test_classes_have_no_bounds(shade: Head) -> None:
+    assert shade.answer(np.zeros((1, 4), np.float32))[1] is None
+
+
+def test_a_head_without_the_bounds_that_the_manifest_promises_is_refused(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, regressions=["light"]))
+    spec = bundle.manifest.heads[1]
+    model = onnx.ModelProto.FromString(bundle.head(spec))
+    del model.graph.output[1]
+    with pytest.raises(BundleError, match=r"^head-light\.onnx: .*, without a float tensor interval; train it again"):
+        Head.checked(cpu_session(model.SerializeToString()), spec, 4)
+
+
+@pytest.mark.parametrize(
+    ("found", "share"),
+    [([1.0, 2.0], 0.0), ([1.0, 2.2], 0.1), ([1.0, float("nan")], float("nan")), ([1.0], float("inf"))],
+)
+def test_numbers_differ_by_a_share_of_the_largest(found: list[float], share: float) -> None:
+    recorded = np.array([1, 2], np.float32)
+    assert relative_difference(np.array(found, np.float32), recorded) == pytest.approx(share, nan_ok=True)
 
 
 def test_a_graph_that_cannot_be_loaded_is_refused_by_name() -> None:

@@ -9,7 +9,7 @@ from models.errors import BadRequest
 from models.manifest import HeadSpec
 from models.policy import Policy, as_served
 from service.options import Options
-from service.predictions import check_top_k, to_answer, to_prediction
+from service.predictions import check_top_k, to_answer, to_estimate, to_prediction
 from service.work import Found, Outcome
 
 HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"), policy=Policy(min_confidence=0.6))
@@ -94,6 +94,20 @@ def test_probabilities_are_rounded_to_six_decimals() -> None:
     for row in drawn:
         shown = predict(*row)["probabilities"]
         assert shown == {name: round(value, 6) for name, value in zip(HEAD.classes, row.tolist(), strict=True)}
+
+
+def test_a_number_has_the_bounds_that_were_found_and_no_others() -> None:
+    head = HeadSpec(name="price", kind="by_hand", task="regression")
+    value, bounds = np.array([1 / 3], np.float32), np.array([0.1, 1e6], np.float32)
+    assert to_estimate(Found(value, {}, interval=bounds), head, "tiny@1") == {
+        "value": 0.3333333,
+        "decision": "accept",
+        "reasons": [],
+        "model": "tiny@1",
+        "head": "price",
+        "interval": [0.1, 1e6],
+    }
+    assert "interval" not in to_estimate(Found(value, {}), head, "tiny@1")
 
 
 def outcome(**decisions: list[float]) -> Outcome:

@@ -640,7 +640,8 @@ class TestDecisions:
         mid, bright = post_instances(careful, rows, url="/v1/predict?heads=light").json()["predictions"]
         assert list(mid) == ["value", "decision", "reasons", "model", "head", "interval"]
         assert mid["value"] == pytest.approx(128 / 255, abs=1e-4)
-        assert mid["interval"] == pytest.approx([mid["value"] - 0.1, mid["value"] + 0.1])
+        assert mid["interval"] == pytest.approx([mid["value"] / 2, mid["value"] * 2])
+        assert bright["interval"] == pytest.approx([bright["value"] / 2, bright["value"] * 2])
         assert (mid["decision"], bright["decision"], bright["reasons"]) == ("accept", "review", ["unfamiliar"])
 
     def test_numbers_and_classes_answer_side_by_side(self, careful: Engine) -> None:

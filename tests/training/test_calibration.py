@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import AsIs, Temperature, calibrate, fit_temperature, logits_of
+from training.calibration import AsIs, Rescaling, Temperature, calibrate, fit_temperature, logits_of
 from training.metrics import balanced_weights, score
 
 ROWS = 6000
@@ -80,3 +80,12 @@ def test_few_rows_that_are_all_told_apart_do_not_make_it_sure_of_everything() ->
     said[np.arange(60), labels] = 0.8
     calibration = calibrate(said, labels, are_probabilities=True)
     assert 0.9 < calibration(said).max() < 0.995
+
+
+@pytest.mark.parametrize("is_log", [False, True], ids=["as they are", "logarithms"])
+def test_rescaling_makes_numbers_of_mean_0_and_deviation_1_and_leads_back(is_log: bool) -> None:
+    prices = np.random.default_rng(0).lognormal(3, 1, 500)
+    rescaling = Rescaling.of(prices, is_log=is_log)
+    scaled = rescaling.undo(prices)
+    assert (scaled.mean(), scaled.std()) == (pytest.approx(0), pytest.approx(1))
+    np.testing.assert_allclose(rescaling(scaled.astype(np.float32)), prices, rtol=1e-4, atol=1e-4)
