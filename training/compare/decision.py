@@ -78,5 +78,5 @@ def _rounded(images: float) -> int | None:
     """Up to two digits; None where no number of images would be enough."""
     if images > _MOST_IMAGES:
         return None
-    step = 10 ** max(0, math.floor(math.log10(images)) + 1 - _DIGITS)
+    step: int = 10 ** max(0, math.floor(math.log10(images)) + 1 - _DIGITS)
     return math.ceil(images / step) * step

@@ -4,7 +4,7 @@ Rules:
 
 1. Each family is spoken for by its most accurate row of a size on the common test set; of equals, the one of less log
    loss. That is as generous to one family as to the other.
-2. To be used is, at the largest size, the simplest family that is shown not to be worse than any row by more than a
+2. To be used is, at the largest size of which two rows were measured, the simplest family that is shown not to be worse than any row by more than a
    margin; where none is, it cannot be told. See `training.compare.decision`. Simplest first: columns alone, pixels,
    hand-made features, a frozen pretrained network, hybrid, hybrid with columns, network alone (as costly as the hybrid,
    and it neither takes columns nor shows neighbours).
@@ -53,8 +53,9 @@ def judge(data: str, rows: Sequence[Row], test_images: int, margin: float) -> tu
         size: sorted((row for row in rows if row.size == size), key=by_merit)
         for size in sorted({row.size for row in rows})
     }
-    largest = by_size[max(by_size)]
-    decision = Race(largest, test_images, margin).decide()
+    compared = [size for size, each in by_size.items() if len(each) > 1]
+    largest = by_size[max(compared or by_size)]
+    decision = Race(largest, test_images, margin).decide() if compared else None
     return decision, (
         _recommendation(decision, largest, test_images, margin),
         *(_at_size(each, test_images) for each in by_size.values()),
@@ -76,14 +77,14 @@ def compare(a: Row, b: Row, pairs: int, test_images: int) -> Interval:
     return difference(ours, theirs, _LEVEL / 2 / max(1, pairs), noise_of([ours, theirs]))
 
 
-def _recommendation(decision: Decision, rows: Sequence[Row], test_images: int, margin: float) -> str:
+def _recommendation(decision: Decision | None, rows: Sequence[Row], test_images: int, margin: float) -> str:
     best = rows[0]
+    if decision is None:
+        return f"Of {best.name} alone something was measured ({_told(best)}): there is nothing to compare it with."
     if decision.recommended is None:
         return _cannot_tell(decision, rows, test_images, margin)
     row = next(row for row in rows if row.name == decision.recommended)
     use = f"With {row.size:,} images, use {row.name}: {_told(row)} of the test images are right, {_costs(row)}."
-    if len(rows) == 1:
-        return f"{use} There was nothing to compare it with."
     shown = f"It is shown, with {CONFIDENCE:.0%} confidence, that nothing else is better by more than {_points(margin)}"
     if row is best:
         return f"{use} {shown}."

@@ -78,7 +78,9 @@ class Worker:
 
     def _start(self) -> Connection:
         ours, theirs = self._context.Pipe()
-        self._process = self._context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process = self._context.Process(
+            target=_serve, args=(theirs,), daemon=False
+        )  # joblib runs no threads in a daemon
         self._process.start()
         theirs.close()
         self._connection = ours

@@ -11,7 +11,7 @@ import pytest
 import training.__main__ as training
 from tests.training.squares import CLASSES, TINY, write_image, write_squares
 from training.catalogue import CATALOGUE
-from training.compare import match, network
+from training.compare import contest, match, network
 from training.compare.bench import Bench
 from training.compare.budget import Cost
 from training.compare.command import HTML, JSON, MARKDOWN
@@ -36,6 +36,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(match, "contenders", few)
     monkeypatch.setattr(network, "_LONGEST", TINY)
+    monkeypatch.setattr(contest, "SEEDS", 1)
 
 
 @pytest.fixture
@@ -157,11 +158,18 @@ def test_a_target_to_measure_is_refused(table: Path, capsys: pytest.CaptureFixtu
     assert "column 'colour' holds numbers: to predict it is regression" in said
 
 
-def test_a_folder_of_any_name_has_a_place_of_its_own(images: Path) -> None:
+def test_a_folder_of_any_name_has_a_place_of_its_own_and_more_seeds_where_there_is_time(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "SEEDS", 2)
     strange = images.rename(images.parent / "my images (ü) #1")
     arguments = ["folder", str(strange), "--image-size", "8", "--sizes", "30", "--budget", BUDGET]
     assert training.main(["compare", *arguments]) == 0
-    assert written(Path("build") / "compare" / "my-images-1").data == strange.name
+    found = written(Path("build") / "compare" / "my-images-1")
+    assert found.data == strange.name
+    assert max(len(row.right) for row in found.rows if row.family == Family.PIXELS) == 2
+    assert max(len(row.right) for row in found.rows if row.family == Family.HYBRID) == 2
+    assert found.decision is not None
 
 
 def test_an_image_that_cannot_be_read_is_told(images: Path) -> None:
