@@ -78,9 +78,7 @@ class Worker:
 
     def _start(self) -> Connection:
         ours, theirs = self._context.Pipe()
-        self._process = self._context.Process(
-            target=_serve, args=(theirs,), daemon=False
-        )  # joblib runs no threads in a daemon
+        self._process = self._context.Process(target=_serve, args=(theirs,))  # no daemon: joblib has one thread there
         self._process.start()
         theirs.close()
         self._connection = ours
