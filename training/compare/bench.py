@@ -30,8 +30,8 @@ from training.compare.network import Trained, Trainer, train
 from training.compare.rows import Family, Row, pack
 from training.compare.samples import Sample
 from training.compare.worker import Worker
+from training.crossfit import Lesson
 from training.dataset import Dataset
-from training.heads import Lesson
 from training.images import Indices
 from training.metrics import score
 

@@ -26,10 +26,11 @@ from training.calibration import Temperature, fit_temperature
 from training.catalogue import Kind, Maker
 from training.compare.contenders import Contender
 from training.compare.features import Extract
+from training.crossfit import Lesson
 from training.decider import Decider
 from training.encoding import Rows
 from training.export import export_head
-from training.heads import Lesson, fit_classifier
+from training.heads import fit_classifier
 from training.images import Indices
 from training.metrics import score
 

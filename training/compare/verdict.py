@@ -4,10 +4,10 @@ Rules:
 
 1. Each family is spoken for by its most accurate row of a size on the common test set; of equals, the one of less log
    loss. That is as generous to one family as to the other.
-2. To be used is, at the largest size of which two rows were measured, the simplest family that is shown not to be worse
-   than any row by more than a margin; where none is, it cannot be told. See `training.compare.decision`. Simplest first:
-   columns alone, pixels, hand-made features, a frozen pretrained network, hybrid, hybrid with columns, network alone (as
-   costly as the hybrid, and it neither takes columns nor shows neighbours).
+2. To be used is, at the largest size of which two rows were measured, the simplest family that is shown not to be
+   worse than any row by more than a margin; where none is, it cannot be told. See `training.compare.decision`. Simplest
+   first: columns alone, pixels, hand-made features, a frozen pretrained network, hybrid, hybrid with columns, network
+   alone (as costly as the hybrid, and it neither takes columns nor shows neighbours).
 3. Where two rows are compared, a difference counts only where 0 is outside its 95 % limits, the confidence divided
    between the pairs of rows that could have been picked (Bonferroni): the best of nine heads against the best of nine
    rivals is one of 81 pairs. Everything else is called chance.
