@@ -1,164 +1,193 @@
-"""a sample and a contender ──▶ its row: fitted, calibrated, exported, tested, and timed one image at a time.
-
-Whatever a contender is, the same is done with it: it is fitted on the sample's images, calibrated on those held out,
-exported to ONNX, and what is tested, timed and weighed is those graphs. Only features made by hand have none.
-"""
+"""a sample and a contender ──▶ its row: features or embeddings, and what a process that can be ended makes of them."""
 
 from __future__ import annotations
 
 import os
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
-from models.columns import Column
-from models.manifest import HeadSpec
-from models.sessions import Embedder, Head, Probabilities, cpu_session
-from training.calibration import calibrate
-from training.catalogue import Size
+from models.sessions import Embedder, Probabilities, cpu_session
+from training.calibration import fit_temperature
+from training.compare import job as jobs
 from training.compare.budget import Cost
 from training.compare.contenders import Contender
-from training.compare.features import Extract, Store, gradients, nothing, raw_pixels
-from training.compare.network import Trained, Trainer
+from training.compare.features import (
+    Extract,
+    Pretrained,
+    Store,
+    export_pretrained,
+    gradients,
+    nothing,
+    raw_pixels,
+)
+from training.compare.intervals import accuracy_interval
+from training.compare.network import Trained, Trainer, train
 from training.compare.rows import Family, Row, pack
 from training.compare.samples import Sample
+from training.compare.worker import Worker
+from training.crossfit import Lesson
 from training.dataset import Dataset
-from training.export import export_head
-from training.heads import Candidate, Lesson, fit_classifiers
 from training.images import Indices
 from training.metrics import score
 
-Alone = Callable[[NDArray[np.uint8], Sequence[Mapping[str, Any]]], Probabilities]
-"""What answers one image `[1, H, W, C]` and its columns."""
-
-_EXPORT_SAMPLE = 32
-_TEST_BATCH = 500
 _PILOT_ROWS = 500
-_WARM_UP, _TIMINGS, _TIMING_SECONDS = 3, 60, 1.0
+_EXPORT_SAMPLE = 32
 _EXTRACT: Mapping[Family, Extract] = {Family.COLUMNS: nothing, Family.PIXELS: raw_pixels, Family.HOG: gradients}
 _WITH_COLUMNS = (Family.COLUMNS, Family.HYBRID_COLUMNS)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A head to be fitted, and what stands before it.
+class Bench:
+    """Measures on one data set; features and the network of the last size are kept for the next row.
 
-    Attributes:
-        before: seconds that its features or its network took.
-        extract: makes features of one image, on one thread.
-        extra_bytes: of whatever makes them.
+    Whatever takes long runs in the worker, and raises Ended when the seconds that it is given are over.
     """
 
-    lesson: Lesson
-    judge: Lesson
-    test: Lesson
-    columns: tuple[Column, ...]
-    before: float
-    extract: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-    extra_bytes: int = 0
-
-
-class Bench:
-    """Measures on one data set; features and the network of the last size are kept for the next row."""
-
-    def __init__(self, dataset: Dataset, seed: int, trainer: Trainer | None = None) -> None:
+    def __init__(self, dataset: Dataset, seed: int, worker: Worker, trainer: Trainer | None = None) -> None:
         self.dataset = dataset
         self.seed = seed
+        self._worker = worker
         self._trainer = trainer or Trainer(dataset, seed)
         self._stores = {family: Store(dataset.images, extract) for family, extract in _EXTRACT.items()}
+        self._pretrained = b""
         self._trained: Trained | None = None
 
-    def train(self, sample: Sample, seconds: float) -> Trained | str:
-        """Fits the network of a size, and keeps it; or says why that cannot be."""
+    def train(self, sample: Sample, seconds: float, *, limit: float, turn: int = 0) -> Trained | str:
+        """Fits the network of a size, and keeps it; or says why that cannot be.
+
+        Raises:
+            Ended: it took longer than the limit.
+            ExportError: its graph does not compute what it computes.
+        """
         self._trained = None  # the embeddings of the last size
-        found = self._trainer(sample, seconds)
+        found, known = self._worker(train, self._trainer, sample, seconds, turn, seconds=limit)
+        self._trainer.image_seconds.update(known)
         if isinstance(found, Trained):
             self._trained = found
         return found
 
-    def pilot(self, sample: Sample, contender: Contender) -> Cost:
-        """What a classical model costs on a few images, to tell what it will cost on many."""
-        assert contender.kind is not None, "the network has a pilot of its own"
-        positions = sample.parts.train[:: max(1, len(sample.parts.train) // _PILOT_ROWS)]
-        lesson = self._lesson(self._stores[contender.family], positions)
-        maker = next(iter(contender.kind.settings.values()))
-        started = time.perf_counter()
-        maker(Size(len(lesson), self.seed)).fit(lesson.embedding, lesson.labels)
-        return Cost(len(lesson), time.perf_counter() - started, 1.0)
-
-    def measure(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
-        """Makes a row.
+    def preparation(self, sample: Sample, contender: Contender, *, limit: float) -> float:
+        """Seconds that the features of a contender will take, as far as they are not there.
 
         Raises:
+            DataError: what the contender needs is not installed.
+            Ended, ExportError: the pretrained network cannot be had.
+        """
+        if contender.kind is not None:
+            contender.kind.check_installed()
+        if contender.needs_network:
+            return 0.0
+        positions = np.concatenate([sample.parts.known, sample.parts.test])
+        return self._store(contender.family, limit).expected_seconds(positions)
+
+    def pilot(self, sample: Sample, contender: Contender, *, limit: float) -> Cost:
+        """What a classical model costs on a few images, to tell what it will cost on many.
+
+        Raises:
+            Ended: it took longer than the limit.
+        """
+        positions = sample.parts.train[:: max(1, len(sample.parts.train) // _PILOT_ROWS)]
+        few = self._lesson(self._store(contender.family, limit), positions, limit)
+        job = self._job(sample, contender, (few, few, few), partial(_same, nothing), 0)
+        return Cost(len(few), self._worker(jobs.fit_first, job, seconds=limit), 1.0)
+
+    def measure(self, sample: Sample, contender: Contender, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
+        """Makes a row.
+
+        Args:
+            sample: its images.
+            contender: what is fitted on them.
+            limit: seconds after which it is ended.
+            turn: added to the seed.
+
+        Raises:
+            DataError: what the contender needs is not installed.
+            Ended: it took longer than the limit.
             ExportError: the model's graph does not compute what the model computes.
         """
         if contender.family == Family.NETWORK:
             return self._softmax_row(sample, contender)
-        return self._head_row(sample, contender, self._task(sample, contender.family))
-
-    def _task(self, sample: Sample, family: Family) -> _Task:
-        columns = self.dataset.columns if family in _WITH_COLUMNS else ()
-        if family in _EXTRACT:
-            store = self._stores[family]
-            parts = (sample.parts.train, sample.parts.validation, sample.parts.test)
-            lesson, judge, test = (self._lesson(store, positions) for positions in parts)
-            return _Task(lesson, judge, test, columns, store.seconds * sample.size, _EXTRACT[family])
-        trained = self._network()
-        before = trained.note.seconds + trained.overhead
-        embedder = Embedder(cpu_session(trained.graph))
-        return _Task(trained.lesson, trained.judge, trained.test, columns, before, embedder, len(trained.graph))
-
-    def _lesson(self, store: Store, positions: Indices) -> Lesson:
-        return Lesson(store(positions), self.dataset.labels[positions], self.dataset.beside(positions))
-
-    def _head_row(self, sample: Sample, contender: Contender, task: _Task) -> tuple[Row, Cost]:
-        assert contender.kind is not None, "a head has a kind"
         started = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, as the catalogue's are
-            best = fit_classifiers([contender.kind], task.lesson, task.judge, columns=task.columns, seed=self.seed)[0]
-        fitted = time.perf_counter()
-        spec, graph = self._exported(best, task)
-        served = Head(cpu_session(graph, threads=os.cpu_count() or 1), spec)
-        probabilities = _in_batches(served, task.test)
-        head = Head(cpu_session(graph), spec)
+        lessons, opened, before, extra_bytes = self._material(sample, contender.family, limit)
+        job = self._job(sample, contender, lessons, opened, turn)
+        found = self._worker(jobs.measure, job, seconds=limit - (time.perf_counter() - started))
+        row = self._row(
+            sample,
+            contender,
+            found.probabilities,
+            fit_seconds=before + found.tuning + found.fit,
+            predict_us=found.predict_us,
+            size_bytes=found.size_bytes + extra_bytes,
+        )
+        grows = len(job.lesson) <= jobs.TUNING_ROWS  # so does the tuning
+        fit, rest = (found.tuning + found.fit, found.rest) if grows else (found.fit, found.tuning + found.rest)
+        return row, Cost(len(job.lesson), fit, rest)
 
-        def alone(pixels: NDArray[np.uint8], rows: Sequence[Mapping[str, Any]]) -> Probabilities:
-            return head(task.extract(pixels), rows)
+    def _material(
+        self, sample: Sample, family: Family, limit: float
+    ) -> tuple[tuple[Lesson, Lesson, Lesson], Callable[[], Extract], float, int]:
+        """Lessons, what makes features of one image, the seconds that theirs took, and the bytes of what makes them."""
+        if family in (Family.HYBRID, Family.HYBRID_COLUMNS):
+            trained = self._network()
+            lessons = trained.lesson, trained.judge, trained.test
+            before = trained.note.seconds + trained.overhead
+            return lessons, partial(_embedder, trained.graph), before, len(trained.graph)
+        store = self._store(family, limit)
+        parts = sample.parts.train, sample.parts.validation, sample.parts.test
+        train, judge, test = (self._lesson(store, positions, limit) for positions in parts)
+        before = store.seconds * sample.size
+        if family == Family.PRETRAINED:
+            return (train, judge, test), partial(Pretrained, self._pretrained), before, len(self._pretrained)
+        return (train, judge, test), partial(_same, _EXTRACT[family]), before, 0
 
-        seconds, size_bytes = task.before + fitted - started, len(graph) + task.extra_bytes
-        row = self._row(sample, contender, probabilities, alone, fit_seconds=seconds, size_bytes=size_bytes)
-        return row, Cost(len(task.lesson), fitted - started, time.perf_counter() - fitted)
+    def _store(self, family: Family, limit: float) -> Store:
+        """Features of a family; the pretrained network is exported when it is first asked for."""
+        if family not in self._stores:
+            images = self.dataset.images[np.arange(min(_EXPORT_SAMPLE, len(self.dataset.images)))]
+            self._pretrained = self._worker(export_pretrained, images, seconds=limit)
+            extract = Pretrained(self._pretrained, threads=os.cpu_count() or 1)
+            self._stores[family] = Store(self.dataset.images, extract)
+        return self._stores[family]
 
-    def _exported(self, best: Candidate, task: _Task) -> tuple[HeadSpec, bytes]:
-        spec = HeadSpec(name="head", kind=best.decider.kind.name, classes=self.dataset.classes, columns=task.columns)
-        few = task.lesson.part(np.arange(min(_EXPORT_SAMPLE, len(task.lesson))))
-        return spec, export_head(best.decider, spec, few.embedding, few.rows)
+    def _lesson(self, store: Store, positions: Indices, limit: float) -> Lesson:
+        return Lesson(store(positions, limit), self.dataset.labels[positions], self.dataset.beside(positions))
+
+    def _job(
+        self,
+        sample: Sample,
+        contender: Contender,
+        lessons: tuple[Lesson, Lesson, Lesson],
+        opened: Callable[[], Extract],
+        turn: int,
+    ) -> jobs.Job:
+        images, rows = self._timed(sample)
+        columns = self.dataset.columns if contender.family in _WITH_COLUMNS else ()
+        return jobs.Job(contender, *lessons, columns, self.dataset.classes, self.seed + turn, opened, images, rows)
 
     def _softmax_row(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
         """The network's own softmax, calibrated on the held-out images as the heads are."""
         trained = self._network()
         started = time.perf_counter()
         judged = trained.softmax(trained.judge.embedding)
-        calibration, _ = calibrate(judged, trained.judge.labels, are_probabilities=True, seed=self.seed)
+        calibration = fit_temperature(judged, trained.judge.labels, True)
         fitted = time.perf_counter()
         embedder = Embedder(cpu_session(trained.graph))
 
         def alone(pixels: NDArray[np.uint8], rows: Sequence[Mapping[str, Any]]) -> Probabilities:  # noqa: ARG001
             return calibration(trained.softmax(embedder(pixels)))
 
-        probabilities = calibration(trained.softmax(trained.test.embedding))
-        size_bytes = len(trained.graph) + trained.weights.nbytes + trained.bias.nbytes
-        seconds = trained.note.seconds + fitted - started
-        row = self._row(sample, contender, probabilities, alone, fit_seconds=seconds, size_bytes=size_bytes)
+        row = self._row(
+            sample,
+            contender,
+            calibration(trained.softmax(trained.test.embedding)),
+            fit_seconds=trained.note.seconds + fitted - started,
+            predict_us=jobs.time_alone(alone, *self._timed(sample)),
+            size_bytes=len(trained.graph) + trained.weights.nbytes + trained.bias.nbytes,
+        )
         return row, Cost(sample.size, fitted - started, time.perf_counter() - fitted)
 
     def _row(
@@ -166,59 +195,44 @@ class Bench:
         sample: Sample,
         contender: Contender,
         probabilities: Probabilities,
-        alone: Alone,
         *,
         fit_seconds: float,
+        predict_us: float,
         size_bytes: int,
     ) -> Row:
         labels = self.dataset.labels[sample.parts.test]
         figures = score(probabilities, labels)
+        hits = probabilities.argmax(1) == labels
+        limits = accuracy_interval(hits[None])
         return Row(
             size=sample.size,
             family=contender.family,
             name=contender.name,
             accuracy=figures.accuracy,
+            low=limits.low / 100,
+            high=limits.high / 100,
             log_loss=figures.log_loss + 0.0,  # not -0
             ece=figures.ece,
             fit_seconds=fit_seconds,
-            predict_us=self._time_alone(sample, alone),
+            predict_us=predict_us,
             size_bytes=size_bytes,
             explains=contender.explains,
-            right=pack(probabilities.argmax(1) == labels),
+            right=(pack(hits),),
         )
 
-    def _time_alone(self, sample: Sample, alone: Alone) -> float:
-        """Median microseconds for one test image after the other, on one thread."""
-        positions = np.resize(sample.parts.test, _WARM_UP + _TIMINGS)
-        images = self.dataset.images[positions]
-        seconds: list[float] = []
-        with _one_thread():
-            for index in range(len(positions)):
-                rows = self.dataset.beside(positions[index : index + 1])
-                started = time.perf_counter()
-                alone(images[index : index + 1], rows)
-                seconds.append(time.perf_counter() - started)
-                if sum(seconds) > _TIMING_SECONDS and len(seconds) > _WARM_UP:
-                    break
-        return float(np.median(seconds[_WARM_UP:])) * 1e6
+    def _timed(self, sample: Sample) -> tuple[NDArray[np.uint8], Sequence[Mapping[str, Any]]]:
+        """Test images to be timed with, and their columns."""
+        positions = np.resize(sample.parts.test, jobs.TIMED)
+        return self.dataset.images[positions], self.dataset.beside(positions)
 
     def _network(self) -> Trained:
         assert self._trained is not None, "the network is fitted before what needs it"
         return self._trained
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """For torch, which averages large images; the sessions have one thread each, and HOG has no more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _same(extract: Extract) -> Extract:
+    return extract
 
 
-def _in_batches(head: Head, test: Lesson) -> Probabilities:
-    starts = range(0, len(test), _TEST_BATCH)
-    parts = (test.part(np.arange(start, min(start + _TEST_BATCH, len(test)))) for start in starts)
-    return np.concatenate([head(part.embedding, part.rows) for part in parts])
+def _embedder(graph: bytes) -> Extract:
+    return Embedder(cpu_session(graph))

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training import fashion_mnist, folder, options, tabular
+from training.clean.duplicates import find_copies
 from training.compare import page
+from training.compare.budget import Budget
+from training.compare.decision import DEFAULT_MARGIN
 from training.compare.match import compare
 from training.compare.rows import Comparison
 from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
 from training.errors import DataError
+from training.split import tie
 from training.table import read
 
 ROOT = Path("build") / "compare"
@@ -56,14 +60,20 @@ def run(arguments: argparse.Namespace) -> Path:
         KeyboardInterrupt: a person stopped it; what there was is written, and the exception says where.
     """
     minutes, seed, sizes = _minutes(arguments.budget), _seed(arguments.seed), parse_sizes(arguments.sizes)
+    margin = _margin(arguments.margin)
     _check_side(getattr(arguments, "image_size", _SMALLEST_SIDE))
     name = _file_name(arguments.name(arguments))
     path: Path = arguments.out or ROOT / name
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = load(arguments)
+    budget = Budget(60 * minutes)
+    copies = find_copies(dataset.images)
+    dataset = tie(dataset, [group.positions for group in copies.groups])
     samples, left_out = draw(dataset, sizes, seed)
     path.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after a quarter of an hour
-    comparison = compare(dataset, samples, left_out, seed=seed, minutes=minutes, command=_command(arguments))
+    comparison = compare(
+        dataset, samples, left_out, seed=seed, budget=budget, margin=margin, command=_command(arguments)
+    )
     _write(path, comparison)
     if comparison.interrupted:
         raise KeyboardInterrupt(f"{len(comparison.rows)} rows are measured and written to {path / HTML}")
@@ -84,6 +94,12 @@ def _add_common(source: argparse.ArgumentParser, source_name: str, *, has_size: 
         source.add_argument("--mirror", action="store_true", help="mirrored images are as likely as the images")
     source.add_argument("--sizes", default=DEFAULT_SIZES, metavar="N,N", help="training images (default: %(default)s)")
     source.add_argument("--budget", default=_DEFAULT_MINUTES, metavar="MINUTES", help="in all (default: %(default)s)")
+    source.add_argument(
+        "--margin",
+        default=f"{DEFAULT_MARGIN:g}",
+        metavar="POINTS",
+        help="what is recommended is shown to be worse than the best by so many points at most (default: %(default)s)",
+    )
     source.add_argument("--seed", default=0, help="of samples and models")
     source.add_argument("--out", type=Path, metavar="DIR", help=f"default: {ROOT}/<name>")
     source.set_defaults(run=run, tell=tell, source=source_name)
@@ -121,6 +137,13 @@ def _minutes(text: str) -> float:
     return minutes
 
 
+def _margin(text: str) -> float:
+    margin = _number(text)
+    if margin is None or not 0 < margin < 100:
+        raise DataError(f"a margin of {text!r} is none; give points between 0 and 100, for example --margin 1")
+    return margin
+
+
 def _seed(value: str | int) -> int:
     return _whole("seed", value, 0, _LARGEST_SEED)
 
@@ -144,8 +167,10 @@ def _file_name(text: str) -> str:
 def _command(arguments: argparse.Namespace) -> str:
     """The command that makes the same again, defaults included."""
     given = [str(value) for value in (getattr(arguments, name, None) for name in ("directory", "table")) if value]
-    names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "sizes", "budget", "seed")
-    options = [(f"--{name.replace('_', '-')}", getattr(arguments, name, None)) for name in (*names, "out")]
+    names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "sizes", "budget")
+    options = [
+        (f"--{name.replace('_', '-')}", getattr(arguments, name, None)) for name in (*names, "margin", "seed", "out")
+    ]
     words = [word for name, value in options if value not in (None, "") for word in (name, str(value))]
     mirror = ["--mirror"] if getattr(arguments, "mirror", False) else []
     return shlex.join(["python", "-m", "training", "compare", arguments.source, *given, *words, *mirror])

@@ -9,15 +9,24 @@ from training.compare.bench import Bench
 from training.compare.budget import Budget
 from training.compare.contenders import contenders
 from training.compare.contest import Contest
+from training.compare.decision import CONFIDENCE
 from training.compare.hardware import hardware, versions
 from training.compare.rows import Comparison, LeftOut
 from training.compare.samples import Sample
-from training.compare.verdict import judge
+from training.compare.verdict import interrupted, judge
+from training.compare.worker import Worker
 from training.dataset import Dataset
 
 
 def compare(
-    dataset: Dataset, samples: Sequence[Sample], left_out: Sequence[LeftOut], *, seed: int, minutes: float, command: str
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    left_out: Sequence[LeftOut],
+    *,
+    seed: int,
+    budget: Budget,
+    margin: float,
+    command: str,
 ) -> Comparison:
     """Holds the contest; Ctrl-C ends it with what there is.
 
@@ -26,26 +35,35 @@ def compare(
         samples: as `training.compare.samples.draw` gives them.
         left_out: sizes that cannot be had.
         seed: of models.
-        minutes: for all of it.
+        budget: for all of it.
+        margin: points by which what is recommended may be worse than the best.
         command: that makes the same again.
     """
-    budget = Budget(60 * minutes)
     entered = contenders(has_columns=bool(dataset.columns))
-    found = Contest(Bench(dataset, seed), samples, entered, budget).hold()
+    with Worker() as worker:
+        found = Contest(Bench(dataset, seed, worker), samples, entered, budget, margin).hold()
     test_images = len(samples[0].parts.test)
+    if found.interrupted:
+        decision, verdict = None, interrupted(found.rows, len(samples) * len(entered))
+    else:
+        decision, verdict = judge(dataset.name, found.rows, test_images, margin)
     return Comparison(
         data=dataset.name,
         classes=dataset.classes,
         columns=tuple(column.name for column in dataset.columns),
         test_images=test_images,
+        copied=len(samples[0].parts.copied),
         rows=tuple(found.rows),
         left_out=(*left_out, *found.left_out),
         networks=tuple(found.networks),
-        verdict=judge(dataset.name, found.rows, test_images),
+        margin=margin,
+        confidence=CONFIDENCE,
+        decision=decision,
+        verdict=verdict,
         interrupted=found.interrupted,
         command=command,
         seed=seed,
-        budget_minutes=minutes,
+        budget_minutes=budget.seconds / 60,
         seconds=budget.spent(),
         created=datetime.now(UTC).replace(microsecond=0),
         hardware=hardware(),

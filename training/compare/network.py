@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from models.sessions import Embedder, Embedding, Probabilities, cpu_session
 from training.compare.rows import Network
 from training.compare.samples import Sample
+from training.crossfit import Lesson
 from training.dataset import Dataset
 from training.export import export_embedder
 from training.fit import fit, schedule
-from training.heads import Lesson, embed
+from training.heads import embed
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS, Recipe
 from training.sources import variants
 from training.split import Split
 
 _LONGEST = PRESETS["best"]
-"""No network is fitted for more epochs than by this recipe, however much time there is."""
 _PILOT_IMAGES = 5120  # as many as it takes for batches of 256
 _PILOT_EPOCHS = 2  # the first one warms up
 _VARIANT_ROWS, _MOST_VARIANTS = 4000, 8
@@ -71,6 +71,7 @@ class Trainer:
     Attributes:
         recipe: of which the epochs are not taken.
         image_seconds: what an image takes in an epoch, by batch size, as far as it is known.
+        longest: no network is fitted for more epochs than by this recipe, however much time there is.
     """
 
     def __init__(
@@ -85,22 +86,27 @@ class Trainer:
         self.seed = seed
         self.recipe = replace(recipe, min_steps=0)
         self.image_seconds = dict(image_seconds or {})
+        self.longest = _LONGEST
 
-    def __call__(self, sample: Sample, seconds: float) -> Trained | str:
-        """Fits for at most about so many seconds; or says why not even one epoch can be had."""
+    def __call__(self, sample: Sample, seconds: float, turn: int = 0) -> Trained | str:
+        """Fits for at most about so many seconds; or says why not even one epoch can be had.
+
+        `turn` is added to the seed.
+        """
+        seed = self.seed + turn
         count = len(sample.parts.train)
         epoch = count * self._seconds_per_image(sample)
-        epochs = min(int(_PLANNED_SHARE * seconds / epoch), schedule(count, _LONGEST)[0])
+        epochs = min(int(_PLANNED_SHARE * seconds / epoch), schedule(count, self.longest)[0])
         if epochs < 1:
             return f"one epoch of the network takes about {epoch:.0f} s, and {max(0.0, seconds):.0f} s are left for it"
         started = time.perf_counter()
         recipe = replace(self.recipe, epochs=epochs)
         with tempfile.TemporaryDirectory() as work:
-            fitted = fit(self.dataset, sample.parts, recipe, seed=self.seed, work=Path(work), max_seconds=seconds)
+            fitted = fit(self.dataset, sample.parts, recipe, seed=seed, work=Path(work), max_seconds=seconds)
         took = time.perf_counter() - started
         self.image_seconds[schedule(count, recipe)[1]] = float(np.median(fitted.history.seconds)) / count
         note = Network(size=sample.size, images=count, epochs=len(fitted.history.loss), planned=epochs, seconds=took)
-        return self._embedded(sample, fitted.network, recipe, note)
+        return self._embedded(sample, fitted.network, recipe, note, seed)
 
     def _seconds_per_image(self, sample: Sample) -> float:
         """Measured on a few images, unless a network with batches of this size has been fitted before."""
@@ -113,12 +119,12 @@ class Trainer:
             self.image_seconds[batch_size] = fitted.history.seconds[-1] / len(pilot.train)
         return self.image_seconds[batch_size]
 
-    def _embedded(self, sample: Sample, network: EmbeddingNetwork, recipe: Recipe, note: Network) -> Trained:
+    def _embedded(self, sample: Sample, network: EmbeddingNetwork, recipe: Recipe, note: Network, seed: int) -> Trained:
         started = time.perf_counter()
         dataset, parts = self.dataset, sample.parts
         graph = export_embedder(network, network.classifier, dataset.images[_spread(parts.train, _SAMPLE)])
         embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
-        lesson = self._lesson(parts, network, embedder, recipe)
+        lesson = self._lesson(parts, network, embedder, recipe, seed)
         judge, test = (
             Lesson(embed(embedder, dataset.images[at], "embedding"), dataset.labels[at], dataset.beside(at))
             for at in (parts.validation, parts.test)
@@ -126,15 +132,20 @@ class Trainer:
         weights, bias = (each.detach().numpy() for each in (network.classifier.weight.T, network.classifier.bias))
         return Trained(note, graph, weights, bias, lesson, judge, test, time.perf_counter() - started)
 
-    def _lesson(self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Recipe) -> Lesson:
+    def _lesson(self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Recipe, seed: int) -> Lesson:
         """Random variants of each image, of few images several, so that a head does not take them for the classes."""
         dataset, at = self.dataset, parts.train
         rounds = int(np.clip(_VARIANT_ROWS // len(at), 1, _MOST_VARIANTS))
         embedding = np.concatenate([
-            embed(embedder, variants(dataset, parts, network, recipe, self.seed + turn), "embedding variants")
+            embed(embedder, variants(dataset, parts, network, recipe, seed + turn), "embedding variants")
             for turn in range(rounds)
         ])  # fmt: skip
         return Lesson(embedding, np.tile(dataset.labels[at], rounds), list(dataset.beside(at)) * rounds)
+
+
+def train(trainer: Trainer, sample: Sample, seconds: float, turn: int) -> tuple[Trained | str, Mapping[int, float]]:
+    """What a trainer gives, and what it has learned of how long an image takes: for another process."""
+    return trainer(sample, seconds, turn), trainer.image_seconds
 
 
 def _spread(positions: NDArray[np.int64], count: int) -> NDArray[np.int64]:

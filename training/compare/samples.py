@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from training.compare.rows import LeftOut
-from training.dataset import Dataset, Labels
+from training.dataset import Dataset
 from training.errors import DataError
 from training.images import Indices
 from training.split import Split, split
@@ -25,7 +25,8 @@ class Sample:
 
     Attributes:
         size: images to fit on and held-out ones together.
-        parts: images to fit on, held-out ones to calibrate and to choose by, and the common test set.
+        parts: images to fit on, held-out ones to calibrate and to choose by, and the common test set, in which no image
+            is that has a copy elsewhere, or another image of its group.
     """
 
     size: int
@@ -50,11 +51,15 @@ def parse_sizes(text: str) -> tuple[int | None, ...]:
 def draw(dataset: Dataset, sizes: Sequence[int | None], seed: int) -> tuple[list[Sample], list[LeftOut]]:
     """Draws the samples, each class by class and containing the smaller ones; and says which sizes cannot be had.
 
+    A group of images enters a sample as a whole, so that a sample may be smaller than was asked for.
+
     Raises:
-        DataError: not one of the sizes can be had.
+        DataError: not one of the sizes can be had; fewer than two classes can be learnt; nothing is left to be tested.
     """
     whole = split(dataset, seed)
-    known = len(whole.train) + len(whole.validation)
+    whole = replace(whole, test=np.setdiff1d(whole.test, whole.copied))
+    _check(dataset, whole)
+    known = len(whole.known)
     least = PER_CLASS * len(dataset.classes)
     wanted = sorted({known if size is None else size for size in sizes})
     left_out = [
@@ -63,14 +68,24 @@ def draw(dataset: Dataset, sizes: Sequence[int | None], seed: int) -> tuple[list
         if (reason := _reason(size, known, least, len(dataset.classes)))
     ]
     refused = {each.size for each in left_out}
-    ordered = Split(
-        _order(dataset.labels, whole.train, seed), _order(dataset.labels, whole.validation, seed), whole.test
-    )
-    samples = [_sample(size, ordered) for size in wanted if size not in refused]
+    train, validation = (_order(dataset, pool, seed) for pool in (whole.train, whole.validation))
+    samples = {
+        sample.size: sample
+        for size in wanted
+        if size not in refused
+        for sample in [_sample(size, train, validation, whole)]
+    }
     if not samples:
         listed = "; ".join(f"{each.size:,}: {each.reason}" for each in left_out)
         raise DataError(f"none of the sizes can be compared ({listed}); give others with --sizes, or more images")
-    return samples, left_out
+    return list(samples.values()), left_out
+
+
+def _check(dataset: Dataset, whole: Split) -> None:
+    if len(np.unique(dataset.labels[whole.train])) < 2:
+        raise DataError("the training images are of one class, so there is nothing to be told apart")
+    if not len(whole.test):
+        raise DataError("each test image has a copy among the others, or belongs to a group there; give other ones")
 
 
 def _reason(size: int, known: int, least: int, classes: int) -> str:
@@ -79,18 +94,29 @@ def _reason(size: int, known: int, least: int, classes: int) -> str:
     return f"{classes} classes need at least {least:,} images, {PER_CLASS} of each" if size < least else ""
 
 
-def _sample(size: int, ordered: Split) -> Sample:
-    held_out = round(size * len(ordered.validation) / (len(ordered.train) + len(ordered.validation)))
-    fitted_on, kept = ordered.train[: size - held_out], ordered.validation[:held_out]
-    return Sample(size, Split(np.sort(fitted_on), np.sort(kept), ordered.test))
+def _sample(size: int, train: Sequence[Indices], validation: Sequence[Indices], whole: Split) -> Sample:
+    held_out = round(size * len(whole.validation) / len(whole.known))
+    fitted_on, kept = _first(train, size - held_out), _first(validation, held_out)
+    return Sample(len(fitted_on) + len(kept), replace(whole, train=fitted_on, validation=kept))
 
 
-def _order(labels: Labels, pool: Indices, seed: int) -> Indices:
-    """All of `pool` in an order whose every beginning has each class in about its share, and one of each at first."""
+def _first(units: Sequence[Indices], count: int) -> Indices:
+    """The first units that make up `count` images or less, ascending."""
+    ends = np.cumsum([len(unit) for unit in units])
+    taken = units[: int(np.searchsorted(ends, count, side="right"))]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *taken]))
+
+
+def _order(dataset: Dataset, pool: Indices, seed: int) -> list[Indices]:
+    """The groups of `pool`, ordered so that every beginning has each class in about its share, one of each at first."""
     generator = np.random.default_rng(seed)
-    ranks = np.empty(len(pool))
-    for label in np.unique(labels[pool]):
-        members = generator.permutation(np.flatnonzero(labels[pool] == label))
+    groups = pool if dataset.groups is None else dataset.groups[pool]
+    order = np.argsort(groups, kind="stable")
+    units = np.split(pool[order], np.flatnonzero(np.diff(groups[order])) + 1) if len(pool) else []
+    labels = np.array([np.bincount(dataset.labels[unit]).argmax() for unit in units], np.int64)
+    ranks = np.empty(len(units))
+    for label in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == label))
         ranks[members] = np.arange(len(members)) / len(members)
-    shuffled = generator.permutation(len(pool))
-    return pool[shuffled[np.argsort(ranks[shuffled], kind="stable")]]
+    shuffled = generator.permutation(len(units))
+    return [units[position] for position in shuffled[np.argsort(ranks[shuffled], kind="stable")]]

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from training.compare.rows import Comparison, Family, LeftOut, Network, Row, pack
+from training.compare.intervals import Hits, accuracy_interval
+from training.compare.rows import Comparison, Decision, Family, LeftOut, Network, Row, pack
 
 TEST_IMAGES = 1000
 
@@ -15,15 +16,23 @@ def row(family: Family, right: int, *, name: str = "", size: int = 100, first_wr
     """A row that answers `right` of 1,000 test images right; the wrong ones begin at `first_wrong`, in a circle."""
     hits = np.ones(TEST_IMAGES, np.bool_)
     hits[(first_wrong + np.arange(TEST_IMAGES - right)) % TEST_IMAGES] = False
+    return row_of(family, hits[None], name=name, size=size, **values)
+
+
+def row_of(family: Family, hits: Hits, *, name: str = "", size: int = 100, **values: float) -> Row:
+    """A row with these answers, `[S, N]`."""
+    found = accuracy_interval(hits)
     figures = {"log_loss": 0.5, "ece": 0.02, "fit_seconds": 10.0, "predict_us": 100.0, **values}
     return Row(
         size=size,
         family=family,
         name=name or f"a model on {family}",
-        accuracy=right / TEST_IMAGES,
+        accuracy=float(hits.mean()),
+        low=found.low / 100,
+        high=found.high / 100,
         size_bytes=1_000_000,
         explains=("pixels",),
-        right=pack(hits),
+        right=tuple(pack(each) for each in hits),
         **figures,
     )
 
@@ -34,6 +43,7 @@ def comparison(**changes: object) -> Comparison:
         "classes": ("coat", "shirt"),
         "columns": (),
         "test_images": TEST_IMAGES,
+        "copied": 0,
         "rows": (
             row(Family.PIXELS, 700),
             row(Family.HYBRID, 800),
@@ -48,6 +58,9 @@ def comparison(**changes: object) -> Comparison:
             LeftOut(size=1000, name="slower one", reason="the budget is spent"),
         ),
         "networks": (Network(size=100, images=90, epochs=12, planned=12, seconds=3.5),),
+        "margin": 1.0,
+        "confidence": 0.95,
+        "decision": Decision(recommended="a model on hybrid"),
         "verdict": ("Use the hybrid.", "It wins."),
         "interrupted": False,
         "command": "python -m training compare folder clothes",

@@ -11,11 +11,13 @@ import pytest
 import training.__main__ as training
 from tests.training.squares import CLASSES, TINY, write_image, write_squares
 from training.catalogue import CATALOGUE
-from training.compare import match, network
+from training.compare import contest, match, network
 from training.compare.bench import Bench
+from training.compare.budget import Cost
 from training.compare.command import HTML, JSON, MARKDOWN
 from training.compare.contenders import Contender, contenders
-from training.compare.rows import Comparison, Family
+from training.compare.rows import Comparison, Family, Row
+from training.compare.samples import Sample
 
 BUDGET = "15"  # minutes: far more than these few rows need, however slow the machine is
 KINDS = ("logistic_regression", "decision_tree")
@@ -34,6 +36,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(match, "contenders", few)
     monkeypatch.setattr(network, "_LONGEST", TINY)
+    monkeypatch.setattr(contest, "SEEDS", 1)
 
 
 @pytest.fixture
@@ -79,7 +82,8 @@ def test_a_folder_is_compared_from_one_command(images: Path, capsys: pytest.Capt
     assert found.verdict[0] in said.out
     assert "comparing" in said.err
     assert found.command == (
-        f"python -m training compare folder {images} --image-size 8 --sizes 30,all,9999 --budget {BUDGET} --seed 0"
+        f"python -m training compare folder {images} --image-size 8 --sizes 30,all,9999 --budget {BUDGET} "
+        "--margin 1 --seed 0"
     )
 
 
@@ -100,10 +104,10 @@ def test_ctrl_c_writes_what_there_is_and_says_where(
 ) -> None:
     measure = Bench.measure
 
-    def once(self: Bench, sample: object, contender: Contender) -> object:
+    def once(self: Bench, sample: Sample, contender: Contender, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
         if contender.family == Family.NETWORK:
             raise KeyboardInterrupt
-        return measure(self, sample, contender)  # type: ignore[arg-type]
+        return measure(self, sample, contender, limit=limit, turn=turn)
 
     monkeypatch.setattr(Bench, "measure", once)
     arguments = ["folder", str(images), "--image-size", "8", "--sizes", "30", "--budget", BUDGET, "--out", "here"]
@@ -112,6 +116,9 @@ def test_ctrl_c_writes_what_there_is_and_says_where(
     assert found.interrupted
     assert len(found.rows) == 2
     assert {each.reason for each in found.left_out} == {"interrupted"}
+    assert found.decision is None
+    assert found.verdict[0] == "Interrupted: 2 of 5 rows were measured, so there is no verdict."
+    assert "use" not in " ".join(found.verdict)
     assert "interrupted; 2 rows are measured and written to here/compare.html" in capsys.readouterr().err
 
 
@@ -122,6 +129,8 @@ def test_ctrl_c_writes_what_there_is_and_says_where(
         (["--budget", "-3"], "a budget of '-3' is none"),
         (["--budget", "nan"], "a budget of 'nan' is none"),
         (["--budget", "soon"], "a budget of 'soon' is none"),
+        (["--margin", "0"], "a margin of '0' is none; give points between 0 and 100"),
+        (["--margin", "wide"], "a margin of 'wide' is none"),
         (["--sizes", "few"], "'few' is no size"),
         (["--sizes", "5"], "none of the sizes can be compared"),
         (["--seed", "-1"], "'-1' is no seed"),
@@ -149,11 +158,18 @@ def test_a_target_to_measure_is_refused(table: Path, capsys: pytest.CaptureFixtu
     assert "column 'colour' holds numbers: to predict it is regression" in said
 
 
-def test_a_folder_of_any_name_has_a_place_of_its_own(images: Path) -> None:
+def test_a_folder_of_any_name_has_a_place_of_its_own_and_more_seeds_where_there_is_time(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "SEEDS", 2)
     strange = images.rename(images.parent / "my images (ü) #1")
     arguments = ["folder", str(strange), "--image-size", "8", "--sizes", "30", "--budget", BUDGET]
     assert training.main(["compare", *arguments]) == 0
-    assert written(Path("build") / "compare" / "my-images-1").data == strange.name
+    found = written(Path("build") / "compare" / "my-images-1")
+    assert found.data == strange.name
+    assert max(len(row.right) for row in found.rows if row.family == Family.PIXELS) == 2
+    assert max(len(row.right) for row in found.rows if row.family == Family.HYBRID) == 2
+    assert found.decision is not None
 
 
 def test_an_image_that_cannot_be_read_is_told(images: Path) -> None:
@@ -162,3 +178,15 @@ def test_an_image_that_cannot_be_read_is_told(images: Path) -> None:
     arguments = ["folder", str(images), "--image-size", "8", "--sizes", "30", "--budget", BUDGET, "--out", "here"]
     assert training.main(["compare", *arguments]) == 0
     assert "broken.png" in written(Path("here")).skipped[0]
+
+
+def test_copies_of_an_image_are_on_one_side(table: Path) -> None:
+    lines = table.read_text().splitlines()
+    file, label, price, _ = next(line for line in lines[1:] if line.endswith(",test")).split(",")
+    copy = Path(file).with_name("copy.png")
+    (table.parent / copy).write_bytes((table.parent / file).read_bytes())
+    table.write_text("\n".join([*lines, f"{copy},{label},{price},train"]))
+    arguments = ["--image-column", "file", "--label-column", "colour", "--split-column", "part", "--image-size", "8"]
+    assert training.main(["compare", "table", str(table), *arguments, "--sizes", "all", "--out", "here"]) == 0
+    found = written(Path("here"))
+    assert (found.test_images, found.copied) == (17, 1)

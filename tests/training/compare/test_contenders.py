@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from training.catalogue import CATALOGUE, Size, installed
@@ -24,6 +26,24 @@ def test_every_installed_head_competes_on_the_embedding() -> None:
 def test_columns_compete_where_there_are_some() -> None:
     assert {Family.COLUMNS, Family.HYBRID_COLUMNS} & set(by_family(has_columns=False)) == set()
     assert {Family.COLUMNS, Family.HYBRID_COLUMNS} <= set(by_family(has_columns=True))
+
+
+def test_what_a_sceptic_asks_for_competes() -> None:
+    names = {each.name for each in contenders(has_columns=False)}
+    assert {
+        "15 nearest neighbours on EfficientNet-Lite0",
+        "logistic regression on EfficientNet-Lite0",
+        "XGBoost on pixels",
+        "SVM (RBF) on HOG",
+    } <= names
+    svm = next(each for each in contenders(has_columns=False) if each.name == "SVM (RBF) on HOG")
+    assert svm.kind is not None
+    assert len(svm.kind.settings) >= 3
+
+
+def test_contenders_go_to_another_process_by_name() -> None:
+    for each in contenders(has_columns=True):
+        assert pickle.loads(pickle.dumps(each)) == each
 
 
 def test_names_are_unique_and_the_network_precedes_what_needs_it() -> None:

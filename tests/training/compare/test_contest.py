@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from tests.training.compare.rows import row
+from tests.training.compare.rows import TEST_IMAGES, row
 from tests.training.compare.test_budget import Clock
 from training.compare.budget import Budget, Cost
 from training.compare.contenders import Contender, contenders
-from training.compare.contest import INTERRUPTED, Contest, Findings
+from training.compare.contest import INTERRUPTED, SEEDS, Contest, Findings
 from training.compare.network import Trained
 from training.compare.rows import Family, Network, Row
 from training.compare.samples import Sample
-from training.errors import ExportError
-from training.heads import Lesson
+from training.compare.worker import Ended
+from training.crossfit import Lesson
+from training.errors import DataError, ExportError
 from training.split import Split
 
 ENTERED = contenders(has_columns=False)
@@ -31,24 +34,39 @@ class Measures:
         self.trained: dict[int, float] = {}
         self.piloted: list[str] = []
         self.refused_network = ""
+        self.longest = math.inf  # seconds that a network takes
         self.fails: dict[str, BaseException] = {}
+        self.unable: dict[str, Exception] = {}
+        self.hangs: set[str] = set()
+        self.turns: list[tuple[str, int]] = []
 
-    def train(self, sample: Sample, seconds: float) -> Trained | str:
+    def train(self, sample: Sample, seconds: float, *, limit: float, turn: int = 0) -> Trained | str:
         if self.refused_network:
             return self.refused_network
         if seconds <= 0:
             return "no time"
-        self.trained[sample.size] = seconds
+        if turn == 0:
+            self.trained[sample.size] = seconds
+        seconds = min(seconds, limit, self.longest)
         self.clock.now += seconds
         none = Lesson(np.empty((0, 1), np.float32), np.empty(0, np.int64))
         note = Network(size=sample.size, images=len(sample.parts.train), epochs=1, planned=1, seconds=seconds)
         return Trained(note, b"", np.empty((1, 2), np.float32), np.empty(2, np.float32), none, none, none, 0.0)
 
-    def pilot(self, sample: Sample, contender: Contender) -> Cost:
+    def preparation(self, sample: Sample, contender: Contender, *, limit: float) -> float:
+        if failure := self.unable.get(contender.name):
+            raise failure
+        return 0.0
+
+    def pilot(self, sample: Sample, contender: Contender, *, limit: float) -> Cost:
         self.piloted.append(contender.name)
         return Cost(500, self.seconds_per_1000 / 2, 0.0)
 
-    def measure(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
+    def measure(self, sample: Sample, contender: Contender, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
+        self.turns.append((contender.name, turn))
+        if contender.name in self.hangs:
+            self.clock.now += limit
+            raise Ended(f"ended after {limit:.0f} s, the budget was spent")
         if failure := self.fails.get(contender.name):
             raise failure
         rows = len(sample.parts.train)
@@ -59,7 +77,7 @@ class Measures:
 
 def sample(size: int) -> Sample:
     positions = np.arange(size)
-    return Sample(size, Split(positions[size // 10 :], positions[: size // 10], np.arange(size, size + 10)))
+    return Sample(size, Split(positions[size // 10 :], positions[: size // 10], np.arange(size, size + TEST_IMAGES)))
 
 
 def held(measures: Measures, minutes: float, sizes: tuple[int, ...] = SIZES) -> Findings:
@@ -133,3 +151,42 @@ def test_ctrl_c_keeps_what_there_is_and_lists_the_rest() -> None:
     assert [each.name for each in found.rows] == [each.name for each in ENTERED[:3]]
     assert len(found.left_out) == 2 * len(ENTERED) - 3
     assert {each.reason for each in found.left_out} == {INTERRUPTED}
+
+
+def test_a_fit_that_is_ended_is_left_out_and_the_rest_of_the_budget_is_kept_for_the_networks() -> None:
+    measures = Measures(Clock())
+    slow = ENTERED[0].name
+    measures.hangs = {slow}
+    budget = Budget(600, measures.clock)
+    found = Contest(measures, [sample(size) for size in SIZES], ENTERED, budget).hold()
+    assert budget.spent() <= 600
+    reasons = [each.reason for each in found.left_out if each.name == slow]
+    assert len(reasons) == len(SIZES)
+    assert reasons[0].startswith("ended after ")
+    assert reasons[0].endswith(" s, the budget was spent")
+    assert any(row.family == Family.NETWORK for row in found.rows)
+
+
+def test_what_is_not_installed_is_left_out_with_the_reason() -> None:
+    measures = Measures(Clock())
+    frozen = [each.name for each in ENTERED if each.family == Family.PRETRAINED]
+    measures.unable = {name: DataError("the pretrained network is not installed") for name in frozen}
+    found = held(measures, 15, (100, 10_000))
+    assert [each.name for each in found.left_out] == 2 * frozen
+    assert {each.reason for each in found.left_out} == {"the pretrained network is not installed"}
+
+
+def test_time_that_is_left_goes_into_more_seeds_of_the_largest_size() -> None:
+    measures = Measures(Clock())
+    measures.longest = 10
+    found = held(measures, 15, (100, 1000))
+    assert {len(row.right) for row in found.rows if row.size == 100} == {1}
+    assert {len(row.right) for row in found.rows if row.size == 1000} == {SEEDS}
+    assert {turn for name, turn in measures.turns if name in NETWORKED} == {0, 1, 2}
+
+
+def test_without_time_for_another_network_the_others_get_more_seeds() -> None:
+    found = held(Measures(Clock()), 15, (100,))
+    seeds = {row.name: len(row.right) for row in found.rows}
+    assert {seeds[name] for name in NETWORKED} == {1}
+    assert {count for name, count in seeds.items() if name not in NETWORKED} == {SEEDS}

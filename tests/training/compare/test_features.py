@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.compare.features import Features, Store, gradients, nothing, raw_pixels
+from training.compare.features import (
+    Features,
+    Pretrained,
+    Store,
+    export_pretrained,
+    gradients,
+    nothing,
+    raw_pixels,
+)
+from training.compare.worker import Ended
 
 
 def images(count: int, side: int, channels: int) -> NDArray[np.uint8]:
@@ -57,3 +66,30 @@ def test_features_are_made_once() -> None:
     np.testing.assert_array_equal(store(np.array([3, 5, 1])), raw_pixels(given[[3, 5, 1]]))
     assert seen == [2, 1]
     assert store.seconds > 0
+
+
+def test_what_features_will_take_is_told_by_a_few_of_them() -> None:
+    store = Store(images(200, 8, 1), gradients)
+    everything = np.arange(200)
+    before = store.expected_seconds(everything)
+    store(everything)
+    assert before > 0
+    assert store.expected_seconds(everything) == 0
+
+
+def test_features_end_with_their_limit_and_what_is_made_is_kept() -> None:
+    store = Store(images(2000, 8, 1), raw_pixels)
+    store(np.arange(10))
+    with pytest.raises(Ended):
+        store(np.arange(2000), 0.0)
+    assert store(np.arange(10), 0.0).shape == (10, 64)
+
+
+@pytest.mark.parametrize(("side", "channels"), [(28, 1), (64, 3)])
+def test_the_pretrained_network_embeds_images_of_any_size(side: int, channels: int) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch")
+    given = images(3, side, channels)
+    found = Pretrained(export_pretrained(given))(given)
+    assert found.shape == (3, 1280)
+    assert found.dtype == np.float32
+    assert found.std() > 0

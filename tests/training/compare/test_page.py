@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.training.compare.rows import comparison, row
+from tests.training.compare.rows import TEST_IMAGES, comparison, row
 from training.compare.page import html, markdown
 from training.compare.rows import Family, LeftOut
 
@@ -78,7 +78,7 @@ def test_names_from_the_data_are_shown_and_do_nothing() -> None:
 
 def test_a_name_does_not_break_a_table() -> None:
     text = markdown(comparison(rows=(row(Family.HYBRID, 900, name="a|b\nc"),)))
-    assert "| a\\|b c | hybrid | 0.9000 |" in text
+    assert "| a\\|b c | hybrid | 0.9000 | 0.8797 to 0.9179 | 1 |" in text
 
 
 def test_markdown_lists_everything_that_was_left_out_with_the_reason() -> None:
@@ -95,7 +95,19 @@ def test_rows_left_out_for_one_reason_are_one_line() -> None:
 @pytest.mark.parametrize("rows", [(), (row(Family.NETWORK, 1000),)], ids=["nothing measured", "one perfect row"])
 def test_little_makes_a_page_too(rows: tuple[object, ...]) -> None:
     parsed(html(comparison(rows=rows, left_out=(), networks=(), interrupted=True)))
+    assert ">Measured</h2>" in html(comparison(rows=rows, interrupted=True))
     assert "interrupted" in markdown(comparison(rows=rows, interrupted=True))
+
+
+def test_margin_limits_seeds_and_copies_are_told() -> None:
+    twice = row(Family.HYBRID, 900).and_another(row(Family.HYBRID, 910), TEST_IMAGES)
+    given = comparison(rows=(twice,), copied=21, margin=2.0)
+    low, high = f"{100 * twice.low:.1f}", f"{100 * twice.high:.1f}"
+    for text in (html(given), markdown(given)):
+        for expected in ("margin", "2 points", "seeds 0 to 1", "21"):
+            assert expected in text
+    assert f"<td>{low} to {high}</td><td>2</td>" in html(given)
+    assert f"| {twice.low:.4f} to {twice.high:.4f} | 2 |" in markdown(given)
 
 
 def test_the_same_comparison_gives_the_same_page() -> None:

@@ -24,8 +24,17 @@ def test_a_field_that_nobody_knows_is_refused() -> None:
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 1000])
 def test_right_answers_are_kept_image_by_image(count: int) -> None:
     hits = np.random.default_rng(0).random(count) < 0.7
-    kept = row(Family.PIXELS, 1).model_copy(update={"right": pack(hits)})
-    np.testing.assert_array_equal(kept.hits(count), hits)
+    kept = row(Family.PIXELS, 1).model_copy(update={"right": (pack(hits), pack(~hits))})
+    np.testing.assert_array_equal(kept.hits(count), [hits, ~hits])
+
+
+def test_another_seed_makes_a_row_of_the_means() -> None:
+    joined = row(Family.PIXELS, 800, log_loss=0.4).and_another(row(Family.PIXELS, 900, log_loss=0.6), TEST_IMAGES)
+    joined = joined.and_another(row(Family.PIXELS, 850, log_loss=0.8), TEST_IMAGES)
+    assert joined.accuracy == pytest.approx(0.85)
+    assert joined.log_loss == pytest.approx(0.6)
+    assert len(joined.right) == 3
+    assert joined.low < 0.8 < 0.9 < joined.high
 
 
 def test_the_rows_of_a_size_come_best_first() -> None:

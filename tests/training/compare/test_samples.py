@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.training.squares import squares
 from training.compare.samples import Sample, draw, parse_sizes
 from training.dataset import Dataset
 from training.errors import DataError
+from training.split import tie
 
 
 def drawn(dataset: Dataset, *sizes: int | None) -> list[Sample]:
@@ -64,6 +66,37 @@ def test_where_no_size_can_be_had_a_sentence_says_so() -> None:
 
 def test_all_and_its_number_are_one_size() -> None:
     assert [sample.size for sample in drawn(squares(300), None, 240)] == [240]
+
+
+def test_groups_enter_a_sample_as_a_whole() -> None:
+    groups = np.repeat(np.arange(100), 3) * 7 % 101
+    dataset = replace(squares(300), groups=groups)
+    samples = drawn(dataset, 31, 100, None)
+    for small, large in itertools.pairwise(samples):
+        assert set(small.parts.train) < set(large.parts.train)
+    for sample in samples:
+        parts = sample.parts.train, sample.parts.validation, sample.parts.test
+        sides = [set(groups[part]) for part in parts]
+        assert not sides[0] & sides[2]
+        assert not sides[1] & (sides[0] | sides[2])
+        assert all(np.isin(groups, list(side)).sum() == len(part) for side, part in zip(sides, parts, strict=True))
+    assert 25 <= samples[0].size <= 31
+
+
+def test_test_images_with_copies_elsewhere_are_not_tested_with() -> None:
+    dataset = replace(squares(300), official_test=np.arange(200, 300))
+    (sample,) = drawn(tie(dataset, [(3, 203), (204, 205), (5, 206, 207)]), None)
+    np.testing.assert_array_equal(sample.parts.copied, [203, 206, 207])
+    assert len(sample.parts.test) == 97
+    with pytest.raises(DataError, match="each test image has a copy among the others"):
+        drawn(tie(dataset, [(0, *range(200, 300))]), None)
+
+
+def test_one_class_alone_cannot_be_learnt() -> None:
+    dataset = squares(300)
+    alone = replace(dataset, official_test=np.flatnonzero(dataset.labels > 0))
+    with pytest.raises(DataError, match="of one class, so there is nothing to be told apart"):
+        drawn(alone, None)
 
 
 def test_sizes_are_read() -> None:
