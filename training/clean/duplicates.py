@@ -16,25 +16,21 @@ different noise on nearly the same stripes has 0.89, and 0.98 at 32.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from training.clean.looks import THUMBNAIL_SIDE, Looks, look, thumbnails
-from training.clean.neighbours import nearest
-from training.images import Images, Indices
+from training.clean.fingerprint import fingerprints
+from training.clean.looks import Looks, look
+from training.clean.neighbours import nearest_or_mirrored
+from training.clean.verify import verify
+from training.images import Images, Indices, select
 
-NEIGHBOURS = 10
-MAX_BLOCK_DIFFERENCE = 8
-"""Of 255 levels, in the block and channel where two sketches differ most."""
-MIN_EDGE_CORRELATION = 0.95
-CLOSE_SIDE = 96
-"""Pixels a side at which the pairs that are left are compared."""
-_CHUNK = 10_000
-_CHUNK_PIXELS = 500 * 224 * 224  # decoded at once
+NEIGHBOURS = 16
+MIN_SIDE = 16
+"""Pixels; of smaller images only equal ones are found."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +48,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Copies:
-    """What was found."""
+    """What is known of N images from their pixels.
+
+    Attributes:
+        looks: of all of them.
+        groups: those that are the same; every image is in one group at most; ordered by the first position.
+    """
 
     looks: Looks
     groups: list[Group]
 
 
 def find_copies(images: Images) -> Copies:
-    """Looks at images and finds copies."""
+    """Looks at all images once, and again at those that may be copies; the same images always give the same groups.
+
+    Raises:
+        ClientError, OSError: an image changed since it was first read.
+    """
     looks = look(images)
     return Copies(looks, find_groups(looks, images))
 
@@ -74,12 +79,8 @@ def find_groups(looks: Looks, images: Images) -> list[Group]:
     Raises:
         ClientError, OSError: an image changed since it was first read.
     """
-    _, same = np.unique(looks.digests, axis=0, return_inverse=True)
-    first = np.full(same.max(initial=-1) + 1, -1)
-    first[same[::-1]] = np.arange(len(same))[::-1]
-    pairs = _near_pairs(looks)
-    pairs = _close_pairs(images, pairs[same[pairs[:, 0]] != same[pairs[:, 1]]])
-    links = np.concatenate([pairs, np.stack([first[same], np.arange(len(same))], 1)])
+    _, first, same = np.unique(looks.digests, axis=0, return_index=True, return_inverse=True)
+    links = np.concatenate([first[_near_pairs(looks, images, first)], np.stack([first[same], np.arange(len(same))], 1)])
     count = len(same)
     graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), shape=(count, count))
     _, component = connected_components(graph, directed=False)
@@ -93,49 +94,10 @@ def find_groups(looks: Looks, images: Images) -> list[Group]:
     return sorted(groups, key=lambda group: group.positions)
 
 
-def _near_pairs(looks: Looks) -> Indices:
-    """Positions of images that seem to be the same, `[P, 2]`, each pair once."""
-    _, neighbours = nearest(looks.sketches, NEIGHBOURS)
-    ones = np.repeat(np.arange(len(neighbours)), neighbours.shape[1])
-    pairs = np.unique(np.sort(np.stack([ones, neighbours.ravel()], axis=1), axis=1), axis=0)
-    kept = [_confirmed(looks, pairs[start : start + _CHUNK]) for start in range(0, len(pairs), _CHUNK)]
-    return np.concatenate([np.empty((0, 2), np.int64), *kept])
-
-
-def _confirmed(looks: Looks, pairs: Indices) -> Indices:
-    one, other = pairs.T
-    agree = np.abs(looks.sketches[one] - looks.sketches[other]).max(1) < MAX_BLOCK_DIFFERENCE
-    pairs = pairs[agree]
-    return pairs[_correlate(looks.thumbnails[pairs[:, 0]], looks.thumbnails[pairs[:, 1]])]
-
-
-def _close_pairs(images: Images, pairs: Indices) -> Indices:
-    """Those of the pairs `[P, 2]` that stay the same in larger pictures."""
-    height, width = images.shape[1:3]
-    if max(height, width) <= THUMBNAIL_SIDE:
-        return pairs
-    step = max(1, _CHUNK_PIXELS // (2 * height * width))
-    kept = [_close(images, pairs[start : start + step]) for start in range(0, len(pairs), step)]
-    return np.concatenate([np.empty((0, 2), np.int64), *kept])
-
-
-def _close(images: Images, pairs: Indices) -> Indices:
-    one, other = (thumbnails(images[positions], CLOSE_SIDE) for positions in pairs.T)
-    return pairs[_correlate(one, other)]
-
-
-def _correlate(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether the edges of grey images `[B, S, T]` and `[B, S, T]` are the same, `[B]`."""
-    same: NDArray[np.bool_] = (_edges(one) * _edges(other)).sum(1) >= MIN_EDGE_CORRELATION
-    return same
-
-
-def _edges(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Differences of neighbouring pixels, less their mean, at length 1, float32 `[B, E]`; 0 where there are none."""
-    grey = thumbnails.astype(np.float32)
-    down, across = np.diff(grey, axis=1), np.diff(grey, axis=2)
-    flat = [each.reshape(len(each), np.prod(each.shape[1:], dtype=int)) for each in (down, across)]  # also of none
-    edges = np.concatenate(flat, axis=1)
-    edges -= edges.mean(1, keepdims=True)
-    unit: NDArray[np.float32] = edges / np.maximum(np.linalg.norm(edges, axis=1, keepdims=True), 1e-6)
-    return unit
+def _near_pairs(looks: Looks, images: Images, different: Indices) -> Indices:
+    """Pairs `[P, 2]` of places in `different`, positions of images of which no two are equal, that are copies."""
+    if min(images.shape[1:3]) < MIN_SIDE or len(different) < 2:
+        return np.empty((0, 2), np.int64)
+    looks = Looks(**{field.name: getattr(looks, field.name)[different] for field in fields(looks)})
+    candidates, mirrored = nearest_or_mirrored(fingerprints(looks.thumbnails), NEIGHBOURS)
+    return verify(looks, select(images, different), candidates, mirrored)
