@@ -31,6 +31,7 @@ _COMPONENTS = 64  # of the embedding at most, and one for so many rows:
 _ROWS_A_COMPONENT = 10
 _KNOTS = (-1.0, 0.0, 1.0)  # where the slope of log s along a column or the number may change, in deviations
 _PENALTIES = (0.03, 0.3)  # of 0.1 and 0.03, the lesser covered more of the noisiest fifth of 1,000 rows: 0.84, 0.86
+_FLAT = 1e-3  # of the largest deviation: a lesser component would be lost in the rounding of float32
 _LEAST = 1e-3  # of the mean residual: what a smaller residual counts as, as a gamma variable is above 0
 
 
@@ -160,7 +161,7 @@ class _Basis:
         mean = embedding.mean(0)
         components = (embedding - mean) @ directions
         deviations = components.std(0)
-        is_flat = deviations <= 1e-6 * deviations.max(initial=0.0)  # float32's rounding, not the images'
+        is_flat = deviations <= _FLAT * deviations.max(initial=0.0)
         directions = np.where(is_flat, 0, directions / np.where(is_flat, 1, deviations))
         matrix = np.hstack([(embedding - mean) @ directions, tail, *(np.maximum(tail - knot, 0) for knot in _KNOTS)])
         return cls(matrix, directions, mean, tail.shape[1])
