@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from signal import SIGINT, SIGTERM, default_int_handler, getsignal, signal
 
@@ -9,14 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.sessions import Embedder, cpu_session
+from models.sessions import Embedder, Embedding, cpu_session
+from tests.test_default_bundle import digits, noise
 from tests.training.squares import squares
+from training import fashion_mnist
+from training.bundle import encode_png
 from training.catalogue import CATALOGUE
 from training.dataset import Dataset
 from training.decider import Decider
 from training.export import export_embedder
 from training.heads import Lesson, fit_classifier
+from training.images import Encoded
 from training.network import EmbeddingNetwork
+from training.pretrained import INPUT, load_network
 from training.recipe import PRESETS
 from training.split import Split, split
 
@@ -65,6 +71,34 @@ def embedder_graph(network: EmbeddingNetwork, dataset: Dataset) -> bytes:
 @pytest.fixture(scope="session")
 def embedder(embedder_graph: bytes) -> Embedder:
     return Embedder(cpu_session(embedder_graph))
+
+
+EACH, UNSEEN, STRANGE = 240, 200, 250
+"""Images of each class of Fashion-MNIST, and strange ones, that the slow tests of few photos embed."""
+
+
+@pytest.fixture(scope="session")
+def lite() -> dict[str, np.ndarray]:
+    """EfficientNet-Lite0's embeddings of Fashion-MNIST, known and unseen, of digits and of noise."""
+    if not fashion_mnist.DEBIAN_FOLDER.is_dir() and fashion_mnist.FOLDER_VARIABLE not in os.environ:
+        pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
+    data, random = fashion_mnist.load(), np.random.default_rng(0)
+    of_class = [random.permutation(np.flatnonzero(data.labels == label))[: EACH + UNSEEN] for label in range(10)]
+    known, unseen = (
+        np.concatenate(parts) for parts in zip(*((part[:EACH], part[EACH:]) for part in of_class), strict=True)
+    )
+    spec, network = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}), load_network()
+    sample = random.integers(0, 256, (4, spec.height, spec.width, spec.channels), dtype=np.uint8)
+    embedder = Embedder(cpu_session(export_embedder(network, network.classifier, sample)))
+
+    def embed(images: list[np.ndarray] | np.ndarray) -> Embedding:
+        decoded = Encoded(lambda position: encode_png(images[position]), np.arange(len(images)), spec)
+        return np.concatenate([embedder(decoded[[position]]) for position in range(len(images))])
+
+    embedded = {"known": data.images[known], "unseen": data.images[unseen], "digits": digits()[:STRANGE]}
+    embedded |= {"noise": noise()[-STRANGE:]}
+    labels = {"labels": data.labels[known], "unseen_labels": data.labels[unseen]}
+    return labels | {name: embed(images) for name, images in embedded.items()}
 
 
 def boosted(embedding: np.ndarray, labels: np.ndarray) -> Decider:

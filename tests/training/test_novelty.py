@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from scipy.stats import chi
 
 from models.audit import audit_onnx
-from models.sessions import Embedder, Embedding, Novelty, cpu_session
-from tests.test_default_bundle import digits, noise
-from training import fashion_mnist
-from training.bundle import encode_png
+from models.sessions import Embedding, Novelty, cpu_session
 from training.errors import DataError, ExportError
-from training.export import export_embedder
-from training.images import Encoded
 from training.novelty import Familiar, Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
-from training.pretrained import INPUT, load_network
 from training.split import make_folds
 
 RANDOM = np.random.default_rng(5)
@@ -223,32 +215,6 @@ def test_a_limit_is_finite_and_at_most_as_many_are_beyond_it(distances: list[flo
     assert limit.value >= 0
     assert (np.array(distances) > limit.value).sum() <= len(distances) * false_alarms
     assert 0 <= limit.low < limit.high <= 1
-
-
-EACH, UNSEEN, STRANGE = 240, 100, 250
-
-
-@pytest.fixture(scope="module")
-def lite() -> dict[str, np.ndarray]:
-    """EfficientNet-Lite0's embeddings of Fashion-MNIST, known and unseen, of digits and of noise."""
-    if not fashion_mnist.DEBIAN_FOLDER.is_dir() and fashion_mnist.FOLDER_VARIABLE not in os.environ:
-        pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
-    data, random = fashion_mnist.load(), np.random.default_rng(0)
-    of_class = [random.permutation(np.flatnonzero(data.labels == label))[: EACH + UNSEEN] for label in range(10)]
-    known, unseen = (
-        np.concatenate(parts) for parts in zip(*((part[:EACH], part[EACH:]) for part in of_class), strict=True)
-    )
-    spec, network = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}), load_network()
-    sample = random.integers(0, 256, (4, spec.height, spec.width, spec.channels), dtype=np.uint8)
-    embedder = Embedder(cpu_session(export_embedder(network, network.classifier, sample)))
-
-    def embed(images: list[np.ndarray] | np.ndarray) -> Embedding:
-        decoded = Encoded(lambda position: encode_png(images[position]), np.arange(len(images)), spec)
-        return np.concatenate([embedder(decoded[[position]]) for position in range(len(images))])
-
-    embedded = {"known": data.images[known], "unseen": data.images[unseen], "digits": digits()[:STRANGE]}
-    embedded |= {"noise": noise()[-STRANGE:]}
-    return {"labels": data.labels[known]} | {name: embed(images) for name, images in embedded.items()}
 
 
 @pytest.mark.slow
