@@ -1,17 +1,30 @@
-"""`Looks` and images ──▶ groups that are the same: to the last pixel, or written anew with other losses.
+"""images ──▶ `Copies`: groups of images that are the same, to the last pixel or nearly.
 
-Candidates are the 10 nearest of each image by its sketch of 8x8 blocks, and the sketches have to agree everywhere, so
-that another print on the same shirt is another image; the edges of the thumbnails confirm, and those of the few that
-are left once more, in images of up to 96 pixels a side. The sketch, and not the embedding, because a network that was
-fitted to tell classes apart forgets what tells images of a class apart: of Fashion-MNIST's 70,000 images, the 5 nearest
-by the default bundle's embedding hold a JPEG of quality 75 of the same image in 49 %, one with noise of 3 levels in
-82 %; the 5 nearest by the sketch hold both in 100 % (of 200).
+A near copy was mirrored, shifted, cropped, turned, made brighter or smaller, or saved anew. Candidates are the 16
+nearest of each image by its fingerprint; `training.clean.verify` lays one image onto the other and compares them,
+those of more than 32 pixels a side once more at up to 96. Only pixels count, so that groups can be known before the
+data are split and before any network is run. The embedding of a network that was fitted to tell classes apart would
+not do: it forgets what tells images of a class apart.
 
-Thresholds were chosen there, too: 32 pairs agree so far, all of them the same article to the eye, and there is no
-other with an edge correlation above 0.92; with a limit of 12 levels, 53 do, among them shirts with different prints. Of
-1,000 images saved as JPEG, quality 90, more than 99 % are found, at quality 75 some 95 %, of 28x28 pixels. Larger ones
-lose less: photographs at quality 30, or at half their size, keep an edge correlation of 0.97 at 96 pixels, where
-different noise on nearly the same stripes has 0.89, and 0.98 at 32.
+Recall of copies among other images, by `pytest -s -m slow tests/training/clean/test_duplicates.py`: 40 of 43 pieces of
+scikit-learn's two photographs, 300 of 10,000 images of Fashion-MNIST; and 80 of 500 of the package elpv-dataset, solar
+cells that hardly differ but in fine marks:
+
+| change | photographs, 224 px | solar cells, 224 px | Fashion-MNIST, 28 px |
+|---|---|---|---|
+| mirrored | 1.00 | 1.00 | 1.00 |
+| shifted by a pixel | 1.00 | 1.00 | 0.98 |
+| cropped by 2 % | 1.00 | 0.84 | 1.00 |
+| 10 % brighter, darker | 0.95, 0.98 | 0.94, 1.00 | 1.00, 1.00 |
+| turned by 3, -3 degrees | 1.00, 1.00 | 0.82, 0.80 | 0.97, 0.94 |
+| JPEG of quality 30 | 0.98 | 0.99 | 0.94 |
+| half the size and back | 1.00 | 1.00 | 0.85 |
+
+Where nothing was changed: of Fashion-MNIST's 70,000 images, 329 are in 156 groups; of 80 groups looked at, at most 10
+are not the same article to the eye, so that about 0.03 % of the images are in a false pair. Of the 2,624 solar cells,
+248 are in 113 groups; 2 pairs show other marks, the others the same cell photographed again. Of 1,000 woven fabrics
+(simulated, conformal-clip-data), none. On two cores that others used, too, 70,000 images of 28 pixels took 72 s (69 s
+of processor time), 10,000 of 28 pixels 6 s, 2,624 of 224 pixels, decoded before, 18 s (6 s).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Fingerprints:
 
 
 def fingerprints(thumbnails: NDArray[np.uint8]) -> Fingerprints:
-    """Fingerprints of grey images uint8 `[N, H, W]`, the same whatever their brightness and contrast."""
+    """Fingerprints of grey images uint8 `[N, H, W]`, at least one, the same whatever their brightness and contrast."""
     step = max(1, len(thumbnails) // _SAMPLE)
     sample = thumbnails[::step][:_SAMPLE].astype(np.float32)
     changed = [warp(sample, np.repeat(move[None], len(sample), 0))[0] for move in _COPIES]

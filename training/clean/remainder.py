@@ -35,7 +35,10 @@ def remainders(thumbnails: NDArray[np.uint8], others: Indices, mirrored: NDArray
         others: positions of their candidates, int64 `[N, K]`.
         mirrored: whether those are to be mirrored, bool `[N, K]`.
     """
-    small = _halved(_blurred(thumbnails.astype(np.float32), _BLUR * max(thumbnails.shape[1:])))
+    sigma = _BLUR * max(thumbnails.shape[1:])
+    starts = range(0, max(1, len(thumbnails)), _CHUNK)
+    chunks = (thumbnails[start : start + _CHUNK].astype(np.float32) for start in starts)
+    small = np.concatenate([_halved(_blurred(chunk, sigma)) for chunk in chunks])
     values, flipped = _inner(small), _inner(small[:, :, ::-1])
     left = np.empty(others.shape, np.float32)
     for start in range(0, len(others), _CHUNK):
@@ -173,8 +176,9 @@ def _terms(images: Floats) -> list[Floats]:
 def _inner(images: Floats) -> Floats:
     """Without a border of a pixel, less the mean, `[B, pixels]`."""
     count, height, width = images.shape
-    inner = images[:, 1:-1, 1:-1].reshape(count, (height - 2) * (width - 2))
-    return inner - inner.mean(1, keepdims=True)
+    inner: Floats = images[:, 1:-1, 1:-1].reshape(count, (height - 2) * (width - 2)).copy()
+    inner -= inner.mean(1, keepdims=True)
+    return inner
 
 
 def _blurred(images: Floats, sigma: float) -> Floats:

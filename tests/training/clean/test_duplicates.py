@@ -133,7 +133,7 @@ def test_few_images_are_no_error() -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_photograph_is_found(name: str) -> None:
     images = pieces(224)
-    sources = np.arange(0, len(images), 2)
+    sources = np.arange(len(images))
     assert recall(images, sources, change(images[sources], CHANGES[name])) >= 0.9
 
 
@@ -146,9 +146,9 @@ def test_a_changed_small_picture_is_found(name: str) -> None:
 
 def test_many_copies_of_one_image_are_one_group_and_leave_the_others_alone() -> None:
     images = pieces(224)
-    copies = np.concatenate([change(images[:1], how) for how in CHANGES.values()])
+    copies = np.concatenate([change(images[20:21], how) for how in CHANGES.values()])
     assert groups_of(np.concatenate([images, copies])) == [
-        Group((0, *range(len(images), len(images) + len(CHANGES))), exact=False)
+        Group((20, *range(len(images), len(images) + len(CHANGES))), exact=False)
     ]
 
 

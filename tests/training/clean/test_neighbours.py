@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.clean.neighbours import nearest
+from training.clean.fingerprint import Fingerprints
+from training.clean.neighbours import nearest, nearest_or_mirrored
 
 
 @pytest.mark.parametrize("width", [3, 64, 1280])
@@ -32,3 +33,21 @@ def test_a_copy_is_a_neighbour_and_the_point_itself_is_none() -> None:
 def test_fewer_points_have_fewer_neighbours(count: int, width: int) -> None:
     distances, positions = nearest(np.eye(count, 4, dtype=np.float32), 5)
     assert distances.shape == positions.shape == (count, width)
+
+
+@pytest.mark.parametrize("total", [3, 40, 3000])
+def test_the_nearest_as_they_are_or_mirrored_are_those_of_the_matrix(total: int) -> None:
+    dice = np.random.default_rng(0)
+    prints = Fingerprints(*(dice.normal(size=(total, width)).astype(np.float32) for width in (5, 4)))
+    both = [np.hstack([prints.even, sign * prints.odd]) for sign in (1, -1)]
+    apart = np.stack([((both[0][:, None] - other[None]) ** 2).sum(2) for other in both])
+    apart[:, np.arange(total), np.arange(total)] = np.inf
+    order = np.argsort(apart.min(0), axis=1)[:, : min(6, total - 1)]
+    positions, mirrored = nearest_or_mirrored(prints, 6)
+    assert np.array_equal(np.sort(positions), np.sort(order))
+    assert np.array_equal(mirrored, np.take_along_axis(apart[1] < apart[0], positions, 1))
+
+
+def test_one_fingerprint_has_no_neighbours() -> None:
+    positions, mirrored = nearest_or_mirrored(Fingerprints(np.ones((1, 2), np.float32), np.ones((1, 2), np.float32)), 3)
+    assert positions.shape == mirrored.shape == (1, 0)
