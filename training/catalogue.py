@@ -76,6 +76,9 @@ class Kind:
         regressors: the same for numbers, of mean 0 and deviation 1; none where the kind is for classes alone.
         is_ordered: whether the settings are values of one hyperparameter, ascending: then the search begins in the
             middle and goes where the loss falls.
+        tries_roots: whether it is tried on square roots of embeddings that are never negative, too. Those are means of
+            activations, whose spread grows with their size; a linear model's log loss falls by 3 to 5 % (EfficientNet-
+            Lite0: Fashion-MNIST with 10, 50 and 120 images a class, solar cells).
         max_rows: it is fitted on at most so many.
         has_probabilities: whether it gives probabilities, or scores that have to be calibrated.
         takes_weights: whether rows can weigh more than others.
@@ -88,6 +91,7 @@ class Kind:
     settings: Mapping[str, Maker]
     regressors: Mapping[str, Maker] = field(default_factory=dict)
     is_ordered: bool = False
+    tries_roots: bool = False
     max_rows: int | None = None
     has_probabilities: bool = True
     takes_weights: bool = True
@@ -185,6 +189,7 @@ CATALOGUE = {
             "logistic regression",
             {f"C = {strength:g}": _logistic(strength) for strength in _STRENGTHS},
             is_ordered=True,
+            tries_roots=True,
             explain_rows=_QUICK,
         ),
         Kind(

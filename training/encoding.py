@@ -21,6 +21,7 @@ Rows = Sequence[Mapping[str, ColumnValue]]
 
 MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200
+_ROOT_OFFSET = 0.01  # of the mean
 _LEAST_ROWS = 2  # of a category that gets a number of its own
 
 
@@ -70,12 +71,20 @@ Code = NumberCode | CategoryCode
 
 @dataclass(frozen=True)
 class Encoder:
-    """What was learnt of each column, in the manifest's order."""
+    """What was learnt of embedding and columns.
+
+    Attributes:
+        codes: of each column, in the manifest's order.
+        root_offset: where it is not None, a model is given square roots of the embedding, this being added before.
+    """
 
     codes: tuple[Code, ...] = ()
+    root_offset: float | None = None
 
     def __call__(self, embedding: NDArray[np.float32], rows: Rows = ()) -> NDArray[np.float32]:
         """Embedding float32 `[N, D]` and columns side by side, float32 `[N, F]`."""
+        if self.root_offset is not None:
+            embedding = np.sqrt(np.maximum(embedding, np.float32(0)) + np.float32(self.root_offset))
         encoded = [code([row[code.name] for row in rows]) for code in self.codes]
         return np.concatenate([embedding, *encoded], axis=1) if encoded else embedding
 
@@ -83,9 +92,19 @@ class Encoder:
 NO_COLUMNS = Encoder()
 
 
-def fit_encoder(columns: Sequence[Column], rows: Rows) -> Encoder:
+def fit_encoder(columns: Sequence[Column], rows: Rows, root_offset: float | None = None) -> Encoder:
     """Learns from training rows how columns are encoded."""
-    return Encoder(tuple(_code(column, [row[column.name] for row in rows]) for column in columns))
+    codes = tuple(_code(column, [row[column.name] for row in rows]) for column in columns)
+    return Encoder(codes, root_offset)
+
+
+def root_offset(embedding: NDArray[np.float32]) -> float | None:
+    """What is added before roots are taken of an embedding `[N, D]`; None where it has negative numbers, or none.
+
+    It keeps the root's slope finite at 0, so that the rounding of a precision does not count for more than the image.
+    """
+    mean = float(embedding.mean()) if embedding.size else 0.0
+    return _ROOT_OFFSET * mean if mean > 0 and float(embedding.min()) >= 0 else None
 
 
 def _code(column: Column, values: Sequence[ColumnValue]) -> Code:

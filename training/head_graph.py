@@ -94,13 +94,21 @@ def _register(decider: Decider) -> None:
 
 def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> ModelProto:
     build = GraphBuilder("columns/")
-    parts = ["embedding", *(_encoded(build, code) for code in encoder.codes if _width(code))]
+    parts = [_rooted(build, encoder), *(_encoded(build, code) for code in encoder.codes if _width(code))]
     build.node("Concat", *parts, output=_FEATURES, axis=1) if len(parts) > 1 else build.node(
-        "Identity", "embedding", output=_FEATURES
+        "Identity", *parts, output=_FEATURES
     )
     inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [None, width])]
     inputs += [helper.make_tensor_value_info(c.name, _INPUT_TYPES[c.type], [None, 1]) for c in spec.columns]
     return build.model(inputs, [helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, [None, features])])
+
+
+def _rooted(build: GraphBuilder, encoder: Encoder) -> str:
+    """The embedding, or square roots of it."""
+    if encoder.root_offset is None:
+        return "embedding"
+    positive = build.node("Max", "embedding", build.constant(0.0))
+    return build.node("Sqrt", build.node("Add", positive, build.constant(encoder.root_offset)))
 
 
 def _encoded(build: GraphBuilder, code: Code) -> str:

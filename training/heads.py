@@ -20,7 +20,7 @@ from training.calibration import AS_IS, Calibration, Rescaling, calibrate
 from training.catalogue import Kind, Maker, Size
 from training.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
 from training.decider import Decider
-from training.encoding import fit_encoder
+from training.encoding import fit_encoder, root_offset
 from training.errors import DataError
 from training.images import Images, Indices
 from training.metrics import Errors, balanced_weights, errors, score
@@ -117,7 +117,9 @@ def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, 
     if fitting.is_balanced and (unable := [kind.name for kind in kinds if not kind.takes_weights]):
         raise DataError(f"{unable[0]} cannot weigh classes; take another head, or --balance none")
 
-    def judge(kind: Kind, setting: str, maker: Maker) -> Candidate:
+    offset = root_offset(source.whole.embedding)
+
+    def judge(kind: Kind, setting: str, maker: Maker, *, is_rooted: bool = False) -> Candidate:
         fit = partial(
             fit_classifier,
             kind,
@@ -126,6 +128,7 @@ def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, 
             seed=fitting.seed,
             classes=fitting.classes,
             is_balanced=fitting.is_balanced,
+            offset=offset if is_rooted else None,
         )
         crossed = cross_fit(fit, source, fitting.classes)
         labels = source.judged.labels
@@ -133,9 +136,15 @@ def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, 
         answers = _answers(crossed, calibration, source.judged)
         scores = score(answers, labels)
         loss = scores.macro_log_loss if fitting.is_balanced else scores.log_loss
-        return Candidate(_titled(kind, setting, suffix), kind, fit, crossed, calibration, answers, scores, loss)
+        name = _titled(kind, setting, "of roots" if is_rooted else "", suffix)
+        return Candidate(name, kind, fit, crossed, calibration, answers, scores, loss)
 
-    return _search(kinds, "classification", judge, can_judge=len(source.judged) > 0)
+    can_judge = len(source.judged) > 0
+    found = _search(kinds, "classification", judge, can_judge=can_judge)
+    if can_judge and offset is not None:
+        rooted = [kind for kind in kinds if kind.tries_roots]
+        found += _search(rooted, "classification", partial(judge, is_rooted=True), can_judge=can_judge)
+    return sorted(found, key=lambda candidate: candidate.loss)
 
 
 def fit_regressors(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
@@ -165,6 +174,7 @@ def fit_classifier(
     seed: int,
     classes: int = 0,
     is_balanced: bool = False,
+    offset: float | None = None,
 ) -> Decider:
     """Fits one head, not yet calibrated; on a part of the rows, class by class, where the kind takes no more.
 
@@ -176,10 +186,11 @@ def fit_classifier(
         seed: of whatever is random.
         classes: how many there are in all; 0 where all are in the lesson.
         is_balanced: whether each class weighs the same.
+        offset: of the square roots that are taken of the embedding; None where none are.
     """
     taken = lesson.part(_sample(lesson.labels, kind.max_rows, seed))
     present, positions = np.unique(taken.labels, return_inverse=True)
-    encoder = fit_encoder(columns, lesson.rows)
+    encoder = fit_encoder(columns, lesson.rows, offset)
     estimator = None
     if len(present) > 1:
         weights = balanced_weights(positions) if is_balanced else None
@@ -270,8 +281,8 @@ def _climb(tried: dict[str, Candidate], names: list[str], judge: Callable[[str],
         tried[best] = replace(tried[best], note=note)
 
 
-def _titled(kind: Kind, setting: str, suffix: str) -> str:
-    return ", ".join(part for part in (kind.title, setting, suffix) if part)
+def _titled(kind: Kind, *details: str) -> str:
+    return ", ".join(part for part in (kind.title, *details) if part)
 
 
 def _sample(labels: NDArray[np.int64], limit: int | None, seed: int) -> Indices:

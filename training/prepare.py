@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
-from training.clean.duplicates import Copies, find_copies
+from training.clean.duplicates import Copies
+from training.clean.kept import kept_copies
 from training.dataset import Dataset
 from training.errors import DataError
 from training.seen import find_seen
@@ -32,19 +34,20 @@ class Prepared:
     seen: NDArray[np.bool_]
 
 
-def prepare(dataset: Dataset, seed: int, bundle: Bundle | None = None) -> Prepared:
+def prepare(dataset: Dataset, seed: int, cache: Path, bundle: Bundle | None = None) -> Prepared:
     """Finds copies and splits; every command splits a data set alike with the same seed.
 
     Args:
         dataset: images, labels and groups.
         seed: of the split.
+        cache: where what was found of the images is kept.
         bundle: whose network may have been fitted on some of the images, which then are no test images.
 
     Raises:
         DataError: a class has no image but test images; every test image has a copy among the others.
         ClientError, OSError: an image changed since it was first read.
     """
-    copies = find_copies(dataset.images)
+    copies = kept_copies(dataset, cache)
     tied = tie(dataset, [group.positions for group in copies.groups])
     seen = find_seen(bundle, copies.looks) if bundle else np.zeros(len(dataset.labels), bool)
     parts = split(tied, seed, seen)

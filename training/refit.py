@@ -76,7 +76,7 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
     watch = Stopwatch()
     seed = plan.head.seed
     with watch.step("find copies and split"):
-        prepared = prepare(dataset, seed, bundle)
+        prepared = prepare(dataset, seed, plan.cache, bundle)
     with watch.step("embed"):
         caches = _Caches(bundle, plan.cache)
         embedding = caches.embed("fp32", prepared.dataset)

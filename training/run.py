@@ -59,7 +59,7 @@ def train(dataset: Dataset, plan: Plan) -> Path:
     watch = Stopwatch()
     seed = plan.head.seed
     with watch.step("find copies and split"):
-        prepared = prepare(dataset, seed)
+        prepared = prepare(dataset, seed, plan.cache)
     dataset, parts = prepared.dataset, prepared.parts
     fitted = fit(dataset, parts, plan.recipe, seed=seed, work=plan.work, resume=plan.resume)
     watch.seconds["fit the network"] = sum(fitted.history.seconds)  # of every session, if it was interrupted

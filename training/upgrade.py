@@ -52,7 +52,7 @@ def upgrade(
     if not {"seed", "images"} <= set(manifest.training):
         raise DataError(f"{manifest.model} does not say how its data were split; train it anew")
     with watch.step("find copies and split"):
-        prepared = prepare(dataset.in_order_of(manifest.default_head.classes), manifest.training["seed"], bundle)
+        prepared = prepare(dataset.in_order_of(manifest.default_head.classes), manifest.training["seed"], cache, bundle)
     _check(manifest, dataset, prepared.parts)
     with watch.step("embed"):
         kept = EmbeddingCache(cache, graph, dataset.input)

@@ -42,7 +42,7 @@ def test_the_promise_is_kept_on_the_test_images(cells: Dataset, tmp_path: Path) 
     embedding = embed_all(cache, Embedder(cpu_session(graph, threads=2)), cells)
     figures = []
     for seed in SEEDS:
-        material = material_of(prepare(cells, seed), embedding, cache, seed=seed)
+        material = material_of(prepare(cells, seed, tmp_path), embedding, cache, seed=seed)
         plan = HeadPlan("logistic_regression", aims=Aims(target_precision=TARGET), examples=0, seed=seed)
         found = evaluate(teach(material, plan).head, material, {}).without_copies()
         hits = found.answers.argmax(1) == found.labels

@@ -107,8 +107,8 @@ def test_what_is_promised_of_the_first_photos_holds_on_others(lite: dict[str, np
         coverage.append(takes.mean())
         kept += precision[-1] >= 0.95
     print(
-        f"target 0.95, 960 images judge: kept in {kept / SEEDS:.3f} of {SEEDS} seeds, right {np.mean(precision):.3f}, at "
-        f"least {min(precision):.3f}; something accepted in {shown / SEEDS:.3f}, accepted {np.mean(coverage):.3f}"
+        f"target 0.95, 960 images judge: kept in {kept / SEEDS:.3f} of {SEEDS} seeds, right {np.mean(precision):.3f}, "
+        f"at least {min(precision):.3f}; something accepted in {shown / SEEDS:.3f}, accepted {np.mean(coverage):.3f}"
     )
     assert kept / SEEDS >= 0.93
     assert shown == SEEDS
