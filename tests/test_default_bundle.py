@@ -183,7 +183,7 @@ def test_both_heads_answer_and_say_why(client: httpx.Client, bundle: Bundle) -> 
         explanation = decision["explanation"]
         assert explanation["baseline"] + explanation["image"] == pytest.approx(decision["confidence"], abs=1e-3)
         assert explanation["neighbours"][0]["label"] == decision["label"]
-        assert explanation["neighbours"][0]["thumbnail"].startswith("data:image/png;base64,")
+        assert explanation["neighbours"][0]["thumbnail"].startswith("data:image/webp;base64,")
 
 
 def test_served_probabilities_are_those_of_the_files(client: httpx.Client, bundle: Bundle) -> None:

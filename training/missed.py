@@ -71,7 +71,7 @@ def bound_missed(
     Raises:
         DataError: no such class, or a share that is none.
     """
-    _check(max_missed, classes)
+    check_missed(max_missed, classes)
     missed = []
     for label, share in max_missed.items():
         position = classes.index(label)
@@ -93,7 +93,12 @@ def _bound(label: str, share: float, rows: int, wrong: NDArray[np.float64], leve
     return Missed(label, share, rows, int(needed[0]), review_from)
 
 
-def _check(max_missed: Mapping[str, float], classes: tuple[str, ...]) -> None:
+def check_missed(max_missed: Mapping[str, float], classes: tuple[str, ...]) -> None:
+    """Whether classes and shares are some.
+
+    Raises:
+        DataError: no such class, or a share that is none.
+    """
     for name, share in max_missed.items():
         if name not in classes:
             raise DataError(

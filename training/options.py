@@ -110,7 +110,7 @@ def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
     )  # fmt: skip
     command.add_argument(
         "--examples", type=_examples, default=COUNT, metavar="N",
-        help="training images that explanations may show; 0 for none (default: %(default)s)",
+        help="training images that explanations may show, at most; 0 for none (default: as many as fit in 2 MB)",
     )  # fmt: skip
     command.add_argument("--thumbnails", action="store_true", help="with small pictures of them")
     add_drop(command)
@@ -120,19 +120,20 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
     """The head that was asked for.
 
     Raises:
-        DataError: the costs cannot be read.
+        DataError: the costs cannot be read, or they or the classes not to be missed name a label that is none.
     """
-    costs = Costs.read(arguments.costs) if arguments.costs is not None else None
+    aims = Aims(
+        target_precision=arguments.target_precision,
+        confidence=arguments.confidence,
+        costs=Costs.read(arguments.costs) if arguments.costs is not None else None,
+        false_alarms=arguments.false_alarms,
+        max_missed=dict(arguments.max_missed),
+    )
+    aims.check(dataset.classes)
     return HeadPlan(
         kind=arguments.head or _default_kind(arguments.default_head, dataset),
         name=name or HeadPlan.name,
-        aims=Aims(
-            target_precision=arguments.target_precision,
-            confidence=arguments.confidence,
-            costs=costs,
-            false_alarms=arguments.false_alarms,
-            max_missed=dict(arguments.max_missed),
-        ),
+        aims=aims,
         examples=arguments.examples,
         thumbnails=arguments.thumbnails,
         drop=arguments.drop,

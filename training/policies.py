@@ -14,7 +14,7 @@ from models.policy import NEVER, Policy, as_served
 from models.sessions import Probabilities
 from training.costs import Costs
 from training.encoding import Rows
-from training.missed import Missed, bound_missed
+from training.missed import Missed, bound_missed, check_missed
 from training.promise import Promise
 from training.thresholds import Answers, choose_thresholds
 
@@ -52,6 +52,16 @@ class Aims:
         aim = {"target precision": self.target_precision} if self.costs is None else {"costs": self.costs.model_dump()}
         missed = {"max missed": dict(self.max_missed)} if self.max_missed else {}
         return {**aim, "confidence": self.confidence, **missed, "false alarms": self.false_alarms}
+
+    def check(self, classes: tuple[str, ...]) -> None:
+        """Whether they can be aimed at for these classes; none of numbers.
+
+        Raises:
+            DataError: the costs or the classes not to be missed name a label that is none, or a share is none.
+        """
+        check_missed(self.max_missed, classes)
+        if self.costs is not None and classes:
+            self.costs.table(classes)
 
     @property
     def target(self) -> float:

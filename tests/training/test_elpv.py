@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from models.sessions import Embedder, cpu_session
 from tools.elpv_table import find_data, write_table
@@ -40,22 +40,27 @@ def test_the_promise_is_kept_on_the_test_images(cells: Dataset, tmp_path: Path) 
     graph = export_embedder(network, network.classifier, cells.images[np.arange(32)])
     cache = EmbeddingCache(tmp_path, graph, cells.input)
     embedding = embed_all(cache, Embedder(cpu_session(graph, threads=2)), cells)
-    figures = []
+    accuracy, accepted, right, false_alarms, refuted = [], [], [], [], 0
     for seed in SEEDS:
         material = material_of(prepare(cells, seed, tmp_path), embedding, cache, seed=seed)
         plan = HeadPlan("logistic_regression", aims=Aims(target_precision=TARGET), examples=0, seed=seed)
         found = evaluate(teach(material, plan).head, material, {}).without_copies()
-        hits = found.answers.argmax(1) == found.labels
-        figures.append({
-            "seed": seed,
-            "test": len(hits),
-            "accuracy": round(float(hits.mean()), 3),
-            "accepted": round(float(found.accepted.mean()), 3),
-            "right": round(float(hits[found.accepted].mean()), 3) if found.accepted.any() else None,
-            "false alarms": round(float(found.unfamiliar.mean()), 3),
-        })  # fmt: skip
-        print(json.dumps(figures[-1]))
-    assert all(each["accepted"] > 0 for each in figures)
-    assert sum(each["right"] >= TARGET for each in figures) >= 4
-    assert np.mean([each["accuracy"] for each in figures]) >= 0.85
-    assert np.mean([each["false alarms"] for each in figures]) <= 0.05
+        hits, taken = found.answers.argmax(1) == found.labels, found.accepted
+        accuracy.append(hits.mean())
+        accepted.append(taken.mean())
+        right.append(hits[taken].mean())
+        false_alarms.append(found.unfamiliar.mean())
+        refuted += binom.cdf(hits[taken].sum(), taken.sum(), TARGET) < 0.05
+        print(
+            f"seed {seed}: {len(hits)} test images, accuracy {accuracy[-1]:.3f}, accepted {accepted[-1]:.3f}, of these "
+            f"right {right[-1]:.3f}, false alarms {false_alarms[-1]:.3f}"
+        )
+    print(
+        f"mean accuracy {np.mean(accuracy):.3f}, accepted {np.mean(accepted):.3f}, right {np.mean(right):.3f}; at "
+        f"least {TARGET} right with {np.sum(np.array(right) >= TARGET)} of {len(SEEDS)} seeds, refuted with {refuted}"
+    )
+    assert min(accepted) > 0.3
+    assert np.mean(accuracy) >= 0.85
+    assert max(false_alarms) <= 0.05
+    assert np.mean(right) >= TARGET
+    assert refuted <= 1
