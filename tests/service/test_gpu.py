@@ -17,6 +17,7 @@ from models.bundle import Bundle
 from models.errors import BundleError, DeviceError
 from models.golden import check_golden
 from models.sessions import Embedder, cpu_session
+from models.store import DEFAULT_ROOT, Store
 from service.engine import Engine
 from service.gpu import open_gpu
 from service.padded import PaddedEmbedder
@@ -24,7 +25,6 @@ from service.work import Work
 from tests.service.gpus import CPU, CUDA, TENSORRT, GraphSession, needs_cuda, needs_none, needs_tensorrt
 from tests.service.serving import settings_of
 
-FASHION = Path(__file__).parents[2] / "models" / "store" / "fashion-mnist" / "1"
 ON_GPU = [pytest.param("cuda", marks=needs_cuda), pytest.param("tensorrt", marks=needs_tensorrt)]
 Opener = Callable[..., GraphSession]
 
@@ -181,7 +181,7 @@ def test_what_onnxruntime_prints_about_libraries_stays_off_the_standard_output(
 @pytest.fixture(scope="module")
 def fashion() -> Bundle:
     """The default bundle, a real network."""
-    return Bundle.open(FASHION)
+    return Bundle.open(Store(DEFAULT_ROOT).path("fashion-mnist"))
 
 
 def images(count: int) -> np.ndarray:
