@@ -166,9 +166,8 @@ def make_sources(
 
 def _make_source(dataset: Dataset, embedding: Embedding, judged: Indices, seen: Lesson, seed: int) -> Source:
     is_known = len(seen) >= _ONE_FOLD_FROM * len(judged) and _knows_all(dataset, seen)
-    groups = np.arange(len(dataset.labels)) if dataset.groups is None else dataset.groups
     count = 1 if is_known else FOLDS
-    folds = make_folds(dataset.strata[judged], groups[judged], count, seed)
+    folds = make_folds(dataset.strata[judged], dataset.unit[judged], count, seed)
     return Source(lesson_of(dataset, embedding, judged), folds, seen)
 
 

@@ -73,6 +73,11 @@ class Dataset:
         strata: Labels = self.labels if self.classes else np.zeros(len(self.labels), np.int64)
         return strata
 
+    @property
+    def unit(self) -> Indices:
+        """The group of each image, int64 `[N]`; where there are none, each image is one."""
+        return np.arange(len(self.labels)) if self.groups is None else self.groups
+
     def in_order_of(self, classes: tuple[str, ...]) -> Dataset:
         """The same with its classes in the order of others, where they are the same ones; else as it is."""
         if classes == self.classes or set(classes) != set(self.classes):

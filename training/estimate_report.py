@@ -49,7 +49,10 @@ class EstimateReport:
         sizes: bytes of each file of the bundle, by name.
         misses: the numbers that are farthest off.
         head_choices: the candidates for the head.
-        judged: how many validation images they were judged on.
+        judging: sentences on what head and limits were judged on, and why not on more.
+        criterion: a sentence on how the best head was chosen.
+        copied: test images that have a copy in another part, or one of their group; all figures are without.
+        novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
         skipped: files left out of the data, each with the reason.
         findings: what is wrong with the data; None where nobody looked.
     """
@@ -70,7 +73,10 @@ class EstimateReport:
     sizes: Mapping[str, int]
     misses: Sequence[Miss] = ()
     head_choices: Sequence[HeadChoice] = ()
-    judged: int = 0
+    judging: str = ""
+    criterion: str = ""
+    copied: int = 0
+    novelty: str = ""
     skipped: tuple[str, ...] = ()
     findings: Section | None = None
 

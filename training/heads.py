@@ -71,7 +71,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Fitting:
-    """How classifiers are fitted, whatever their kind.
+    """How heads are fitted, whatever their kind.
 
     Attributes:
         classes: K; 0 for numbers.
@@ -114,8 +114,8 @@ def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, 
     Raises:
         DataError: a kind is not installed, or takes no weights where classes are to weigh the same.
     """
-    if fitting.is_balanced and (unable := [kind.name for kind in kinds if not kind.takes_weights]):
-        raise DataError(f"{unable[0]} cannot weigh classes; take another head, or --balance none")
+    if fitting.is_balanced:
+        check_weights(kinds)
 
     offset = root_offset(source.whole.embedding)
 
@@ -162,7 +162,18 @@ def fit_regressors(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, s
         name = _titled(kind, setting, suffix)
         return Candidate(name, kind, fit, crossed, calibration, answers, scores, scores.rmse)
 
-    return _search(kinds, "regression", judge, can_judge=len(source.judged) > 0)
+    found = _search(kinds, "regression", judge, can_judge=len(source.judged) > 0)
+    return sorted(found, key=lambda candidate: candidate.loss)
+
+
+def check_weights(kinds: Sequence[Kind]) -> None:
+    """Whether kinds can weigh classes.
+
+    Raises:
+        DataError: one cannot.
+    """
+    if unable := [kind.name for kind in kinds if not kind.takes_weights]:
+        raise DataError(f"{unable[0]} cannot weigh classes; take another head, or --balance none")
 
 
 def fit_classifier(
@@ -243,12 +254,11 @@ def _scores(decider: Decider, rows: Lesson) -> Probabilities:
 def _search(
     kinds: Sequence[Kind], task: Task, judge: Callable[[Kind, str, Maker], Candidate], *, can_judge: bool
 ) -> list[Candidate]:
-    found = [
+    return [
         candidate
         for kind in progress(kinds, "fitting heads", "kind", part=True)
         for candidate in _tried(kind, task, judge, can_judge=can_judge)
     ]
-    return sorted(found, key=lambda candidate: candidate.loss)
 
 
 def _tried(

@@ -16,9 +16,9 @@ from models.store import Store
 from training.bundle import choose_golden, golden_files, golden_spec, library_versions
 from training.clean.findings import Findings
 from training.images import select
-from training.notes import notes
+from training.notes import told
 from training.reporting import report_page
-from training.results import Results, Stopwatch, evaluate, image_counts, judging, known_images
+from training.results import Results, Stopwatch, evaluate, known_images
 from training.teach import HeadPlan, Material, Taught, teach
 from training.variants import Trial, calibration_images, make_variants
 
@@ -135,14 +135,7 @@ def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
         heads=(results.measured,),
         golden=golden_spec(golden_count, results.variants.precisions),
         data_fingerprint=results.dataset.fingerprint(),
-        training={
-            **results.settings,
-            "images": image_counts(results.parts),
-            **judging(results),
-            "notes": list(notes(results)),
-            "hardware": results.hardware,
-            "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
-        },
+        training={**told(results), "hardware": results.hardware},
         libraries=library_versions(),
         files={},
     )

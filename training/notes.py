@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from training.class_figures import accepted_as_another
 from training.finish import Judged
 from training.metrics import confusion
-from training.results import Results
+from training.results import Results, image_counts, judging
+
+
+def told(results: Results) -> dict[str, Any]:
+    """What the manifest tells of how a head was made."""
+    return {
+        **results.settings,
+        "images": image_counts(results.parts),
+        **judging(results),
+        "notes": list(notes(results)),
+        "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
+    }
 
 
 def notes(results: Results) -> Iterator[str]:
@@ -17,11 +29,7 @@ def notes(results: Results) -> Iterator[str]:
         yield judged.promise.sentence
         yield from _missed(judged, results.dataset.classes)
     if judged is not None and judged.limit is not None:
-        limit = judged.limit
-        yield (
-            f"{limit.false_alarms:.3g} of ordinary images are to be called unfamiliar; judged on {limit.judged_on:,} "
-            f"of them it is {limit.low:.2g} to {limit.high:.2g}, at 95 % confidence"
-        )
+        yield judged.limit.sentence
     if copied := len(results.parts.copied):
         yield (
             f"{copied:,} of {len(results.parts.test):,} test images have a copy, or an image of their group, among the "

@@ -42,7 +42,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from models.sessions import Distances, Embedding, Novelty, cpu_session
 from training.builder import GraphBuilder
-from training.errors import DataError, ExportError
+from training.errors import ExportError
 
 _DIRECTIONS = 128  # and the most numbers of an embedding that is compared as it is
 _GROUPS = 64
@@ -171,9 +171,6 @@ def cross_distances(
         base: embeddings `[B, D]` that are fitted on and never judged, as the network has seen the images; B may be 0.
         base_groups: their class positions, `[B]`; None where there are no classes or no base.
         seed: of the clusters.
-
-    Raises:
-        DataError: the judged rows are one fold, and there is no base.
     """
     embedding = np.concatenate([base, judged])
     every = None if groups is None else np.concatenate([groups[:0] if base_groups is None else base_groups, groups])
@@ -182,10 +179,6 @@ def cross_distances(
     distances = np.zeros(len(embedding), np.float32)
     for number in np.unique(folds):
         rest = fold != number
-        if not rest.any():
-            raise DataError(
-                "all images are copies or of one group, so that none can be judged by the others; add others"
-            )
         familiar = _fit(embedding[rest], None if every is None else every[rest], clusters, seed)
         distances[~rest] = familiar(embedding[~rest])
     return distances[len(base) :]
@@ -208,6 +201,14 @@ class Limit:
     low: float
     high: float
     judged_on: int
+
+    @property
+    def sentence(self) -> str:
+        """For the console and the report."""
+        return (
+            f"{100 * self.false_alarms:.3g} % of ordinary images are to be called unfamiliar: judged on "
+            f"{self.judged_on:,} it is {100 * self.low:.1f} to {100 * self.high:.1f} %, at 95 % confidence"
+        )
 
 
 def familiar_limit(distances: Distances, false_alarms: float) -> Limit:

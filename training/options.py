@@ -98,7 +98,7 @@ def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
     )  # fmt: skip
     command.add_argument(
         "--costs", type=Path, metavar="FILE.json",
-        help='instead of that, what reviews and mistakes cost: {"review": 1, "error": 20}',
+        help='instead of --target-precision, what reviews and mistakes cost: {"review": 1, "error": 20}',
     )  # fmt: skip
     command.add_argument(
         "--false-alarms", type=share, default=Aims.false_alarms, metavar="SHARE",
@@ -120,7 +120,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
     """The head that was asked for.
 
     Raises:
-        DataError: the costs cannot be read, or they or the classes not to be missed name a label that is none.
+        DataError: the costs cannot be read; the head cannot be fitted to the data set.
     """
     aims = Aims(
         target_precision=arguments.target_precision,
@@ -129,8 +129,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         false_alarms=arguments.false_alarms,
         max_missed=dict(arguments.max_missed),
     )
-    aims.check(dataset.classes)
-    return HeadPlan(
+    plan = HeadPlan(
         kind=arguments.head or _default_kind(arguments.default_head, dataset),
         name=name or HeadPlan.name,
         aims=aims,
@@ -142,6 +141,8 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         target_transform=arguments.target_transform,
         seed=arguments.seed,
     )
+    plan.check(dataset)
+    return plan
 
 
 def _default_kind(kind: str, dataset: Dataset) -> str:

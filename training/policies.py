@@ -14,6 +14,7 @@ from models.policy import NEVER, Policy, as_served
 from models.sessions import Probabilities
 from training.costs import Costs
 from training.encoding import Rows
+from training.errors import DataError
 from training.missed import Missed, bound_missed, check_missed
 from training.promise import Promise
 from training.thresholds import Answers, choose_thresholds
@@ -60,7 +61,9 @@ class Aims:
             DataError: the costs or the classes not to be missed name a label that is none, or a share is none.
         """
         check_missed(self.max_missed, classes)
-        if self.costs is not None and classes:
+        if self.costs is not None and not classes:
+            raise DataError("--costs are of classes, but the labels are numbers")
+        if self.costs is not None:
             self.costs.table(classes)
 
     @property

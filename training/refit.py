@@ -27,16 +27,16 @@ from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
 from training.errors import DataError
 from training.finish import Finished
-from training.notes import notes
+from training.notes import told
 from training.prepare import prepare
 from training.reporting import report_page
-from training.results import JUDGING, Results, Stopwatch, evaluate, image_counts, judging
+from training.results import JUDGING, Results, Stopwatch, evaluate
 from training.teach import HeadPlan, Material, alone, material_of, teach
 from training.variants import Trial, Variants
 
 _OF_A_HEAD = (
     *("head", "head fitted on", "target precision", "confidence", "max missed", "costs", "false alarms", "dropped"),
-    *("balance", "network and head of", "notes", *JUDGING),
+    *("balance", "target transform", "network and head of", "notes", *JUDGING),
 )
 
 
@@ -76,7 +76,7 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
     watch = Stopwatch()
     seed = plan.head.seed
     with watch.step("find copies and split"):
-        prepared = prepare(dataset, seed, plan.cache, bundle)
+        prepared = prepare(dataset, seed, plan.cache, bundle).checked()
     with watch.step("embed"):
         caches = _Caches(bundle, plan.cache)
         embedding = caches.embed("fp32", prepared.dataset)
@@ -84,7 +84,8 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
     if plan.head.drop:
         with watch.step("look at the data"):
             findings = inspect(prepared.dataset, embedding, prepared.parts, prepared.copies, seed=seed)
-            parts = drop(prepared.dataset, prepared.parts, findings, plan.head.drop, force=plan.head.force)
+            kinds, force = plan.head.drop, plan.head.force
+            parts = drop(prepared.dataset, prepared.parts, findings, kinds, seen=prepared.seen, force=force)
             prepared = replace(prepared, parts=parts)
     with watch.step("fit the heads"):
         material = material_of(prepared, embedding, caches.of("fp32"), seed=seed)
@@ -137,7 +138,7 @@ def _measured(manifest: Manifest, head: Finished, caches: _Caches, material: Mat
     plain = [Variant(precision=precision, kept=True) for precision in manifest.precisions if precision not in told]
     trial, measured = Trial.test(material.dataset.images, head.head, material.at(material.counted)), []
     for variant in [*manifest.variants, *plain]:
-        figures = dict(variant.metrics)
+        figures = {name: value for name, value in variant.metrics.items() if name in ("ms_per_image", "size_bytes")}
         if variant.kept:
             figures |= trial.figures(caches.embed(variant.precision, material.dataset, material.counted))
         measured.append(variant.model_copy(update={"metrics": figures}))
@@ -151,7 +152,7 @@ def _with_precisions(results: Results) -> HeadSpec:
     others = {
         f"{figure}_{variant.precision}": variant.metrics[figure]
         for variant in results.variants.specs
-        if variant.kept and variant.precision != "fp32"
+        if variant.precision != "fp32" and figure in variant.metrics
     }
     return spec.model_copy(update={"metrics": {**spec.metrics, **others}})
 
@@ -210,15 +211,8 @@ def _taken(rows: Sequence[Mapping[str, ColumnValue]], head: HeadSpec) -> list[di
 
 
 def _manifest(before: Manifest, heads: tuple[HeadSpec, ...], results: Results, version: int) -> Manifest:
-    told = {
-        **results.settings,
-        "images": image_counts(results.parts),
-        **judging(results),
-        "notes": list(notes(results)),
-        "data_fingerprint": _fingerprint(results.dataset),
-        "seconds": {name: round(seconds, 1) for name, seconds in results.seconds.items()},
-    }
-    of_heads = {**before.training.get("heads", {}), results.head.spec.name: told}
+    own = {**told(results), "data_fingerprint": _fingerprint(results.dataset)}
+    of_heads = {**before.training.get("heads", {}), results.head.spec.name: own}
     training = {**before.training, "heads": of_heads}
     is_default = heads[0].name == results.head.spec.name
     if is_default:  # what was told of the head that is gone

@@ -97,7 +97,6 @@ class Report:
         sizes: bytes of each file of the bundle, by name.
         mistakes: the most confident wrong answers.
         head_choices: the candidates for the head.
-        judged: how many validation images they were judged on.
         variants: what each precision of the embedder measured, float32 first.
         skipped: files left out of the data, each with the reason.
         findings: what was found wrong with the data, as `clean.section.show` gives it; None where nobody looked.
@@ -126,7 +125,6 @@ class Report:
     sizes: Mapping[str, int]
     mistakes: Sequence[Mistake] = ()
     head_choices: Sequence[HeadChoice] = ()
-    judged: int = 0
     variants: Sequence[Variant] = ()
     skipped: tuple[str, ...] = ()
     findings: Section | None = None

@@ -35,18 +35,14 @@ def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]
         mistakes=_mistakes(results, evaluation),
         variants=results.variants.specs,
         promise=judged.promise if judged else None,
-        copied=len(results.parts.copied),
         accuracy_with_copies=metrics.score(whole.answers, whole.labels).accuracy,
-        judging=_judging(results),
-        criterion=f"The best has the least {results.criterion}." if results.choices else "",
-        novelty=_novelty(judged.limit, evaluation) if judged and judged.limit else "",
     )
     return report.render(shown)
 
 
 def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, Any]:
     """What the reports on classes and on numbers both tell."""
-    parts = results.parts
+    parts, judged, evaluation = results.parts, results.head.judged, results.evaluation.without_copies()
     return {
         "model": manifest.model,
         "created": manifest.created,
@@ -61,7 +57,10 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
             report.HeadChoice(choice.name, _judged_figures(choice), choice is results.choices[0])
             for choice in results.choices
         ],
-        "judged": len(results.material.judged),
+        "judging": _judging(results),
+        "criterion": f"The best has the least {results.criterion}." if results.choices else "",
+        "copied": len(parts.copied),
+        "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
         "skipped": results.dataset.skipped,
         "findings": show(results.dataset, results.findings) if results.findings is not None else None,
     }
@@ -80,11 +79,8 @@ def _novelty(limit: Limit, evaluation: Evaluation) -> str:
     """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
     share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
     low, high = charts.wilson_interval(np.array(share), np.array(count))
-    return (
-        f"{100 * limit.false_alarms:.3g} % of ordinary images are to lie beyond that distance: judged on "
-        f"{limit.judged_on:,} it is {100 * limit.low:.1f} to {100 * limit.high:.1f} %, on the test images "
-        f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)."
-    )
+    share_on_test = f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    return f"{limit.sentence}; on the test images it is {share_on_test}."
 
 
 def _judged_figures(choice: Candidate) -> dict[str, float]:

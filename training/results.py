@@ -29,7 +29,6 @@ from training.variants import Variants
 if TYPE_CHECKING:
     from training.fit import History
 
-HEAD_NAME = "category"
 CNN = "CNN softmax"
 ROWS = {kind.name: f"{kind.title} on the embedding" for kind in CATALOGUE.values()}
 """Names of the served row by the head's kind."""

@@ -59,7 +59,7 @@ def train(dataset: Dataset, plan: Plan) -> Path:
     watch = Stopwatch()
     seed = plan.head.seed
     with watch.step("find copies and split"):
-        prepared = prepare(dataset, seed, plan.cache)
+        prepared = prepare(dataset, seed, plan.cache).checked()
     dataset, parts = prepared.dataset, prepared.parts
     fitted = fit(dataset, parts, plan.recipe, seed=seed, work=plan.work, resume=plan.resume)
     watch.seconds["fit the network"] = sum(fitted.history.seconds)  # of every session, if it was interrupted
@@ -72,8 +72,9 @@ def train(dataset: Dataset, plan: Plan) -> Path:
         cache = EmbeddingCache(plan.cache, graph, dataset.input)
         embedding = embed_all(cache, embedder, dataset)
     with watch.step("look at the data"):
-        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed)
-        kept = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
+        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed).of_a_network_that_saw_them()
+        seen = np.isin(np.arange(len(dataset.labels)), parts.train)
+        kept = drop(dataset, parts, findings, plan.head.drop, seen=seen, force=plan.head.force)
     with watch.step("embed variants"):
         found = sources(dataset, kept, embedding, fitted.network, embedder, recipe=plan.recipe, seed=seed)
     material = Material(dataset, kept, embedding, kept.validation, found, cache, WHY_FEWER)

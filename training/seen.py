@@ -1,7 +1,7 @@
 """which images a network was fitted on ──▶ a file of the bundle; and which images of other data are among them.
 
-A head that is fitted later must not be judged by images that the network knows by heart. 4 bytes of a digest of each
-image's pixels tell them: of images that were not seen, one in 80,000 is taken for one of 54,000 that were.
+A head that is fitted later must not be judged by images that the network knows by heart. 8 bytes of a digest of each
+image's pixels tell them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from training.clean.looks import Looks
+from training.errors import DataError
 from training.images import Indices
 
 SEEN = "seen.npy"
@@ -21,19 +22,22 @@ WHY_FEWER = "the network was fitted on the others and knows them too well to jud
 
 
 def seen_file(looks: Looks, train: Indices) -> bytes:
-    """The file of a network that was fitted on the images at the positions `train`: uint32 `[S]`, ascending."""
+    """The file of a network that was fitted on the images at the positions `train`: uint64 `[S]`, ascending."""
     buffer = io.BytesIO()
-    np.save(buffer, np.unique(_short(looks)[train]))
+    np.save(buffer, np.unique(looks.digests[train, 0]))
     return buffer.getvalue()
 
 
 def find_seen(bundle: Bundle, looks: Looks) -> NDArray[np.bool_]:
-    """Which of N images the bundle's network was fitted on, `[N]`; none where it was not fitted here."""
+    """Which of N images the bundle's network was fitted on, `[N]`; none where it was not fitted here.
+
+    Raises:
+        DataError: it was fitted here, and the bundle does not say on which images.
+    """
+    manifest = bundle.manifest
+    if SEEN not in bundle.files and "epochs" in manifest.training:
+        raise DataError(f"{manifest.model} does not say which images its network was fitted on; train it anew")
     if SEEN not in bundle.files:
         return np.zeros(len(looks.digests), bool)
-    found: NDArray[np.bool_] = np.isin(_short(looks), bundle.array(SEEN))
+    found: NDArray[np.bool_] = np.isin(looks.digests[:, 0], bundle.array(SEEN))
     return found
-
-
-def _short(looks: Looks) -> NDArray[np.uint32]:
-    return (looks.digests[:, 0] & np.uint64(0xFFFFFFFF)).astype(np.uint32)

@@ -1,7 +1,7 @@
 """`Dataset` ──▶ `Split`: training, validation and test images; and folds, for answers that are out of fold.
 
-Images of one group, and copies of one image, are always on one side: what a model is tested on is then nothing that it
-has seen. Parts and folds are stratified, so that each has about the same share of every class.
+Images of one group, and copies of one image, are on one side unless parts are given: what a model is tested on is then
+nothing that it has seen. Parts and folds are stratified, so that each has about the same share of every class.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from training.images import Indices
 
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
+_MOST_UNSEEN = 2 / 3
+"""Of the images that a network has not seen, at most so many are for the test, as in the training of the network, so
+that others are left to judge."""
 _NONE = np.empty(0, np.int64)
 
 
@@ -29,7 +32,7 @@ class Split:
     Attributes:
         train: to fit on.
         validation: held out while a network is fitted.
-        test: that choose nothing.
+        test: measured at the end; nothing is chosen by them.
         copied: test images of which another part has a copy, or another image of the same group. There are none
             unless the test images were given.
     """
@@ -53,8 +56,7 @@ def tie(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
         copies: positions of images that are the same, for each of those.
     """
     count = len(dataset.labels)
-    groups = np.arange(count) if dataset.groups is None else dataset.groups
-    _, first, of_group = np.unique(groups, return_index=True, return_inverse=True)
+    _, first, of_group = np.unique(dataset.unit, return_index=True, return_inverse=True)
     links = [(positions[0], position) for positions in copies for position in positions[1:]]
     ones, others = np.array(links, np.int64).reshape(-1, 2).T
     ones, others = np.concatenate([ones, np.arange(count)]), np.concatenate([others, first[of_group]])
@@ -82,13 +84,15 @@ def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) ->
     validation: list[Indices] = [_NONE if judging is None else judging]
     rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate([*test, *validation]))
     train = [_NONE]
-    for units in _units(dataset.strata, _groups(dataset), rest):
+    for units in _units(dataset.strata, dataset.unit, rest):
         shuffled = [units[position] for position in generator.permutation(len(units))]
         left = [unit for unit in shuffled if not seen[unit].any()]
         fixed = [unit for unit in shuffled if seen[unit].any()]
         count = sum(len(unit) for unit in shuffled)
         if official is None:
-            taken, left = _take(left, round(TEST_FRACTION * count), keep_one=not fixed)
+            unseen = sum(len(unit) for unit in left)
+            target = round(min(TEST_FRACTION * count, _MOST_UNSEEN * unseen) if fixed else TEST_FRACTION * count)
+            taken, left = _take(left, target, keep_one=not fixed)
             test += taken
             count -= sum(len(unit) for unit in taken)
         if judging is None:
@@ -100,7 +104,7 @@ def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) ->
         train=np.sort(np.concatenate(train)),
         validation=np.sort(np.concatenate(validation)),
         test=tested,
-        copied=_copied(_groups(dataset), tested, seen),
+        copied=_copied(dataset.unit, tested, seen),
     )
 
 
@@ -125,10 +129,6 @@ def make_folds(strata: Labels, groups: Indices, count: int, seed: int) -> Indice
             filled[chosen] += len(unit)
             totals[chosen] += len(unit)
     return fold
-
-
-def _groups(dataset: Dataset) -> Indices:
-    return np.arange(len(dataset.labels)) if dataset.groups is None else dataset.groups
 
 
 def _units(strata: Labels, groups: Indices, positions: Indices) -> list[list[Indices]]:

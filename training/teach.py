@@ -14,9 +14,10 @@ from training.catalogue import BEST, CATALOGUE, DEFAULT, Kind, asked_for
 from training.crossfit import Lesson, Source, lesson_of, make_sources
 from training.dataset import Dataset
 from training.embedding_cache import EmbeddingCache, keys_of
+from training.errors import DataError
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Finished, finish
-from training.heads import Candidate, Fitting, fit_classifiers, fit_regressors
+from training.heads import Candidate, Fitting, check_weights, fit_classifiers, fit_regressors
 from training.images import Indices
 from training.policies import Aims
 from training.prepare import Prepared
@@ -26,6 +27,8 @@ from training.transforms import Asked, better_transform, transforms
 
 NAME = "category"
 Balance = Literal["none", "weights"]
+Named = tuple[str, Candidate]
+"""A candidate with the name of the source that it was judged on."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,24 @@ class HeadPlan:
     target_transform: Asked = "auto"
     """Whether numbers are told through their logarithms; `auto` where that is better."""
     seed: int = 0
+
+    def check(self, dataset: Dataset) -> None:
+        """Whether the head can be fitted to a data set, before anything is.
+
+        Raises:
+            DataError: the kind is not installed, does another task or cannot weigh classes; an aim or a setting is
+                of classes and the labels are numbers, or the other way round; a class of the aims is none.
+        """
+        kinds, classes = asked_for(self.kind, dataset.task), dataset.classes
+        self.aims.check(classes)
+        if self.balance == "weights" and not classes:
+            raise DataError("--balance weights weighs classes, but the labels are numbers")
+        if self.balance == "weights" and self.kind != BEST:
+            check_weights(kinds)
+        if classes and self.target_transform != "auto":
+            raise DataError(f"--target-transform {self.target_transform} is of numbers, but the labels are classes")
+        if not classes:
+            transforms(dataset.labels, self.target_transform)
 
     def as_settings(self) -> dict[str, object]:
         """As the manifest tells it."""
@@ -141,9 +162,7 @@ def teach(material: Material, plan: HeadPlan) -> Taught:
     """
     dataset = material.dataset
     fitting = Fitting(len(dataset.classes), dataset.columns, plan.seed, is_balanced=plan.balance == "weights")
-    if not dataset.classes:
-        fitting = replace(fitting, is_log=_is_log(material, plan, fitting))
-    found = _candidates(material, plan, fitting)
+    fitting, found = _candidates(material, plan, fitting)
     name, best = min(found, key=lambda each: each[1].loss)
     source = material.sources[name]
     head = finish(best, dataset, source, _examples(material, plan), name=plan.name, aims=plan.aims, seed=plan.seed)
@@ -169,7 +188,7 @@ def alone(material: Material, taught: Taught) -> dict[str, Probabilities]:
     return shown
 
 
-def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> list[tuple[str, Candidate]]:
+def _fit(material: Material, plan: HeadPlan, fitting: Fitting) -> list[Named]:
     """Candidates with the source each was judged on."""
     task = material.dataset.task
     fit = fit_classifiers if task == "classification" else fit_regressors
@@ -179,7 +198,7 @@ def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> list[tu
     default = CATALOGUE[DEFAULT]
     first = [default] if plan.kind == BEST and default in wanted else wanted
 
-    def fit_on(name: str, kinds: list[Kind]) -> list[tuple[str, Candidate]]:
+    def fit_on(name: str, kinds: list[Kind]) -> list[Named]:
         suffix = ", ".join([
             *(["of logarithms"] if fitting.is_log else []),
             *([f"fitted on {name}"] if len(material.sources) > 1 else []),
@@ -193,16 +212,21 @@ def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> list[tu
     return found
 
 
-def _is_log(material: Material, plan: HeadPlan, fitting: Fitting) -> bool:
-    """Whether numbers are told through their logarithms, as it is asked for or as it is better for the best head."""
-    labels, able = material.dataset.labels, transforms(material.dataset.labels, plan.target_transform)
-    if len(able) == 1:
-        return able[0] == "log"
-    plain, logged = (
-        min(_candidates(material, plan, replace(fitting, is_log=is_log)), key=lambda found: found[1].loss)[1]
-        for is_log in (False, True)
-    )
-    return better_transform(labels[material.judged], plain.answers[:, 0], logged.answers[:, 0]) == "log"
+def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> tuple[Fitting, list[Named]]:
+    """Candidates; of numbers those that name them through logarithms or not, as is asked for or better for the best."""
+    labels = material.dataset.labels
+    if material.dataset.classes:
+        return fitting, _fit(material, plan, fitting)
+    fittings = [
+        replace(fitting, is_log=transform == "log")
+        for transform in transforms(labels[material.parts.known], plan.target_transform)
+    ]
+    tried = [_fit(material, plan, each) for each in fittings]
+    chosen = 0
+    if len(tried) > 1:
+        plain, logged = (min(found, key=lambda each: each[1].loss)[1].answers[:, 0] for found in tried)
+        chosen = int(better_transform(labels[material.judged], plain, logged) == "log")
+    return fittings[chosen], tried[chosen]
 
 
 def _examples(material: Material, plan: HeadPlan) -> Examples | None:

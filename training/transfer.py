@@ -50,7 +50,7 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
     watch = Stopwatch()
     seed = plan.head.seed
     with watch.step("find copies and split"):
-        prepared = prepare(dataset, seed, plan.cache)
+        prepared = prepare(dataset, seed, plan.cache).checked()
     dataset, parts = prepared.dataset, prepared.parts
     with watch.step("export the embedder"):
         sample = dataset.images[known_images(parts)[:_EXPORT_SAMPLE]]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,11 +100,12 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
     with watch.step("evaluate"):
         evaluation = evaluate(head, material, {})
     with watch.step("make other precisions"):
+        like = _like(head, material, bundle.manifest.training)
         calibration = calibration_images(dataset.images, material.parts.known, dataset.input)
         variants = make_variants(
             bundle.embedder("fp32"),
             calibration,
-            Trial.held_out(select(dataset.images, material.judged), _like(head, material), source, seed=0),
+            Trial.held_out(select(dataset.images, material.judged), like, source, seed=0),
             Trial.test(select(dataset.images, material.counted), head.head, material.at(material.counted)),
             precisions,
         )
@@ -120,9 +122,10 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
     )
 
 
-def _like(head: Finished, material: Material) -> Candidate:
+def _like(head: Finished, material: Material, training: Mapping[str, Any]) -> Candidate:
     """A head of the same kind that answers out of fold: the head itself was fitted on the images that judge."""
-    fitting = Fitting(len(material.dataset.classes), material.dataset.columns)
+    is_balanced = training.get("balance") == "weights"
+    fitting = Fitting(len(material.dataset.classes), seed=training["seed"], is_balanced=is_balanced)
     fit = fit_classifiers if fitting.classes else fit_regressors
     return fit([CATALOGUE[head.spec.kind]], next(iter(material.sources.values())), fitting)[0]
 

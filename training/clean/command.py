@@ -16,15 +16,14 @@ from models.manifest import InputSpec
 from models.sessions import Embedder, cpu_session
 from models.store import resolve
 from training import fashion_mnist, folder, options, tabular
-from training.clean.duplicates import find_copies
 from training.clean.findings import Findings, inspect
 from training.clean.listing import to_csv, to_json
 from training.clean.section import render, show
 from training.clean.words import sentences
 from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.prepare import prepare
 from training.reading import printable
-from training.split import split, tie
 from training.table import read
 
 OUT = Path("build") / "clean"
@@ -92,9 +91,9 @@ def _clean(arguments: argparse.Namespace) -> None:
     dataset, graph = _open(bundle, arguments, load) if bundle else _open_pretrained(arguments, load)
     embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
     embedding = embed_all(EmbeddingCache(DEFAULT_ROOT, graph, dataset.input), embedder, dataset)
-    copies = find_copies(dataset.images)
-    dataset = tie(dataset, [group.positions for group in copies.groups])
-    findings = inspect(dataset, embedding, split(dataset, arguments.seed), copies, seed=arguments.seed)
+    prepared = prepare(dataset, arguments.seed, DEFAULT_ROOT)
+    dataset = prepared.dataset
+    findings = inspect(dataset, embedding, prepared.parts, prepared.copies, seed=arguments.seed)
     out = arguments.out or OUT / dataset.name
     write_findings(dataset, findings, out)
     for sentence in sentences(findings):

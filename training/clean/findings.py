@@ -91,6 +91,10 @@ class Findings:
         leaks = (leak.positions for leak in self.leaks if min(self._parts(leak.positions)) < index)
         return sorted(position for positions in leaks for position in positions if self.part[position] == index)
 
+    def of_a_network_that_saw_them(self) -> Findings:
+        """The same without an estimate of how many label issues are right: the network knows the labels by heart."""
+        return self if self.review is None else replace(self, review=replace(self.review, precision=None, recall=None))
+
     def positions(self, kinds: Iterable[str]) -> Indices:
         """Rows that are dropped for some of `KINDS`, ascending; never a test row.
 
@@ -161,13 +165,12 @@ def inspect(dataset: Dataset, embedding: Embedding, parts: Split, copies: Copies
     part = np.full(len(dataset.labels), _NOWHERE)
     for index, name in enumerate(PARTS):
         part[getattr(parts, name)] = index
+    unit = tie(dataset, [group.positions for group in copies.groups]).unit
     groups = tuple(group for group in copies.groups if _NOWHERE not in part[list(group.positions)])
-    tied = tie(dataset, [group.positions for group in copies.groups]).groups
-    assert tied is not None
     return Findings(
-        review=_review(dataset, embedding, parts.known, tied, seed) if dataset.classes else None,
+        review=_review(dataset, embedding, parts.known, unit, seed) if dataset.classes else None,
         groups=groups,
-        leaks=tuple(_leaks(tied, part, groups)),
+        leaks=tuple(_leaks(unit, part, groups)),
         odd=tuple(odd for odd in find_odd(copies.looks, embedding) if part[odd.position] != _NOWHERE),
         unreadable=dataset.skipped,
         labels=dataset.labels,
@@ -175,7 +178,15 @@ def inspect(dataset: Dataset, embedding: Embedding, parts: Split, copies: Copies
     )
 
 
-def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str], force: bool = False) -> Split:
+def drop(
+    dataset: Dataset,
+    parts: Split,
+    findings: Findings,
+    kinds: Iterable[str],
+    *,
+    seen: NDArray[np.bool_] | None = None,
+    force: bool = False,
+) -> Split:
     """The parts without the rows of some of `KINDS`; the test part stays as it is, and each class in training.
 
     Args:
@@ -183,6 +194,7 @@ def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str
         parts: as they are split.
         findings: of these parts.
         kinds: to drop.
+        seen: images that a network was fitted on, which knows them still, `[N]`.
         force: drop label issues even if not enough of them are estimated to be wrong labels.
 
     Raises:
@@ -191,16 +203,15 @@ def drop(dataset: Dataset, parts: Split, findings: Findings, kinds: Iterable[str
     kinds = tuple(kinds)
     if LABEL_ISSUES in kinds and findings.issues and not (findings.believed or force):
         precision = findings.review.precision if findings.review else None
-        seen = "cannot be estimated from so few images" if precision is None else f"is {precision:.2f} here"
+        what = "cannot be estimated here" if precision is None else f"is {precision:.2f} here"
         raise DataError(
-            f"--drop {LABEL_ISSUES} needs an estimated precision of at least {MIN_PRECISION}, which {seen}; "
+            f"--drop {LABEL_ISSUES} needs an estimated precision of at least {MIN_PRECISION}, which {what}; "
             "look at the list of `training clean` first, or add --force"
         )
     dropped = findings.positions(kinds)
     kept = replace(parts, train=np.setdiff1d(parts.train, dropped), validation=np.setdiff1d(parts.validation, dropped))
-    if dataset.groups is None:
-        return kept
-    return replace(kept, copied=parts.copied[np.isin(dataset.groups[parts.copied], dataset.groups[kept.known])])
+    elsewhere = np.union1d(kept.known, np.flatnonzero(seen) if seen is not None else [])
+    return replace(kept, copied=parts.copied[np.isin(dataset.unit[parts.copied], dataset.unit[elsewhere.astype(int)])])
 
 
 def _review(dataset: Dataset, embedding: Embedding, known: Indices, groups: Indices, seed: int) -> LabelReview:

@@ -47,7 +47,8 @@ def _about_issues(review: LabelReview, *, believed: bool) -> str:
     if not count:
         return f"None of {review.judged:,} labels in training and validation seems wrong."
     if review.precision is None:
-        return f"{seem}; with fewer than {MIN_ROWS} images nobody can tell how many of these are: {_look_at(count)}."
+        why = f"with fewer than {MIN_ROWS} images" if review.judged < MIN_ROWS else "as the network was fitted on them"
+        return f"{seem}; {why} nobody can tell how many of these are: {_look_at(count)}."
     are = _of_these(review.precision, count)
     if believed:
         return f"{seem}; {are}."

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training import fashion_mnist, folder, options, tabular
-from training.clean.duplicates import find_copies
+from training.clean.kept import kept_copies
 from training.compare import page
 from training.compare.budget import Budget
 from training.compare.decision import DEFAULT_MARGIN
@@ -18,6 +18,7 @@ from training.compare.match import compare
 from training.compare.rows import Comparison
 from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
+from training.embedding_cache import DEFAULT_ROOT
 from training.errors import DataError
 from training.split import tie
 from training.table import read
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> Path:
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = load(arguments)
     budget = Budget(60 * minutes)
-    copies = find_copies(dataset.images)
+    copies = kept_copies(dataset, DEFAULT_ROOT)
     dataset = tie(dataset, [group.positions for group in copies.groups])
     samples, left_out = draw(dataset, sizes, seed)
     path.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after a quarter of an hour

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from models.columns import Column
 from models.manifest import HeadSpec
@@ -129,8 +127,11 @@ def measure(job: Job) -> Measured:
 def fit_first(job: Job) -> float:
     """Seconds that the first of the settings takes to be fitted."""
     started = time.perf_counter()
-    maker = next(iter(_kind(job).makers("classification").values()))
-    _fit(_kind(job), maker, _relabelled(job.lesson, np.unique(job.lesson.labels)), job)
+    kind = _kind(job)
+    maker = kind.makers("classification")[kind.first("classification")]
+    fit_classifier(
+        kind, maker, _relabelled(job.lesson, np.unique(job.lesson.labels)), columns=job.columns, seed=job.seed
+    )
     return time.perf_counter() - started
 
 
@@ -159,11 +160,11 @@ def _relabelled(lesson: Lesson, known: Indices) -> Lesson:
 
 
 def _chosen(job: Job, lesson: Lesson, judge: Lesson) -> Maker:
-    """The setting of least log loss on the held-out rows; the first one where there are none."""
+    """The setting of least log loss on the held-out rows; where there are none, the one that is tried first."""
     kind = _kind(job)
     makers = list(kind.makers("classification").values())
     if len(makers) == 1 or not len(judge):
-        return makers[0]
+        return kind.makers("classification")[kind.first("classification")]
     small = replace(kind, max_rows=min(TUNING_ROWS, kind.max_rows or TUNING_ROWS))
     losses = []
     for maker in makers:
@@ -173,17 +174,11 @@ def _chosen(job: Job, lesson: Lesson, judge: Lesson) -> Maker:
 
 
 def _calibrated(kind: Kind, maker: Maker, lesson: Lesson, judge: Lesson, job: Job) -> Decider:
-    decider = _fit(kind, maker, lesson, job)
+    decider = fit_classifier(kind, maker, lesson, columns=job.columns, seed=job.seed)
     if not len(judge):
         return replace(decider, calibration=Temperature(1.0, kind.has_probabilities))
     scores = decider.scores(judge.embedding, judge.rows)
     return replace(decider, calibration=fit_temperature(scores, judge.labels, kind.has_probabilities))
-
-
-def _fit(kind: Kind, maker: Maker, lesson: Lesson, job: Job) -> Decider:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, as the catalogue's are
-        return fit_classifier(kind, maker, lesson, columns=job.columns, seed=job.seed)
 
 
 def _in_batches(head: Head, test: Lesson) -> Probabilities:

@@ -110,7 +110,7 @@ def _first(units: Sequence[Indices], count: int) -> Indices:
 def _order(dataset: Dataset, pool: Indices, seed: int) -> list[Indices]:
     """The groups of `pool`, ordered so that every beginning has each class in about its share, one of each at first."""
     generator = np.random.default_rng(seed)
-    groups = pool if dataset.groups is None else dataset.groups[pool]
+    groups = dataset.unit[pool]
     order = np.argsort(groups, kind="stable")
     units = np.split(pool[order], np.flatnonzero(np.diff(groups[order])) + 1) if len(pool) else []
     labels = np.array([np.bincount(dataset.labels[unit]).argmax() for unit in units], np.int64)

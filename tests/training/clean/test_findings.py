@@ -138,7 +138,7 @@ def test_a_training_on_numbers_keeps_an_image() -> None:
 
 @pytest.mark.parametrize(
     ("precision", "sentence"),
-    [(0.21, "of at least 0.7, which is 0.21 here"), (None, "cannot be estimated from so few")],
+    [(0.21, "of at least 0.7, which is 0.21 here"), (None, "cannot be estimated here")],
 )
 def test_label_issues_that_are_not_believed_are_dropped_by_force_alone(
     planted: Planted, precision: float | None, sentence: str
