@@ -74,21 +74,22 @@ def enough(confidence: Floats, losses: Floats, limit: float, level: float, *, gr
 
     Args:
         confidence: falling, `[N]`.
-        losses: of accepting each row, in [0, 1], `[N]`; fewer than 20 rows say too little of them, and none is taken.
+        losses: of accepting each row, in [0, 1], `[N]`; of fewer than 20 rows nothing follows.
         limit: as in `shown`, and so are the others.
         level: of the tests.
         graded: whether there may be losses between 0 and 1.
     """
-    count, least = len(losses), min(_FEWEST_SEEN, len(losses))
-    losses = losses if count >= _FEWEST_SEEN else np.zeros(count)
-    seen = _tie_ends(confidence, np.arange(least, count + 1)) if count else np.empty(0, np.int64)
+    count = len(losses)
+    if count < _FEWEST_SEEN:
+        return None
+    seen = _tie_ends(confidence, np.arange(_FEWEST_SEEN, count + 1))
     if not (np.cumsum(losses)[seen - 1] < limit * seen).any():
         return None
     total = math.ceil(count * _STEP)
     while total <= _MOST_ROWS:
         rows = np.arange(total) * count // total  # each as often as the others
         counts = shown(confidence[rows], losses[rows], limit, level, graded=graded)
-        if len(counts) and counts[-1] * count >= least * total:
+        if len(counts) and counts[-1] * count >= _FEWEST_SEEN * total:
             return total
         total = math.ceil(total * _STEP)
     return None
@@ -102,6 +103,7 @@ def _sequence(confidence: Floats, limit: float, level: float) -> tuple[Counts, F
     errors = np.unique(np.geomspace(1, most, int(100 * math.log(most)) + 2).astype(np.int64)) - 1
     rows = fewest(errors, limit, level / starts)
     rows = _thinned(rows[rows <= total])
+    rows = np.union1d(rows, [total]) if len(rows) else rows  # as the last, all rows cost the others nothing
     own = np.zeros(len(rows))
     if len(rows):
         own[0] = level / starts

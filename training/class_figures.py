@@ -15,6 +15,7 @@ from training.metrics import recall as shares_right
 Counts = NDArray[np.int64]
 Interval = tuple[float, float]
 
+_FEWEST = 5  # accepted images of a class, from which on a sentence says that most are accepted as another
 PLURAL_FROM = 2
 """What happened once is not what happens most often."""
 
@@ -84,7 +85,7 @@ def accepted_as_another(classes: Sequence[str], accepted: Counts) -> list[str]:
     sentences = []
     for name, row, right in zip(classes, accepted, np.diag(accepted), strict=True):
         total = int(row.sum())
-        if total - right > right and total - right >= PLURAL_FROM:
+        if total - right > right and total >= _FEWEST:
             others = [(int(count), other) for count, other in zip(row, classes, strict=True) if other != name]
             count, other = max(others, key=lambda each: each[0])
             sentences.append(

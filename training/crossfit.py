@@ -66,16 +66,27 @@ class Source:
         judged: rows that the network has not seen.
         folds: of each of those, int64 `[J]`.
         seen: rows that it has, or variants of them; may be empty.
+        units: the group of each judged row, int64 `[J]`: copies and rows of one group are evidence of one thing.
+        fitted: which judged rows are fitted on, `[J]`. The others were dropped as doubtful: they judge all the same, or
+            the head would be judged without its own mistakes.
     """
 
     judged: Lesson
     folds: Indices
     seen: Lesson
+    units: Indices
+    fitted: NDArray[np.bool_]
 
     @property
     def whole(self) -> Lesson:
         """All rows, which the final head is fitted on."""
-        return self.seen + self.judged
+        return self.seen + self.judged.part(np.flatnonzero(self.fitted))
+
+    def one_a_unit(self, seed: int) -> Indices:
+        """Positions of judged rows, one of each unit at random, ascending."""
+        shuffled = np.random.default_rng(seed).permutation(len(self.units))
+        _, first = np.unique(self.units[shuffled], return_index=True)
+        return np.sort(shuffled[first])
 
     def narrowed(self, width: int | None, *, with_columns: bool) -> Source:
         """The same with the first numbers of the embedding alone, or all of them where None; and without columns."""
@@ -87,7 +98,7 @@ class Source:
 
     def without(self, fold: int) -> Lesson:
         """All rows but those of a fold."""
-        return self.seen + self.judged.part(np.flatnonzero(self.folds != fold))
+        return self.seen + self.judged.part(np.flatnonzero((self.folds != fold) & self.fitted))
 
 
 Fit = Callable[[Lesson], Decider]
@@ -141,7 +152,13 @@ def lesson_of(dataset: Dataset, embedding: Embedding, positions: Indices) -> Les
 
 
 def make_sources(
-    dataset: Dataset, embedding: Embedding, judged: Indices, seen: Mapping[str, Lesson], *, seed: int
+    dataset: Dataset,
+    embedding: Embedding,
+    judged: Indices,
+    seen: Mapping[str, Lesson],
+    *,
+    seed: int,
+    unfitted: Indices | None = None,
 ) -> dict[str, Source]:
     """Sources, by name, in all of which the same images judge; those that lack a class are left out.
 
@@ -151,24 +168,28 @@ def make_sources(
         judged: positions of the images that the network has not seen.
         seen: rows that it has, by name; there is also a source without any.
         seed: of the folds.
+        unfitted: positions of those images that judge, and are not fitted on; None where there are none.
 
     Raises:
         DataError: all images are of one group, so that none can be judged by the others.
     """
     none = lesson_of(dataset, embedding, judged[:0])
     tried = {**{f"{name} and held-out images": rows for name, rows in seen.items()}, "held-out images": none}
-    made = {name: _make_source(dataset, embedding, judged, rows, seed) for name, rows in tried.items()}
+    fitted = ~np.isin(judged, [] if unfitted is None else unfitted)
+    made = {name: _make_source(dataset, embedding, judged, rows, fitted, seed=seed) for name, rows in tried.items()}
     found = {name: source for name, source in made.items() if _is_enough(source, len(dataset.classes))}
     if not found:
         raise DataError("all images are copies of one or of one group, so none can be judged by the others; add others")
     return found
 
 
-def _make_source(dataset: Dataset, embedding: Embedding, judged: Indices, seen: Lesson, seed: int) -> Source:
+def _make_source(
+    dataset: Dataset, embedding: Embedding, judged: Indices, seen: Lesson, fitted: NDArray[np.bool_], *, seed: int
+) -> Source:
     is_known = len(seen) >= _ONE_FOLD_FROM * len(judged) and _knows_all(dataset, seen)
     count = 1 if is_known else FOLDS
     folds = make_folds(dataset.strata[judged], dataset.unit[judged], count, seed)
-    return Source(lesson_of(dataset, embedding, judged), folds, seen)
+    return Source(lesson_of(dataset, embedding, judged), folds, seen, dataset.unit[judged], fitted)
 
 
 def _knows_all(dataset: Dataset, seen: Lesson) -> bool:

@@ -21,11 +21,12 @@ TEMPLATE = "estimate.html.jinja"
 
 @dataclass(frozen=True)
 class Miss:
-    """A test image whose number is far off; the image is uint8 `[H, W, C]`."""
+    """A test image whose number is far off; uint8 `[H, W, C]`, and the width over height that it had."""
 
     image: NDArray[np.uint8]
     truth: float
     value: float
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True)

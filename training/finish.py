@@ -13,7 +13,7 @@ from models.bundle import Bundle
 from models.examples import Examples
 from models.golden import open_head, open_novelty
 from models.manifest import HeadSpec
-from models.policy import as_served
+from models.policy import NEVER, as_served
 from models.sessions import Distances, Embedding, Head, Novelty, Probabilities, cpu_session
 from training.calibration import Rescaling
 from training.crossfit import Source
@@ -126,13 +126,16 @@ def finish(
     groups = whole.labels if dataset.classes else None
     familiar = fit_familiar(whole.embedding, groups, seed=seed)
     distances = _distances(source, is_number=not dataset.classes, seed=seed)
-    limit = familiar_limit(distances, aims.false_alarms) if len(distances) else None
+    counted = source.one_a_unit(seed)  # copies are no evidence of their own
+    limit = familiar_limit(distances[counted], aims.false_alarms) if len(counted) else None
     expected = expected_columns(dataset.columns, whole.rows)
     is_whole = np.array([all(row[name] is not None for name in expected) for row in source.judged.rows], bool)
     is_familiar = distances <= (limit.value if limit else 0.0)
     can_accept = is_familiar & is_whole if dataset.columns else is_familiar
-    held = Held(candidate.answers, source.judged.labels, can_accept, dataset.classes)
+    held = Held(candidate.answers[counted], source.judged.labels[counted], can_accept[counted], dataset.classes)
     policy, promise = choose_policy(held, aims, max_distance=limit.value if limit else None, expected=expected)
+    if not dataset.classes and decider.scale is None:
+        policy = policy.model_copy(update={"min_confidence": NEVER})
     spec = HeadSpec(
         name=name,
         kind=candidate.kind.name,
@@ -176,6 +179,7 @@ def _distances(source: Source, *, is_number: bool, seed: int) -> Distances:
         judged.embedding,
         None if is_number else judged.labels,
         source.folds,
+        source.fitted,
         base=seen.embedding,
         base_groups=None if is_number else seen.labels,
         seed=seed,

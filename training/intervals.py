@@ -23,6 +23,8 @@ from training.builder import GraphBuilder
 
 COVERED = 0.9
 """Share of unseen numbers that intervals are made to cover."""
+FEWEST_ROWS = 9
+"""Fewer out-of-fold numbers have no quantile that nine of ten others are within."""
 SCALED_FROM = 100
 """Rows from which on a width that follows the image is tried: fewer could not tell 10 components apart."""
 Floats = NDArray[np.float64]

@@ -7,7 +7,8 @@ from typing import Any
 
 from training.class_figures import accepted_as_another
 from training.finish import Judged
-from training.metrics import confusion
+from training.intervals import FEWEST_ROWS
+from training.metrics import confusion, errors
 from training.results import Results, image_counts, judging
 
 
@@ -28,6 +29,8 @@ def notes(results: Results) -> Iterator[str]:
     if judged is not None and judged.promise is not None:
         yield judged.promise.sentence
         yield from _missed(judged, results.dataset.classes)
+    if judged is not None and not results.dataset.classes:
+        yield from _of_numbers(judged, results.head.spec.interval_coverage)
     if judged is not None and judged.limit is not None:
         yield judged.limit.sentence
     if copied := len(results.parts.copied):
@@ -44,3 +47,14 @@ def _missed(judged: Judged, classes: tuple[str, ...]) -> Iterator[str]:
     taken = judged.accepted
     for sentence in accepted_as_another(classes, confusion(judged.found[taken], judged.labels[taken])):
         yield f"{sentence}; --max-missed bounds that, and --balance weights finds more of a rare class"
+
+
+def _of_numbers(judged: Judged, covered: float | None) -> Iterator[str]:
+    """What a head that names numbers cannot do."""
+    if covered is None:
+        yield (
+            f"accepts nothing: {len(judged.labels):,} held-out images are too few for an interval, which takes "
+            f"{FEWEST_ROWS}"
+        )
+    if len(judged.labels) and errors(judged.found, judged.labels).r2 <= 0:
+        yield "naming the mean of all images would be as near to the numbers as this head is: it has learnt nothing"

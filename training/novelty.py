@@ -157,6 +157,7 @@ def cross_distances(
     judged: Embedding,
     groups: NDArray[np.int64] | None,
     folds: NDArray[np.int64],
+    fitted: NDArray[np.bool_],
     *,
     base: Embedding,
     base_groups: NDArray[np.int64] | None,
@@ -168,6 +169,7 @@ def cross_distances(
         judged: embeddings `[J, D]`.
         groups: their class positions, `[J]`; None where there are no classes.
         folds: the fold of each, `[J]`.
+        fitted: which of them are fitted on, `[J]`; the others are measured alone.
         base: embeddings `[B, D]` that are fitted on and never judged, as the network has seen the images; B may be 0.
         base_groups: their class positions, `[B]`; None where there are no classes or no base.
         seed: of the clusters.
@@ -176,11 +178,12 @@ def cross_distances(
     every = None if groups is None else np.concatenate([groups[:0] if base_groups is None else base_groups, groups])
     every, clusters = _grouping(every, len(embedding))  # one for all folds, and the same as without folds
     fold = np.concatenate([np.full(len(base), -1), folds])
+    is_fitted = np.concatenate([np.ones(len(base), bool), fitted])
     distances = np.zeros(len(embedding), np.float32)
     for number in np.unique(folds):
-        rest = fold != number
+        rest, inside = (fold != number) & is_fitted, fold == number
         familiar = _fit(embedding[rest], None if every is None else every[rest], clusters, seed)
-        distances[~rest] = familiar(embedding[~rest])
+        distances[inside] = familiar(embedding[inside])
     return distances[len(base) :]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from training.clean.duplicates import Copies
 from training.clean.kept import kept_copies
 from training.dataset import Dataset
 from training.errors import DataError
+from training.images import Indices
 from training.seen import find_seen
 from training.split import Split, split, tie
 
@@ -26,12 +27,14 @@ class Prepared:
         parts: how they are split.
         copies: what was found of them.
         seen: which images are those that the network of a bundle was fitted on, or copies or of a group of them, `[N]`.
+        unfitted: positions of images that judge, and are not fitted on, as they were dropped for being doubtful.
     """
 
     dataset: Dataset
     parts: Split
     copies: Copies
     seen: NDArray[np.bool_]
+    unfitted: Indices = field(default_factory=lambda: np.empty(0, np.int64))
 
     def checked(self) -> Prepared:
         """The same, if it can be learnt and tested.

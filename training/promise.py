@@ -73,6 +73,8 @@ class Promise:
         return said
 
     def _broken(self) -> list[str]:
+        if any(not each.shown for each in self.missed):
+            return ["accepts nothing: not to miss a class comes before all else"]
         said = [
             f"accepts nothing: with {_images(self.judged_on)} no threshold can show {self._what(self.target)} among "
             f"those accepted, at {_percent(self.confidence)} confidence",
@@ -99,7 +101,7 @@ def _percent(share: float) -> str:
 
 
 def _images(count: int) -> str:
-    return f"{count:,} held-out images"
+    return f"{count:,} held-out image{'' if count == 1 else 's'}"
 
 
 def _names(labels: tuple[str, ...]) -> str:

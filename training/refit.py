@@ -86,7 +86,7 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
             findings = inspect(prepared.dataset, embedding, prepared.parts, prepared.copies, seed=seed)
             kinds, force = plan.head.drop, plan.head.force
             parts = drop(prepared.dataset, prepared.parts, findings, kinds, seen=prepared.seen, force=force)
-            prepared = replace(prepared, parts=parts)
+            prepared = replace(prepared, parts=parts, unfitted=findings.doubtful(kinds))
     with watch.step("fit the heads"):
         material = material_of(prepared, embedding, caches.of("fp32"), seed=seed)
         taught = teach(material, plan.head)

@@ -49,7 +49,7 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         "hardware": results.hardware,
         "head": results.head.spec.name,
         "settings": results.settings,
-        "counts": report.Counts(len(parts.train), len(parts.validation), len(parts.test) - len(parts.copied)),
+        "counts": _counts(results),
         "served": results.evaluation.served,
         "steps": results.seconds,
         "sizes": {name: len(data) for name, data in files.items()},
@@ -64,6 +64,13 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         "skipped": results.dataset.skipped,
         "findings": show(results.dataset, results.findings) if results.findings is not None else None,
     }
+
+
+def _counts(results: Results) -> report.Counts:
+    """Validation images are there where a network was fitted; else heads are fitted on all but the test images."""
+    parts, is_fitted = results.parts, results.history is not None
+    train, validation = (parts.train, parts.validation) if is_fitted else (parts.known, parts.known[:0])
+    return report.Counts(len(train), len(validation), len(parts.test) - len(parts.copied))
 
 
 def _judging(results: Results) -> str:
@@ -96,7 +103,8 @@ def _estimate_report(
     values = evaluation.answers[:, 0].astype(np.float64)
     off = np.abs(values - evaluation.labels)
     worst = np.argsort(-off)[:MISTAKES_SHOWN]
-    images = results.dataset.images[evaluation.positions[worst]]
+    positions = evaluation.positions[worst]
+    images, aspects = results.dataset.images[positions], results.dataset.aspects_at(positions)
     return estimate_report.EstimateReport(
         **_common(results, manifest, files),
         errors=evaluation.errors(),
@@ -105,8 +113,8 @@ def _estimate_report(
         intervals=evaluation.intervals,
         accepted_share=float(evaluation.accepted.mean()),
         misses=[
-            estimate_report.Miss(image, float(evaluation.labels[i]), float(values[i]))
-            for image, i in zip(images, worst, strict=True)
+            estimate_report.Miss(image, float(evaluation.labels[i]), float(values[i]), aspect)
+            for image, aspect, i in zip(images, aspects, worst, strict=True)
         ],
     )
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.sessions import Embedder, Probabilities, cpu_session
 from training.clean.findings import drop, inspect
+from training.crossfit import make_sources
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
@@ -24,7 +25,7 @@ from training.prepare import prepare
 from training.recipe import Recipe
 from training.results import CNN, LOGISTIC, Stopwatch, known_images
 from training.seen import SEEN, WHY_FEWER, seen_file
-from training.sources import sources
+from training.sources import seen_sources
 from training.teach import HeadPlan, Material, Taught
 
 _EXPORT_SAMPLE = 2000
@@ -76,8 +77,11 @@ def train(dataset: Dataset, plan: Plan) -> Path:
         seen = np.isin(np.arange(len(dataset.labels)), parts.train)
         kept = drop(dataset, parts, findings, plan.head.drop, seen=seen, force=plan.head.force)
     with watch.step("embed variants"):
-        found = sources(dataset, kept, embedding, fitted.network, embedder, recipe=plan.recipe, seed=seed)
-    material = Material(dataset, kept, embedding, kept.validation, found, cache, WHY_FEWER)
+        seen_rows = seen_sources(dataset, kept, embedding, fitted.network, embedder, recipe=plan.recipe, seed=seed)
+    unfitted = np.intersect1d(findings.doubtful(plan.head.drop), parts.validation)
+    judged = np.union1d(kept.validation, unfitted)
+    found = make_sources(dataset, embedding, judged, seen_rows, seed=seed, unfitted=unfitted)
+    material = Material(dataset, kept, embedding, judged, found, cache, WHY_FEWER)
     network = Network(
         graph=graph,
         settings={

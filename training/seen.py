@@ -39,5 +39,8 @@ def find_seen(bundle: Bundle, looks: Looks) -> NDArray[np.bool_]:
         raise DataError(f"{manifest.model} does not say which images its network was fitted on; train it anew")
     if SEEN not in bundle.files:
         return np.zeros(len(looks.digests), bool)
-    found: NDArray[np.bool_] = np.isin(looks.digests[:, 0], bundle.array(SEEN))
+    digests = bundle.array(SEEN)
+    if digests.dtype != np.uint64:
+        raise DataError(f"{SEEN} of {manifest.model} holds {digests.dtype}, not uint64; train it anew")
+    found: NDArray[np.bool_] = np.isin(looks.digests[:, 0], digests)
     return found

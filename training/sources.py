@@ -1,4 +1,4 @@
-"""a fitted network ──▶ the embeddings that its head is fitted on, so that its own training images do not fool it.
+"""a fitted network ──▶ embeddings of its training images that a head is fitted on, so that they do not fool it.
 
 A network knows the images that it was fitted on too well: their embeddings lie farther from the class borders
 than those of new images, and a head fitted on them is over-confident. Three sources are tried; the validation images,
@@ -12,7 +12,7 @@ import torch
 
 from models.sessions import Embedder, Embedding
 from training.augment import augment
-from training.crossfit import Lesson, Source, lesson_of, make_sources
+from training.crossfit import Lesson, lesson_of
 from training.dataset import Dataset
 from training.heads import embed
 from training.network import EmbeddingNetwork
@@ -22,7 +22,7 @@ from training.split import Split
 _BATCH = 500
 
 
-def sources(
+def seen_sources(
     dataset: Dataset,
     parts: Split,
     embedding: Embedding,
@@ -31,8 +31,8 @@ def sources(
     *,
     recipe: Recipe,
     seed: int,
-) -> dict[str, Source]:
-    """The sources, by name.
+) -> dict[str, Lesson]:
+    """Rows that the network has seen, as it has and varied, by name.
 
     Args:
         dataset: images and labels.
@@ -41,12 +41,11 @@ def sources(
         network: gives mean and deviation for the random variants.
         embedder: the exported graph, which computes all embeddings.
         recipe: settings of the random variants.
-        seed: of the random variants and of folds.
+        seed: of the random variants.
     """
     train = lesson_of(dataset, embedding, parts.train)
     varied = embed(embedder, variants(dataset, parts, network, recipe, seed), "embedding variants")
-    seen = {"training images": train, "augmented training images": Lesson(varied, train.labels, train.rows)}
-    return make_sources(dataset, embedding, parts.validation, seen, seed=seed)
+    return {"training images": train, "augmented training images": Lesson(varied, train.labels, train.rows)}
 
 
 def variants(dataset: Dataset, parts: Split, network: EmbeddingNetwork, recipe: Recipe, seed: int) -> np.ndarray:

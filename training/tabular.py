@@ -20,6 +20,8 @@ from training.images import Encoded, Images, Indices
 from training.reading import Found, read_all
 from training.table import Table
 
+_SHOWN = 5
+
 
 def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
     """Decodes the images of a table, for a network that is to be trained on them.
@@ -116,8 +118,10 @@ def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]
     if len(counts) < 2:
         raise DataError(f"the labels are all {given[0]!r}; at least 2 classes are needed")
     if few := [f"{label!r}" for label, count in sorted(counts.items()) if count < MIN_IMAGES_PER_CLASS]:
+        more = f" and {len(few) - _SHOWN:,} others" if len(few) > _SHOWN else ""
         raise DataError(
-            f"labels of fewer than {MIN_IMAGES_PER_CLASS} readable images: {', '.join(few)}; add rows or leave them out"
+            f"labels of fewer than {MIN_IMAGES_PER_CLASS} readable images: {', '.join(few[:_SHOWN])}{more}; add "
+            "rows or leave them out, or say --task regression if the labels are numbers"
         )
     classes = tuple(sorted(counts))
     position = {label: index for index, label in enumerate(classes)}

@@ -147,10 +147,12 @@ class Taught:
 def material_of(prepared: Prepared, embedding: Embedding, cache: EmbeddingCache, *, seed: int) -> Material:
     """Material in which all images judge that are no test images and that the network has not seen."""
     dataset, parts = prepared.dataset, prepared.parts
-    known, seen = parts.known, prepared.seen[parts.known]
-    rows = {"training images": lesson_of(dataset, embedding, known[seen])} if seen.any() else {}
-    found = make_sources(dataset, embedding, known[~seen], rows, seed=seed)
-    return Material(dataset, parts, embedding, known[~seen], found, cache, WHY_FEWER if seen.any() else "")
+    known, unfitted = parts.known, prepared.unfitted
+    seen = known[prepared.seen[known]]
+    judged = np.setdiff1d(np.union1d(known, unfitted), np.flatnonzero(prepared.seen))
+    rows = {"training images": lesson_of(dataset, embedding, seen)} if len(seen) else {}
+    found = make_sources(dataset, embedding, judged, rows, seed=seed, unfitted=unfitted)
+    return Material(dataset, parts, embedding, judged, found, cache, WHY_FEWER if len(seen) else "")
 
 
 def teach(material: Material, plan: HeadPlan) -> Taught:

@@ -61,8 +61,9 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
         embedding = embed_all(cache, embedder, dataset)
     with watch.step("look at the data"):
         findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed)
-        parts = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
-    material = material_of(replace(prepared, parts=parts), embedding, cache, seed=seed)
+        kept = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
+    prepared = replace(prepared, parts=kept, unfitted=findings.doubtful(plan.head.drop))
+    material = material_of(prepared, embedding, cache, seed=seed)
     frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores", {})
     rivals = partial(alone, material)
     return conclude(frozen, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)

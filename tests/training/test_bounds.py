@@ -83,7 +83,13 @@ def test_a_graded_loss_is_shown_to_be_small() -> None:
 
 def test_so_many_rows_would_be_enough() -> None:
     assert enough(falling(46), np.zeros(46), 0.01, 0.05) == pytest.approx(299, rel=0.06)
-    assert enough(falling(3), np.ones(3), 0.05, 0.05) == pytest.approx(59, rel=0.06)  # 3 say nothing of the rate
+    assert enough(falling(19), np.zeros(19), 0.05, 0.05) is None, "19 say nothing of the rate"
+
+
+def test_with_no_mistake_all_rows_are_shown_from_the_least_number_on() -> None:
+    """More rows without a mistake never accept less."""
+    for count in (299, 320, 450, 470, 600, 1000):
+        assert shown(falling(count), np.zeros(count), 0.01, 0.05)[-1] == count
 
 
 def test_so_many_rows_of_the_same_kind_are_enough() -> None:

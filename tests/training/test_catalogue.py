@@ -20,6 +20,7 @@ from service.work import Outcome
 from tests.service.serving import BRIGHT, DARK, settings_of
 from tests.service.test_pipeline import asked, label, run
 from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
+from tests.training.plain_source import plain_source
 from training.catalogue import CATALOGUE, Size, classifiers, regressors
 from training.crossfit import Lesson, Source
 from training.decider import Decider
@@ -55,7 +56,7 @@ def lesson_of(rows: int, classes: int = 3, *, seed: int = 0) -> Lesson:
 
 def source_of(seen: Lesson, judged: Lesson) -> Source:
     """Rows that are fitted on, and others that judge."""
-    return Source(judged, np.zeros(len(judged), np.int64), seen)
+    return plain_source(judged, np.zeros(len(judged), np.int64), seen)
 
 
 def decider_of(kind: str, lesson: Lesson, columns: tuple[Column, ...], judge: Lesson) -> Decider:

@@ -63,6 +63,25 @@ def test_copies_share_a_fold() -> None:
         assert len(set(source.folds[dataset.groups[KNOWN] == group].tolist())) == 1
 
 
+def test_copies_are_evidence_once() -> None:
+    dataset = replace(DATASET, groups=np.arange(60) // 4)
+    (source,) = make_sources(dataset, EMBEDDING, KNOWN, {}, seed=0).values()
+    counted = source.one_a_unit(0)
+    assert len(counted) == 12
+    assert len(set(source.units[counted].tolist())) == 12
+    assert counted.tolist() != source.one_a_unit(1).tolist()
+
+
+def test_rows_that_were_dropped_as_doubtful_judge_and_are_not_fitted_on() -> None:
+    """Else a head would be judged by images without its own mistakes."""
+    (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0, unfitted=np.array([20, 21])).values()
+    doubtful = {tuple(row) for row in EMBEDDING[[20, 21]].tolist()}
+    assert len(source.judged) == 48
+    assert len(source.whole) == 46
+    for part in (source.whole, *(source.without(fold) for fold in range(FOLDS))):
+        assert not doubtful & {tuple(row) for row in part.embedding.tolist()}
+
+
 @pytest.mark.parametrize("width", [0, 2, None])
 def test_a_source_is_narrowed_to_a_part_of_the_embedding(width: int | None) -> None:
     (source,) = make_sources(with_columns(), EMBEDDING, KNOWN, {}, seed=0).values()

@@ -7,8 +7,9 @@ import pytest
 
 from models.columns import Column
 from models.manifest import InputSpec
+from tests.training.plain_source import plain_source
 from training.catalogue import CATALOGUE
-from training.crossfit import Lesson, Source
+from training.crossfit import Lesson
 from training.dataset import Dataset
 from training.finish import Finished, finish
 from training.heads import Fitting, fit_regressors
@@ -28,7 +29,7 @@ def rows_of(count: int, seed: int) -> Lesson:
 
 def finished(rows: int) -> Finished:
     lesson = rows_of(rows, seed=0)
-    source = Source(lesson, np.arange(rows) % 5, lesson.part(np.arange(0)))
+    source = plain_source(lesson, np.arange(rows) % 5, lesson.part(np.arange(0)))
     images = np.zeros((rows, 4, 4, 1), np.uint8)
     dataset = Dataset("lengths", images, lesson.labels, (), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
     best = fit_regressors([CATALOGUE["linear_regression"]], source, Fitting(columns=COLUMNS))[0]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.sessions import Embedder
+from tests.training.plain_source import plain_source
 from tests.training.squares import squares
 from training.catalogue import CATALOGUE
 from training.crossfit import Lesson, Source
@@ -29,7 +30,7 @@ def lesson(dataset: Dataset, embedder: Embedder) -> Lesson:
 @pytest.fixture(scope="module")
 def source(lesson: Lesson) -> Source:
     """Every row judges, in five folds."""
-    return Source(lesson, np.arange(len(lesson)) // 3 % 5, lesson.part(np.arange(0)))
+    return plain_source(lesson, np.arange(len(lesson)) // 3 % 5, lesson.part(np.arange(0)))
 
 
 def overlapping(rows: int, classes: int = 3, *, width: int = 16, seed: int = 0) -> Source:
@@ -38,7 +39,7 @@ def overlapping(rows: int, classes: int = 3, *, width: int = 16, seed: int = 0) 
     embedding = random.normal(0, 1, (rows, width)).astype(np.float32)
     embedding[np.arange(rows), labels] += 1.5
     rows_ = Lesson(embedding, labels)
-    return Source(rows_, random.permutation(rows) % 5, rows_.part(np.arange(0)))
+    return plain_source(rows_, random.permutation(rows) % 5, rows_.part(np.arange(0)))
 
 
 def test_the_least_log_loss_comes_first_and_every_kind_is_judged(source: Source) -> None:
@@ -54,7 +55,7 @@ def test_an_answer_is_of_a_head_that_has_not_seen_the_row() -> None:
     """A tree knows its own rows by heart; noise that it has not seen it cannot know."""
     random = np.random.default_rng(0)
     noise = Lesson(random.normal(0, 1, (400, 8)).astype(np.float32), random.integers(0, 2, 400))
-    source = Source(noise, np.arange(400) % 5, noise.part(np.arange(0)))
+    source = plain_source(noise, np.arange(400) % 5, noise.part(np.arange(0)))
     (tree,) = fit_classifiers([CATALOGUE["decision_tree"]], source, Fitting(classes=2))
     assert tree.scores.accuracy < 0.6
     own = tree.finished(source)(noise.embedding).argmax(1) == noise.labels
@@ -79,7 +80,7 @@ def test_the_search_goes_to_where_the_loss_is_least_and_says_so_at_the_edge() ->
 
 
 def test_where_nothing_judges_each_kind_has_one_setting(lesson: Lesson) -> None:
-    source = Source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
+    source = plain_source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
     (found,) = fit_classifiers([LOGISTIC], source, THREE)
     assert found.name == f"logistic regression, {LOGISTIC.first('classification')}"
     assert np.isnan(found.loss)
@@ -92,7 +93,7 @@ def test_a_class_that_is_missing_from_a_fold_is_judged_as_wrong_and_breaks_nothi
     labels = lesson.labels.copy()
     labels[labels == 2] = 1
     labels[0] = 2
-    source = Source(replace(lesson, labels=labels), np.arange(len(labels)) % 5, lesson.part(np.arange(0)))
+    source = plain_source(replace(lesson, labels=labels), np.arange(len(labels)) % 5, lesson.part(np.arange(0)))
     best = fit_classifiers([CATALOGUE[kind]], source, THREE)[0]
     assert best.answers.shape == (len(labels), 3)
     assert best.answers[0].argmax() != 2
@@ -105,7 +106,7 @@ def test_a_fold_with_one_class_left_answers_that_one(kind: str, lesson: Lesson) 
     labels = np.zeros(20, np.int64)
     labels[0] = 1
     few = Lesson(lesson.embedding[:20], labels)
-    source = Source(few, np.arange(20) % 5, few.part(np.arange(0)))
+    source = plain_source(few, np.arange(20) % 5, few.part(np.arange(0)))
     best = fit_classifiers([CATALOGUE[kind]], source, Fitting(classes=2))[0]
     assert best.answers[0].argmax() == 0
 
@@ -115,7 +116,7 @@ def test_with_weights_a_rare_class_is_found_more_often() -> None:
     labels = np.repeat([0, 1], [950, 50])
     embedding = random.normal(0, 1, (1000, 4)).astype(np.float32)
     embedding[:, 0] += 1.5 * labels
-    source = Source(Lesson(embedding, labels), random.permutation(1000) % 5, Lesson(embedding[:0], labels[:0]))
+    source = plain_source(Lesson(embedding, labels), random.permutation(1000) % 5, Lesson(embedding[:0], labels[:0]))
     recalls = []
     for is_balanced in (False, True):
         best = fit_classifiers([LOGISTIC], source, Fitting(classes=2, is_balanced=is_balanced))[0]
@@ -138,7 +139,7 @@ def test_numbers_are_judged_out_of_fold_in_their_own_unit() -> None:
     random = np.random.default_rng(0)
     embedding = random.normal(0, 1, (300, 5)).astype(np.float32)
     rows = Lesson(embedding, 400 + 100 * embedding[:, 0].astype(np.float64))
-    source = Source(rows, np.arange(300) % 5, rows.part(np.arange(0)))
+    source = plain_source(rows, np.arange(300) % 5, rows.part(np.arange(0)))
     best = fit_regressors([CATALOGUE["linear_regression"]], source, Fitting())[0]
     assert best.answers.shape == (300, 1)
     assert best.scores.r2 > 0.99
@@ -155,7 +156,7 @@ def test_the_same_seed_gives_the_same_heads(source: Source) -> None:
 def test_even_two_images_a_class_are_told_apart(embedder: Embedder) -> None:
     few = squares(6)
     lesson = Lesson(embedder(few.images), few.labels)
-    source = Source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
+    source = plain_source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
     (head,) = fit_classifiers([BOOSTING], source, THREE)
     assert head.finished(source)(lesson.embedding).argmax(1).tolist() == few.labels.tolist()
 

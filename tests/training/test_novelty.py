@@ -92,7 +92,9 @@ def judge(
         base_labels = labels[:0]
     rows = np.arange(len(embedding))
     folds = make_folds(rows * 0 if labels is None else labels, rows, 5, seed)
-    far = cross_distances(embedding, labels, folds, base=base, base_groups=base_labels, seed=seed)
+    far = cross_distances(
+        embedding, labels, folds, np.ones(len(folds), bool), base=base, base_groups=base_labels, seed=seed
+    )
     assert far.shape == (len(embedding),)
     every = None if labels is None or base_labels is None else np.concatenate([base_labels, labels])
     return fit_familiar(np.concatenate([base, embedding]), every, seed=seed), familiar_limit(far, 0.02)
@@ -166,7 +168,7 @@ def test_two_classes_told_apart_without_error_are_familiar() -> None:
 def test_a_row_is_judged_by_the_base_and_the_other_folds() -> None:
     (embedding, labels), (base, seen) = groups(40, 8), groups(60, 8)
     folds = np.arange(40) % 3
-    far = cross_distances(embedding, labels, folds, base=base, base_groups=seen, seed=0)
+    far = cross_distances(embedding, labels, folds, np.ones(len(folds), bool), base=base, base_groups=seen, seed=0)
     others = folds != 1
     rest, known = np.concatenate([base, embedding[others]]), np.concatenate([seen, labels[others]])
     np.testing.assert_array_equal(far[~others], fit_familiar(rest, known, seed=0)(embedding[~others]))
@@ -175,9 +177,13 @@ def test_a_row_is_judged_by_the_base_and_the_other_folds() -> None:
 def test_a_class_of_one_row_is_judged_by_the_others() -> None:
     embedding, labels = groups(31, 8)
     labels[30] = 3
-    far = cross_distances(embedding, labels, np.arange(31) % 5, base=embedding[:0], base_groups=labels[:0], seed=0)
+    far = cross_distances(
+        embedding, labels, np.arange(31) % 5, np.ones(31, bool), base=embedding[:0], base_groups=labels[:0], seed=0
+    )
     assert np.isfinite(far).all()
-    without = cross_distances(embedding, labels, np.arange(31) % 5, base=embedding[:0], base_groups=None, seed=0)
+    without = cross_distances(
+        embedding, labels, np.arange(31) % 5, np.ones(31, bool), base=embedding[:0], base_groups=None, seed=0
+    )
     np.testing.assert_array_equal(far, without)
 
 
@@ -185,8 +191,9 @@ def test_more_classes_than_are_kept_apart_are_clusters_in_every_fold() -> None:
     embedding, _ = groups(130, 8)
     labels, folds = np.arange(130) % 65, (np.arange(130) % 65 >= 32).astype(np.int64)
     nothing = {"base": embedding[:0], "seed": 0}
-    far = cross_distances(embedding, labels, folds, base_groups=labels[:0], **nothing)
-    np.testing.assert_array_equal(far, cross_distances(embedding, None, folds, base_groups=None, **nothing))
+    fitted = np.ones(len(folds), bool)
+    far = cross_distances(embedding, labels, folds, fitted, base_groups=labels[:0], **nothing)
+    np.testing.assert_array_equal(far, cross_distances(embedding, None, folds, fitted, base_groups=None, **nothing))
 
 
 @pytest.mark.parametrize("count", [5, 20, 100, 300, 3000], ids="{} distances".format)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.sessions import Embedding
 from training.clean.duplicates import Copies, Group
-from training.clean.kinds import LABEL_ISSUES, LEAKAGE, MIN_PRECISION, ODD
+from training.clean.kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, MIN_PRECISION, ODD
 from training.clean.labels import LabelIssue, LabelReview, find_issues
 from training.clean.odd import Odd, find_odd
 from training.dataset import Dataset
@@ -105,6 +105,11 @@ class Findings:
         dropped = {position for kind in kinds for position in self._dropped(kind)}
         allowed = {position for position in dropped if self.part[position] not in (_TEST, _NOWHERE)}
         return np.array(sorted(allowed - self._last(allowed)), np.int64)
+
+    def doubtful(self, kinds: Iterable[str]) -> Indices:
+        """Those of the rows that are dropped for some of `KINDS` that are no copies: for their label, or as odd."""
+        kinds = set(kinds)
+        return np.setdiff1d(self.positions(kinds), self.positions(kinds & {DUPLICATES, LEAKAGE}))
 
     def _dropped(self, kind: str) -> Iterator[int]:
         if kind == LABEL_ISSUES:

@@ -53,6 +53,8 @@ class Picture:
     title: str
     note: str
     file: str
+    aspect: float = 1.0
+    """Width over height that it had."""
 
     @property
     def alt(self) -> str:
@@ -177,4 +179,5 @@ class _Painter:
 
     def _picture(self, position: int, title: str, note: str) -> Picture:
         file = self.dataset.files[position] if self.dataset.files else f"image {position}"
-        return Picture(self.dataset.images[np.array([position])][0], title, note, file)
+        at = np.array([position])
+        return Picture(self.dataset.images[at][0], title, note, file, self.dataset.aspects_at(at)[0])
