@@ -107,8 +107,6 @@ class Examples:
         Raises:
             BundleError: one is missing, or another shape or type than it says.
         """
-        if f"{folder}/embedding.npy" in files:  # the format before: remove with `_from_halves`
-            return _from_halves(folder, read)
         names = ["codes", "lows", "steps", "answers", "baseline"]
         for first, *others in (_PROJECTED, _PICTURED):
             names += [first, *others] if f"{folder}/{first}.npy" in files else []
@@ -131,14 +129,6 @@ def _check(arrays: Mapping[str, NDArray[np.generic]], folder: str, width: int) -
                 f"{folder}/{name}.npy: holds {array.dtype} of shape {array.shape}, which is not what "
                 f"{rows} examples of width {width} need; write the bundle again with `python -m training`"
             )
-
-
-def _from_halves(folder: str, read: Callable[[str], NDArray[np.generic]]) -> Examples:
-    names = ("embedding", "answers", "baseline", "thumbnails", "ends")
-    halves, answers, baseline, thumbnails, ends = (read(f"{folder}/{name}.npy") for name in names)
-    ones = np.ones(len(baseline), np.float32)
-    pictures = _cut(thumbnails, ends, folder)
-    return Examples(halves.astype(np.float32), -baseline, ones, answers, baseline, thumbnails=pictures)  # type: ignore
 
 
 def _cut(data: NDArray[np.generic], ends: NDArray[np.generic], folder: str) -> list[bytes]:
