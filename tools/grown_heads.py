@@ -24,9 +24,9 @@ from models.sessions import Embedder, Embedding, Head, cpu_session
 from models.store import DEFAULT_ROOT, Store, resolve
 from training.catalogue import CATALOGUE
 from training.decider import Decider
+from training.embedding_cache import embed
 from training.export import export_head
 from training.fashion_mnist import load
-from training.heads import embed
 
 KIND = "hist_gradient_boosting"
 DEFAULT_STORE = Path("build/grown-heads")

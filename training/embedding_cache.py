@@ -19,12 +19,13 @@ from models.sessions import Embedder, Embedding
 from training.dataset import Dataset
 from training.errors import DataError
 from training.examples import thumbnail
-from training.heads import BATCH_PIXELS
-from training.images import Encoded, Indices
+from training.images import Encoded, Images, Indices
 from training.progress import progress
 
 DEFAULT_ROOT = Path("build") / "embeddings"
 _KEY_BYTES = 32
+_BATCH = 500
+_BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
 _FILE_IMAGES = 4000
 """Images of one file, and at most so many are lost where a run is interrupted."""
 
@@ -105,6 +106,13 @@ def keys_of(dataset: Dataset) -> tuple[bytes, ...]:
     return tuple(key_of(images[np.array([row])].tobytes()) for row in range(len(images)))
 
 
+def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
+    """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
+    batch = max(1, min(_BATCH, _BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    starts = progress(range(0, max(1, len(images)), batch), title, "batch", part=True)  # none of them: [0, D]
+    return np.concatenate([embedder(images[np.arange(start, min(start + batch, len(images)))]) for start in starts])
+
+
 def embed_all(
     cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, positions: Indices | None = None
 ) -> Embedding:
@@ -117,7 +125,7 @@ def embed_all(
     first = {keys[row]: row for row in reversed(wanted)}
     new = np.array(sorted(row for key, row in first.items() if key not in cache), np.int64)
     _, height, width, _ = dataset.images.shape
-    batch = max(1, min(500, BATCH_PIXELS // (height * width)))
+    batch = max(1, min(500, _BATCH_PIXELS // (height * width)))
     size = max(batch, _FILE_IMAGES // batch * batch)
     for start in progress(range(0, len(new), size), "embedding", "part") if len(new) else ():
         rows = new[start : start + size]

@@ -15,22 +15,20 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.columns import Column
 from models.manifest import Task
-from models.sessions import Embedder, Embedding, Probabilities
+from models.sessions import Probabilities
 from training.calibration import AS_IS, Calibration, Rescaling, calibrate
 from training.catalogue import Kind, Maker, Size
 from training.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
 from training.decider import Decider
 from training.encoding import fit_encoder, root_offset
 from training.errors import DataError
-from training.images import Images, Indices
+from training.images import Indices
 from training.metrics import Errors, balanced_weights, errors, score
 from training.metrics import Scores as Figures
 from training.progress import progress
 
 _FEW_ROWS = 5000
 """Below this a fit takes one thread: two gain nothing, and wait long for each other where another has a core."""
-_BATCH = 500
-BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
 
 
 @dataclass(frozen=True)
@@ -93,13 +91,6 @@ class Fitting:
         if not self.classes:
             return "out-of-fold root mean square error"
         return "out-of-fold macro log loss (each class counts the same)" if self.is_balanced else "out-of-fold log loss"
-
-
-def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
-    """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
-    batch = max(1, min(_BATCH, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
-    starts = progress(range(0, max(1, len(images)), batch), title, "batch", part=True)  # none of them: [0, D]
-    return np.concatenate([embedder(images[np.arange(start, min(start + batch, len(images)))]) for start in starts])
 
 
 def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:

@@ -14,7 +14,7 @@ from models.sessions import Embedder, Embedding
 from training.augment import augment
 from training.crossfit import Lesson, lesson_of
 from training.dataset import Dataset
-from training.heads import embed
+from training.embedding_cache import embed
 from training.network import EmbeddingNetwork
 from training.recipe import Recipe
 from training.split import Split

@@ -11,7 +11,7 @@ import pytest
 from models.sessions import Embedder
 from tests.training.squares import squares
 from training.dataset import Dataset, subset
-from training.embedding_cache import EmbeddingCache, embed_all, key_of, keys_of
+from training.embedding_cache import EmbeddingCache, embed, embed_all, key_of, keys_of
 from training.errors import DataError
 
 DATASET = squares(30)
@@ -96,3 +96,13 @@ def test_a_damaged_file_is_named(tmp_path: Path, counting: Counting) -> None:
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(DataError, match=rf"^{file} is damaged .*; remove it, and its images are embedded again"):
         cache_of(tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, 1, 499, 501])
+def test_images_are_embedded_in_batches_and_in_order(embedder: Embedder, count: int) -> None:
+    images = squares(501).images[:count]
+    embedding = embed(embedder, images, "embedding")
+    assert embedding.shape == (count, 64)
+    assert embedding.dtype == np.float32
+    if count:
+        np.testing.assert_array_equal(embedding[-1], embedder(images[-1:])[0])

@@ -14,7 +14,7 @@ from training.catalogue import CATALOGUE
 from training.crossfit import Lesson, Source
 from training.dataset import Dataset
 from training.errors import DataError
-from training.heads import Candidate, Fitting, embed, fit_classifiers, fit_regressors
+from training.heads import Candidate, Fitting, fit_classifiers, fit_regressors
 
 BOOSTING, LOGISTIC, TREE = (
     CATALOGUE[name] for name in ("hist_gradient_boosting", "logistic_regression", "decision_tree")
@@ -159,13 +159,3 @@ def test_even_two_images_a_class_are_told_apart(embedder: Embedder) -> None:
     source = plain_source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
     (head,) = fit_classifiers([BOOSTING], source, THREE)
     assert head.finished(source)(lesson.embedding).argmax(1).tolist() == few.labels.tolist()
-
-
-@pytest.mark.parametrize("count", [0, 1, 499, 501])
-def test_images_are_embedded_in_batches_and_in_order(embedder: Embedder, count: int) -> None:
-    images = squares(501).images[:count]
-    embedding = embed(embedder, images, "embedding")
-    assert embedding.shape == (count, 64)
-    assert embedding.dtype == np.float32
-    if count:
-        np.testing.assert_array_equal(embedding[-1], embedder(images[-1:])[0])

@@ -17,9 +17,9 @@ from training.compare.rows import Network
 from training.compare.samples import Sample
 from training.crossfit import Lesson
 from training.dataset import Dataset
+from training.embedding_cache import embed
 from training.export import export_embedder
 from training.fit import fit, schedule
-from training.heads import embed
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS, Recipe
 from training.sources import variants

@@ -14,8 +14,8 @@ from tests.training.clean.conftest import embed
 from training import fashion_mnist
 from training.clean.kinds import MIN_PRECISION
 from training.clean.labels import LabelIssue, LabelReview, find_issues
+from training.embedding_cache import embed as embed_images
 from training.errors import DataError
-from training.heads import embed as embed_images
 
 SHARE = 0.05
 """Of the labels that are replaced."""
