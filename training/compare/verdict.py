@@ -140,9 +140,8 @@ def _against(rows: Sequence[Row], test_images: int) -> Iterator[str]:
             yield f"The network alone is {points} ({_accuracy(network)}; {losses}), and {cannot}."
     frozen = champion(rows, Family.PRETRAINED)
     if hybrid and frozen:
-        yield _gain(
-            "The network fitted on these images against a frozen pretrained one", hybrid, frozen, rows, test_images
-        )
+        against = "The network fitted on these images against a frozen pretrained one, which was given no larger ones"
+        yield _gain(against, hybrid, frozen, rows, test_images)
     both = champion(rows, Family.HYBRID_COLUMNS)
     for rival, name in ((hybrid, "the image alone"), (champion(rows, Family.COLUMNS), "the columns alone")):
         if both and rival:

@@ -83,7 +83,7 @@ def test_what_columns_add_is_told_against_image_and_columns_alone() -> None:
 
 def test_a_fitted_network_is_told_against_a_frozen_one() -> None:
     found = verdict(row(Family.HYBRID, 950), row(Family.PRETRAINED, 900))
-    assert "against a frozen pretrained one (95.0 % and 90.0 %): +5.0 points" in found
+    assert "against a frozen pretrained one, which was given no larger ones (95.0 % and 90.0 %): +5.0 points" in found
 
 
 def test_each_size_has_a_sentence_and_the_largest_one_the_recommendation() -> None:
