@@ -88,7 +88,7 @@ def entries(dataset: Dataset, findings: Findings) -> list[Entry]:
 
 def describe(findings: Findings, group: Group) -> str:
     """What a group of copies is, for a person."""
-    same = "the same pixels" if group.exact else "all but the same pixels"
+    same = "the same pixels" if group.exact else "near copies"
     return f"{same}, contradicting labels" if findings.contradicts(group) else same
 
 
