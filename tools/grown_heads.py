@@ -81,7 +81,8 @@ def grow(bundle: Bundle, embedding: Embedding, labels: NDArray[np.int64], trees:
     estimator = HistGradientBoostingClassifier(
         max_iter=max(1, trees // len(spec.classes)), max_leaf_nodes=8, learning_rate=0.08, early_stopping=False
     ).fit(embedding, labels)
-    decider = Decider(CATALOGUE[KIND], estimator)
+    classes = np.unique(labels)
+    decider = Decider(CATALOGUE[KIND], estimator, present=classes, classes=len(classes))
     graph = export_head(decider, spec, embedding[:_SAMPLE])
     files = {file: data for file, data in bundle.files.items() if not _is_of_a_head(file)}
     files[spec.file] = graph

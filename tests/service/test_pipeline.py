@@ -19,7 +19,7 @@ from PIL import Image
 
 from models.columns import ColumnValue
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
-from models.sessions import Embedding, Head, Probabilities
+from models.sessions import Embedding, Head, Interval, Probabilities
 from service.batcher import WorkFailed
 from service.bodies import Item
 from service.engine import Engine
@@ -267,10 +267,12 @@ def test_a_quick_engine_on_a_cpu_runs_on_the_event_loop_and_a_slow_one_on_a_thre
 class DizzyHead(Head):
     """A head that gives no number for dark images."""
 
-    def __call__(self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()) -> Probabilities:
-        probabilities = super().__call__(embedding, columns)
+    def answer(
+        self, embedding: Embedding, columns: Sequence[Mapping[str, ColumnValue]] = ()
+    ) -> tuple[Probabilities, Interval | None]:
+        probabilities, interval = super().answer(embedding, columns)
         probabilities[embedding[:, 0] < 0.3] = np.nan
-        return probabilities
+        return probabilities, interval
 
 
 def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(

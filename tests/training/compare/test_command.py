@@ -143,7 +143,7 @@ def test_wrong_arguments_get_a_sentence(
 ) -> None:
     joined = [f"{arguments[0]}={arguments[1]}"]
     assert sentence in refusal(capsys, "folder", str(images), *joined)
-    assert not Path("build").exists()
+    assert not Path("build/compare").exists()
 
 
 def test_a_folder_without_images_gets_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
