@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from models.bundle import GOLDEN, Bundle, golden_embedding
 from models.errors import BundleError, ClientError
+from models.imaging.decode import decode
+from models.imaging.types import Pixels
 from models.manifest import EMBEDDER_FILES, INTERVAL, HeadSpec, Precision
-from models.pixels import Pixels, decode
 from models.sessions import LOAD_ERRORS, Embedder, Embedding, Head, Novelty, cpu_session, relative_difference
 
 DISTANCE_TOLERANCE = 1e-3

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from models.columns import ColumnValue
 from models.examples import Examples
-from models.headers import read_header
+from models.imaging.decode import read_header
 from models.sessions import Embedding, Head
 from service.schemas import Explanation, Neighbour
 

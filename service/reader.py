@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from models.errors import ClientError, DeadlineExceeded, TooLarge
+from models.imaging.decode import read_checked_header
 from models.manifest import HeadSpec, columns_of
-from models.pixels import read_checked_header
 from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
@@ -18,8 +18,8 @@ from service.served import Served
 from service.work import PIXEL_S, Admitted, Work, decoded
 
 DECODE_THREADS = 2
-"""Images that a process decodes at once: so many times `models.pixels.DECODE_MIB` is what all its requests together
-may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
+"""Images that a process decodes at once: so many times `DECODE_MIB` of `models.imaging.decode` is what all its requests
+together may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
 
 
 Checked = Admitted | Work | ClientError

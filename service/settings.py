@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import TandemError
-from models.pixels import DEFAULT_MAX_PIXELS
+from models.imaging.decode import DEFAULT_MAX_PIXELS
 from models.store import DEFAULT_ROOT
 
 PREFIX = "TANDEM_"
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024, le=1024**3)
     """Size of a request's body."""
     max_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1, le=1_000_000_000)
-    """Pixels of all images of a request, those that are dear to decode counted for more; see `models.work`."""
+    """Pixels of all images of a request, those that are dear to decode counted for more; see `models.imaging.work`."""
     max_images: int = Field(default=256, ge=1, le=65_536)
     """Parts or instances in one request."""
     max_buffered_bytes: int = Field(default=256 * 1024 * 1024, ge=1024, le=1024**4)

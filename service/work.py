@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from models.columns import ColumnValue
 from models.errors import ClientError
-from models.headers import Header
+from models.imaging.decode import decode
+from models.imaging.types import Header
 from models.manifest import InputSpec
-from models.pixels import decode
 from models.sessions import Embedding, Interval, Probabilities
 from service.schemas import Explanation
 

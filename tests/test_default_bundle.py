@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 from loadtests.server import bentoml_command, running
 from models.bundle import Bundle
 from models.golden import open_novelty, verify
-from models.pixels import decode
+from models.imaging.decode import decode
 from models.sessions import Head, cpu_session
 from models.store import DEFAULT_ROOT, Store
 from service.device import place

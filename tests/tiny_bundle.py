@@ -26,8 +26,8 @@ from PIL import Image
 
 from models.bundle import GOLDEN, REPORT, golden_embedding
 from models.columns import Column, ColumnValue
+from models.imaging.decode import decode
 from models.manifest import EMBEDDER_FILES, INTERVAL, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
-from models.pixels import decode
 from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
 from models.store import Store

@@ -29,7 +29,7 @@ class Dataset:
 
     Attributes:
         name: the bundle's name.
-        images: uint8 `[N, H, W, C]`, as `models.pixels.decode` gives them; the network's training needs an array.
+        images: uint8 `[N, H, W, C]`, as `models.imaging.decode` gives them; the network's training needs an array.
         labels: int64 `[N]`, positions in `classes`; or float64 `[N]`, where a number is to be named.
         classes: class names; none where a number is to be named.
         input: the rule by which the images were decoded.

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from models.imaging.decode import decode
+from models.imaging.types import Pixels
 from models.manifest import InputSpec
-from models.pixels import Pixels, decode
 from training.dataset import Dataset
 from training.embedding_cache import key_of
 from training.errors import DataError

@@ -12,17 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.exif import PREFIX, UPRIGHT, orientation
-from models.headers import ImageType, read_header
+from models.imaging.decode import decode, read_header
+from models.imaging.types import Pixels
 from models.manifest import InputSpec
-from models.pixels import Pixels, decode
 
 Indices = NDArray[np.int64]
-
-_SIDEWAYS_FROM = 5  # EXIF orientations 5 to 8 exchange width and height
-_EXIF: dict[ImageType, tuple[bytes, int]] = {"jpeg": (PREFIX, 0), "png": (b"eXIf", 4), "webp": (b"EXIF", 8)}
-"""What EXIF begins with, or its chunk, and the bytes of the chunk's header from there on."""
-_EXIF_BYTES = 1 << 16
 
 
 class Images(Protocol):
@@ -90,11 +84,7 @@ def aspect(data: bytes) -> float:
     Raises:
         ClientError: it is damaged, or no JPEG, PNG or WebP.
     """
-    header = read_header(data)
-    mark, skipped = _EXIF[header.type]
-    start = data.find(mark)
-    turned = orientation(data[start + skipped : start + _EXIF_BYTES]) if start >= 0 else UPRIGHT
-    return header.height / header.width if turned >= _SIDEWAYS_FROM else header.width / header.height
+    return read_header(data).aspect
 
 
 def with_aspect(picture: Image.Image, aspect: float) -> Image.Image:

@@ -12,8 +12,8 @@ import numpy as np
 
 from models.bundle import GOLDEN, REPORT, Bundle, golden_embedding
 from models.golden import verify
+from models.imaging.decode import decode
 from models.manifest import EMBEDDER_FILES, Manifest, Precision
-from models.pixels import decode
 from models.sessions import Embedder, cpu_session
 from models.store import Store
 from training.bundle import golden_embeddings, golden_spec

@@ -10,7 +10,7 @@ import orjson
 from fastapi import Body, Response
 
 from loadtests.peers.work import Settings, Work
-from models.pixels import Pixels
+from models.imaging.types import Pixels
 
 BATCH_TIMEOUT_S = 0.0  # a CPU gains nothing by waiting for a fuller batch
 

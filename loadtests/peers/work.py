@@ -15,7 +15,8 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.golden import open_head, open_novelty
-from models.pixels import Pixels, decode
+from models.imaging.decode import decode
+from models.imaging.types import Pixels
 from models.sessions import Embedder, Probabilities, cpu_session
 from models.store import resolve
 

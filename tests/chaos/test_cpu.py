@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from models.errors import ClientError
-from models.pixels import read_checked_header
+from models.imaging.decode import read_checked_header
 from service.bodies import check_native_body, read_submission
 from tests.chaos import bombs
 from tests.chaos.bodies import FORM, JSON, form, instances, part

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from models.pixels import DECODE_MIB
+from models.imaging.decode import DECODE_MIB
 from service.reader import DECODE_THREADS
 from tests.chaos import bombs
 from tests.chaos.bodies import FORM, JSON, form, instances, part

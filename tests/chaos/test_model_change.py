@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.pixels import decode
+from models.imaging.decode import decode
 from models.sessions import Embedder, Head, cpu_session
 from tests.chaos.load import Plan, Sample, load, outcomes
 from tests.chaos.reliability import Reliability

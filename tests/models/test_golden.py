@@ -13,8 +13,8 @@ from onnx import numpy_helper
 from models.bundle import Bundle
 from models.errors import BundleError
 from models.golden import check_golden, verify
+from models.imaging.decode import decode
 from models.manifest import GoldenSpec
-from models.pixels import decode
 from models.sessions import Embedder, Embedding, cpu_session
 from tests.models import encoded
 from tests.tiny_bundle import embedder_graph, npy, tiny_bundle

@@ -12,8 +12,8 @@ from onnx import TensorProto
 from models.bundle import Bundle
 from models.columns import Column, ColumnValue
 from models.errors import BundleError
+from models.imaging.decode import decode
 from models.manifest import HeadSpec
-from models.pixels import decode
 from models.sessions import Embedder, Head, cpu_options, cpu_session, relative_difference
 from tests.tiny_bundle import CLASSES, GREYS, solid_image, tiny_bundle
 

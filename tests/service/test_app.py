@@ -18,7 +18,7 @@ import pytest
 import service
 import service.app
 from models.bundle import Bundle
-from models.pixels import decode
+from models.imaging.decode import decode
 from service import HybridService
 from service.openapi import describe
 from tests.chaos.servers import Server, serving

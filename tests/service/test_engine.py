@@ -12,8 +12,8 @@ import pytest
 
 from models.bundle import Bundle
 from models.errors import BundleError, DeviceError, StoreError, TandemError
+from models.imaging.decode import decode
 from models.manifest import HeadSpec
-from models.pixels import decode
 from models.sessions import Embedder, Probabilities, cpu_session
 from service.device import Placement
 from service.engine import Engine

@@ -15,8 +15,9 @@ from PIL import Image
 
 import service.work
 from models.errors import BadColumns, BadImage, ClientError
+from models.imaging.decode import decode
+from models.imaging.types import Pixels
 from models.manifest import InputSpec
-from models.pixels import Pixels, decode
 from service.bodies import Item
 from service.engine import Engine
 from service.metrics import exposition

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from models.bundle import Bundle
-from models.pixels import decode
+from models.imaging.decode import decode
 from models.policy import Policy
 from service.engine import Engine
 from service.pipeline import Pipeline

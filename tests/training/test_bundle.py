@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from models.imaging.decode import decode
 from models.manifest import HeadSpec, InputSpec
-from models.pixels import decode
 from models.sessions import Embedder, Head, Novelty, cpu_session
 from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, squares

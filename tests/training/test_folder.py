@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.imaging.decode import decode
 from models.manifest import InputSpec
-from models.pixels import decode
 from tests.models import encoded
 from tests.training.squares import write_image, write_squares
 from training import folder

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from models.errors import BadImage
+from models.imaging.types import Pixels
 from models.manifest import InputSpec
-from models.pixels import Pixels
 from tests.training.squares import squares
 from training.bundle import encode_png
 from training.dataset import Dataset, subset

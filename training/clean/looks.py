@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.pixels import Pixels
+from models.imaging.types import Pixels
 from training.images import Images
 from training.progress import progress
 

@@ -1,4 +1,4 @@
-"""`models.headers`: type and size from the first bytes."""
+"""`models.imaging.decode`: type and size from the first bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import base64
 import pytest
 
 from models.errors import BadImage, UnsupportedType
-from models.headers import Header, read_header
+from models.imaging.decode import read_header
+from models.imaging.types import Header
 from tests.models import encoded
 
 # The smallest WebP header there is, of 26 bytes; 11330x446, and no pixels behind it.

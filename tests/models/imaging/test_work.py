@@ -1,4 +1,4 @@
-"""`models.work`: what an image costs beside its pixels, by its header alone."""
+"""`models.imaging.work`: what an image costs beside its pixels, by its header alone."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import zlib
 
 import pytest
 
-from models import work
 from models.errors import ClientError, TooLarge
-from models.headers import read_header
+from models.imaging import work
+from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header, read_header
 from models.manifest import InputSpec
-from models.pixels import DEFAULT_MAX_PIXELS, decode, read_checked_header
 from tests.chaos import bombs
 from tests.chaos.photos import photo
 from tests.chaos.pictures import idat, png

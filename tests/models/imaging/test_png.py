@@ -1,4 +1,4 @@
-"""`models.chunks`: a PNG without what its pixels do not need."""
+"""`models.imaging.png`: a PNG without what its pixels do not need."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import PngImagePlugin
 
-from models.chunks import keep_what_pixels_need
 from models.errors import BadImage
+from models.imaging.png import keep_what_pixels_need
 from tests.models import encoded
 from tests.models.encoded import png_chunk, png_header
 

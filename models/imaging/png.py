@@ -1,4 +1,4 @@
-"""PNG bytes ──▶ PNG bytes of only those chunks that the pixels depend on.
+"""PNG ──▶ header and pixels, by Pillow, which is given only those chunks that the pixels depend on.
 
 Whatever else a PNG carries would be taken apart, and inflated, before its pixels are: 9 MiB of colour profiles cost
 18 s of CPU.
@@ -6,15 +6,53 @@ Whatever else a PNG carries would be taken apart, and inflated, before its pixel
 
 from __future__ import annotations
 
+import io
 import struct
 
-from models.errors import BadImage
+from models.errors import BadImage, UnsupportedType
+from models.imaging import work
+from models.imaging.channels import to_array
+from models.imaging.exif import orientation
+from models.imaging.png_rows import SAMPLES, WholePng
+from models.imaging.types import Header, Pixels, checked
+from models.manifest import InputSpec
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_EXIF_BYTES = 64 * 1024
 
 _SIGNATURE_BYTES = 8
 _HEAD = struct.Struct(">I4s")  # length and type, before a chunk's data; a checksum of 4 bytes comes after
 _ROWS, _END = b"IDAT", b"IEND"
 # Size, palette, transparency, orientation, and what an animation is known by.
 _KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL"})
+
+
+def read_header(data: bytes) -> Header:
+    """Reads type, size and orientation.
+
+    Raises:
+        BadImage: damaged.
+    """
+    if len(data) < 33 or data[12:16] != b"IHDR":
+        raise BadImage(f"damaged PNG: no complete header in {len(data)} bytes")
+    width, height = struct.unpack(">II", data[16:24])
+    bits = data[24] * SAMPLES.get(data[25], 1)
+    exif = data.find(b"eXIf") + 4
+    turned = orientation(data[exif : exif + _EXIF_BYTES])
+    extra_pixels = work.of_png(width * height, bits, len(data))
+    return checked(Header("png", width, height, extra_pixels=extra_pixels, orientation=turned))
+
+
+def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
+    """Pixels as they are stored, `[H, W, C]`."""
+    with WholePng(io.BytesIO(keep_what_pixels_need(data))) as image:
+        if image.size != (header.width, header.height):
+            sizes = f"{header.width}x{header.height} and {image.width}x{image.height}"
+            raise BadImage(f"damaged png image: it has two sizes, {sizes}")
+        if getattr(image, "n_frames", 1) > 1:
+            raise UnsupportedType("animated png; send a single frame")
+        image.load()
+        return to_array(image, spec)
 
 
 def keep_what_pixels_need(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""`models.pixels`: the one decoder, against Pillow and against what clients may send."""
+"""`models.imaging.decode`: the one decoder, against Pillow and against what clients may send."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import simplejpeg
 from PIL import Image, ImageOps
 
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
-from models.headers import Header
+from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header
+from models.imaging.jpeg import least_size
+from models.imaging.types import Header
 from models.manifest import InputSpec
-from models.pixels import DEFAULT_MAX_PIXELS, decode, least_size, read_checked_header
 from tests.models import encoded
 
 GREY = InputSpec(height=16, width=24, channels=1)
@@ -291,7 +292,7 @@ def test_a_large_image_is_converted_in_strips_as_it_is_at_once(
     data: bytes, spec: InputSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = spec.model_copy(update={"height": 400, "width": 700})
-    monkeypatch.setattr("models.pixels._STRIP_PIXELS", 700 * 63)  # 400 rows are no multiple of 64
+    monkeypatch.setattr("models.imaging.channels._STRIP_PIXELS", 700 * 63)  # 400 rows are no multiple of 64
     np.testing.assert_array_equal(decode(data, full), as_pillow(data, full))
 
 
@@ -312,7 +313,7 @@ def test_a_large_image_is_converted_in_strips_as_it_is_at_once(
 def test_strips_change_no_pixel(data: bytes, spec: InputSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     full = spec.model_copy(update={"height": 400, "width": 700})
     at_once = decode(data, full)
-    monkeypatch.setattr("models.pixels._STRIP_PIXELS", 700 * 63)
+    monkeypatch.setattr("models.imaging.channels._STRIP_PIXELS", 700 * 63)
     np.testing.assert_array_equal(decode(data, full), at_once)
 
 
@@ -344,7 +345,7 @@ def test_a_jpeg_is_decoded_at_the_least_fraction_that_is_large_enough(
     size: tuple[int, int], turned: int, least: tuple[int, int]
 ) -> None:
     width, height = size
-    assert least_size(Header("jpeg", width, height), turned, FRACTION) == least
+    assert least_size(Header("jpeg", width, height, orientation=turned), FRACTION) == least
     data = encoded.encode(encoded.picture(width, height), "JPEG")
     decoded = simplejpeg.decode_jpeg(data, min_height=least[0], min_width=least[1])
     assert decoded.shape[:2] == (least if least != (0, 0) else (height, width))
@@ -354,13 +355,13 @@ def test_a_jpeg_is_decoded_at_the_least_fraction_that_is_large_enough(
 def test_the_sides_of_a_turned_jpeg_are_compared_as_they_are_shown(turned: int) -> None:
     tall = FRACTION.model_copy(update={"height": 64})
     sideways = turned >= 5
-    assert least_size(Header("jpeg", 64, 128), turned, tall) == ((0, 0) if sideways else (64, 32))
-    assert least_size(Header("jpeg", 128, 64), turned, tall) == ((32, 64) if sideways else (0, 0))
+    assert least_size(Header("jpeg", 64, 128, orientation=turned), tall) == ((0, 0) if sideways else (64, 32))
+    assert least_size(Header("jpeg", 128, 64, orientation=turned), tall) == ((32, 64) if sideways else (0, 0))
 
 
 def test_a_bundle_that_decodes_at_full_size_asks_for_no_fraction() -> None:
     for size in (7, 4000):  # libjpeg's 7/8 of 7 pixels are 7 pixels, too, and other ones
-        assert least_size(Header("jpeg", size, size), 1, GREY) == (0, 0)
+        assert least_size(Header("jpeg", size, size), GREY) == (0, 0)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -379,7 +380,7 @@ def test_a_fraction_shows_what_the_full_size_shows(mode: str, orientation: int) 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
 def test_a_jpeg_cut_short_is_refused_at_a_fraction_too(mode: str, progressive: bool) -> None:
     data = encoded.encode(encoded.picture(300, 170, mode), "JPEG", progressive=progressive)
-    assert least_size(read_checked_header(data), 1, FRACTION) != (0, 0)
+    assert least_size(read_checked_header(data), FRACTION) != (0, 0)
     for cut in {*range(0, len(data), 41), *range(len(data) - 14, len(data))}:
         with pytest.raises(BadImage):
             decode(data[:cut], FRACTION)

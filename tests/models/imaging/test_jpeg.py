@@ -1,11 +1,11 @@
-"""`models.scans`: passes over a JPEG, counted by its markers."""
+"""`models.imaging.jpeg`: passes over a JPEG, counted by its markers."""
 
 from __future__ import annotations
 
 import pytest
 
 from models.errors import BadImage, UnsupportedType
-from models.scans import count_scans
+from models.imaging.jpeg import count_scans
 from tests.models import encoded
 
 BASELINE = encoded.encode(encoded.picture(), "JPEG")

@@ -9,6 +9,7 @@ import struct
 
 PREFIX = b"Exif\0\0"  # comes before the TIFF structure in JPEG always, in PNG and WebP sometimes
 UPRIGHT = 1
+SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations by which width and height change places
 
 _BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # by the first bytes of the TIFF structure, TIFF 6.0 section 2
 _ORIENTATION, _SHORT = 0x0112, 3  # tag and type, Exif 2.32 table 4

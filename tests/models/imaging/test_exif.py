@@ -1,4 +1,4 @@
-"""`models.exif`: the orientation, read from sound and damaged EXIF."""
+"""`models.imaging.exif`: the orientation, read from sound and damaged EXIF."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from models.exif import orientation
+from models.imaging.exif import orientation
 
 
 def exif(order: str, *, tag: int = 0x0112, type_: int = 3, value: int = 6, before: int = 0) -> bytes:

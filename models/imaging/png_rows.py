@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from models.errors import BadImage
 
-_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel by colour type, PNG specification, table 11.1
+SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel by colour type, PNG specification, table 11.1
 # First column and row, and distance of columns and rows, of each pass over an interlaced image; the same, section 8.2.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
@@ -62,7 +62,7 @@ def check_rows(data: bytes) -> None:
         zlib.error: damaged.
     """
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
-    left = wanted = rows_bytes(width, height, depth * _SAMPLES[colour], interlaced=interlace == 1)
+    left = wanted = rows_bytes(width, height, depth * SAMPLES[colour], interlaced=interlace == 1)
     start = data.index(b"IDAT") + 4
     inflater = zlib.decompressobj()
     for position in range(start, len(data), _PIECE_BYTES):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models import rows
 from models.errors import BadImage
-from models.rows import WholePng, check_rows, last_pixel, rows_bytes
+from models.imaging import png_rows
+from models.imaging.png_rows import WholePng, check_rows, last_pixel, rows_bytes
 from tests.chaos.pictures import idat, png
 from tests.models.encoded import encode, picture, png_chunk
 
@@ -73,8 +73,8 @@ def test_the_mark_leaves_no_trace() -> None:
 
 def test_rows_are_counted_only_where_the_mark_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[Any] = []
-    monkeypatch.setattr(rows, "check_rows", counted.append)
-    monkeypatch.setattr(rows.os, "urandom", lambda count: b"\x80" * count)
+    monkeypatch.setattr(png_rows, "check_rows", counted.append)
+    monkeypatch.setattr(png_rows.os, "urandom", lambda count: b"\x80" * count)
     load(encode(Image.new("L", (9, 9), 0x7F), "PNG"))
     assert counted == []
     load(encode(Image.new("L", (9, 9), 0x80), "PNG"))

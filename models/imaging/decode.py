@@ -1,0 +1,107 @@
+"""bytes ──decode──▶ pixels: the one place where bytes become pixels, for training and serving alike.
+
+Order: type from the bytes, dimensions from the header, decode, channels, EXIF orientation, resize.
+
+An image at the default limit of pixels takes at most DECODE_MIB of memory while it is decoded, beside its own bytes;
+what bounds its CPU is said in `models.imaging.work`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from models.errors import BadImage, TooLarge, UnsupportedType
+from models.imaging import jpeg, png, webp
+from models.imaging.types import Header, Pixels
+from models.manifest import InputSpec
+
+DEFAULT_MAX_PIXELS = 25_000_000
+DECODE_MIB = 512
+"""What decoding one image of `DEFAULT_MAX_PIXELS` holds at most. Measured by growth of the process, Pillow 13: WebP of
+65,536 groups of codes 458 MiB, other WebP 392, CMYK JPEG 287, other JPEG 215, PNG 186; `tests/chaos/test_memory.py`
+measures the worst of them anew."""
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_FORMATS = {"jpeg": jpeg, "png": png, "webp": webp}
+# How an image is turned upright, by EXIF orientation (1 is upright already).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_header(data: bytes) -> Header:
+    """Reads type, size and orientation; the type comes from the first bytes, never from what a client says of them.
+
+    Raises:
+        BadImage: no bytes, a header that is damaged or cut short, or a JPEG of more scans or segments than any has.
+        UnsupportedType: not JPEG, PNG or WebP; an animated WebP; an arithmetically coded or lossless JPEG.
+    """
+    if not data:
+        raise BadImage("the image is empty (0 bytes)")
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.read_header(data)
+    if data.startswith(png.SIGNATURE):
+        return png.read_header(data)
+    if webp.is_webp(data):
+        return webp.read_header(data)
+    if jpeg.SIGNATURE.startswith(data) or png.SIGNATURE.startswith(data):
+        raise BadImage(f"the image is cut short: only {len(data)} bytes")
+    raise UnsupportedType(f"not a JPEG, PNG or WebP image: the first bytes are {data[:12]!r}")
+
+
+def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
+    """Reads the header and refuses what is over the limit.
+
+    Raises:
+        BadImage: empty or damaged.
+        UnsupportedType: not JPEG, PNG or WebP; animated.
+        TooLarge: more than `max_pixels` pixels by its header, or as much work as more than so many.
+    """
+    header = read_header(data)
+    if header.work_pixels > max_pixels:
+        work = f", which its shape and coding make as much work as {header.work_pixels}"
+        raise TooLarge(
+            f"the image has {header.width}x{header.height} = {header.pixels} pixels"
+            f"{work if header.pixels <= max_pixels else ''}; the limit is {max_pixels}"
+        )
+    return header
+
+
+def decode(data: bytes, spec: InputSpec, header: Header | None = None) -> Pixels:
+    """Decodes an encoded image to uint8 `[spec.height, spec.width, spec.channels]`.
+
+    Args:
+        data: the encoded image.
+        spec: the bundle's rule for channels, size and background.
+        header: from `read_checked_header`, to spare reading it twice.
+
+    Raises:
+        BadImage, UnsupportedType, TooLarge: as `read_checked_header`, and BadImage for damage behind it.
+    """
+    header = header or read_checked_header(data)
+    try:
+        array = _FORMATS[header.type].decode(data, header, spec)
+    except _DAMAGE as error:
+        raise BadImage(f"damaged {header.type} image of {len(data)} bytes: {error}") from error
+    return _fit(array, header.orientation, spec)
+
+
+def _fit(array: Pixels, turned: int, spec: InputSpec) -> Pixels:
+    """Upright and of the bundle's size."""
+    if turned not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
+        return array
+    image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
+    if turned in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[turned])
+    if image.size != (spec.width, spec.height):
+        image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(spec.height, spec.width, spec.channels)

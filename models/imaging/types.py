@@ -1,0 +1,56 @@
+"""What is known of an encoded image before it is decoded, and what decoding gives."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import BadImage
+from models.imaging import work
+from models.imaging.exif import SIDEWAYS, UPRIGHT
+
+ImageType = Literal["jpeg", "png", "webp"]
+
+Pixels = NDArray[np.uint8]
+
+
+class Header(NamedTuple):
+    """What the first bytes of an image say of it; sizes in pixels, before EXIF orientation."""
+
+    type: ImageType
+    width: int
+    height: int
+    colorspace: str = ""
+    """JPEG only, as libjpeg names it: Gray, YCbCr, RGB, CMYK, YCCK."""
+    extra_pixels: int = 0
+    """Work that its coding makes beside its area, see `models.imaging.work`."""
+    orientation: int = UPRIGHT
+    """EXIF's, 1 to 8, of this image and of none that is embedded in it or follows it."""
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
+    @property
+    def aspect(self) -> float:
+        """Width over height, upright."""
+        return self.height / self.width if self.orientation in SIDEWAYS else self.width / self.height
+
+    @property
+    def work_pixels(self) -> int:
+        """Pixels of an ordinary photograph whose decoding costs at least half as much; no fewer than its own."""
+        return work.area(self.width, self.height) + self.extra_pixels
+
+
+def checked(header: Header) -> Header:
+    """The header, if it has a size.
+
+    Raises:
+        BadImage: width or height is 0.
+    """
+    if header.width < 1 or header.height < 1:
+        raise BadImage(f"damaged {header.type} header: size {header.width}x{header.height}")
+    return header

@@ -1,0 +1,19 @@
+"""text as people write it ──▶ text as it is compared: one rule for categories and labels, in training and serving."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060"))  # byte order mark, zero-width spaces and joiners
+
+
+def clean(text: str) -> str:
+    """The text in Unicode's form NFC, without spaces at its ends, and with one space where there are several."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
+    return " ".join(text.split())
+
+
+def key(text: str) -> str:
+    """What two texts share that differ in case, spaces or Unicode form only."""
+    return unicodedata.normalize("NFC", clean(text).casefold())
