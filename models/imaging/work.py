@@ -26,8 +26,8 @@ def area(width: int, height: int) -> int:
 
 
 def of_jpeg(pixels: int, scans: int) -> int:
-    """Work beside the area of a JPEG of so many passes."""
-    return pixels * max(scans - _SCANS, 0) // _SCANS
+    """Work of reading the coded data of a JPEG of so many passes."""
+    return pixels * scans // _SCANS
 
 
 def of_png(pixels: int, bits: int, size_bytes: int) -> int:
