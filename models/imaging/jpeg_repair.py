@@ -26,6 +26,9 @@ WARNINGS: tuple[Warning_, ...] = get_args(Warning_)
 """Kinds of damage that are mended."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_CYCLE = bytes(range(0xD0, 0xD8))
+_MAX_CYCLES = 1 << 15  # of restart markers, as many as 32 MP have at one for each block of 16x8 pixels
+_FILL = re.compile(rb"\xff+(?=\xff)")  # before a marker there may be more of its first byte
 _ICC, _ICC_BYTES = b"ICC_PROFILE\0", 18  # of a segment at least: marker, length, name, number and count
 _SEQUENTIAL = b"\0\x3f\0"  # coefficients 0 to 63, all bits
 # In Adobe's segment; -1 where there is none. Beside JFIF's segment an RGB's 0 is passed over.
@@ -41,20 +44,41 @@ _TABLES = frozenset({jpeg.TABLES_Q, jpeg.TABLES_HUFFMAN, jpeg.RESTARTS, 0xC0, 0x
 _FILLERS = tuple(bytes((73 * place % 251 + 2) ^ flip for place in range(64)) for flip in (0, 0xFF))
 
 
+class Scan(NamedTuple):
+    """One of a picture's scans."""
+
+    before: bytes
+    """Segments before its coded data, its own header the last of them."""
+    coded: bytes
+    restarts: int | None
+    """Restart markers that it must have; None where the decoder looks for none."""
+
+    def filled(self, filler: bytes) -> bytes:
+        """The scan with other bytes where its coded data ends, and where that of each restart interval does."""
+        coded = _FILL.sub(b"", self.coded).removesuffix(b"\xff")
+        if self.restarts is not None:
+            coded = _RESTART.sub(lambda marker: filler + marker[0], coded)
+        return self.before + coded + filler
+
+    def is_in_order(self) -> bool:
+        """Whether as many restart markers as there must be count from 0 to 7, over and over."""
+        if self.restarts is None:
+            return True
+        numbers = b"".join(_RESTART.findall(self.coded))[1::2]
+        return len(numbers) >= self.restarts and numbers == (_CYCLE * (len(numbers) // 8 + 1))[: len(numbers)]
+
+
 class Repaired(NamedTuple):
     """The picture laid out anew."""
 
-    parts: list[bytes]
-    """Of the file; every second one is coded data up to a marker."""
+    scans: list[Scan]
     kinds: set[Warning_]
     """Of damage that was mended."""
-    is_in_order: bool
-    """Whether each scan has all its restart markers, counted up as they must be."""
 
     @property
     def data(self) -> bytes:
         """The file."""
-        return b"".join(self.parts)
+        return b"".join(part for scan in self.scans for part in (scan.before, scan.coded)) + _END
 
     def whole(self, read: Callable[[bytes], Pixels]) -> Pixels:
         """Decodes it, and proves that coded data ends nowhere before the picture does.
@@ -65,15 +89,14 @@ class Repaired(NamedTuple):
         Raises:
             BadImage: rows are missing.
         """
-        first, second = (self._filled(filler) for filler in _FILLERS)
-        expected = zlib.crc32(read(first).data) if self.is_in_order else None
+        if sum(scan.coded.count(b"\xff\xd0") for scan in self.scans) > _MAX_CYCLES:
+            raise BadImage(f"damaged JPEG: stray bytes among more than {8 * _MAX_CYCLES} restart markers")
+        first, second = (b"".join(scan.filled(filler) for scan in self.scans) + _END for filler in _FILLERS)
+        expected = zlib.crc32(read(first).data)
         pixels = read(second)
-        if zlib.crc32(pixels.data) != expected:
+        if zlib.crc32(pixels.data) != expected or not all(scan.is_in_order() for scan in self.scans):
             raise BadImage("damaged JPEG: coded data ends before the picture does")
         return pixels
-
-    def _filled(self, filler: bytes) -> bytes:
-        return b"".join(part + filler if place % 2 else part for place, part in enumerate(self.parts))
 
 
 def repair(data: bytes, structure: Structure) -> Repaired:
@@ -86,39 +109,22 @@ def repair(data: bytes, structure: Structure) -> Repaired:
     Raises:
         BadImage: it has no end, and a scan is missing.
     """
-    marks = list(jpeg.segments(data))
+    marks, frame = list(jpeg.segments(data)), structure.frame
     kinds = _kinds(data, marks, structure)
-    if "no_end" in kinds and not _has_all_scans(data, marks, structure.frame):
+    if "no_end" in kinds and not _has_all_scans(data, marks, frame):
         raise BadImage(f"damaged JPEG of {len(data)} bytes: cut short, scans are missing")
-    parts, interval, is_in_order = [_STARTS[structure.colorspace]], 0, True
+    scans, before, interval = [], _STARTS[structure.colorspace], 0
     for (kind, start, end), (_, after, _) in pairwise(marks):
-        if kind in _TABLES:
-            parts[-1] += data[start:end]
         if kind == jpeg.RESTARTS:
-            interval = int.from_bytes(data[start + 4 : start + 6], "big")
-        if kind == jpeg.SCAN:
-            header = data[start:end]
-            parts[-1] += header if structure.frame.kind == jpeg.PROGRESSIVE else header[:-3] + _SEQUENTIAL
-            coded = _intervals(data[end:after], interval)
-            is_in_order &= _is_in_order(coded[1::2], _units(structure.frame, _planes(header)), interval)
-            parts += [*coded, b""]
-    parts[-1] += _END
-    return Repaired(parts, kinds, is_in_order)
-
-
-def _intervals(coded: bytes, interval: int) -> list[bytes]:
-    """Coded data of a scan, split at its restart markers, without the fill bytes before those."""
-    found, position = [], 0
-    for marker in _RESTART.finditer(coded) if interval else ():
-        found += [coded[position : marker.start()].rstrip(b"\xff"), marker[0]]
-        position = marker.end()
-    return [*found, coded[position:].rstrip(b"\xff")]
-
-
-def _is_in_order(markers: list[bytes], units: int, interval: int) -> bool:
-    """Whether as many restart markers as there must be count from 0 to 7, over and over."""
-    wanted = ceil(units / interval) - 1 if interval else 0
-    return len(markers) >= wanted and all(marker[1] == 0xD0 + place % 8 for place, marker in enumerate(markers))
+            interval = int.from_bytes(data[start + 4 : start + 6])
+        if kind in _TABLES:
+            before += data[start:end]
+        elif kind == jpeg.SCAN:
+            header = data[start:end] if frame.kind == jpeg.PROGRESSIVE else data[start : end - 3] + _SEQUENTIAL
+            restarts = ceil(_units(frame, _planes(header)) / interval) - 1 if interval else None
+            scans.append(Scan(before + header, data[end:after], restarts))
+            before = b""
+    return Repaired(scans, kinds)
 
 
 def _planes(header: bytes) -> list[int]:
@@ -127,12 +133,9 @@ def _planes(header: bytes) -> list[int]:
 
 
 def _units(frame: Frame, planes: list[int]) -> int:
-    """Units (MCUs) that a scan has between its first and its last row, ITU T.81 section A.2."""
-    across, down = (max(each[place] for each in frame.components) for place in (1, 2))
-    if len(planes) > 1:
-        return ceil(frame.width / (8 * across)) * ceil(frame.height / (8 * down))
-    plane = next((each for each in frame.components if each.id in planes), frame.components[0])
-    return ceil(frame.width * plane.across / (8 * across)) * ceil(frame.height * plane.down / (8 * down))
+    """Units that a scan has, between any two of which there may be a restart marker."""
+    alone = next((each for each in frame.components if planes == [each.id]), None)
+    return frame.blocks(alone) if alone else frame.units
 
 
 def _has_all_scans(data: bytes, marks: list[Segment], frame: Frame) -> bool:

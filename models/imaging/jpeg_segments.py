@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import ceil
 from struct import Struct
 from typing import NamedTuple
 
@@ -81,6 +82,22 @@ class Frame(NamedTuple):
             raise BadImage(f"damaged JPEG header: sampling {[(each.across, each.down) for each in found]}")
         return found
 
+    @property
+    def units(self) -> int:
+        """Units (MCUs) of a scan of several components, ITU T.81 section A.2."""
+        across, down = self._most
+        return ceil(self.width / (8 * across)) * ceil(self.height / (8 * down))
+
+    def blocks(self, plane: Component) -> int:
+        """Blocks of a component, as many as a scan of it alone has units."""
+        across, down = self._most
+        return ceil(self.width * plane.across / (8 * across)) * ceil(self.height * plane.down / (8 * down))
+
+    @property
+    def _most(self) -> tuple[int, int]:
+        planes = self.components
+        return max(plane.across for plane in planes), max(plane.down for plane in planes)
+
 
 Segment = tuple[int, int, int]
 """Marker, start and end."""
@@ -98,6 +115,11 @@ class Structure(NamedTuple):
     is_buffered: bool
     """Whether a decoder keeps every coefficient of the picture until the last scan."""
     orientation: int
+
+    @property
+    def kept_coefficients(self) -> int:
+        """Numbers of 16 bits that a decoder keeps."""
+        return sum(64 * self.frame.blocks(each) for each in self.frame.components) if self.is_buffered else 0
 
 
 def read_structure(data: bytes) -> Structure:
