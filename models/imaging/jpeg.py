@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import simplejpeg
@@ -81,9 +82,10 @@ def _decode_repaired(repaired: Repaired, header: Header, spec: InputSpec) -> Pix
         return _by_turbojpeg(repaired.data, header, spec, strict=False)
     if header.coded_pixels > _PROVEN_PIXELS:
         raise BadImage(f"JPEG of {header.pixels} pixels with damage that is only mended in smaller ones: {warning}")
-    if _REFUSED in warning:
-        return repaired.whole(lambda data: _by_pillow(data, header, spec))
-    return repaired.whole(lambda data: _by_turbojpeg(data, header, spec, strict=False))
+    read = _by_pillow if _REFUSED in warning else partial(_by_turbojpeg, strict=False)
+    colour = spec.model_copy(update={"channels": 3})  # in grey it would not be seen what colours miss
+    pixels = repaired.whole(lambda data: read(data, header, colour))
+    return pixels if spec.channels == 3 else read(repaired.data, header, spec)
 
 
 def _by_turbojpeg(data: bytes, header: Header, spec: InputSpec, *, strict: bool = True) -> Pixels:

@@ -126,16 +126,16 @@ def read_structure(data: bytes) -> Structure:
     """Walks over the segments.
 
     Raises:
-        BadImage: damaged, without a frame or scan, or of more scans or segments than any has.
+        BadImage: damaged, without a frame or all of its components, or of more scans or segments than any has.
         UnsupportedType: 12-bit, lossless, hierarchical or arithmetically coded, or not of 1, 3 or 4 components.
     """
-    frame, jfif, adobe, turned, interleaved, scans = None, False, -1, 0, 0, 0
+    frame, jfif, adobe, turned = None, False, -1, 0
+    scans: list[bytes] = []
     for kind, start, end in segments(data):
         if kind not in _TELLING:
             continue
         if kind == SCAN:
-            interleaved = interleaved or data[start + 4]
-            scans += 1
+            scans.append(data[start + 4 : end])
         elif scans:
             continue
         elif kind in _FRAMES:
@@ -150,8 +150,10 @@ def read_structure(data: bytes) -> Structure:
             adobe = data[start + 15]
     if frame is None or not scans:
         raise BadImage(f"damaged JPEG: no picture in its {len(data)} bytes")
-    is_buffered = frame.kind == PROGRESSIVE or 3 * interleaved < len(frame.planes)
-    return Structure(frame, _colorspace(frame, jfif, adobe), adobe, scans, is_buffered, turned or UPRIGHT)
+    is_buffered = frame.kind == PROGRESSIVE or 3 * scans[0][0] < len(frame.planes)
+    if is_buffered and not _has_all_planes(frame, scans):
+        raise BadImage(f"damaged JPEG of {len(data)} bytes: no scan of one of its components")
+    return Structure(frame, _colorspace(frame, jfif, adobe), adobe, len(scans), is_buffered, turned or UPRIGHT)
 
 
 def segments(data: bytes) -> Iterator[Segment]:
@@ -195,6 +197,12 @@ def _check_scan(number: int, header_bytes: int) -> None:
         raise BadImage(f"JPEG of {number} or more scans; the limit is {_MAX_SCANS}")
     if header_bytes < _SCAN_BYTES:
         raise BadImage(f"damaged JPEG: a scan's header of {header_bytes} bytes")
+
+
+def _has_all_planes(frame: Frame, scans: list[bytes]) -> bool:
+    """Whether each component has a scan, and a progressive one a first scan of its coefficient 0."""
+    first = scans if frame.kind != PROGRESSIVE else [scan for scan in scans if scan[-3] == 0 and scan[-1] < 16]
+    return 3 * sum(scan[0] for scan in first) >= len(frame.planes)
 
 
 def is_jfif(data: bytes, start: int, end: int) -> bool:
