@@ -82,9 +82,11 @@ def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> He
     if header.work_pixels <= max_pixels or (header := header.within(max_pixels)).work_pixels <= max_pixels:
         return header
     work = f", which its shape and coding make as much work as {header.work_pixels}"
+    if header.type == "jpeg":
+        work += " even at an eighth of its sides"
     raise TooLarge(
         f"the image has {header.width}x{header.height} = {header.pixels} pixels"
-        f"{work if header.pixels <= max_pixels else ''}; the limit is {max_pixels}"
+        f"{work if header.pixels <= max_pixels or header.type == 'jpeg' else ''}; the limit is {max_pixels}"
     )
 
 

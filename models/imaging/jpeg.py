@@ -25,7 +25,7 @@ from models.imaging import work
 from models.imaging.channels import to_array
 from models.imaging.exif import SIDEWAYS
 from models.imaging.jpeg_repair import Repaired, Warning_, repair
-from models.imaging.jpeg_segments import read_structure
+from models.imaging.jpeg_segments import Frame, read_structure
 from models.imaging.types import Header, Pixels, checked
 from models.manifest import InputSpec
 
@@ -61,14 +61,15 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
         # strict: libjpeg's warnings are errors, since half a file would otherwise give half an image
         return _by_turbojpeg(data, header, spec)
     except ValueError:
-        repaired = repair(data, read_structure(data))
-    pixels = _decode_repaired(repaired, header, spec)
+        structure = read_structure(data)
+    repaired = repair(data, structure)
+    pixels = _decode_repaired(repaired, structure.frame, header, spec)
     for kind in sorted(repaired.kinds):
         warn(kind)
     return pixels
 
 
-def _decode_repaired(repaired: Repaired, header: Header, spec: InputSpec) -> Pixels:
+def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: InputSpec) -> Pixels:
     """Decodes it with proof that it is whole, and notes stray bytes that are found meanwhile."""
     try:
         return _by_turbojpeg(repaired.data, header, spec)
@@ -76,6 +77,8 @@ def _decode_repaired(repaired: Repaired, header: Header, spec: InputSpec) -> Pix
         warning = str(error)
         if _REFUSED not in warning and _STRAY not in warning:
             raise
+    if _REFUSED in warning:
+        frame.check_ratios()
     if _STRAY in warning:
         repaired.kinds.add("stray_bytes")
     if warning.endswith(_LAST_MARKER):  # the first thing that libjpeg warns of comes after all rows

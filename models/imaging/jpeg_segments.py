@@ -93,6 +93,18 @@ class Frame(NamedTuple):
         across, down = self._most
         return ceil(self.width * plane.across / (8 * across)) * ceil(self.height * plane.down / (8 * down))
 
+    def check_ratios(self) -> None:
+        """Looks whether all planes can be brought to one size.
+
+        Raises:
+            UnsupportedType: by no whole numbers, as libjpeg does it.
+        """
+        across, down = self._most
+        planes = self.components
+        if any(across % plane.across or down % plane.down for plane in planes):
+            factors = ", ".join(f"{plane.across}x{plane.down}" for plane in planes)
+            raise UnsupportedType(f"a JPEG sampled {factors} is not supported; save it sampled 1x1 or 2x2, 1x1, 1x1")
+
     @property
     def _most(self) -> tuple[int, int]:
         planes = self.components

@@ -50,14 +50,14 @@ class Header(NamedTuple):
         return max(decoded_pixels, self.coded_pixels) + self.extra_pixels
 
     def within(self, max_pixels: int) -> Header:
-        """The header of the same image; of a JPEG, decoded at the largest fraction that is no more work than that.
+        """The header of the same image; a JPEG is decoded at the largest fraction that is no more work than that.
 
-        Where there is none it is the same header.
+        Where none is, it is decoded at an eighth of its sides.
         """
         if self.type != "jpeg":
             return self
         fractions = (self._replace(divisor=divisor) for divisor in (2, 4, 8))
-        return next((fraction for fraction in fractions if fraction.work_pixels <= max_pixels), self)
+        return next((each for each in fractions if each.work_pixels <= max_pixels), self._replace(divisor=8))
 
 
 def checked(header: Header) -> Header:
