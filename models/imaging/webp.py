@@ -72,7 +72,7 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, `[H, W, C]`; what the one frame of an animation leaves of its canvas is transparent."""
+    """Pixels as they are stored, `[H, W, C]`; what a single frame leaves of its canvas is transparent."""
     with WebPImageFile(io.BytesIO(data)) as image:
         if image.size != (header.width, header.height):
             sizes = f"{header.width}x{header.height} and {image.width}x{image.height}"
