@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
-from models.imaging import jpeg, png, webp
+from models.imaging import jpeg, png, unsupported, webp
 from models.imaging.jpeg_repair import WARNINGS, Warning_
 from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
@@ -67,7 +67,7 @@ def _read_header(data: bytes) -> Header:
         return webp.read_header(data)
     if jpeg.SIGNATURE.startswith(data) or png.SIGNATURE.startswith(data):
         raise BadImage(f"the image is cut short: only {len(data)} bytes")
-    raise UnsupportedType(f"not a JPEG, PNG or WebP image: the first bytes are {data[:12]!r}")
+    raise UnsupportedType(unsupported.describe(data))
 
 
 def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:

@@ -99,7 +99,7 @@ def test_lossless_webps_are_the_more_work_the_more_codes_they_may_have() -> None
         pytest.param(
             encoded.encode(encoded.picture(), "WEBP", lossless=True, icc_profile=b"x" * 99), True, id="with a profile"
         ),
-        pytest.param(bombs.riff((b"VP8X", bytes(10)), *[(b"JUNK", b"")] * 70), True, id="of more chunks than any"),
+        pytest.param(bombs.riff((b"VP8X", bytes(10)), *[(b"JUNK", b"")] * 5000), True, id="of more chunks than any"),
     ],
 )
 def test_webps_that_may_be_losslessly_coded_are_known(data: bytes, lossless: bool) -> None:
