@@ -15,7 +15,7 @@ from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
 from service.served import Served
-from service.work import PIXEL_S, Admitted, Work, decoded
+from service.work import PIXEL_S, Admitted, Work
 
 DECODE_THREADS = 2
 """Images that a process decodes at once: so many times `DECODE_MIB` of `models.imaging.decode` is what all its requests
@@ -135,4 +135,4 @@ def _decode_in_time(
 
 
 def _decode(served: Served, one: Checked) -> Work | ClientError:
-    return decoded(one, served.engine.manifest.input) if isinstance(one, Admitted) else one
+    return served.decode(one) if isinstance(one, Admitted) else one
