@@ -153,3 +153,13 @@ def test_a_file_that_cannot_be_converted_is_an_error(tmp_path: Path) -> None:
 def test_names_of_served_types_are_among_those_that_are_read() -> None:
     assert set(SERVABLE_SUFFIXES) < set(SUFFIXES)
     assert {suffix for suffix in SUFFIXES if suffix == suffix.lower() and suffix.startswith(".")} == set(SUFFIXES)
+
+
+def test_a_photo_beyond_the_limit_of_pixels_is_read_at_a_fraction(tmp_path: Path) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    file = tmp_path / "phone.jpg"
+    photo = Image.fromarray(small).resize((8064, 6048), Image.Resampling.NEAREST)
+    photo.save(file, quality=90)  # 48.8 million pixels
+    images = Encoded(lambda _: read_image(file).data, np.arange(1), InputSpec(height=6, width=8, channels=3))
+    whole = photo.resize((8, 6), Image.Resampling.BILINEAR)
+    assert np.abs(images[np.arange(1)][0].astype(int) - np.asarray(whole)).max() <= 3
