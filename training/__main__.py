@@ -96,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_transfer, load=_stream_data)
     options.add_data(command)
 
+    for name in ("folder", "table", "pretrained"):
+        options.add_fit(commands.choices[name])
+
     command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
     command.add_argument("--table", required=True, type=Path, metavar="FILE", help="CSV or parquet, as for `table`")
@@ -169,18 +172,24 @@ def _upgrade(arguments: argparse.Namespace) -> Path:
 
 def _load_folder(arguments: argparse.Namespace) -> Dataset:
     return folder.load(
-        arguments.directory, name=arguments.name, image_size=arguments.image_size, mirror=arguments.mirror
+        arguments.directory,
+        name=arguments.name,
+        image_size=arguments.image_size,
+        mirror=arguments.mirror,
+        fit=arguments.fit,
     )
 
 
 def _stream_data(arguments: argparse.Namespace) -> Dataset:
     on_black = arguments.data == fashion_mnist.NAME
-    spec = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}) if on_black else INPUT
+    background = fashion_mnist.BACKGROUND if on_black else INPUT.background
+    spec = INPUT.model_copy(update={"background": background, "fit": arguments.fit})
     return options.stream_data(arguments.data, arguments.name, spec)
 
 
 def _stream_table(arguments: argparse.Namespace) -> Dataset:
-    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=INPUT)
+    spec = INPUT.model_copy(update={"fit": arguments.fit})
+    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=spec)
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:

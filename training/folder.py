@@ -12,11 +12,10 @@ import numpy as np
 
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
-from models.manifest import InputSpec
+from models.manifest import Fit, InputSpec
 from training.dataset import Dataset
-from training.embedding_cache import key_of
 from training.errors import DataError
-from training.images import Encoded, Images, aspect
+from training.images import Encoded, Images, aspect, key_of
 from training.reading import printable, read_all
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -25,7 +24,7 @@ MIN_IMAGES_PER_CLASS = 2
 T = TypeVar("T")
 
 
-def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
+def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
     """Reads a folder of one sub-folder a class; files that cannot be decoded are skipped and listed.
 
     Hidden sub-folders, whose names begin with a dot, are no classes. Grey images (every pixel of every image) give
@@ -35,7 +34,7 @@ def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False)
         DataError: no classes, only one, or classes with fewer than 2 readable images (named); a class name that is
             not UTF-8.
     """
-    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
     aspects: dict[bytes, float] = {}
 

@@ -12,19 +12,18 @@ from numpy.typing import NDArray
 
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
-from models.manifest import InputSpec
+from models.manifest import Fit, InputSpec
 from training.dataset import Dataset
-from training.embedding_cache import key_of
 from training.errors import DataError
 from training.folder import MIN_IMAGES_PER_CLASS
-from training.images import Encoded, Images, Indices
+from training.images import Encoded, Images, Indices, key_of
 from training.reading import Found, read_all
 from training.table import Table
 
 _SHOWN = 5
 
 
-def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
+def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
     """Decodes the images of a table, for a network that is to be trained on them.
 
     Images that cannot be decoded are skipped and listed, with their rows.
@@ -32,7 +31,7 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False)
     Raises:
         DataError: classes with fewer than 2 readable images (named), or only one class.
     """
-    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
     def look(path: Path) -> tuple[Pixels, bytes]:
         data = path.read_bytes()

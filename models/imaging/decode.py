@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from PIL import Image
-
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging import jpeg, png, unsupported, webp
+from models.imaging.fit import fit
 from models.imaging.jpeg_repair import WARNINGS, Warning_
 from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
@@ -29,16 +27,6 @@ measures the worst of them anew."""
 Warn = Callable[[Warning_], None]
 """Is called with the kind of each harmless fault that was mended while an image was decoded, one of `WARNINGS`."""
 _OTHERS = {"png": png, "webp": webp}
-# How an image is turned upright, by EXIF orientation (1 is upright already).
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def read_header(data: bytes) -> Header:
@@ -109,7 +97,7 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
             array = jpeg.decode(data, header, spec, mended.append)
         else:
             array = _OTHERS[header.type].decode(data, header, spec)
-        pixels = _fit(array, header.orientation, spec)
+        pixels = fit(array, header.orientation, spec)
     except ClientError:
         raise
     except Exception as error:  # whatever a decoder raises is about this one image
@@ -123,15 +111,3 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
 def _damaged(what: str, data: bytes, error: Exception) -> BadImage:
     reason = f"{error}" if isinstance(error, (OSError, SyntaxError, ValueError)) else f"{type(error).__name__} {error}"
     return BadImage(f"damaged {what} image of {len(data)} bytes: {reason}")
-
-
-def _fit(array: Pixels, turned: int, spec: InputSpec) -> Pixels:
-    """Upright and of the bundle's size."""
-    if turned not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
-        return array
-    image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
-    if turned in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[turned])
-    if image.size != (spec.width, spec.height):
-        image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(spec.height, spec.width, spec.channels)

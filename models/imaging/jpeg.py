@@ -23,7 +23,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from models.errors import BadImage
 from models.imaging import work
 from models.imaging.channels import to_array
-from models.imaging.exif import SIDEWAYS
+from models.imaging.fit import needed_size
 from models.imaging.jpeg_repair import Repaired, Warning_, repair
 from models.imaging.jpeg_segments import Frame, read_structure
 from models.imaging.types import Header, Pixels, checked
@@ -124,7 +124,7 @@ def least_size(header: Header, spec: InputSpec) -> tuple[int, int]:
 
 def divisor_of(header: Header, spec: InputSpec) -> int:
     """By what its sides are divided: at least the header's divisor, and more where the bundle takes fractions."""
-    needed = (spec.width, spec.height) if header.orientation in SIDEWAYS else (spec.height, spec.width)
+    needed = needed_size(header, spec)
     for divisor in (8, 4, 2) if spec.decoder == "fraction" else ():
         height, width = -(-header.height // divisor), -(-header.width // divisor)
         if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:

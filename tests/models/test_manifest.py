@@ -46,6 +46,22 @@ def test_a_manifest_from_before_there_were_variants_reads_byte_for_byte() -> Non
     assert b"variants" not in data
 
 
+def test_how_images_are_fitted_is_written_only_where_they_are_not_stretched(written: bytes) -> None:
+    stretched = Manifest.from_bytes(written)
+    assert stretched.input.fit == "stretch"
+    assert b'"fit"' not in written
+    assert "fit" not in json.loads(stretched.input.model_dump_json()), "embeddings that are kept stay valid"
+    padded = stretched.model_copy(update={"input": stretched.input.model_copy(update={"fit": "pad"})})
+    again = Manifest.from_bytes(padded.to_bytes())
+    assert again == padded
+    assert again.model_dump(mode="json")["input"]["fit"] == "pad"
+
+
+def test_a_fit_that_there_is_not_is_refused(written: bytes) -> None:
+    with pytest.raises(BundleError, match="fit"):
+        Manifest.from_bytes(changed(written, lambda fields: fields["input"].update(fit="squeeze")))
+
+
 def test_variants_are_written_where_there_are_any(written: bytes) -> None:
     variants = (
         Variant(precision="fp32", kept=True, metrics={"test_accuracy": 0.9, "ms_per_image": 4.5}),
