@@ -8,7 +8,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.csv_table import CsvTable, open_csv
@@ -43,6 +43,7 @@ def number_text(value: float, decimal: str, group: str) -> str:
     return whole.replace(",", group) + decimal + fraction
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     dialect=st.sampled_from(DIALECTS),
     newline=st.sampled_from(["\n", "\r\n", "\r"]),
