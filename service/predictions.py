@@ -33,7 +33,8 @@ def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -
         confidence,
         label,
         distance=found.distance,
-        missing=_missing(found, head),
+        missing=head.missing(found.columns),
+        outside=head.outside(found.columns),
         probabilities=_not_to_miss(values, head) if policy.review_from else None,
     )
     return {
@@ -55,7 +56,8 @@ def to_estimate(found: Found, head: HeadSpec, model: str) -> Estimate:
         head: the head that computed it.
         model: `name@version`.
     """
-    decision, reasons = head.policy.decide(1.0, distance=found.distance, missing=_missing(found, head))
+    missing, outside = head.missing(found.columns), head.outside(found.columns)
+    decision, reasons = head.policy.decide(1.0, distance=found.distance, missing=missing, outside=outside)
     estimate: Estimate = {
         "value": _shortened(float(found.output[0])),
         "decision": decision,
@@ -108,12 +110,6 @@ def _timing(outcome: Outcome) -> Timing:
         "embed": round(outcome.embed_s * 1000, 3),
         "decide": round(outcome.decide_s * 1000, 3),
     }
-
-
-def _missing(found: Found, head: HeadSpec) -> Sequence[str]:
-    """Which of the columns that the policy expects are missing."""
-    expected = head.policy.expected_columns
-    return [name for name in expected if found.columns[name] is None] if expected else ()
 
 
 def _not_to_miss(values: Sequence[float], head: HeadSpec) -> dict[str, float]:
