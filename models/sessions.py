@@ -5,7 +5,6 @@ Used by the golden check, by training (which embeds with the very graph that wil
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -196,8 +195,9 @@ def _column_array(values: list[ColumnValue], dtype: type[np.generic]) -> NDArray
     """One column's values `[N, 1]`; those beyond float32 count as its largest where the graph takes that."""
     if dtype is np.object_:
         return np.array([_MISSING_CATEGORY if value is None else value for value in values], dtype).reshape(-1, 1)
-    largest = _LARGEST if dtype is np.float32 else math.inf
-    numbers = [_MISSING_NUMBER if value is None else min(max(float(value), -largest), largest) for value in values]
+    numbers = [_MISSING_NUMBER if value is None else float(value) for value in values]
+    if dtype is np.float32:  # NaN stays NaN
+        numbers = [min(number, _LARGEST) if number > 0 else max(number, -_LARGEST) for number in numbers]
     return np.array(numbers, dtype).reshape(-1, 1)
 
 

@@ -27,14 +27,15 @@ def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -
     # Rounded to `UNITS`: that costs a tenth of `round`, and the quotient of two whole numbers has no digit too many.
     # Sorted before that, so that the label is the graph's own where two classes are close
     values, names, policy = found.output.tolist(), head.classes, head.policy
+    columns = found.columns
     falling = sorted(range(len(values)), key=values.__getitem__, reverse=True)
     label, confidence = names[falling[0]], int(values[falling[0]] * UNITS + 0.5) / UNITS
     decision, reasons = policy.decide(
         confidence,
         label,
         distance=found.distance,
-        missing=head.missing(found.columns),
-        outside=head.outside(found.columns),
+        missing=head.missing(columns) if columns else (),
+        outside=head.outside(columns) if columns else (),
         probabilities=_not_to_miss(values, head) if policy.review_from else None,
     )
     return {
