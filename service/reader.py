@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from models.errors import ClientError, DeadlineExceeded, TooLarge
 from models.imaging.decode import read_checked_header
-from models.manifest import HeadSpec, columns_of
+from models.manifest import HeadSpec
 from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
@@ -89,7 +89,7 @@ class Reader:
         embedding = None if self._cache is None else self._cache.get(key)
         try:
             header = read_checked_header(item.image, self._max_pixels) if embedding is None else None
-            asked = columns_of(heads, item.columns) if heads else {}
+            asked = served.engine.manifest.check_columns(heads, item.columns) if heads else {}
         except ClientError as error:
             return error.as_value()
         if header is None:

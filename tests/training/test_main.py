@@ -348,7 +348,14 @@ def test_a_table_gives_a_bundle_another_head(images: Path, capsys: pytest.Captur
         "low": 0.0,
         "high": 6.0,
     }
+    assert manifest.heads[1].policy.range_columns == ("size",)
 
+    assert command.main([*given, "--name", "colour", "--head", "decision_tree", "--extrapolate"]) == 0
+    again = Bundle.open(Path("store/tiny/3")).manifest
+    assert again.heads[1].policy.range_columns == ()
+    assert again.training["heads"]["colour"]["extrapolate"] is True
+
+    capsys.readouterr()
     assert command.main([*given, "--name", "colour", "--head", "linear_regression"]) == 1
     assert "error: linear_regression is no model for classification; take one of" in capsys.readouterr().err
 
