@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
@@ -25,6 +26,8 @@ DECODE_MIB = 512
 65,536 groups of codes 458 MiB, other WebP 392, CMYK JPEG 287, other JPEG 215, PNG 186; `tests/chaos/test_memory.py`
 measures the worst of them anew."""
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+Warn = Callable[[str], None]
+"""Is told the kind of each harmless fault that was mended while an image was decoded."""
 _FORMATS = {"jpeg": jpeg, "png": png, "webp": webp}
 # How an image is turned upright, by EXIF orientation (1 is upright already).
 _UPRIGHT = {
@@ -76,13 +79,14 @@ def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> He
     return header
 
 
-def decode(data: bytes, spec: InputSpec, header: Header | None = None) -> Pixels:
+def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: Warn | None = None) -> Pixels:
     """Decodes an encoded image to uint8 `[spec.height, spec.width, spec.channels]`.
 
     Args:
         data: the encoded image.
         spec: the bundle's rule for channels, size and background.
         header: from `read_checked_header`, to spare reading it twice.
+        warn: is called with the kind of each harmless fault that was mended.
 
     Raises:
         BadImage, UnsupportedType, TooLarge: as `read_checked_header`, and BadImage for damage behind it.
