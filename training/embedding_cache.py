@@ -19,7 +19,7 @@ from models.sessions import Embedder, Embedding
 from training.dataset import Dataset
 from training.errors import DataError
 from training.examples import thumbnail
-from training.images import Encoded, Images, Indices
+from training.images import Encoded, Images, Indices, key_of
 from training.progress import progress
 
 DEFAULT_ROOT = Path("build") / "embeddings"
@@ -89,11 +89,6 @@ class EmbeddingCache:
         starts = [0, *ends.tolist()]
         for index, key in enumerate(keys):
             self._rows[key.tobytes()] = embedding[index], data[starts[index] : starts[index + 1]]
-
-
-def key_of(data: bytes) -> bytes:
-    """What an encoded image is known by."""
-    return hashlib.sha256(data).digest()
 
 
 def keys_of(dataset: Dataset) -> tuple[bytes, ...]:

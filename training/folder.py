@@ -14,9 +14,8 @@ from models.imaging.decode import decode
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
 from training.dataset import Dataset
-from training.embedding_cache import key_of
 from training.errors import DataError
-from training.images import Encoded, Images, aspect
+from training.images import Encoded, Images, aspect, key_of
 from training.reading import printable, read_all
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.imaging.convert import servable
 from models.imaging.decode import decode, read_header
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
 
 Indices = NDArray[np.int64]
+
+SERVABLE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".webp")
+"""Names of files that usually hold what the service takes as well; the type itself comes from the bytes."""
+SUFFIXES = (*SERVABLE_SUFFIXES, ".tif", ".tiff", ".bmp", ".dib", ".gif", ".avif", ".heic", ".heif", ".hif")
+"""Names of files that training reads, in lower case."""
+
+
+class Read(NamedTuple):
+    """An image file."""
+
+    data: bytes
+    """What `decode` takes: the file's own bytes, or a PNG without loss."""
+    key: bytes
+    """What the file is known by: of its own bytes, see `key_of`."""
+    format: str
+    """What it was converted from, such as `tiff`; empty where the service takes the file as it is."""
+
+
+def read_image(path: Path) -> Read:
+    """Reads an image file of any type that training takes.
+
+    Raises:
+        OSError: it cannot be read.
+        ClientError: it is damaged, too large, or of a type that needs converting and cannot be.
+    """
+    data = path.read_bytes()
+    converted, format_ = servable(data)
+    return Read(converted, key_of(data), format_)
+
+
+def key_of(data: bytes) -> bytes:
+    """What an encoded image is known by."""
+    return hashlib.sha256(data).digest()
 
 
 class Images(Protocol):

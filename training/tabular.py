@@ -14,10 +14,9 @@ from models.imaging.decode import decode
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
 from training.dataset import Dataset
-from training.embedding_cache import key_of
 from training.errors import DataError
 from training.folder import MIN_IMAGES_PER_CLASS
-from training.images import Encoded, Images, Indices
+from training.images import Encoded, Images, Indices, key_of
 from training.reading import Found, read_all
 from training.table import Table
 

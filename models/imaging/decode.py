@@ -12,11 +12,11 @@ import struct
 import zlib
 from collections.abc import Callable
 
-import numpy as np
 from PIL import Image
 
 from models.errors import BadImage, TooLarge, UnsupportedType
 from models.imaging import jpeg, png, webp
+from models.imaging.fit import fit
 from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
 
@@ -29,16 +29,6 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
 Warn = Callable[[str], None]
 """Is told the kind of each harmless fault that was mended while an image was decoded."""
 _FORMATS = {"jpeg": jpeg, "png": png, "webp": webp}
-# How an image is turned upright, by EXIF orientation (1 is upright already).
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def read_header(data: bytes) -> Header:
@@ -96,16 +86,4 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
         array = _FORMATS[header.type].decode(data, header, spec)
     except _DAMAGE as error:
         raise BadImage(f"damaged {header.type} image of {len(data)} bytes: {error}") from error
-    return _fit(array, header.orientation, spec)
-
-
-def _fit(array: Pixels, turned: int, spec: InputSpec) -> Pixels:
-    """Upright and of the bundle's size."""
-    if turned not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
-        return array
-    image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
-    if turned in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[turned])
-    if image.size != (spec.width, spec.height):
-        image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(spec.height, spec.width, spec.channels)
+    return fit(array, header.orientation, spec)

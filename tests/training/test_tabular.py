@@ -11,8 +11,8 @@ from models.manifest import InputSpec
 from tests.training.squares import write_image
 from training import tabular
 from training.dataset import Dataset, subset
-from training.embedding_cache import key_of
 from training.errors import DataError
+from training.images import key_of
 from training.table import Ask, read
 
 SPEC = InputSpec(height=8, width=8, channels=3)
