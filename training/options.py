@@ -24,7 +24,8 @@ from training.transforms import Asked
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
-DATA = f"DIR/<class>/*.{{jpg,png,webp}}, or the word {fashion_mnist.NAME}"
+LAYOUT = "one folder a class in it, or train, validation and test, and the classes in those"
+DATA = f"a folder with one folder a class in it, or the word {fashion_mnist.NAME}"
 _MOST_EXAMPLES = 100_000
 LINEAR = "logistic_regression"
 
@@ -39,6 +40,14 @@ def add_name(command: argparse.ArgumentParser) -> None:
 def add_limit(command: argparse.ArgumentParser) -> None:
     """How many images."""
     command.add_argument("--limit", type=integer, metavar="N", help="use only about N images")
+
+
+def add_links(command: argparse.ArgumentParser) -> None:
+    """Whether symbolic links are followed."""
+    command.add_argument(
+        "--no-links", dest="follow", action="store_false",
+        help="do not follow symbolic links in the folder of the images; else they may lead anywhere",
+    )  # fmt: skip
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
@@ -66,6 +75,7 @@ def add_table(command: argparse.ArgumentParser) -> None:
         "--group-column", metavar="NAME",
         help="rows of one value, as of one product or patient, are all for training or all for the test",
     )  # fmt: skip
+    add_links(command)
     command.add_argument(
         "--task", choices=["classification", "regression"],
         help="default: regression where the labels are more than 20 different numbers, with fractions or rare",
@@ -164,11 +174,11 @@ def ask(arguments: argparse.Namespace) -> Ask:
     )
 
 
-def stream_data(data: str, name: str, spec: InputSpec) -> Dataset:
+def stream_data(data: str, name: str, spec: InputSpec, *, follow: bool = True) -> Dataset:
     """The images of a folder, or those that are named instead of one, for an input."""
     if data == fashion_mnist.NAME:
         return fashion_mnist.stream(name=name, spec=spec)
-    return folder.stream(Path(data), name=name, spec=spec)
+    return folder.stream(Path(data), name=name, spec=spec, follow=follow)
 
 
 def name_of(text: str) -> str:

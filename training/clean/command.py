@@ -42,8 +42,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.add_argument("--data", type=Path, help="folder with the four IDX files")
     _add_common(source, _load_fashion_mnist)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
-    source.add_argument("directory", type=Path, metavar="DIR")
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
+    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(source)
     _add_common(source, _load_folder)
 
     source = sources.add_parser("table", help="your images with labels from a CSV or parquet file")
@@ -131,7 +132,8 @@ def _load_fashion_mnist(arguments: argparse.Namespace, spec: InputSpec) -> Datas
 
 
 def _load_folder(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
-    return folder.stream(arguments.directory, name=printable(arguments.directory.resolve().name), spec=spec)
+    name = printable(arguments.directory.resolve().name)
+    return folder.stream(arguments.directory, name=name, spec=spec, follow=arguments.follow)
 
 
 def _load_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:

@@ -20,6 +20,7 @@ from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT
 from training.errors import DataError
+from training.reading import printable
 from training.split import tie
 from training.table import read
 
@@ -40,8 +41,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.set_defaults(load=lambda given: fashion_mnist.load(given.data), name=lambda _: fashion_mnist.NAME)
     _add_common(source, "fashion-mnist", has_size=False)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
-    source.add_argument("directory", type=Path, metavar="DIR")
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
+    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(source)
     source.set_defaults(load=_load_folder, name=lambda given: given.directory.resolve().name)
     _add_common(source, "folder")
 
@@ -109,7 +111,13 @@ def _add_common(source: argparse.ArgumentParser, source_name: str, *, has_size: 
 def _load_folder(arguments: argparse.Namespace) -> Dataset:
     directory: Path = arguments.directory
     size = _check_side(arguments.image_size)
-    return folder.load(directory, name=directory.resolve().name, image_size=size, mirror=arguments.mirror)
+    return folder.load(
+        directory,
+        name=printable(directory.resolve().name),
+        image_size=size,
+        mirror=arguments.mirror,
+        follow=arguments.follow,
+    )
 
 
 def _load_table(arguments: argparse.Namespace) -> Dataset:
