@@ -30,11 +30,16 @@ def is_empty(value: object) -> bool:
     return not value
 
 
+def is_exact(value: object) -> bool:
+    """The same, for the cleaning that bundles had before it was named."""
+    return value == "exact"
+
+
 class Column(Strict):
     """One structured fact beside the image, and one input of the head's graph."""
 
     name: str
-    type: Literal["number", "category", "boolean"]
+    type: Literal["number", "category", "boolean", "date"]
     required: bool = True
     low: float | None = Field(default=None, exclude_if=is_none)
     """Least value that training saw; lesser ones count as it."""
@@ -42,6 +47,9 @@ class Column(Strict):
     """Greatest value that training saw; greater ones count as it."""
     categories: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
     """Those that training saw, the most frequent ones; any other counts as none of them."""
+    cleaning: Literal["exact", "folded"] = Field(default="exact", exclude_if=is_exact)
+    """Which texts are one category: equal ones, or those of one `models.text.key`, which differ in case, spaces or
+    Unicode form only."""
 
     def check(self, value: object) -> ColumnValue:
         """Returns `value` as the graph takes it; raises BadColumns with the name and the reason."""

@@ -16,7 +16,11 @@ from training.catalogue import BEST, CATALOGUE, DEFAULT, MANY_CLASSES
 from training.clean.kinds import add_drop
 from training.costs import Costs
 from training.dataset import Dataset
+from training.dialect import SEPARATORS, Dialect, check_encoding
+from training.errors import DataError
 from training.examples import COUNT
+from training.missing import KEPT_FROM, WORDS
+from training.number_notation import DECIMALS
 from training.policies import Aims
 from training.table import Ask
 from training.teach import Balance, HeadPlan
@@ -60,7 +64,7 @@ def add_data(command: argparse.ArgumentParser) -> None:
 def add_table(command: argparse.ArgumentParser) -> None:
     """Which columns of a table are what."""
     command.add_argument(
-        "--image-column", default="image", metavar="NAME", help="paths, relative to the table's folder"
+        "--image-column", default="image", metavar="NAME", help="paths, relative to the folder of images"
     )
     command.add_argument("--label-column", default="label", metavar="NAME", help="what is to be predicted")
     command.add_argument("--columns", type=names, default=(), metavar="A,B", help="what stands beside the image")
@@ -79,6 +83,32 @@ def add_table(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--task", choices=["classification", "regression"],
         help="default: regression where the labels are more than 20 different numbers, with fractions or rare",
+    )  # fmt: skip
+    command.add_argument(
+        "--images-root", type=Path, metavar="DIR", help="the folder of images (default: the one that the table is in)"
+    )
+    add_links(command)
+    add_dialect(command)
+
+
+def add_dialect(command: argparse.ArgumentParser) -> None:
+    """How a table is written."""
+    command.add_argument(
+        "--separator", type=separator, metavar="CHARACTER",
+        help="between cells: comma, semicolon, tab, pipe or any other character (default: found from the first rows)",
+    )  # fmt: skip
+    command.add_argument(
+        "--decimal", type=decimal, metavar="SIGN",
+        help="decimal sign, point or comma (default: found for each column)",
+    )  # fmt: skip
+    command.add_argument(
+        "--encoding", type=encoding, metavar="NAME",
+        help="of a text file (default: by its byte order mark, else UTF-8, else Windows-1252)",
+    )  # fmt: skip
+    command.add_argument(
+        "--missing", type=names, metavar="A,B",
+        help=f"words for a missing value, as an empty cell is; '' for none (default: {', '.join(WORDS)}, in any case; "
+        f"but where a class or category is expected they are one if quoted, or in {KEPT_FROM} rows or more)",
     )  # fmt: skip
 
 
@@ -171,6 +201,9 @@ def ask(arguments: argparse.Namespace) -> Ask:
         group=arguments.group_column,
         optional=arguments.optional_columns,
         task=arguments.task,
+        dialect=Dialect(arguments.separator, arguments.decimal, arguments.encoding, arguments.missing),
+        images_root=arguments.images_root,
+        follow=arguments.follow,
     )
 
 
@@ -194,6 +227,30 @@ def name_of(text: str) -> str:
 def names(text: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def separator(text: str) -> str:
+    """What is between the cells of a table: its name, or the character."""
+    found = SEPARATORS.get(text.lower(), {"\\t": "\t", "space": " "}.get(text.lower(), text))
+    if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
+        raise argparse.ArgumentTypeError(f"{text!r} is no separator: {', '.join(SEPARATORS)}, or one character")
+    return found
+
+
+def decimal(text: str) -> str:
+    """The sign before a fraction: its name, or the character."""
+    found = {"point": ".", "comma": ","}.get(text.lower(), text)
+    if found not in DECIMALS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no decimal sign: point or comma")
+    return found
+
+
+def encoding(text: str) -> str:
+    """An encoding that Python knows."""
+    try:
+        return check_encoding(text)
+    except DataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def side(text: str) -> int:
