@@ -26,6 +26,7 @@ INTERVAL = "interval"
 """Name of the output of a head's graph that holds the bounds of its numbers."""
 
 Precision = Literal["fp32", "fp16", "int8"]
+Fit = Literal["stretch", "pad", "crop"]
 Task = Literal["classification", "regression"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -40,12 +41,16 @@ class InputSpec(Strict):
     width: int = Field(ge=1, le=4096)
     channels: Literal[1, 3]
     resize: Literal["bilinear"] = "bilinear"
-    """Stretched to height x width with an antialiasing bilinear filter, aspect ratio not kept."""
+    """Brought to height x width with an antialiasing bilinear filter."""
+    fit: Fit = Field(default="stretch", exclude_if=lambda fit: fit == "stretch")
+    """`stretch`: aspect ratio not kept. `pad`: all of the image in the middle, the background's grey level around it.
+    `crop`: the largest part in the middle that has the input's aspect ratio."""
     decoder: Literal["full", "fraction"] = "full"
     """Size at which a JPEG is decoded before resizing: its own, or the smallest of 1/1, 1/2, 1/4 and 1/8 of it that
-    leaves both sides, upright, at least 7/8 of the input's. Other types are always decoded at full size."""
+    leaves both sides, upright, at least 7/8 of the input's, or of what a padded image takes of it. Other types are
+    always decoded at full size."""
     background: int = Field(default=255, ge=0, le=255)
-    """Grey level that transparent pixels are laid over."""
+    """Grey level that transparent pixels are laid over, and that is around a padded image."""
 
 
 class HeadSpec(Strict):

@@ -99,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_transfer, load=_stream_data)
     options.add_data(command)
 
+    for name in ("folder", "table", "pretrained"):
+        options.add_fit(commands.choices[name])
     _add_later_ones(commands)
     dry_run.add_parser(commands)
     clean.add_parser(commands)
@@ -182,18 +184,21 @@ def _load_folder(arguments: argparse.Namespace) -> Dataset:
         name=arguments.name,
         image_size=arguments.image_size,
         mirror=arguments.mirror,
+        fit=arguments.fit,
         follow=arguments.follow,
     )
 
 
 def _stream_data(arguments: argparse.Namespace) -> Dataset:
     on_black = arguments.data == fashion_mnist.NAME
-    spec = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}) if on_black else INPUT
+    background = fashion_mnist.BACKGROUND if on_black else INPUT.background
+    spec = INPUT.model_copy(update={"background": background, "fit": arguments.fit})
     return options.stream_data(arguments.data, arguments.name, spec, follow=arguments.follow)
 
 
 def _stream_table(arguments: argparse.Namespace) -> Dataset:
-    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=INPUT)
+    spec = INPUT.model_copy(update={"fit": arguments.fit})
+    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=spec)
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:

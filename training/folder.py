@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.manifest import InputSpec
+from models.manifest import Fit, InputSpec
 from training.dataset import Dataset
 from training.errors import DataError
 from training.images import Encoded, Images, Indices, read_image
@@ -96,7 +96,15 @@ class Listing:
         )
 
 
-def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False, follow: bool = True) -> Dataset:
+def load(
+    folder: Path,
+    *,
+    name: str,
+    image_size: int = 64,
+    mirror: bool = False,
+    fit: Fit = "stretch",
+    follow: bool = True,
+) -> Dataset:
     """Reads a folder of one sub-folder a class; files that cannot be decoded are skipped and listed.
 
     `training.tree` says what is a class, a part of a split, or nothing of both. Grey images (every pixel of every
@@ -105,7 +113,7 @@ def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False,
     Raises:
         DataError: no classes, only one, or classes with fewer than 2 readable images (named); and as `tree.scan`.
     """
-    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
     found = listing(folder, lambda path: look_at(path, spec, keep=True), follow=follow)
     found.check()
     images = np.stack([picture.pixels for picture in found.pictures if picture.pixels is not None])

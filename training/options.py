@@ -9,7 +9,7 @@ from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.manifest import InputSpec, Name
+from models.manifest import Fit, InputSpec, Name
 from models.store import DEFAULT_ROOT
 from training import fashion_mnist, folder
 from training.catalogue import BEST, CATALOGUE, DEFAULT, MANY_CLASSES
@@ -59,6 +59,15 @@ def add_data(command: argparse.ArgumentParser) -> None:
     add_limit(command)
     command.add_argument("--seed", type=seed, default=0, help="same seed, data and machine: same figures")
     command.add_argument("--out", type=Path, default=DEFAULT_ROOT, metavar="STORE", help="default: %(default)s")
+
+
+def add_fit(command: argparse.ArgumentParser) -> None:
+    """How images of another shape are brought to the network's."""
+    command.add_argument(
+        "--fit", choices=get_args(Fit), default="stretch",
+        help="images of another shape than the network's: squeeze them, show all of them with the background around "
+        "them, or their middle part (default: %(default)s)",
+    )  # fmt: skip
 
 
 def add_table(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import InputSpec
+from models.manifest import Fit, InputSpec
 from training.dataset import Dataset
 from training.errors import DataError
 from training.folder import MIN_IMAGES_PER_CLASS
@@ -21,7 +21,7 @@ from training.table import Table
 _SHOWN = 5
 
 
-def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
+def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
     """Decodes the images of a table, for a network that is to be trained on them.
 
     Images that cannot be decoded are skipped and listed, with their rows.
@@ -29,7 +29,7 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False)
     Raises:
         DataError: classes with fewer than 2 readable images (named), or only one class.
     """
-    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
     found = read_all(table.images, lambda path: look_at(path, spec, keep=True))
     pixels = [picture.pixels for picture in found.values if picture.pixels is not None]

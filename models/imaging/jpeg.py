@@ -20,7 +20,8 @@ from PIL import Image
 from models.errors import BadImage, UnsupportedType
 from models.imaging import work
 from models.imaging.channels import to_array
-from models.imaging.exif import PREFIX, SIDEWAYS, UPRIGHT, orientation
+from models.imaging.exif import PREFIX, UPRIGHT, orientation
+from models.imaging.fit import needed_size
 from models.imaging.types import Header, Pixels, checked
 from models.manifest import InputSpec
 
@@ -79,7 +80,7 @@ def least_size(header: Header, spec: InputSpec) -> tuple[int, int]:
     They are those of one of the fractions rounded up, as libjpeg rounds, so that simplejpeg, which takes the smallest
     of libjpeg's scales that is not below them, takes just that one.
     """
-    needed = (spec.width, spec.height) if header.orientation in SIDEWAYS else (spec.height, spec.width)
+    needed = needed_size(header, spec)
     for divisor in _DIVISORS if spec.decoder == "fraction" else ():
         height, width = -(-header.height // divisor), -(-header.width // divisor)
         if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:

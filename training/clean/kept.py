@@ -35,7 +35,7 @@ def kept_copies(dataset: Dataset, root: Path) -> Copies:
     digest = hashlib.sha256(_METHOD + dataset.input.model_dump_json().encode() + b"".join(keys_of(dataset)))
     file = root / FOLDER / f"{digest.hexdigest()[:32]}.npz"
     if not file.is_file():
-        _write(file, find_copies(dataset.images))
+        _write(file, find_copies(dataset.as_compared()))
     return _read(file)
 
 

@@ -95,6 +95,7 @@ def _add_common(source: argparse.ArgumentParser, source_name: str, *, has_size: 
     if has_size:
         source.add_argument("--image-size", default=64, metavar="PIXELS", help="side (default: %(default)s)")
         source.add_argument("--mirror", action="store_true", help="mirrored images are as likely as the images")
+        options.add_fit(source)
     source.add_argument("--sizes", default=DEFAULT_SIZES, metavar="N,N", help="training images (default: %(default)s)")
     source.add_argument("--budget", default=_DEFAULT_MINUTES, metavar="MINUTES", help="in all (default: %(default)s)")
     source.add_argument(
@@ -116,6 +117,7 @@ def _load_folder(arguments: argparse.Namespace) -> Dataset:
         name=printable(directory.resolve().name),
         image_size=size,
         mirror=arguments.mirror,
+        fit=arguments.fit,
         follow=arguments.follow,
     )
 
@@ -128,7 +130,7 @@ def _load_table(arguments: argparse.Namespace) -> Dataset:
             "only; name a column of classes with --label-column, or say --task classification"
         )
     size = _check_side(arguments.image_size)
-    return tabular.load(table, name=arguments.table.stem, image_size=size, mirror=arguments.mirror)
+    return tabular.load(table, name=arguments.table.stem, image_size=size, mirror=arguments.mirror, fit=arguments.fit)
 
 
 def _number(text: str) -> float | None:
@@ -176,7 +178,7 @@ def _file_name(text: str) -> str:
 def _command(arguments: argparse.Namespace) -> str:
     """The command that makes the same again, defaults included."""
     given = [str(value) for value in (getattr(arguments, name, None) for name in ("directory", "table")) if value]
-    names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "sizes", "budget")
+    names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "fit", "sizes", "budget")
     options = [
         (f"--{name.replace('_', '-')}", getattr(arguments, name, None)) for name in (*names, "margin", "seed", "out")
     ]
