@@ -42,6 +42,7 @@ class Dataset:
         skipped: files left out, each with the reason.
         not_used: how many files are left out for each reason; of a folder also those that are not listed one by one.
         notes: sentences on what files and names were taken for.
+        described: of the columns of a table, type and what there is of it, for a person.
         files: names of the images' files, relative and printable; empty where they have none.
         aspects: width over height by `keys`, of images in memory that were stretched to the input; empty of all others.
         groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
@@ -62,6 +63,7 @@ class Dataset:
     skipped: tuple[str, ...] = field(default=())
     not_used: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     aspects: Mapping[bytes, float] = field(default_factory=dict)
     groups: Indices | None = None

@@ -88,7 +88,6 @@ def add_table(command: argparse.ArgumentParser) -> None:
         "--group-column", metavar="NAME",
         help="rows of one value, as of one product or patient, are all for training or all for the test",
     )  # fmt: skip
-    add_links(command)
     command.add_argument(
         "--task", choices=["classification", "regression"],
         help="default: regression where the labels are more than 20 different numbers, with fractions or rare",

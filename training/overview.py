@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from models.columns import Column
 from training.dataset import Dataset
-from training.encoding import Rows
 from training.label_notes import label_notes
 from training.reading import one_line
 
@@ -26,7 +24,7 @@ def overview(dataset: Dataset) -> Iterator[str]:
         yield f"their classes have {min(counts.values()):,} to {max(counts.values()):,} images each"
     yield from lines_of(counts if few else {})
     yield from lines_of(part_counts(dataset))
-    yield from (f"{one_line(name)}: {said}" for name, said in column_words(dataset.columns, dataset.rows).items())
+    yield from (f"{one_line(name)}: {one_line(said)}" for name, said in dataset.described.items())
     yield from not_used_lines(dataset.not_used)
     yield from skipped_lines(dataset.skipped, _MOST_SKIPPED)
     yield from (f"note: {note}" for note in (*dataset.notes, *label_notes(dataset)))
@@ -34,8 +32,9 @@ def overview(dataset: Dataset) -> Iterator[str]:
 
 def headline(images: int, counts: Mapping[str, int]) -> str:
     """How much there is."""
-    what = f"in {len(counts):,} classes" if counts else "with numbers as labels"
-    return f"{images:,} images {what}"
+    if not images:
+        return "no image can be used"
+    return f"{images:,} images {f'in {len(counts):,} classes' if counts else 'with numbers as labels'}"
 
 
 def class_counts(dataset: Dataset) -> dict[str, int]:
@@ -56,11 +55,6 @@ def part_counts(dataset: Dataset) -> dict[str, int]:
     return {name: counts[name] for name in PARTS if name in counts}
 
 
-def column_words(columns: Sequence[Column], rows: Rows) -> dict[str, str]:
-    """Type of each column, and what is in it."""
-    return {column.name: ", ".join(_words(column, rows)) for column in columns}
-
-
 def lines_of(counts: Mapping[str, int]) -> Iterator[str]:
     """One line each, `NAME: COUNT`."""
     yield from (f"{one_line(name)}: {count}" for name, count in counts.items())
@@ -76,13 +70,3 @@ def skipped_lines(skipped: Sequence[str], most: int) -> Iterator[str]:
     yield from (f"skipped {one_line(reason)}" for reason in skipped[:most])
     if len(skipped) > most:
         yield f"and {len(skipped) - most:,} more files are skipped; the report and `inspect --json FILE` list them"
-
-
-def _words(column: Column, rows: Rows) -> Iterator[str]:
-    yield column.type
-    if column.low is not None and column.high is not None:
-        yield f"{column.low:g} to {column.high:g}"
-    if column.categories:
-        yield f"{len(column.categories):,} different"
-    if missing := sum(row[column.name] is None for row in rows):
-        yield f"missing in {missing:,} of {len(rows):,} rows"

@@ -82,11 +82,18 @@ def dataset_of(
         rows=[table.rows[position] for position in found.positions] if table.columns else (),
         keys=tuple(picture.key for picture in found.values),
         skipped=(*table.skipped, *found.skipped),
-        not_used={**({"no label": len(table.skipped)} if table.skipped else {}), **counted(found.not_used)},
-        notes=tuple(notes_of(found.values)),
+        not_used=not_used(table, found),
+        notes=(*table.how, *notes_of(found.values)),
+        described=table.described,
         files=tuple(table.names[position] for position in found.positions) if table.names else (),
         groups=None if table.groups is None else _groups([table.groups[position] for position in found.positions]),
     )
+
+
+def not_used(table: Table, found: Found[Picture]) -> dict[str, int]:
+    """How many rows are left out for each reason."""
+    without_label = {"no label": len(table.skipped)} if table.skipped else {}
+    return {**without_label, **counted(found.not_used)}
 
 
 def _groups(given: Sequence[str | None]) -> Indices:

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,19 @@ from training.inspection.facts import Facts
 from training.inspection.prospects import copies_of, words_on_copies, words_on_promises
 from training.inspection.sizes import Sizes
 from training.label_notes import label_notes
-from training.overview import PARTS, column_words
-from training.picture import Picture, look_at
+from training.overview import PARTS
+from training.picture import Picture, look_at, notes_of
 from training.progress import stage
-from training.reading import Found, counted, printable, read_all
+from training.reading import printable, read_all
 from training.table import Table, read
+from training.table_survey import survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
 """How images are decoded to see whether they can be, and which of them look the same."""
 _FROM_SCRATCH = 5000  # small images, from which on a network of one's own is worth its time
 _SMALL_SIDE = 64  # pixels, of images that a network for photos would have to blow up
 _MOST_NAME = 64
+_NAME = "inspected"
 _TABLE_OPTIONS = (
     "image_column", "label_column", "columns", "optional_columns", "split_column", "group_column", "task",
     "images_root", "separator", "decimal", "encoding", "missing",
@@ -99,37 +101,40 @@ def _folder(arguments: argparse.Namespace) -> Facts:
 
 def _of_folder(found: folder.Listing) -> Dataset:
     found.check()
-    return found.dataset("inspected", _pixels(found.pictures), SMALL)
+    return found.dataset(_NAME, _pixels(found.pictures), SMALL)
 
 
 def _table(arguments: argparse.Namespace) -> Facts:
-    table = read(arguments.table, options.ask(arguments))
+    seen = survey(arguments.table, options.ask(arguments))
+    arguments.columns = arguments.columns or seen.columns
+    arguments.split_column = arguments.split_column or seen.split
+    known: dict[str, Any] = {"data": printable(arguments.table), "columns": seen.described}
+    try:
+        table = read(arguments.table, options.ask(arguments))
+    except DataError as error:
+        return Facts(**known, images=0, classes={}, notes=seen.how, problem=str(error))
+    return _of_table(table, arguments, known)
+
+
+def _of_table(table: Table, arguments: argparse.Namespace, known: Mapping[str, Any]) -> Facts:
     found = read_all(table.images, _look)
-    dataset, problem = _checked(
-        lambda: tabular.dataset_of(table, found, _pixels(found.values), SMALL, name="inspected")
-    )
-    counts = Counter(str(table.labels[row]) for row in found.positions if isinstance(table.labels[row], str))
+    dataset, problem = _checked(lambda: tabular.dataset_of(table, found, _pixels(found.values), SMALL, name=_NAME))
+    counts = Counter(label for label in (table.labels[row] for row in found.positions) if isinstance(label, str))
     read_rows = set(found.positions)
     split = {name: len(read_rows.intersection(rows.tolist())) for name, rows in (table.parts or {}).items()}
     return _facts(
         dataset,
         found.values,
-        data=printable(arguments.table),
+        **known,
         images=len(found.values),
         classes=dict(sorted(counts.items())),
         split={name: count for name, count in split.items() if count},
-        columns=column_words(table.columns, table.rows),
-        not_used=_left_out(table, found),
+        not_used=tabular.not_used(table, found),
         skipped=(*table.skipped, *found.skipped),
-        notes=dataset.notes if dataset else (),
+        notes=(*table.how, *notes_of(found.values)),
         problem=problem,
         command=_command(arguments, "table", arguments.table, found.values) if dataset else "",
     )
-
-
-def _left_out(table: Table, found: Found[Picture]) -> dict[str, int]:
-    no_label = {"no label": len(table.skipped)} if table.skipped else {}
-    return {**no_label, **counted(found.not_used)}
 
 
 def _facts(dataset: Dataset | None, pictures: Sequence[Picture], **known: Any) -> Facts:

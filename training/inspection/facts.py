@@ -57,7 +57,8 @@ class Facts:
         yield from skipped_lines(self.skipped, _MOST_SKIPPED)
         if self.sizes is not None:
             yield from self.sizes.lines()
-        yield from (one_line(sentence) for sentence in (*self.notes, *self.copies, *self.promises))
+        yield from (f"note: {one_line(note)}" for note in self.notes)
+        yield from (one_line(sentence) for sentence in (*self.copies, *self.promises))
         if self.command:
             yield f"train with: {self.command}"
 
