@@ -21,7 +21,7 @@ from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.embedding_cache import EmbeddingCache
 from training.fit import CHECKPOINT
 from training.inspection import dry_run
-from training.overview import overview
+from training.overview import tell
 from training.pretrained import INPUT, load_network
 from training.pretrained import NAME as NETWORK
 from training.recipe import PRESETS
@@ -202,9 +202,8 @@ def _stream_table(arguments: argparse.Namespace) -> Dataset:
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
-    """The data set, or a part of it, after a word on what was read."""
-    for line in overview(dataset):
-        print(line, file=sys.stderr)
+    """The data set, or a part of it, after some words on what was read."""
+    tell(dataset)
     return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
 
 

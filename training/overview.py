@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -28,6 +29,13 @@ def overview(dataset: Dataset) -> Iterator[str]:
     yield from not_used_lines(dataset.not_used)
     yield from skipped_lines(dataset.skipped, _MOST_SKIPPED)
     yield from (f"note: {note}" for note in (*dataset.notes, *label_notes(dataset)))
+
+
+def tell(dataset: Dataset) -> Dataset:
+    """Prints the overview to stderr, and gives the data set back."""
+    for line in overview(dataset):
+        print(line, file=sys.stderr)
+    return dataset
 
 
 def headline(images: int, counts: Mapping[str, int]) -> str:

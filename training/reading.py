@@ -95,14 +95,14 @@ def counted(not_used: Iterable[NotUsed]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for each in not_used:
         counts[each.reason] += each.count
-    return dict(counts.most_common())
+    return dict(_by_frequency(counts))
 
 
 def extensions(not_used: Iterable[NotUsed]) -> Iterator[str]:
     """Which extensions the files have that are left out for them."""
     counts = Counter(Path(each.name).suffix.lower() or "none" for each in not_used if each.reason == "extension")
     if counts:
-        listed = ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in counts.most_common(_SHOWN))
+        listed = ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in _by_frequency(counts)[:_SHOWN])
         more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
         yield f"extensions of files that are not read: {listed}{more}"
 
@@ -115,6 +115,10 @@ def printable(text: object) -> str:
 def one_line(text: object) -> str:
     """Printable text in which line breaks, tabs and other control characters are escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
+
+
+def _by_frequency(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _try(look: Callable[[Path], T], path: Path) -> T | NotUsed:

@@ -22,6 +22,7 @@ from training.clean.section import render, show
 from training.clean.words import sentences
 from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.overview import tell
 from training.prepare import prepare
 from training.reading import printable
 from training.table import read
@@ -123,6 +124,7 @@ def _open_pretrained(arguments: argparse.Namespace, load: Load) -> tuple[Dataset
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
+    tell(dataset)
     return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
 
 

@@ -20,6 +20,7 @@ from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT
 from training.errors import DataError
+from training.overview import tell as tell_of
 from training.reading import printable
 from training.split import tie
 from training.table import read
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> Path:
     name = _file_name(arguments.name(arguments))
     path: Path = arguments.out or ROOT / name
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = load(arguments)
+    dataset = tell_of(load(arguments))
     budget = Budget(60 * minutes)
     copies = kept_copies(dataset, DEFAULT_ROOT)
     dataset = tie(dataset, [group.positions for group in copies.groups])
