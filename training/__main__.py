@@ -208,8 +208,6 @@ def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
 
 
 def _way_on(arguments: argparse.Namespace) -> str:
-    if arguments.run in (_transfer, _refit, _upgrade):
-        return "no bundle was written; embeddings made so far are kept, and the same command goes on from them"
     if arguments.run is not _train:
         return "nothing was written: start again"
     if (WORK / arguments.name / CHECKPOINT).is_file():

@@ -9,7 +9,8 @@ import hashlib
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -162,6 +163,20 @@ def _embed_new(cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, new:
     finally:
         written.write()
     written.finish()
+
+
+@contextmanager
+def keeping(embedding: Embedding) -> Iterator[None]:
+    """Lets a person who stops what follows know that the embeddings are kept.
+
+    Raises:
+        KeyboardInterrupt: the same, with a sentence if it had none.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        said = f"all {len(embedding):,} embeddings are kept, and the same command goes on from there"
+        raise KeyboardInterrupt(str(error) or said) from error
 
 
 class _Written:

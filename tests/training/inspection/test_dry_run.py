@@ -222,7 +222,7 @@ HORRORS = [*CLASSES, "fish/a.png | half", "fish/b.jpg | text", "fish/c.tif | tex
 @pytest.mark.parametrize("words", [["inspect", "folder"], ["clean", "folder"], ["pretrained"], ["compare", "folder"]])
 def test_no_file_ends_in_a_traceback(tmp_path: Path, words: list[str]) -> None:
     data = plant(tmp_path / "data", HORRORS)
-    more = {"pretrained": ["--name", "x"], "compare": ["--budget", "0.02"]}.get(words[0], [])
+    more = {"pretrained": ["--name", "x", "--out", "store"], "compare": ["--budget", "0.02"]}.get(words[0], [])
     run = subprocess.run(
         [sys.executable, "-m", "training", *words, str(data), *more],
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
