@@ -40,6 +40,9 @@ class Dataset:
         rows: its values, one mapping an image; empty where there are no columns.
         keys: SHA-256 of the encoded images, where they are files.
         skipped: files left out, each with the reason.
+        not_used: how many files are left out for each reason; of a folder also those that are not listed one by one.
+        notes: sentences on what files and names were taken for.
+        described: of the columns of a table, type and what there is of it, for a person.
         files: names of the images' files, relative and printable; empty where they have none.
         aspects: width over height by `keys`, of images in memory that were stretched to the input; empty of all others.
         groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
@@ -58,6 +61,9 @@ class Dataset:
     rows: Rows = ()
     keys: tuple[bytes, ...] = ()
     skipped: tuple[str, ...] = field(default=())
+    not_used: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     aspects: Mapping[bytes, float] = field(default_factory=dict)
     groups: Indices | None = None

@@ -28,7 +28,8 @@ from training.transforms import Asked
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
-DATA = f"DIR/<class>/*.{{jpg,png,webp}}, or the word {fashion_mnist.NAME}"
+LAYOUT = "one folder a class in it, or train, validation and test, and the classes in those"
+DATA = f"a folder with one folder a class in it, or the word {fashion_mnist.NAME}"
 _MOST_EXAMPLES = 100_000
 LINEAR = "logistic_regression"
 
@@ -219,11 +220,11 @@ def ask(arguments: argparse.Namespace) -> Ask:
     )
 
 
-def stream_data(data: str, name: str, spec: InputSpec) -> Dataset:
+def stream_data(data: str, name: str, spec: InputSpec, *, follow: bool = True) -> Dataset:
     """The images of a folder, or those that are named instead of one, for an input."""
     if data == fashion_mnist.NAME:
         return fashion_mnist.stream(name=name, spec=spec)
-    return folder.stream(Path(data), name=name, spec=spec)
+    return folder.stream(Path(data), name=name, spec=spec, follow=follow)
 
 
 def name_of(text: str) -> str:

@@ -61,7 +61,7 @@ def _read(file: Path) -> Copies:
             found = dict(arrays)
             members, ends, exact = (found.pop(name) for name in ("members", "ends", "exact"))
             looks = Looks(**found)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile) as error:
         raise DataError(f"{file} is damaged ({error}); remove it, and copies are looked for again") from error
     parts = np.split(members, ends)[:-1]
     groups = [Group(tuple(part.tolist()), bool(same)) for part, same in zip(parts, exact, strict=True)]

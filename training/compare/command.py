@@ -20,6 +20,8 @@ from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT
 from training.errors import DataError
+from training.overview import tell as tell_of
+from training.reading import printable
 from training.split import tie
 from training.table import read
 
@@ -40,8 +42,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.set_defaults(load=lambda given: fashion_mnist.load(given.data), name=lambda _: fashion_mnist.NAME)
     _add_common(source, "fashion-mnist", has_size=False)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
-    source.add_argument("directory", type=Path, metavar="DIR")
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
+    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(source)
     source.set_defaults(load=_load_folder, name=lambda given: given.directory.resolve().name)
     _add_common(source, "folder")
 
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> Path:
     name = _file_name(arguments.name(arguments))
     path: Path = arguments.out or ROOT / name
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = load(arguments)
+    dataset = tell_of(load(arguments))
     budget = Budget(60 * minutes)
     copies = kept_copies(dataset, DEFAULT_ROOT)
     dataset = tie(dataset, [group.positions for group in copies.groups])
@@ -111,7 +114,12 @@ def _load_folder(arguments: argparse.Namespace) -> Dataset:
     directory: Path = arguments.directory
     size = _check_side(arguments.image_size)
     return folder.load(
-        directory, name=directory.resolve().name, image_size=size, mirror=arguments.mirror, fit=arguments.fit
+        directory,
+        name=printable(directory.resolve().name),
+        image_size=size,
+        mirror=arguments.mirror,
+        fit=arguments.fit,
+        follow=arguments.follow,
     )
 
 
