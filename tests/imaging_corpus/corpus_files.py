@@ -1,0 +1,27 @@
+"""seed ──▶ the corpus: some 2,600 files, or every so manyth of each kind."""
+
+from __future__ import annotations
+
+import functools
+
+from tests.imaging_corpus import jpeg_broken, jpeg_files, png_files, webp_files
+from tests.imaging_corpus.files import Dice, File, Maker
+
+SEED = 12
+_MAKERS: dict[Maker, int] = {**jpeg_files.MAKERS, **jpeg_broken.MAKERS, **png_files.MAKERS, **webp_files.MAKERS}
+
+
+@functools.cache
+def corpus_files(share: float = 1.0) -> tuple[File, ...]:
+    """The files; of each maker the first so many, each from a seed of its own."""
+    return tuple(
+        make_file(maker, number)
+        for maker, count in _MAKERS.items()
+        for number in range(max(round(count * share), min(count, 3)))
+    )
+
+
+def make_file(maker: Maker, number: int) -> File:
+    """One of them."""
+    place = list(_MAKERS).index(maker)
+    return maker(Dice(SEED * 1_000_000 + place * 10_000 + number), number)
