@@ -322,6 +322,7 @@ def mended(dice: Dice, number: int) -> File:
         "stray bytes before every restart marker": _before_restarts,
         "scan parameters of Samsung": _samsung,
         "other scan parameters": _parameters,
+        "a segment of length 0": lambda dice, data: put(data, 2, b"\xff\xe5\0\0"),
         "no end": lambda dice, data: data[:-2],
         "half an end": lambda dice, data: data[:-1],
         "zeros in place of the end": lambda dice, data: data[:-2] + bytes(16),

@@ -35,7 +35,7 @@ def expected(file: File, channels: int, background: int = 255) -> Levels:
     Raises:
         AssertionError: OpenCV cannot read the file's twin.
     """
-    levels = by_opencv(file.twin) if file.levels is None else file.levels
+    levels = by_opencv(file.twin, grey=channels == 1) if file.levels is None else file.levels
     assert levels is not None, f"OpenCV cannot read {file.kind}: {file.name}"
     return in_channels(turn(levels, file.orientation), channels, background)
 
@@ -54,9 +54,14 @@ def in_channels(rgba: Levels, channels: int, background: int) -> Levels:
     return rgb if channels == 3 else rgb @ np.array(GREY_WEIGHTS)[:, None]
 
 
-def by_opencv(data: bytes) -> NDArray[np.float64] | None:
-    """RGB or, of what is transparent, RGBA; as it is stored. None where OpenCV does not read it."""
-    mode = cv2.IMREAD_COLOR if data.startswith(b"\xff\xd8") else cv2.IMREAD_UNCHANGED
+def by_opencv(data: bytes, *, grey: bool = False) -> NDArray[np.float64] | None:
+    """RGB or, of what is transparent, RGBA; as it is stored. None where OpenCV does not read it.
+
+    Of a JPEG in `grey` the luma, which RGB no longer tells where it was clipped.
+    """
+    mode = cv2.IMREAD_UNCHANGED
+    if data.startswith(b"\xff\xd8"):
+        mode = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), mode | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
