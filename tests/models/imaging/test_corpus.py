@@ -14,7 +14,11 @@ from tests.imaging_corpus.jpeg_files import SAMPLINGS, adobe, planes_of
 from tests.imaging_corpus.jpeg_writer import Coding, write_jpeg
 from tests.imaging_corpus.verdict import Verdicts, judge
 
-SPEC = InputSpec(height=20, width=27, channels=3)
+SPECS = [
+    pytest.param(InputSpec(height=20, width=27, channels=3), id="in colour"),
+    pytest.param(InputSpec(height=20, width=27, channels=1), id="in grey"),
+    pytest.param(InputSpec(height=5, width=7, channels=3, decoder="fraction"), id="at a fraction"),
+]
 
 
 def check(verdicts: Verdicts) -> None:
@@ -34,6 +38,7 @@ def test_the_whole_corpus_looks_as_a_second_decoder_shows_it() -> None:
     check(verdicts)
 
 
+@pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize(
     "coding",
     [
@@ -46,15 +51,15 @@ def test_the_whole_corpus_looks_as_a_second_decoder_shows_it() -> None:
         pytest.param(Coding(SAMPLINGS["4:4:4"], flat=True), id="with Huffman tables of its own"),
     ],
 )
-def test_of_a_jpeg_cut_short_only_the_end_marker_may_be_missing(coding: Coding) -> None:
+def test_of_a_jpeg_cut_short_only_the_end_marker_may_be_missing(coding: Coding, spec: InputSpec) -> None:
     levels = Dice(5).picture(20, 27, len(coding.sampling))
     data = write_jpeg(planes_of(ycc(levels) if levels.shape[-1] == 3 else levels), coding)
-    whole = decode(data, SPEC)
+    whole = decode(data, spec)
     last = len(data) - 2 - (1 if data[-3] else 2)  # without the last coded byte
     for place in range(3, last + 1):
         with pytest.raises(BadImage):
-            decode(data[:place], SPEC)
+            decode(data[:place], spec)
         with pytest.raises(BadImage):
-            decode(data[:place] + b"\xff\xd9", SPEC)
+            decode(data[:place] + b"\xff\xd9", spec)
     for place in (len(data) - 1, len(data) - 2):
-        np.testing.assert_array_equal(decode(data[:place], SPEC), whole)
+        np.testing.assert_array_equal(decode(data[:place], spec), whole)
