@@ -19,6 +19,7 @@ from tests.imaging_corpus.segments import (
     COMMENT,
     DHT,
     DQT,
+    DRI,
     SOF,
     SOS,
     app1,
@@ -322,6 +323,9 @@ def mended(dice: Dice, number: int) -> File:
         "stray bytes before every restart marker": _before_restarts,
         "scan parameters of Samsung": _samsung,
         "other scan parameters": _parameters,
+        "stray bytes with FF 00 before the tables": lambda dice, data: put(
+            data, position_of(data, DHT), b"\0\xff\0" * (1 + dice.below(4))
+        ),
         "a segment of length 0": lambda dice, data: put(data, 2, b"\xff\xe5\0\0"),
         "no end": lambda dice, data: data[:-2],
         "half an end": lambda dice, data: data[:-1],
@@ -350,6 +354,45 @@ def filled(dice: Dice, number: int) -> File:
     for place in reversed(places):
         changed = put(changed, place, b"\xff" * (1 + dice.below(9)))
     return File("jpeg fill", f"fill bytes {number}", changed, data)
+
+
+def tabled(dice: Dice, number: int) -> File:
+    """Tables and markers in other ways than most programs write them, all of them legal."""
+    data = base(dice, progressive=False, interleaved=True)
+    start = position_of(data, SOS)
+    kinds = {
+        "quantization tables of 16 bits": _wide_tables,
+        "quantization tables in one segment": lambda data: _in_one(data, DQT),
+        "Huffman tables in one segment": lambda data: _in_one(data, DHT),
+        "an extended frame": _as_extended,
+        "an interval of 0 before its own": lambda data: put(data, position_of(data, DHT), segment(DRI, b"\0\0")),
+        "a restart marker between segments": lambda data: put(data, start, b"\xff\xd3"),
+        "TEM between segments": lambda data: put(data, start, b"\xff\x01"),
+        "a restart marker before the end": lambda data: put(data, len(data) - 2, b"\xff\xd0"),
+        "fill bytes before the end": lambda data: put(data, len(data) - 2, b"\xff" * 7),
+        "tables twice": lambda data: put(data, start, data[position_of(data, DHT) : start]),
+    }
+    kind = list(kinds)[number % len(kinds)]
+    return File("jpeg tables", f"{kind} {number}", kinds[kind](data), data)
+
+
+def _in_one(data: bytes, marker: int) -> bytes:
+    """All segments of a marker as one."""
+    content = b"".join(content for found, _, content in walk(data) if found == marker)
+    return put(without(data, marker), position_of(without(data, marker), SOS), segment(marker, content))
+
+
+def _as_extended(data: bytes) -> bytes:
+    at = position_of(data, SOF)
+    return data[: at + 1] + b"\xc1" + data[at + 2 :]
+
+
+def _wide_tables(data: bytes) -> bytes:
+    tables = [content for marker, _, content in walk(data) if marker == DQT]
+    wide = [
+        segment(DQT, bytes([0x10 | table[0]]) + b"".join(bytes([0, step]) for step in table[1:])) for table in tables
+    ]
+    return _as_extended(put(without(data, DQT), _first(without(data, DQT)), b"".join(wide)))
 
 
 def _before(marker: int):
@@ -405,7 +448,8 @@ MAKERS = {
     profiled: 52,
     marked: 66,
     unknown_inks: 9,
-    mended: 240,
+    mended: 272,
+    tabled: 60,
     filled: 30,
 }
 """How many of each the whole corpus has."""

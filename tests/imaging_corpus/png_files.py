@@ -141,6 +141,29 @@ def solid(dice: Dice, number: int) -> File:
     )
 
 
+def clear_oddly(dice: Dice, number: int) -> File:
+    """tRNS that is not as it should be: libpng passes over all of it, or over its bits above the depth."""
+    how = ("bits above the depth", "too short", "too long", "empty", "beside alpha", "behind the rows")[number % 6]
+    types = (
+        [(GREY_ALPHA, 8), (RGB_ALPHA, 8), (GREY_ALPHA, 16), (RGB_ALPHA, 16)]
+        if how == "beside alpha"
+        else [each for each in _CLEAR if each[0] != PALETTE and (how != "bits above the depth" or each[1] < 16)]
+    )
+    colour, depth = types[number // 6 % len(types)]
+    samples, layout = _samples(dice, colour, depth), _layout(dice, colour, depth)
+    level = samples[0, 0][: 1 if colour in (GREY, GREY_ALPHA) else 3]
+    content = level.astype(">u2").tobytes()
+    written = {
+        "bits above the depth": (level.astype(int) | 0xA5 << depth & 0xFFFF).astype(">u2").tobytes(),
+        "too short": content[:-1],
+        "too long": content + b"\0\0",
+        "empty": b"",
+    }.get(how, content)
+    chunks = (b"", chunk(b"tRNS", written)) if how == "behind the rows" else (chunk(b"tRNS", written), b"")
+    levels = _levels(samples, layout, clear=content if how == "bits above the depth" else b"")
+    return File("png odd tRNS", f"{how}, {_name(samples, layout)}", write_png(samples, layout, *chunks), levels=levels)
+
+
 def _simple(dice: Dice) -> tuple[Samples, Layout, bytes]:
     """Samples, layout and palette chunk of any type."""
     colour, depth = dice.pick(TYPES)
@@ -248,6 +271,16 @@ def one_frame(dice: Dice, number: int) -> File:
     control = chunk(b"acTL", struct.pack(">II", 1, number % 3)) + _frame_control(samples, 0)
     data = write_png(samples, layout, control + plte if number % 2 else plte + control)
     return File("png of one frame", _name(samples, layout), data, levels=_levels(samples, layout, palette))
+
+
+def one_frame_behind(dice: Dice, number: int) -> File:
+    """An animation of one frame that is not the picture before it, but the same."""
+    samples, layout, palette = _simple(dice)
+    plte = chunk(b"PLTE", palette) if palette else b""
+    frame = chunk(b"fdAT", struct.pack(">I", 1) + zlib.compress(rows(samples, layout)))
+    before = plte + chunk(b"acTL", struct.pack(">II", 1, 0))
+    data = write_png(samples, layout, before, _frame_control(samples, 0) + frame)
+    return File("png of one frame", f"behind, {_name(samples, layout)}", data, levels=_levels(samples, layout, palette))
 
 
 def animated(dice: Dice, number: int) -> File:
@@ -366,6 +399,8 @@ MAKERS = {
     behind_the_end: 28,
     ancillary: 76,
     one_frame: 16,
+    one_frame_behind: 8,
+    clear_oddly: 48,
     animated: 12,
     cut: 72,
     broken: 96,

@@ -11,6 +11,8 @@ from tests.imaging_corpus.jpeg_files import SAMPLINGS, planes_of, sampled
 from tests.imaging_corpus.jpeg_writer import Coding, write_jpeg
 from tests.imaging_corpus.second_decoder import by_opencv, in_channels
 
+# OpenCV reads no JPEG without its end marker.
+WITHOUT_END = ("no end", "half an end", "in place of the end")
 # OpenCV leaves these transparent pixels opaque, or blends after cutting 16 bits to 8.
 LEFT_TO_THE_SPECIFICATION = ("tRNS", "alpha of 16 bits", "RGBA of 16 bits")
 
@@ -50,6 +52,19 @@ def test_opencv_reads_the_pngs_as_they_were_meant_where_it_follows_the_specifica
 
 def _is_left_to(file: File) -> bool:
     return not any(word in f"{file.kind} {file.name}" for word in LEFT_TO_THE_SPECIFICATION)
+
+
+def test_opencv_shows_every_damaged_jpeg_as_the_intact_one() -> None:
+    files = [file for file in corpus_files(0.3) if file.twin and file.twin != file.data]
+    assert len(files) > 200
+    ended = [file for file in files if not any(word in file.name for word in WITHOUT_END)]
+    assert len(ended) < len(files)
+    assert not [file.name for file in ended if not _looks_alike(file)]
+
+
+def _looks_alike(file: File) -> bool:
+    found, twin = by_opencv(file.data), by_opencv(file.twin)
+    return found is not None and twin is not None and np.array_equal(found, twin)
 
 
 def test_refused_pngs_are_refused_by_opencv_too() -> None:
