@@ -132,8 +132,8 @@ def _orientation(data: bytes) -> int:
         with Image.open(io.BytesIO(data)) as image:
             try:
                 image.load()  # a PNG's may come behind its rows
+                found.load(image.info.get("exif", b""))
             except (OSError, SyntaxError, ValueError):
-                return 1  # what comes behind the picture is damaged
-            found.load(image.info.get("exif", b""))
+                return 1  # it is damaged, or what comes behind the picture is
     turned = found.get(ORIENTATION, 1)
     return turned if turned in range(1, 9) else 1
