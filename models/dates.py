@@ -27,7 +27,7 @@ def parse_days(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise ValueError(f"{text!r} is no date of ISO 8601: {error}") from error
+        raise ValueError(f"{text!r} is no date of ISO 8601, such as {EXAMPLE}: {error}") from error
     since = moment.replace(tzinfo=None) - _EPOCH - (moment.utcoffset() or timedelta())
     return since / _DAY
 

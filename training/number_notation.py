@@ -28,6 +28,7 @@ _GROUPED = {
     decimal: re.compile(rf"[1-9][0-9]{{0,2}}([{groups}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:{re.escape(decimal)}[0-9]+)?")
     for decimal, groups in ((".", ",' "), (",", ".' "))
 }
+_ASCII = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _CODE = re.compile(r"[+-]?0[0-9]+")
 At = Callable[[str], str]
 """Gives a cell with its first row, as `'1,5' in row 3`."""
@@ -119,6 +120,8 @@ def read_numbers(counts: Counter[str], rule: DecimalRule, at: At) -> Notation:
     """
     if any(is_code(text) for text in counts):
         return Notation({})
+    if "," not in (rule.asked, rule.seen) and all(map(_ASCII.fullmatch, counts)):  # quick, for most columns
+        return Notation({text: number for text in counts if math.isfinite(number := float(text))})
     parts = _in_plural({text: found for text in counts if (found := _parts(text)) is not None})
     unit = _unit(counts, parts, at)
     if unit is None:
@@ -142,10 +145,12 @@ def _parts(text: str) -> _Parts | None:
     return _Parts(sign, found["digits"], found["power"] or "", unit)
 
 
-def _in_plural(parts: Mapping[str, _Parts]) -> dict[str, _Parts]:
+def _in_plural(parts: dict[str, _Parts]) -> dict[str, _Parts]:
     """The same, with `days` for `day` where both are there."""
     units = {part.unit for part in parts.values()}
     several = {unit: f"{unit}s" for unit in units if len(unit) > 1 and f"{unit}s" in units}
+    if not several:
+        return parts
     return {text: replace(part, unit=several.get(part.unit, part.unit)) for text, part in parts.items()}
 
 

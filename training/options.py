@@ -153,6 +153,10 @@ def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
         help="share of images like those of training that may be called unfamiliar (default: %(default)s)",
     )  # fmt: skip
     command.add_argument(
+        "--extrapolate", action="store_true",
+        help="accept answers for numbers and dates beyond those of training, too; else a person is asked",
+    )  # fmt: skip
+    command.add_argument(
         "--target-transform", choices=get_args(Asked), default="auto",
         help="log: numbers are told through their logarithms; auto: where that is better (default: %(default)s)",
     )  # fmt: skip
@@ -176,6 +180,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         costs=Costs.read(arguments.costs) if arguments.costs is not None else None,
         false_alarms=arguments.false_alarms,
         max_missed=dict(arguments.max_missed),
+        extrapolate=arguments.extrapolate,
     )
     plan = HeadPlan(
         kind=arguments.head or _default_kind(arguments.default_head, dataset),

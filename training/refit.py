@@ -80,11 +80,11 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
         caches = _Caches(bundle, plan.cache)
         embedding = caches.embed("fp32", prepared.dataset)
     with keeping(embedding):
-        return _conclude(bundle, prepared, embedding, caches=caches, plan=plan, watch=watch)
+        return _conclude(bundle, prepared, embedding, caches, plan=plan, watch=watch)
 
 
 def _conclude(
-    bundle: Bundle, prepared: Prepared, embedding: Embedding, *, caches: _Caches, plan: Refit, watch: Stopwatch
+    bundle: Bundle, prepared: Prepared, embedding: Embedding, caches: _Caches, *, plan: Refit, watch: Stopwatch
 ) -> Path:
     """Fits and measures the head, and writes the bundle."""
     seed = plan.head.seed

@@ -99,8 +99,8 @@ def _doubt(typed: TypedColumn) -> str:
     if different == 1:
         return "the same in all rows"
     first = typed.values[0]
-    counts = isinstance(first, float) and typed.column.type == "number" and different >= _COUNTED_FROM
-    if counts and typed.values == [first + row for row in range(len(typed.values))]:  # type: ignore[operator]
+    is_whole = isinstance(first, float) and first.is_integer() and typed.column.type == "number"
+    if is_whole and different >= _COUNTED_FROM and typed.values == [first + row for row in range(len(typed.values))]:  # type: ignore[operator]
         return "counts the rows"
     return ""
 

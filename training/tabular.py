@@ -14,6 +14,7 @@ from training.dataset import Dataset
 from training.errors import DataError
 from training.folder import MIN_IMAGES_PER_CLASS
 from training.images import Encoded, Images, Indices, read_image
+from training.label_notes import class_notes
 from training.picture import Picture, look_at, notes_of
 from training.reading import Found, counted, read_all
 from training.table import Table
@@ -117,6 +118,7 @@ def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]
         raise DataError(
             f"labels of fewer than {MIN_IMAGES_PER_CLASS} readable images: {', '.join(few[:_SHOWN])}{more}; add "
             "rows or leave them out, or say --task regression if the labels are numbers"
+            + "".join(f". {note}" for note in class_notes(tuple(counts)))
         )
     classes = tuple(sorted(counts))
     position = {label: index for index, label in enumerate(classes)}

@@ -130,7 +130,8 @@ def _load(image: ImageFile.ImageFile) -> None:
     pixels = image.width * image.height
     if pixels > DEFAULT_MAX_PIXELS:
         raise TooLarge(
-            f"the image has {image.width}x{image.height} = {pixels} pixels; the limit is {DEFAULT_MAX_PIXELS}"
+            f"the image has {image.width}x{image.height} = {pixels} pixels; the limit is {DEFAULT_MAX_PIXELS}, "
+            "and higher for a JPEG, which is decoded at a fraction of its size"
         )
     image.load()
 

@@ -8,27 +8,25 @@ what bounds its CPU is said in `models.imaging.work`.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Callable
 
-from PIL import Image
-
-from models.errors import BadImage, TooLarge, UnsupportedType
-from models.imaging import jpeg, png, webp
+from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
+from models.imaging import jpeg, png, unsupported, webp
 from models.imaging.fit import fit
+from models.imaging.jpeg_repair import WARNINGS, Warning_
 from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
+
+__all__ = ["DECODE_MIB", "DEFAULT_MAX_PIXELS", "WARNINGS", "Warn", "decode", "read_checked_header", "read_header"]
 
 DEFAULT_MAX_PIXELS = 25_000_000
 DECODE_MIB = 512
 """What decoding one image of `DEFAULT_MAX_PIXELS` holds at most. Measured by growth of the process, Pillow 13: WebP of
 65,536 groups of codes 458 MiB, other WebP 392, CMYK JPEG 287, other JPEG 215, PNG 186; `tests/chaos/test_memory.py`
 measures the worst of them anew."""
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-Warn = Callable[[str], None]
-"""Is told the kind of each harmless fault that was mended while an image was decoded."""
-_FORMATS = {"jpeg": jpeg, "png": png, "webp": webp}
+Warn = Callable[[Warning_], None]
+"""Is called with the kind of each harmless fault that was mended while an image was decoded, one of `WARNINGS`."""
+_OTHERS = {"png": png, "webp": webp}
 
 
 def read_header(data: bytes) -> Header:
@@ -38,6 +36,15 @@ def read_header(data: bytes) -> Header:
         BadImage: no bytes, a header that is damaged or cut short, or a JPEG of more scans or segments than any has.
         UnsupportedType: not JPEG, PNG or WebP; an animated WebP; an arithmetically coded or lossless JPEG.
     """
+    try:
+        return _read_header(data)
+    except ClientError:
+        raise
+    except Exception as error:  # whatever a decoder raises is about this one image
+        raise _damaged("header of an", data, error) from error
+
+
+def _read_header(data: bytes) -> Header:
     if not data:
         raise BadImage("the image is empty (0 bytes)")
     if data.startswith(jpeg.SIGNATURE):
@@ -48,11 +55,11 @@ def read_header(data: bytes) -> Header:
         return webp.read_header(data)
     if jpeg.SIGNATURE.startswith(data) or png.SIGNATURE.startswith(data):
         raise BadImage(f"the image is cut short: only {len(data)} bytes")
-    raise UnsupportedType(f"not a JPEG, PNG or WebP image: the first bytes are {data[:12]!r}")
+    raise UnsupportedType(unsupported.describe(data))
 
 
 def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
-    """Reads the header and refuses what is over the limit.
+    """Reads the header and refuses what is over the limit; a JPEG that is within it at a fraction is decoded at that.
 
     Raises:
         BadImage: empty or damaged.
@@ -60,13 +67,15 @@ def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> He
         TooLarge: more than `max_pixels` pixels by its header, or as much work as more than so many.
     """
     header = read_header(data)
-    if header.work_pixels > max_pixels:
-        work = f", which its shape and coding make as much work as {header.work_pixels}"
-        raise TooLarge(
-            f"the image has {header.width}x{header.height} = {header.pixels} pixels"
-            f"{work if header.pixels <= max_pixels else ''}; the limit is {max_pixels}"
-        )
-    return header
+    if header.work_pixels <= max_pixels or (header := header.within(max_pixels)).work_pixels <= max_pixels:
+        return header
+    work = f", which its shape and coding make as much work as {header.work_pixels}"
+    if header.type == "jpeg":
+        work += " even at an eighth of its sides"
+    raise TooLarge(
+        f"the image has {header.width}x{header.height} = {header.pixels} pixels"
+        f"{work if header.pixels <= max_pixels or header.type == 'jpeg' else ''}; the limit is {max_pixels}"
+    )
 
 
 def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: Warn | None = None) -> Pixels:
@@ -82,8 +91,23 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
         BadImage, UnsupportedType, TooLarge: as `read_checked_header`, and BadImage for damage behind it.
     """
     header = header or read_checked_header(data)
+    mended: list[Warning_] = []
     try:
-        array = _FORMATS[header.type].decode(data, header, spec)
-    except _DAMAGE as error:
-        raise BadImage(f"damaged {header.type} image of {len(data)} bytes: {error}") from error
-    return fit(array, header.orientation, spec)
+        if header.type == "jpeg":
+            array = jpeg.decode(data, header, spec, mended.append)
+        else:
+            array = _OTHERS[header.type].decode(data, header, spec)
+        pixels = fit(array, header.orientation, spec)
+    except ClientError:
+        raise
+    except Exception as error:  # whatever a decoder raises is about this one image
+        raise _damaged(header.type, data, error) from error
+    if warn is not None:
+        for kind in mended:
+            warn(kind)
+    return pixels
+
+
+def _damaged(what: str, data: bytes, error: Exception) -> BadImage:
+    reason = f"{error}" if isinstance(error, (OSError, SyntaxError, ValueError)) else f"{type(error).__name__} {error}"
+    return BadImage(f"damaged {what} image of {len(data)} bytes: {reason}")

@@ -81,6 +81,13 @@ def test_a_label_seen_once_is_named(folder: Path) -> None:
         stream(folder)
 
 
+def test_labels_seen_once_that_are_several_in_one_are_explained(folder: Path) -> None:
+    table = (folder / "table.csv").read_text().replace("4.png,a", "4.png,a;b")
+    (folder / "table.csv").write_text(table)
+    with pytest.raises(DataError, match=r"'a;b'; add rows .* Several labels for one image are not supported"):
+        stream(folder)
+
+
 def test_one_label_is_not_enough(folder: Path) -> None:
     (folder / "table.csv").write_text((folder / "table.csv").read_text().replace(",b,", ",a,"))
     with pytest.raises(DataError, match="the labels are all 'a'; at least 2 classes are needed"):
