@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import tarfile
@@ -133,7 +134,7 @@ def _orientation(data: bytes) -> int:
             with Image.open(io.BytesIO(data)) as image:
                 image.load()  # a PNG's may come behind its rows
                 found.load(image.info.get("exif", b""))
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, struct.error):
         return 1  # it is damaged, or another chunk is
     turned = found.get(ORIENTATION, 1)
     return turned if turned in range(1, 9) else 1
