@@ -122,10 +122,9 @@ class Bundle:
         """
         if not head.columns:
             return []
-        file = GOLDEN_COLUMNS
+        file, stored = GOLDEN_COLUMNS, head.stored
         try:
-            rows = [dict(row) for row in json.loads(self._file(file))]
-            return [head.check_columns({column.name: row.get(column.name) for column in head.columns}) for row in rows]
+            return [stored.check_columns(dict(row)) for row in json.loads(self._file(file))]
         except (ValueError, TypeError, BadColumns) as error:
             raise BundleError(f"{file}: not what head {head.name!r} takes ({error}); {_WRITE_AGAIN}") from error
 

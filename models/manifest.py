@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -26,6 +27,7 @@ INTERVAL = "interval"
 """Name of the output of a head's graph that holds the bounds of its numbers."""
 
 Precision = Literal["fp32", "fp16", "int8"]
+Fit = Literal["stretch", "pad", "crop"]
 Task = Literal["classification", "regression"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -40,12 +42,16 @@ class InputSpec(Strict):
     width: int = Field(ge=1, le=4096)
     channels: Literal[1, 3]
     resize: Literal["bilinear"] = "bilinear"
-    """Stretched to height x width with an antialiasing bilinear filter, aspect ratio not kept."""
+    """Brought to height x width with an antialiasing bilinear filter."""
+    fit: Fit = Field(default="stretch", exclude_if=lambda fit: fit == "stretch")
+    """`stretch`: aspect ratio not kept. `pad`: all of the image in the middle, the background's grey level around it.
+    `crop`: the largest part in the middle that has the input's aspect ratio."""
     decoder: Literal["full", "fraction"] = "full"
     """Size at which a JPEG is decoded before resizing: its own, or the smallest of 1/1, 1/2, 1/4 and 1/8 of it that
-    leaves both sides, upright, at least 7/8 of the input's. Other types are always decoded at full size."""
+    leaves both sides, upright, at least 7/8 of the input's, or of what a padded image takes of it. Other types are
+    always decoded at full size."""
     background: int = Field(default=255, ge=0, le=255)
-    """Grey level that transparent pixels are laid over."""
+    """Grey level that transparent pixels are laid over, and that is around a padded image."""
 
 
 class HeadSpec(Strict):
@@ -88,8 +94,8 @@ class HeadSpec(Strict):
             raise ValueError(f"the policy names classes that are not there: {sorted(unknown)}")
         if self.task == "classification" and self.interval_coverage is not None:
             raise ValueError("a head of classes cannot have an interval")
-        if unknown := set(self.policy.expected_columns) - set(inputs):
-            raise ValueError(f"the policy expects columns that are not there: {sorted(unknown)}")
+        if unknown := {*self.policy.expected_columns, *self.policy.range_columns} - set(inputs):
+            raise ValueError(f"the policy looks at columns that are not there: {sorted(unknown)}")
         return self
 
     @property
@@ -117,48 +123,39 @@ class HeadSpec(Strict):
         """Name of the head's graph inside the bundle."""
         return f"head-{self.name}.onnx"
 
-    def check_columns(self, columns: dict[str, Any]) -> dict[str, ColumnValue]:
-        """One image's columns, checked and complete (None where an optional one is missing).
+    @property
+    def stored(self) -> HeadSpec:
+        """The same for columns as a bundle stores them: a date is its days since 1970-01-01."""
+        columns = [c.model_copy(update={"type": "number"}) if c.type == "date" else c for c in self.columns]
+        return self.model_copy(update={"columns": tuple(columns)})
+
+    def check_columns(self, columns: Mapping[str, Any]) -> dict[str, ColumnValue]:
+        """Those of one image's columns that the head takes, checked and complete (None where one is missing).
 
         Raises:
-            BadColumns: an unknown column, a missing required one, a wrong type, NaN or infinity.
+            BadColumns: a required one is missing, or as `Column.check`.
         """
-        if not columns and not self.columns:  # most heads look at the image alone
-            return {}
-        known = {column.name: column for column in self.columns}
-        for name in columns:
-            if name not in known:
-                allowed = ", ".join(map(repr, known)) or "none"
-                raise BadColumns(f"unknown column {reprlib.repr(name)}; head {self.name!r} takes {allowed}")
-        return {name: self._value(column, columns) for name, column in known.items()}
+        return {column.name: self._value(column, columns.get(column.name)) for column in self.columns}
 
-    def _value(self, column: Column, columns: dict[str, Any]) -> ColumnValue:
-        value = columns.get(column.name)
-        if value is not None:
-            return column.check(value)
-        if column.required:
+    def _value(self, column: Column, given: object) -> ColumnValue:
+        value = None if given is None else column.check(given)
+        if value is None and column.required:
             raise BadColumns(f"required column {column.name!r} of head {self.name!r} is missing")
-        return None
+        return value
 
+    def missing(self, columns: Mapping[str, ColumnValue]) -> Sequence[str]:
+        """Which of the columns that the policy expects are missing."""
+        expected = self.policy.expected_columns
+        return [name for name in expected if columns[name] is None] if expected else ()
 
-def columns_of(heads: Sequence[HeadSpec], columns: dict[str, Any]) -> dict[str, dict[str, ColumnValue]]:
-    """One image's columns by the head that takes them, checked and complete; a column may be of several heads.
+    def outside(self, columns: Mapping[str, ColumnValue]) -> Sequence[str]:
+        """Which of the policy's range columns lie beyond what training saw."""
+        return [column.name for column in self.ranged if column.is_outside(columns[column.name])]
 
-    Raises:
-        BadColumns: of no head at all, or as `HeadSpec.check_columns`.
-    """
-    if len(heads) == 1:
-        return {heads[0].name: heads[0].check_columns(columns)}
-    taken = {head.name: {column.name for column in head.columns} for head in heads}
-    known = sorted(set().union(*taken.values()))
-    for name in columns:
-        if name not in known:
-            allowed, asked = ", ".join(map(repr, known)) or "none", ", ".join(map(repr, taken))
-            raise BadColumns(f"unknown column {reprlib.repr(name)}; heads {asked} take {allowed}")
-    return {
-        head.name: head.check_columns({name: columns[name] for name in taken[head.name] & columns.keys()})
-        for head in heads
-    }
+    @cached_property
+    def ranged(self) -> tuple[Column, ...]:
+        """The policy's range columns."""
+        return tuple(column for column in self.columns if column.name in self.policy.range_columns)
 
 
 class FileEntry(Strict):
@@ -244,6 +241,36 @@ class Manifest(Strict):
         if len(set(names)) < len(names):
             raise BadRequest(f"heads names one twice: {reprlib.repr(','.join(names))}")
         return tuple(known[name] for name in names)
+
+    @cached_property
+    def column_names(self) -> frozenset[str]:
+        """Columns of any of the heads."""
+        return frozenset(column.name for head in self.heads for column in head.columns)
+
+    def check_columns(self, heads: Sequence[HeadSpec], columns: Mapping[str, Any]) -> dict[str, dict[str, ColumnValue]]:
+        """One image's columns by the head that takes them, checked and complete; a column may be of several heads.
+
+        Columns of heads that are not among `heads` are accepted, and their values are not looked at: a caller may send
+        all that it knows of an image, whichever heads it asks.
+
+        Raises:
+            BadColumns: a column of none of the bundle's heads, or as `HeadSpec.check_columns`.
+        """
+        if not columns and not self.column_names:  # most bundles look at the image alone
+            return {head.name: {} for head in heads}
+        for name in columns:
+            if name not in self.column_names:
+                raise BadColumns(f"unknown column {reprlib.repr(name)}; {self._columns_told}")
+        return {head.name: head.check_columns(columns) for head in heads}
+
+    @property
+    def _columns_told(self) -> str:
+        told = [
+            f"head {head.name!r} takes {', '.join(repr(column.name) for column in head.columns)}"
+            for head in self.heads
+            if head.columns
+        ]
+        return ", ".join(told) or f"the heads of {self.model} take none"
 
     @property
     def default_head(self) -> HeadSpec:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.columns import is_empty, is_none
 
 Decision = Literal["accept", "review"]
-Reason = Literal["low_confidence", "unfamiliar", "missing_columns"]
+Reason = Literal["low_confidence", "unfamiliar", "missing_columns", "out_of_range"]
 
 UNITS = 1_000_000
 """Of a probability that is served and decided on: millionths, as float32 carries no more that would mean anything."""
@@ -38,6 +38,9 @@ class Policy(BaseModel):
     """Images whose embedding lies farther from those of training are unfamiliar; None where nobody looks."""
     expected_columns: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
     """Columns that may be missing but hardly ever were in training, so that an answer without them is a guess."""
+    range_columns: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
+    """Numbers and dates for which an answer is a guess where they lie beyond `Column.low` and `Column.high`; none where
+    training was told to extrapolate, and of heads from before there was this reason."""
 
     def decide(
         self,
@@ -46,6 +49,7 @@ class Policy(BaseModel):
         *,
         distance: float | None = None,
         missing: Sequence[str] = (),
+        outside: Sequence[str] = (),
         probabilities: Mapping[str, float] | None = None,
     ) -> tuple[Decision, list[Reason]]:
         """Decides on one answer.
@@ -55,6 +59,7 @@ class Policy(BaseModel):
             label: its class.
             distance: of the embedding from those of training, where it was measured.
             missing: which of the expected columns are.
+            outside: which of the range columns lie beyond what training saw.
             probabilities: at least those of the classes in `review_from`; as `confidence`, in whole millionths.
         """
         reasons: list[Reason] = []
@@ -66,6 +71,8 @@ class Policy(BaseModel):
             reasons.append("unfamiliar")
         if missing:
             reasons.append("missing_columns")
+        if outside:
+            reasons.append("out_of_range")
         return ("review" if reasons else "accept"), reasons
 
     def _may_miss(self, label: str, probabilities: Mapping[str, float]) -> bool:

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from models.columns import ColumnValue
+from models.columns import Column, ColumnValue
 from models.errors import BundleError
 from models.manifest import INTERVAL, HeadSpec, Manifest
 
@@ -34,6 +34,13 @@ Interval = NDArray[np.float32]
 
 _MISSING_NUMBER = float("nan")
 _MISSING_CATEGORY = ""
+_FLOAT = "tensor(float)"
+_DTYPES: dict[str, type[np.generic]] = {
+    _FLOAT: np.float32,
+    "tensor(double)": np.float64,
+    "tensor(string)": np.object_,
+}
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def cpu_options(threads: int = 1) -> ort.SessionOptions:
@@ -102,9 +109,11 @@ class Head:
     """embedding float32 `[N, D]` and columns ──▶ probabilities float32 `[N, K]`, or a value `[N, 1]`, maybe bounded."""
 
     def __init__(self, session: ort.InferenceSession, spec: HeadSpec) -> None:
+        types = {node.name: node.type for node in session.get_inputs()}
         self.session = session
         self.spec = spec
         self._outputs = [spec.output] + ([] if spec.interval_coverage is None else [INTERVAL])
+        self._inputs = [(column.name, _DTYPES[types[column.name]]) for column in spec.columns]
 
     @classmethod
     def checked(cls, session: ort.InferenceSession, spec: HeadSpec, embedding_width: int) -> Head:
@@ -113,9 +122,9 @@ class Head:
         Raises:
             BundleError: another name, type or shape.
         """
-        types = {"number": "tensor(float)", "boolean": "tensor(float)", "category": "tensor(string)"}
-        wanted = [("embedding", "tensor(float)", [embedding_width])]
-        wanted += [(column.name, types[column.type], [1]) for column in spec.columns]
+        found = {node.name: node.type for node in session.get_inputs()}
+        wanted = [("embedding", _FLOAT, [embedding_width])]
+        wanted += [(column.name, _input_type(column, found.get(column.name)), [1]) for column in spec.columns]
         _check_nodes(spec.file, session.get_inputs(), wanted)
         outputs = {node.name: node.type for node in session.get_outputs()}
         is_labelled = spec.task == "regression" or "label" in outputs
@@ -139,9 +148,8 @@ class Head:
     ) -> tuple[Probabilities, Interval | None]:
         """The same, with the bounds of each number; None where the head has none."""
         inputs: dict[str, NDArray[np.generic]] = {"embedding": embedding}
-        for column in self.spec.columns:
-            values = [row[column.name] for row in columns]
-            inputs[column.name] = _column_array(values, column.type)
+        for name, dtype in self._inputs:
+            inputs[name] = _column_array([row[name] for row in columns], dtype)
         output, *bounds = self.session.run(self._outputs, inputs)
         return output, bounds[0] if bounds else None
 
@@ -176,12 +184,21 @@ def relative_difference(found: NDArray[np.float32], recorded: NDArray[np.float32
     return float(np.abs(found - recorded).max()) / (float(np.abs(recorded).max()) or 1.0)
 
 
-def _column_array(values: list[ColumnValue], kind: str) -> NDArray[np.generic]:
-    if kind == "category":
-        filled = [_MISSING_CATEGORY if value is None else value for value in values]
-        return np.array(filled, dtype=object).reshape(-1, 1)
+def _input_type(column: Column, found: str | None) -> str:
+    """The type that a column's input is to have; graphs of before dates were there take float32."""
+    if column.type == "category":
+        return "tensor(string)"
+    return _FLOAT if found == _FLOAT and column.type != "date" else "tensor(double)"
+
+
+def _column_array(values: list[ColumnValue], dtype: type[np.generic]) -> NDArray[np.generic]:
+    """One column's values `[N, 1]`; those beyond float32 count as its largest where the graph takes that."""
+    if dtype is np.object_:
+        return np.array([_MISSING_CATEGORY if value is None else value for value in values], dtype).reshape(-1, 1)
     numbers = [_MISSING_NUMBER if value is None else float(value) for value in values]
-    return np.array(numbers, dtype=np.float32).reshape(-1, 1)
+    if dtype is np.float32:  # NaN stays NaN
+        numbers = [min(number, _LARGEST) if number > 0 else max(number, -_LARGEST) for number in numbers]
+    return np.array(numbers, dtype).reshape(-1, 1)
 
 
 def _check_nodes(file: str, nodes: Sequence[ort.NodeArg], wanted: list[tuple[str, str, list[int]]]) -> None:

@@ -38,6 +38,7 @@ _FAMILIES = (
     Family("tandem_request_seconds", "histogram", "Time to answer.", ("route",), bounds=REQUEST_S),
     Family("tandem_refusals", "counter", "Requests answered with a problem, by its code.", ("code",)),
     Family("tandem_images", "counter", "Images by result: ok or an error code.", ("result",)),
+    Family("tandem_image_warnings", "counter", "Harmless faults mended in images, by kind.", ("kind",)),
     Family("tandem_stage_seconds", "histogram", "Time in each stage.", ("stage",), bounds=STAGE_S),
     Family("tandem_batch_images", "histogram", "Images in one run of the embedder.", bounds=IMAGES),
     Family("tandem_batches", "counter", "Runs of the embedder by why they began.", ("reason",)),

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from models.errors import TandemError
+from models.imaging.decode import WARNINGS
 from service import rendezvous
 from service.families import (
     CHANGES,
@@ -45,11 +46,12 @@ class Metrics:
     """The metrics of one process. Making it does no I/O: the file is opened by `start` or the first thing counted.
 
     Each method is called by one thread at a time: `observe_batch` by the device's, `model_changed` and `set_model` by
-    the one that changes models, the others by the event loop's.
+    the one that changes models, `image_warned` by any, the others by the event loop's.
     """
 
     def __init__(self) -> None:
         self._forget()
+        self._warning = threading.Lock()
         self._stopping = threading.Event()
         self._sampler: threading.Thread | None = None
 
@@ -72,6 +74,7 @@ class Metrics:
         for name, label, values in (
             ("tandem_refusals", "code", STATUS),
             ("tandem_images", "result", ("ok",)),
+            ("tandem_image_warnings", "kind", WARNINGS),
             ("tandem_batches", "reason", REASONS),
             ("tandem_model_changes", "result", CHANGES),
             ("tandem_cache_lookups", "result", LOOKUPS),
@@ -111,6 +114,11 @@ class Metrics:
     def count_images(self, result: str, count: int = 1) -> None:
         """Counts images by result: `ok` or the code of an error."""
         self._counter("tandem_images", result if result in STATUS or result == "ok" else "internal").inc(count)
+
+    def image_warned(self, kind: str) -> None:
+        """Counts a harmless fault that was mended in an image, one of `WARNINGS`; any thread may."""
+        with self._warning:
+            self._counter("tandem_image_warnings", kind).inc()
 
     def observe_stages(self, decode_s: float, queue_s: float) -> None:
         """Measures one request before the embedder."""

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from models.manifest import Manifest
 from service.bodies import PACKED
+from service.columns import describe_columns
 from service.problems import MEDIA_TYPE, STATUS
 from service.schemas import (
     Decisions,
@@ -66,7 +67,7 @@ _HEADERS: list[Json] = [
 
 
 def describe(manifest: Manifest) -> Json:
-    """The document for the loaded bundle; its default head's columns stand in the description of `columns`."""
+    """The document for the loaded bundle; `Columns` are those of all its heads."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tandem", "version": manifest.model, "description": _DESCRIPTION},
@@ -84,7 +85,7 @@ def describe(manifest: Manifest) -> Json:
             },
             "/metrics": {"get": _get("Prometheus metrics", "text/plain", {"type": "string"})},
         },
-        "components": {"schemas": _components()},
+        "components": {"schemas": _components(manifest)},
     }
 
 
@@ -150,7 +151,7 @@ def _bodies() -> Json:
         "required": ["image"],
         "properties": {
             "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
-            "columns": {"type": "string", "description": "JSON: one object for all images, or a list of one for each"},
+            "columns": {"type": "string", "description": "JSON: `Columns` for all images, or a list of one for each"},
         },
     }
     content: Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _IMAGE_TYPES}
@@ -219,11 +220,13 @@ def _ref(model: str) -> Json:
     return {"$ref": _REFERENCE.format(model=model)}
 
 
-def _components() -> Json:
+def _components(manifest: Manifest) -> Json:
     inputs = [(schema.__name__, "validation", TypeAdapter(schema)) for schema in _SCHEMAS]
     references, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REFERENCE)  # type: ignore[arg-type]
     components: Json = dict(definitions.get("$defs", {}))
     for (name, _), schema in references.items():
         if schema.get("$ref") != _REFERENCE.format(model=name):
             components[str(name)] = schema
+    components["Columns"] = describe_columns(manifest)
+    components["Instance"]["properties"]["columns"]["anyOf"][0] = _ref("Columns")
     return components

@@ -27,13 +27,15 @@ def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -
     # Rounded to `UNITS`: that costs a tenth of `round`, and the quotient of two whole numbers has no digit too many.
     # Sorted before that, so that the label is the graph's own where two classes are close
     values, names, policy = found.output.tolist(), head.classes, head.policy
+    columns = found.columns
     falling = sorted(range(len(values)), key=values.__getitem__, reverse=True)
     label, confidence = names[falling[0]], int(values[falling[0]] * UNITS + 0.5) / UNITS
     decision, reasons = policy.decide(
         confidence,
         label,
         distance=found.distance,
-        missing=_missing(found, head),
+        missing=head.missing(columns) if columns else (),
+        outside=head.outside(columns) if columns else (),
         probabilities=_not_to_miss(values, head) if policy.review_from else None,
     )
     return {
@@ -55,7 +57,8 @@ def to_estimate(found: Found, head: HeadSpec, model: str) -> Estimate:
         head: the head that computed it.
         model: `name@version`.
     """
-    decision, reasons = head.policy.decide(1.0, distance=found.distance, missing=_missing(found, head))
+    missing, outside = head.missing(found.columns), head.outside(found.columns)
+    decision, reasons = head.policy.decide(1.0, distance=found.distance, missing=missing, outside=outside)
     estimate: Estimate = {
         "value": _shortened(float(found.output[0])),
         "decision": decision,
@@ -108,12 +111,6 @@ def _timing(outcome: Outcome) -> Timing:
         "embed": round(outcome.embed_s * 1000, 3),
         "decide": round(outcome.decide_s * 1000, 3),
     }
-
-
-def _missing(found: Found, head: HeadSpec) -> Sequence[str]:
-    """Which of the columns that the policy expects are missing."""
-    expected = head.policy.expected_columns
-    return [name for name in expected if found.columns[name] is None] if expected else ()
 
 
 def _not_to_miss(values: Sequence[float], head: HeadSpec) -> dict[str, float]:

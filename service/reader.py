@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from models.errors import ClientError, DeadlineExceeded, TooLarge
 from models.imaging.decode import read_checked_header
-from models.manifest import HeadSpec, columns_of
+from models.manifest import HeadSpec
 from service.admission import Admission
 from service.bodies import Item
 from service.cache import EmbeddingCache, key_of
 from service.served import Served
-from service.work import PIXEL_S, Admitted, Work, decoded
+from service.work import PIXEL_S, Admitted, Work
 
 DECODE_THREADS = 2
 """Images that a process decodes at once: so many times `DECODE_MIB` of `models.imaging.decode` is what all its requests
@@ -89,7 +89,7 @@ class Reader:
         embedding = None if self._cache is None else self._cache.get(key)
         try:
             header = read_checked_header(item.image, self._max_pixels) if embedding is None else None
-            asked = columns_of(heads, item.columns) if heads else {}
+            asked = served.engine.manifest.check_columns(heads, item.columns) if heads else {}
         except ClientError as error:
             return error.as_value()
         if header is None:
@@ -135,4 +135,4 @@ def _decode_in_time(
 
 
 def _decode(served: Served, one: Checked) -> Work | ClientError:
-    return decoded(one, served.engine.manifest.input) if isinstance(one, Admitted) else one
+    return served.decode(one) if isinstance(one, Admitted) else one

@@ -16,9 +16,7 @@ class Instance(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     image: str = Field(description="JPEG, PNG or WebP, base64-encoded")
-    columns: dict[str, Any] | None = Field(
-        default=None, description="structured facts, as the head's schema names them"
-    )
+    columns: dict[str, Any] | None = Field(default=None, description="structured facts beside the image")
 
 
 class Timing(TypedDict):

@@ -67,6 +67,10 @@ class Served:
         """Whether it computes on the event loop."""
         return self._inline
 
+    def decode(self, admitted: Admitted) -> Work | ClientError:
+        """Decodes an image by the bundle's rule, in any thread; returns what is wrong with it."""
+        return decoded(admitted, self.engine.manifest.input, self._metrics.image_warned)
+
     def run_one(
         self,
         work: Work | Admitted,
@@ -90,8 +94,7 @@ class Served:
     ) -> Sequence[Outcome | ClientError]:
         """One batch, each image on its own; the time in which others were decoded is time in the queue."""
         started = time.perf_counter()
-        spec = self.engine.manifest.input
-        found = [decoded(one, spec) if isinstance(one, Admitted) else one for one in batch]
+        found = [self.decode(one) if isinstance(one, Admitted) else one for one in batch]
         works = [work for work in found if isinstance(work, Work)]
         if not works:
             return cast("list[ClientError]", found)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.columns import ColumnValue
 from models.errors import ClientError
-from models.imaging.decode import decode
+from models.imaging.decode import Warn, decode
 from models.imaging.types import Header
 from models.manifest import InputSpec
 from models.sessions import Embedding, Interval, Probabilities
@@ -77,11 +77,17 @@ class Outcome(NamedTuple):
     """By the name of each head; None where nobody asked why."""
 
 
-def decoded(admitted: Admitted, spec: InputSpec) -> Work | ClientError:
-    """Decodes an image by the bundle's rule; what is wrong with it is returned, so that its neighbours go on."""
+def decoded(admitted: Admitted, spec: InputSpec, warn: Warn) -> Work | ClientError:
+    """Decodes an image by the bundle's rule; what is wrong with it is returned, so that its neighbours go on.
+
+    Args:
+        admitted: the image.
+        spec: the bundle's rule.
+        warn: is called with the kind of each harmless fault that was mended, in the thread that decodes.
+    """
     started = time.perf_counter()
     try:
-        pixels = decode(admitted.image, spec, admitted.header)
+        pixels = decode(admitted.image, spec, admitted.header, warn=warn)
     except ClientError as error:
         return error.as_value()
     return Work(pixels, admitted.asked, decode_s=time.perf_counter() - started)

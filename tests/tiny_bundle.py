@@ -4,8 +4,9 @@ The embedding is four numbers made of the image's mean brightness `b` in [0, 1].
 `bright`, `b` below 1/3 is dark and above 2/3 is bright; other class names divide [0, 1] likewise, in order.
 
 A head without columns is a gradient boosting exported by skl2onnx, as training makes them. A head with columns is
-put together by hand: each number column is added to `b`, each boolean that is true turns `b` into `1 - b`, and a
-category that names a class makes that class the answer. A missing column changes nothing.
+put together by hand: each number column is added to `b`, of a date a thousandth for each day since 1970, each boolean
+that is true turns `b` into `1 - b`, and a category that names a class makes that class the answer. A missing column
+changes nothing.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
         files[f"{GOLDEN}/columns.json"] = json.dumps(rows).encode()
     for spec in manifest.heads:
         files |= _head_files(spec)
-        columns = [spec.check_columns({column.name: row[column.name] for column in spec.columns}) for row in rows]
+        columns = [spec.stored.check_columns(row) for row in rows]
         output, bounds = Head(cpu_session(files[spec.file]), spec).answer(embedding, columns)
         files[f"{GOLDEN}/{spec.output}-{spec.name}.npy"] = npy(output)
         if bounds is not None:
@@ -246,15 +247,22 @@ def head_graph(classes: int) -> bytes:
     return bytes(graph.SerializeToString())
 
 
-def column_head_graph(spec: HeadSpec) -> bytes:
-    """embedding and columns ──▶ label and probabilities: a head put together by hand, see the module's docstring."""
-    types = {"number": TensorProto.FLOAT, "boolean": TensorProto.FLOAT, "category": TensorProto.STRING}
+def column_head_graph(spec: HeadSpec, number: int = TensorProto.DOUBLE) -> bytes:
+    """embedding and columns ──▶ label and probabilities: a head put together by hand, see the module's docstring.
+
+    `number` is the type of the inputs that are no texts: FLOAT in bundles from before there were dates.
+    """
+    types = {"number": number, "boolean": number, "date": number, "category": TensorProto.STRING}
     inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
     inputs += [helper.make_tensor_value_info(column.name, types[column.type], ["N", 1]) for column in spec.columns]
-    count = len(spec.classes)
+    count, kind = len(spec.classes), helper.tensor_dtype_to_np_dtype(number)
     constants: dict[str, NDArray[np.generic]] = {
         "column_0": np.array([0], np.int64),
         "zero": np.array(0, np.float32),
+        "nothing": np.array(0, kind),
+        "least": np.array(-1e6, kind),
+        "most": np.array(1e6, kind),
+        "a_thousandth": np.array(0.001, np.float32),
         "one": np.array(1, np.float32),
         "centres": ((np.arange(count, dtype=np.float32) + 0.5) / count).reshape(1, count),
         "sharpness": np.array(-20.0 * count, np.float32),
@@ -270,9 +278,16 @@ def column_head_graph(spec: HeadSpec) -> bytes:
         known, after = f"known_{step}", f"brightness_{step + 1}"
         nodes += [
             helper.make_node("IsNaN", [column.name], [f"missing_{step}"]),
-            helper.make_node("Where", [f"missing_{step}", "zero", column.name], [known]),
+            helper.make_node("Where", [f"missing_{step}", "nothing", column.name], [f"filled_{step}"]),
+            helper.make_node("Clip", [f"filled_{step}", "least", "most"], [f"kept_{step}"]),
+            helper.make_node("Cast", [f"kept_{step}"], [known], to=TensorProto.FLOAT),
         ]
-        if column.type == "number":
+        if column.type == "date":
+            nodes += [
+                helper.make_node("Mul", [known, "a_thousandth"], [f"part_{step}"]),
+                helper.make_node("Add", [brightness, f"part_{step}"], [after]),
+            ]
+        elif column.type == "number":
             nodes.append(helper.make_node("Add", [brightness, known], [after]))
         else:
             nodes += [
@@ -345,6 +360,11 @@ def _golden_row(heads: Sequence[HeadSpec], index: int) -> dict[str, ColumnValue]
     """Columns of every head for one golden image, with optional ones missing now and then."""
     row: dict[str, ColumnValue] = {}
     for column in (column for head in heads for column in head.columns):
-        values: dict[str, ColumnValue] = {"number": index / 10, "boolean": index % 2 == 0, "category": "mid"}
+        values: dict[str, ColumnValue] = {
+            "number": index / 10,
+            "boolean": index % 2 == 0,
+            "category": "mid",
+            "date": index * 50.0,
+        }
         row[column.name] = values[column.type] if column.required or index % 3 else None
     return row

@@ -20,7 +20,8 @@ from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.embedding_cache import EmbeddingCache
 from training.fit import CHECKPOINT
-from training.label_notes import label_notes
+from training.inspection import dry_run
+from training.overview import tell
 from training.pretrained import INPUT, load_network
 from training.pretrained import NAME as NETWORK
 from training.recipe import PRESETS
@@ -67,8 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     options.add_head(command, kind=DEFAULT)
     options.add_data(command)
 
-    command = commands.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
-    command.add_argument("directory", type=Path, metavar="DIR")
+    command = commands.add_parser("folder", help="your images, in DIR/<class>/...")
+    command.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(command)
     options.add_name(command)
     command.add_argument(
         "--image-size", type=options.side, default=64, metavar="PIXELS", help="side (default: %(default)s)"
@@ -91,11 +93,23 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
     command.add_argument("data", metavar="DATA", help=options.DATA)
+    options.add_links(command)
     options.add_name(command)
     options.add_head(command, kind=options.LINEAR)
     command.set_defaults(run=_transfer, load=_stream_data)
     options.add_data(command)
 
+    for name in ("folder", "table", "pretrained"):
+        options.add_fit(commands.choices[name])
+    _add_later_ones(commands)
+    dry_run.add_parser(commands)
+    clean.add_parser(commands)
+    add_compare(commands)
+    return parser
+
+
+def _add_later_ones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands that take a bundle and make its next version."""
     command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
     command.add_argument("--table", required=True, type=Path, metavar="FILE", help="CSV or parquet, as for `table`")
@@ -111,14 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("variants", help="a bundle's embedder in other precisions, as its next version")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
     command.add_argument("data", metavar="DATA", help=f"what it was made of: {options.DATA}")
+    options.add_links(command)
     command.add_argument("--precisions", nargs="+", choices=OTHERS, default=OTHERS, help="default: all of these")
     options.add_limit(command)
     command.add_argument("--out", type=Path, metavar="STORE", help="default: the store that the bundle is in")
     command.set_defaults(run=_upgrade)
-
-    clean.add_parser(commands)
-    add_compare(commands)
-    return parser
 
 
 def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
@@ -161,7 +172,7 @@ def _refit(arguments: argparse.Namespace) -> Path:
 def _upgrade(arguments: argparse.Namespace) -> Path:
     bundle = Bundle.open(resolve(arguments.bundle))
     manifest = bundle.manifest
-    dataset = options.stream_data(arguments.data, manifest.name, manifest.input)
+    dataset = options.stream_data(arguments.data, manifest.name, manifest.input, follow=arguments.follow)
     arguments.seed = int(manifest.training.get("seed", 0))
     dataset = _limited(dataset, arguments)
     return upgrade(bundle, dataset, arguments.precisions, arguments.out or bundle.path.parent.parent)
@@ -169,26 +180,30 @@ def _upgrade(arguments: argparse.Namespace) -> Path:
 
 def _load_folder(arguments: argparse.Namespace) -> Dataset:
     return folder.load(
-        arguments.directory, name=arguments.name, image_size=arguments.image_size, mirror=arguments.mirror
+        arguments.directory,
+        name=arguments.name,
+        image_size=arguments.image_size,
+        mirror=arguments.mirror,
+        fit=arguments.fit,
+        follow=arguments.follow,
     )
 
 
 def _stream_data(arguments: argparse.Namespace) -> Dataset:
     on_black = arguments.data == fashion_mnist.NAME
-    spec = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}) if on_black else INPUT
-    return options.stream_data(arguments.data, arguments.name, spec)
+    background = fashion_mnist.BACKGROUND if on_black else INPUT.background
+    spec = INPUT.model_copy(update={"background": background, "fit": arguments.fit})
+    return options.stream_data(arguments.data, arguments.name, spec, follow=arguments.follow)
 
 
 def _stream_table(arguments: argparse.Namespace) -> Dataset:
-    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=INPUT)
+    spec = INPUT.model_copy(update={"fit": arguments.fit})
+    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=spec)
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
-    """The data set, or a part of it, after a word on what is left out and on labels that may mean something else."""
-    for reason in dataset.skipped:
-        print(f"skipped {reason}", file=sys.stderr)
-    for note in label_notes(dataset):
-        print(f"note: {note}", file=sys.stderr)
+    """The data set, or a part of it, after some words on what was read."""
+    tell(dataset)
     return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
 
 

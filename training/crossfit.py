@@ -20,6 +20,7 @@ from training.decider import Decider
 from training.encoding import Rows
 from training.errors import DataError
 from training.images import Indices
+from training.progress import progress
 from training.split import make_folds
 
 FOLDS = 5
@@ -142,7 +143,7 @@ class CrossFit:
 
 def cross_fit(fit: Fit, source: Source, width: int) -> CrossFit:
     """Fits a head for each fold on all rows but those of the fold."""
-    folds = np.unique(source.folds).tolist()
+    folds = progress(np.unique(source.folds).tolist(), "fitting without a fold", "fold", part=True)
     return CrossFit({fold: fit(source.without(fold)) for fold in folds}, source.folds, width)
 
 

@@ -15,7 +15,7 @@ from models.columns import Column
 from models.manifest import InputSpec, Task
 from training.encoding import Rows
 from training.errors import DataError
-from training.images import Images, Indices, aspects, select
+from training.images import Encoded, Images, Indices, aspects, select, unpadded
 
 Labels = NDArray[np.int64]
 
@@ -40,8 +40,11 @@ class Dataset:
         rows: its values, one mapping an image; empty where there are no columns.
         keys: SHA-256 of the encoded images, where they are files.
         skipped: files left out, each with the reason.
+        not_used: how many files are left out for each reason; of a folder also those that are not listed one by one.
+        notes: sentences on what files and names were taken for.
+        described: of the columns of a table, type and what there is of it, for a person.
         files: names of the images' files, relative and printable; empty where they have none.
-        aspects: width over height by `keys`, of images in memory that were fitted to the input; empty of all others.
+        aspects: width over height by `keys`, of images in memory that were stretched to the input; empty of all others.
         groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
             product, patient, recording), or copies of each other; None where each is on its own.
     """
@@ -58,6 +61,9 @@ class Dataset:
     rows: Rows = ()
     keys: tuple[bytes, ...] = ()
     skipped: tuple[str, ...] = field(default=())
+    not_used: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     aspects: Mapping[bytes, float] = field(default_factory=dict)
     groups: Indices | None = None
@@ -93,8 +99,16 @@ class Dataset:
         """The columns' values beside the images at some positions."""
         return [self.rows[int(position)] for position in positions] if self.columns else ()
 
+    def as_compared(self) -> Images:
+        """The images as copies are looked for among them: without padding, by which all of one shape are alike."""
+        if self.input.fit != "pad" or not (self.aspects or isinstance(self.images, Encoded)):
+            return self.images
+        return unpadded(self.images, [self.aspects[key] for key in self.keys] if self.aspects else (), self.input)
+
     def aspects_at(self, positions: Indices) -> list[float]:
-        """Width over height that the images at some positions had before they were fitted to the input."""
+        """Width over height that the images at some positions are shown with: their own, where they were stretched."""
+        if self.input.fit != "stretch":
+            return [self.input.width / self.input.height] * len(positions)
         if self.aspects:
             return [self.aspects[self.keys[position]] for position in positions.tolist()]
         return aspects(self.images, positions)

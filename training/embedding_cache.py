@@ -6,20 +6,24 @@ A head that is fitted again, or another one on the same images, then runs no net
 from __future__ import annotations
 
 import hashlib
+import sys
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from models.manifest import InputSpec
 from models.sessions import Embedder, Embedding
 from training.dataset import Dataset
 from training.errors import DataError
 from training.examples import thumbnail
-from training.images import Encoded, Images, Indices
+from training.images import Encoded, Images, Indices, key_of
 from training.progress import progress
 
 DEFAULT_ROOT = Path("build") / "embeddings"
@@ -27,7 +31,11 @@ _KEY_BYTES = 32
 _BATCH = 500
 _BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
 _FILE_IMAGES = 4000
-"""Images of one file, and at most so many are lost where a run is interrupted."""
+"""Of small files that are made one."""
+SECONDS_BETWEEN_FILES = 15
+"""What a run that is killed has to do again, at most."""
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, BadZipFile)
+"""What numpy and zipfile raise where bytes of a file are missing or wrong."""
 
 
 class EmbeddingCache:
@@ -63,8 +71,8 @@ class EmbeddingCache:
         """Of some images that it has, encoded."""
         return [self._rows[key][1] for key in keys]
 
-    def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> None:
-        """Keeps more, as one file that appears as a whole."""
+    def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> Path:
+        """Keeps more, as one file that appears as a whole; returns the file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{uuid.uuid4().hex}.npz"
         beginning = file.with_suffix(".part")
@@ -78,22 +86,23 @@ class EmbeddingCache:
             )
         beginning.replace(file)
         self._rows.update(zip(keys, zip(embedding, thumbnails, strict=True), strict=True))
+        return file
 
     def _read(self, file: Path) -> None:
         try:
             with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 keys, embedding, ends = arrays["keys"], arrays["embedding"], arrays["ends"]
                 data = arrays["thumbnails"].tobytes()
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            starts = [0, *ends.tolist()]
+            rows = {
+                key.tobytes(): (embedding[index], data[starts[index] : starts[index + 1]])
+                for index, key in enumerate(keys)
+            }
+        except FileNotFoundError:  # another process has just made one file of several
+            return
+        except _DAMAGE as error:
             raise DataError(f"{file} is damaged ({error}); remove it, and its images are embedded again") from error
-        starts = [0, *ends.tolist()]
-        for index, key in enumerate(keys):
-            self._rows[key.tobytes()] = embedding[index], data[starts[index] : starts[index + 1]]
-
-
-def key_of(data: bytes) -> bytes:
-    """What an encoded image is known by."""
-    return hashlib.sha256(data).digest()
+        self._rows.update(rows)
 
 
 def keys_of(dataset: Dataset) -> tuple[bytes, ...]:
@@ -108,7 +117,7 @@ def keys_of(dataset: Dataset) -> tuple[bytes, ...]:
 
 def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
     """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
-    batch = max(1, min(_BATCH, _BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    batch = _batch_size(images)
     starts = progress(range(0, max(1, len(images)), batch), title, "batch", part=True)  # none of them: [0, D]
     return np.concatenate([embedder(images[np.arange(start, min(start + batch, len(images)))]) for start in starts])
 
@@ -118,22 +127,103 @@ def embed_all(
 ) -> Embedding:
     """The embeddings of all images of a data set, or of some, float32 `[N, D]`.
 
-    Those that the cache lacks are computed, equal images once.
+    Those that the cache lacks are computed, equal images once, and kept while others are still to come.
+
+    Raises:
+        KeyboardInterrupt: a person stopped it; what there was is kept, and the exception says how much.
     """
     keys = keys_of(dataset)
     wanted = range(len(keys)) if positions is None else positions.tolist()
     first = {keys[row]: row for row in reversed(wanted)}
     new = np.array(sorted(row for key, row in first.items() if key not in cache), np.int64)
-    _, height, width, _ = dataset.images.shape
-    batch = max(1, min(500, _BATCH_PIXELS // (height * width)))
-    size = max(batch, _FILE_IMAGES // batch * batch)
-    for start in progress(range(0, len(new), size), "embedding", "part") if len(new) else ():
-        rows = new[start : start + size]
-        found, thumbnails = [], []
-        for offset in range(0, len(rows), batch):
-            pixels = dataset.images[rows[offset : offset + batch]]
-            found.append(embedder(pixels))
-            aspects = dataset.aspects_at(rows[offset : offset + batch])
-            thumbnails += [thumbnail(image, aspect) for image, aspect in zip(pixels, aspects, strict=True)]
-        cache.add([keys[row] for row in rows], np.concatenate(found), thumbnails)
+    kept, total = len(first) - len(new), len(first)
+    if kept:
+        print(f"{kept:,} of {total:,} embeddings kept from before", file=sys.stderr)
+    if len(new):
+        _embed_new(cache, embedder, dataset, new, total)
     return cache.embedding([keys[row] for row in wanted])
+
+
+def _embed_new(cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, new: Indices, total: int) -> None:
+    keys, batch, written = keys_of(dataset), _batch_size(dataset.images), _Written(cache)
+    kept = total - len(new)
+    bar: tqdm[None] = progress((), "embedding", "image", total=total, done=kept)
+    try:
+        with bar:
+            for start in range(0, len(new), batch):
+                rows = new[start : start + batch]
+                pixels = dataset.images[rows]
+                pictures = [thumbnail(*each) for each in zip(pixels, dataset.aspects_at(rows), strict=True)]
+                written.add([keys[row] for row in rows], embedder(pixels), pictures)
+                bar.update(len(rows))
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(
+            f"{kept + written.count:,} of {total:,} embeddings are kept, and the same command goes on from there"
+        ) from error
+    finally:
+        written.write()
+    written.finish()
+
+
+@contextmanager
+def keeping(embedding: Embedding) -> Iterator[None]:
+    """Lets a person who stops what follows know that the embeddings are kept.
+
+    Raises:
+        KeyboardInterrupt: the same, with a sentence if it had none.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        said = f"all {len(embedding):,} embeddings are kept, and the same command goes on from there"
+        raise KeyboardInterrupt(str(error) or said) from error
+
+
+class _Written:
+    """Embeddings on their way to disk: in small files, so that a kill costs few seconds, and later in large ones.
+
+    Attributes:
+        count: of images that were added.
+    """
+
+    def __init__(self, cache: EmbeddingCache) -> None:
+        self.count = 0
+        self._cache = cache
+        self._waiting: list[tuple[Sequence[bytes], Embedding, Sequence[bytes]]] = []
+        self._small: dict[Path, list[bytes]] = {}
+        self._since = time.monotonic()
+
+    def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> None:
+        """Takes some more, and writes them where others have waited long enough."""
+        self.count += len(keys)
+        self._waiting.append((keys, embedding, thumbnails))
+        if time.monotonic() - self._since >= SECONDS_BETWEEN_FILES:
+            self.write()
+            if sum(map(len, self._small.values())) >= _FILE_IMAGES:
+                self._merge()
+
+    def write(self) -> None:
+        """Writes what waits."""
+        if self._waiting:
+            parts = list(zip(*self._waiting, strict=True))
+            keys, thumbnails = ([each for part in parts[place] for each in part] for place in (0, 2))
+            self._waiting = []
+            self._small[self._cache.add(keys, np.concatenate(parts[1]), thumbnails)] = keys
+        self._since = time.monotonic()
+
+    def finish(self) -> None:
+        """Writes what waits, and makes one file of all that were written since the last time."""
+        self.write()
+        self._merge()
+
+    def _merge(self) -> None:
+        if len(self._small) > 1:
+            keys = [key for part in self._small.values() for key in part]
+            self._cache.add(keys, self._cache.embedding(keys), self._cache.thumbnails(keys))
+            for file in self._small:
+                file.unlink(missing_ok=True)
+        self._small = {}
+
+
+def _batch_size(images: Images) -> int:
+    return max(1, min(_BATCH, _BATCH_PIXELS // (images.shape[1] * images.shape[2])))

@@ -1,7 +1,8 @@
 """columns beside the image ──▶ numbers beside the embedding: learnt from the training rows, the same in the graph.
 
 A number is filled with the median where it is missing, kept within what the training rows had, and scaled to mean 0
-and deviation 1; a boolean is a number. A category is one number for each value seen often enough; of any other value,
+and deviation 1, all in float64: of numbers around 1.7e9 float32 has every 128th. A boolean is a number, a date its days
+since 1970. A category is one number for each value seen often enough; of any other value,
 and of a missing one, all of them are 0. Where a column was missing in training, one number more says so.
 """
 
@@ -23,11 +24,13 @@ MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200
 _ROOT_OFFSET = 0.01  # of the mean
 _LEAST_ROWS = 2  # of a category that gets a number of its own
+_MOST = 1e300  # larger numbers count as it, so that no sum or difference of them is infinite
+_LEAST_DEVIATION = float(np.finfo(np.float64).tiny)  # less has no reciprocal
 
 
 @dataclass(frozen=True)
 class NumberCode:
-    """How a number or a boolean is encoded; all of it float32, as in the graph."""
+    """How a number, a boolean or a date is encoded; all of it float64 up to the result, as in the graph."""
 
     name: str
     fill: float
@@ -40,10 +43,10 @@ class NumberCode:
 
     def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
         """Float32 `[N, 1]`, or `[N, 2]` with what is missing."""
-        given = np.array([np.nan if value is None else float(value) for value in values], np.float32)
+        given = np.array([np.nan if value is None else float(value) for value in values], np.float64)
         missing = np.isnan(given)
-        filled = np.where(missing, np.float32(self.fill), given).clip(np.float32(self.low), np.float32(self.high))
-        scaled = (filled - np.float32(self.mean)) * np.float32(self.scale)
+        filled = np.where(missing, self.fill, given).clip(self.low, self.high)
+        scaled = ((filled - self.mean) * self.scale).astype(np.float32)
         return np.stack([scaled, missing.astype(np.float32)] if self.is_missed else [scaled], axis=1)
 
 
@@ -98,6 +101,22 @@ def fit_encoder(columns: Sequence[Column], rows: Rows, root_offset: float | None
     return Encoder(codes, root_offset)
 
 
+def fitted_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
+    """Columns with the range, or the most frequent categories, of the rows that a head is fitted on."""
+    return tuple(_fitted(column, [row[column.name] for row in rows]) for column in columns)
+
+
+def _fitted(column: Column, values: Sequence[ColumnValue]) -> Column:
+    if column.type == "boolean":
+        return column
+    given = [value for value in values if value is not None]
+    if column.type == "category":
+        frequent = Counter(str(value) for value in given).most_common(MAX_CATEGORIES)
+        return column.model_copy(update={"categories": tuple(sorted(category for category, _ in frequent))})
+    numbers = [float(value) for value in given] or [0.0]  # as the graph has it where all are missing
+    return column.model_copy(update={"low": min(numbers), "high": max(numbers)})
+
+
 def root_offset(embedding: NDArray[np.float32]) -> float | None:
     """What is added before roots are taken of an embedding `[N, D]`; None where it has negative numbers, or none.
 
@@ -112,18 +131,25 @@ def _code(column: Column, values: Sequence[ColumnValue]) -> Code:
         counts = Counter(MISSING_CATEGORY if value is None else str(value) for value in values)
         frequent = [category for category, count in counts.most_common(MAX_CATEGORIES) if count >= _LEAST_ROWS]
         return CategoryCode(column.name, tuple(sorted(frequent)))
-    given = np.array([float(value) for value in values if value is not None], np.float32)
+    given = np.array([float(value) for value in values if value is not None], np.float64).clip(-_MOST, _MOST)
     if not len(given):
-        given = np.zeros(1, np.float32)
-    fill = float(np.median(given))
-    filled = np.concatenate([given, np.full(len(values) - len(given), fill, np.float32)]).astype(np.float64)
-    deviation = float(filled.std())
+        given = np.zeros(1)
+    fill, low, high = float(np.median(given)), float(given.min()), float(given.max())
+    filled = np.concatenate([given, np.full(len(values) - len(given), fill)])
+    mean = low if low == high else float(filled.mean())
+    deviation = _deviation(filled - mean)
     return NumberCode(
         name=column.name,
         fill=fill,
-        low=float(given.min()),
-        high=float(given.max()),
-        mean=float(filled.mean()),
-        scale=1 / deviation if deviation > 0 else 1.0,
+        low=low,
+        high=high,
+        mean=mean,
+        scale=1 / deviation if deviation >= _LEAST_DEVIATION else 1.0,
         is_missed=len(given) < len(values),
     )
+
+
+def _deviation(differences: NDArray[np.float64]) -> float:
+    """Root mean square of differences `[N]`, whose squares may be more or less than float64 holds."""
+    largest = float(np.abs(differences).max())
+    return largest * float(np.sqrt(np.mean((differences / largest) ** 2))) if largest >= _LEAST_DEVIATION else 0.0

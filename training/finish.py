@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
+from models.columns import Column
 from models.examples import Examples
 from models.golden import open_head, open_novelty
 from models.manifest import HeadSpec
@@ -19,12 +20,12 @@ from training.calibration import Rescaling
 from training.crossfit import Source
 from training.dataset import Dataset
 from training.decider import Decider
-from training.encoding import Rows
+from training.encoding import Rows, fitted_columns
 from training.export import export_head
 from training.heads import Candidate
 from training.intervals import COVERED, fit_intervals
 from training.novelty import Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
-from training.policies import Aims, Held, choose_policy, expected_columns
+from training.policies import Aims, Held, choose_policy, expected_columns, range_columns
 from training.promise import Promise
 
 _EXPORT_SAMPLE = 5000
@@ -84,15 +85,37 @@ class Finished:
         return np.zeros(len(embedding), np.float32) if self.novelty is None else self.novelty(embedding)
 
 
-def accepted(spec: HeadSpec, found: Probabilities, distances: Distances, rows: Rows = ()) -> NDArray[np.bool_]:
-    """Which answers `[N, K]` a head's policy accepts, `[N]`, given distances `[N]` and columns, exactly as served."""
+def accepted(
+    spec: HeadSpec,
+    found: Probabilities,
+    distances: Distances,
+    rows: Rows = (),
+    outside: NDArray[np.bool_] | None = None,
+) -> NDArray[np.bool_]:
+    """Which answers `[N, K]` a head's policy accepts, `[N]`, exactly as served.
+
+    Args:
+        spec: the head's entry.
+        found: its answers.
+        distances: of the images from those of training, `[N]`.
+        rows: columns beside them.
+        outside: which rows lie beyond the range of those that the answers' heads were fitted on, `[N]`; None where that
+            is the range in `spec`.
+    """
     policy, classes = spec.policy, spec.classes
     decided = []
     for row, (output, distance) in enumerate(zip(as_served(found), distances.tolist(), strict=True)):
-        missing = [name for name in policy.expected_columns if rows[row][name] is None]
+        columns = rows[row] if rows else {}
+        beyond = policy.range_columns if outside is not None and outside[row] else ()
         label, confidence = (classes[int(found[row].argmax())], float(output.max())) if classes else ("", 1.0)
-        said = dict(zip(classes, output.tolist(), strict=True)) if policy.review_from else None
-        decision, _ = policy.decide(confidence, label, distance=distance, missing=missing, probabilities=said)
+        decision, _ = policy.decide(
+            confidence,
+            label,
+            distance=distance,
+            missing=spec.missing(columns),
+            outside=spec.outside(columns) if outside is None else beyond,
+            probabilities=dict(zip(classes, output.tolist(), strict=True)) if policy.review_from else None,
+        )
         decided.append(decision == "accept")
     return np.array(decided, bool)
 
@@ -128,12 +151,16 @@ def finish(
     distances = _distances(source, is_number=not dataset.classes, seed=seed)
     counted = source.one_a_unit(seed)  # copies are no evidence of their own
     limit = familiar_limit(distances[counted], aims.false_alarms) if len(counted) else None
-    expected = expected_columns(dataset.columns, whole.rows)
+    columns = fitted_columns(dataset.columns, whole.rows)
+    expected, ranged = expected_columns(columns, whole.rows), () if aims.extrapolate else range_columns(columns)
+    outside = _outside(source, columns, ranged)
     is_whole = np.array([all(row[name] is not None for name in expected) for row in source.judged.rows], bool)
     is_familiar = distances <= (limit.value if limit else 0.0)
-    can_accept = is_familiar & is_whole if dataset.columns else is_familiar
+    can_accept = is_familiar & is_whole & ~outside if columns else is_familiar
     held = Held(candidate.answers[counted], source.judged.labels[counted], can_accept[counted], dataset.classes)
-    policy, promise = choose_policy(held, aims, max_distance=limit.value if limit else None, expected=expected)
+    policy, promise = choose_policy(
+        held, aims, max_distance=limit.value if limit else None, expected=expected, ranged=ranged
+    )
     if not dataset.classes and decider.scale is None:
         policy = policy.model_copy(update={"min_confidence": NEVER})
     spec = HeadSpec(
@@ -141,7 +168,7 @@ def finish(
         kind=candidate.kind.name,
         task=decider.task,
         classes=dataset.classes,
-        columns=dataset.columns,
+        columns=columns,
         policy=policy,
         interval_coverage=None if decider.scale is None else COVERED,
         explain_rows=candidate.kind.explain_rows if examples else 0,
@@ -155,7 +182,7 @@ def finish(
         novelty = Novelty(cpu_session(files[spec.novelty_file]))
     if examples and spec.examples_folder:
         files |= examples.to_files(spec.examples_folder)
-    accepts = accepted(spec, candidate.answers, distances, source.judged.rows)
+    accepts = accepted(spec, candidate.answers, distances, source.judged.rows, outside)
     judged = Judged(candidate.answers, source.judged.labels, accepts, promise, limit)
     return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files, judged)
 
@@ -170,6 +197,19 @@ def _bounded(candidate: Candidate, source: Source) -> Decider:
     values, labels = rescaling.undo(candidate.answers), rescaling.undo(judged.labels)
     scale = fit_intervals(features, values, labels, source.folds, width=judged.embedding.shape[1])
     return replace(decider, scale=scale)
+
+
+def _outside(source: Source, columns: Sequence[Column], ranged: Sequence[str]) -> NDArray[np.bool_]:
+    """Which judged rows lie beyond the range of the rows that the head which judges them is fitted on, `[J]`.
+
+    Of the head that is fitted on all of them none would, though of new rows some will.
+    """
+    outside = np.zeros(len(source.judged), bool)
+    for fold in np.unique(source.folds).tolist() if ranged else ():
+        fitted = [column for column in fitted_columns(columns, source.without(fold).rows) if column.name in ranged]
+        for row in np.flatnonzero(source.folds == fold).tolist():
+            outside[row] = any(column.is_outside(source.judged.rows[row][column.name]) for column in fitted)
+    return outside
 
 
 def _distances(source: Source, *, is_number: bool, seed: int) -> Distances:

@@ -1,4 +1,4 @@
-"""`DIR/<class>/*.{jpg,png,webp}` ──▶ `Dataset`: anyone's images, decoded as the service will decode them."""
+"""`DIR/<class>/...` or `DIR/train/<class>/...` ──▶ `Dataset`: anyone's images, decoded as the service decodes them."""
 
 from __future__ import annotations
 
@@ -6,128 +6,155 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from models.imaging.decode import decode
-from models.imaging.types import Pixels
-from models.manifest import InputSpec
+from models.manifest import Fit, InputSpec
 from training.dataset import Dataset
-from training.embedding_cache import key_of
 from training.errors import DataError
-from training.images import Encoded, Images, aspect
-from training.reading import printable, read_all
+from training.images import Encoded, Images, Indices, read_image
+from training.picture import Picture, look_at, notes_of
+from training.reading import counted, extensions, one_line, printable, read_all
+from training.spellings import merge_spellings, refuse_number_forms
+from training.tree import scan
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MIN_IMAGES_PER_CLASS = 2
+_SHOWN = 20
+_LISTED = ("damaged", "too large", "unsupported type", "unreadable", "duplicate name", "broken link", "link loop")
+"""Reasons of files that are named one by one, not only counted."""
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Listing:
+    """What was found in a folder.
+
+    Attributes:
+        folder: DIR.
+        pictures: of N files that can be decoded.
+        labels: their classes, `[N]`.
+        parts: their parts of the split, `[N]`; empty texts where there is none.
+        classes: names of all classes, also of those without a readable image.
+        skipped: files that are left out and that a person should know of, each with the reason.
+        not_used: how many are left out for each reason.
+        notes: sentences on what was taken for what.
+    """
+
+    folder: Path
+    pictures: list[Picture]
+    labels: list[str]
+    parts: list[str]
+    classes: tuple[str, ...]
+    skipped: tuple[str, ...]
+    not_used: dict[str, int]
+    notes: tuple[str, ...]
+
+    def check(self) -> None:
+        """Whether classes can be told apart.
+
+        Raises:
+            DataError: no classes, only one, some with fewer than 2 readable images (named), or names that are one
+                number in several forms.
+        """
+        refuse_number_forms(self.classes)
+        unread = sum(count for reason, count in self.not_used.items() if reason in _LISTED)
+        if len(self.classes) < 2:
+            raise DataError(
+                f"{self.folder} has {len(self.classes)} class folders; at least 2 are needed to tell classes apart"
+            )
+        counts = Counter(self.labels)
+        if few := [
+            f"{one_line(each)} ({counts[each]})" for each in self.classes if counts[each] < MIN_IMAGES_PER_CLASS
+        ]:
+            more = f" and {len(few) - _SHOWN:,} others" if len(few) > _SHOWN else ""
+            raise DataError(
+                f"classes with fewer than {MIN_IMAGES_PER_CLASS} readable images in {self.folder}: "
+                f"{', '.join(few[:_SHOWN])}{more}; add images or remove the folders ({unread} files could not be read)"
+            )
+
+    def part(self, name: str) -> Indices | None:
+        """Positions of one part, int64; None where the folder has no such part."""
+        positions = np.flatnonzero(np.array(self.parts) == name).astype(np.int64)
+        return positions if len(positions) else None
+
+    def dataset(self, name: str, images: Images, spec: InputSpec, *, mirror: bool = False) -> Dataset:
+        """The images with their labels."""
+        position = {class_: index for index, class_ in enumerate(self.classes)}
+        return Dataset(
+            name=name,
+            images=images,
+            labels=np.array([position[label] for label in self.labels], np.int64),
+            classes=self.classes,
+            input=spec,
+            mirror=mirror,
+            official_test=self.part("test"),
+            official_validation=self.part("validation"),
+            keys=tuple(picture.key for picture in self.pictures),
+            skipped=self.skipped,
+            not_used=self.not_used,
+            notes=self.notes,
+            files=tuple(printable(picture.path.relative_to(self.folder)) for picture in self.pictures),
+        )
 
 
-def load(folder: Path, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
+def load(
+    folder: Path,
+    *,
+    name: str,
+    image_size: int = 64,
+    mirror: bool = False,
+    fit: Fit = "stretch",
+    follow: bool = True,
+) -> Dataset:
     """Reads a folder of one sub-folder a class; files that cannot be decoded are skipped and listed.
 
-    Hidden sub-folders, whose names begin with a dot, are no classes. Grey images (every pixel of every image) give
-    a one-channel data set, all others three channels.
+    `training.tree` says what is a class, a part of a split, or nothing of both. Grey images (every pixel of every
+    image) give a one-channel data set, all others three channels. Symbolic links are followed if `follow` says so.
 
     Raises:
-        DataError: no classes, only one, or classes with fewer than 2 readable images (named); a class name that is
-            not UTF-8.
+        DataError: no classes, only one, or classes with fewer than 2 readable images (named); and as `tree.scan`.
     """
-    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
-
-    aspects: dict[bytes, float] = {}
-
-    def look(path: Path) -> tuple[Pixels, bytes]:
-        data = path.read_bytes()
-        pixels, key = decode(data, spec), key_of(data)
-        aspects[key] = aspect(data)
-        return pixels, key
-
-    listing = _read(folder, look)
-    images = np.stack([pixels for pixels, _ in listing.found])
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
+    found = listing(folder, lambda path: look_at(path, spec, keep=True), follow=follow)
+    found.check()
+    images = np.stack([picture.pixels for picture in found.pictures if picture.pixels is not None])
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
-    return replace(_dataset(name, images, spec, listing, mirror=mirror), aspects=aspects)
+    aspects = {picture.key: picture.aspect for picture in found.pictures}
+    return replace(found.dataset(name, images, spec, mirror=mirror), aspects=aspects)
 
 
-def stream(folder: Path, *, name: str, spec: InputSpec) -> Dataset:
+def stream(folder: Path, *, name: str, spec: InputSpec, follow: bool = True) -> Dataset:
     """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
 
     Raises:
         DataError: as `load`.
     """
-
-    def look(path: Path) -> tuple[Path, bytes]:
-        data = path.read_bytes()
-        decode(data, spec)
-        return path, key_of(data)
-
-    listing = _read(folder, look)
-    images = Encoded(lambda position: listing.found[position][0].read_bytes(), np.arange(len(listing.found)), spec)
-    return _dataset(name, images, spec, listing)
+    found = listing(folder, lambda path: look_at(path, spec), follow=follow)
+    found.check()
+    paths = [picture.path for picture in found.pictures]
+    images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
+    return found.dataset(name, images, spec)
 
 
-@dataclass(frozen=True)
-class _Listing(Generic[T]):
-    """What was found of each readable file, its class and name, and why the others are left out."""
+def listing(folder: Path, look: Callable[[Path], Picture], *, follow: bool) -> Listing:
+    """Looks at each file of each class, in the order of their paths.
 
-    classes: list[str]
-    found: list[T]
-    labels: list[int]
-    names: tuple[str, ...]
-    skipped: tuple[str, ...]
-
-
-def _read(folder: Path, look: Callable[[Path], T]) -> _Listing[T]:
-    """Looks at each file of each class, in order."""
-    classes = _classes(folder)
-    files = [(path, label) for label, class_ in enumerate(classes) for path in _images(folder / class_)]
-    found = read_all([path for path, _ in files], look)
-    labels = [files[position][1] for position in found.positions]
-    _check_counts(folder, classes, Counter(labels), len(found.skipped))
-    names = tuple(printable(files[position][0].relative_to(folder)) for position in found.positions)
-    return _Listing(classes, found.values, labels, names, found.skipped)
-
-
-def _dataset(
-    name: str, images: Images, spec: InputSpec, listing: _Listing[tuple[Any, bytes]], *, mirror: bool = False
-) -> Dataset:
-    return Dataset(
-        name=name,
-        images=images,
-        labels=np.array(listing.labels, dtype=np.int64),
-        classes=tuple(listing.classes),
-        input=spec,
-        mirror=mirror,
-        keys=tuple(key for _, key in listing.found),
-        skipped=listing.skipped,
-        files=listing.names,
+    Raises:
+        DataError: as `tree.scan`.
+    """
+    tree = scan(folder, follow=follow)
+    found = read_all([file.path for file in tree.files], look)
+    spelt, merged = merge_spellings([file.folder for file in tree.files])
+    if not all(spelt):
+        raise DataError(f"a folder in {folder} has a name of nothing but spaces; rename it")
+    not_used = sorted([*tree.not_used, *found.not_used], key=lambda each: each.name)
+    return Listing(
+        folder=folder,
+        pictures=found.values,
+        labels=[spelt[position] for position in found.positions],
+        parts=[tree.files[position].part for position in found.positions],
+        classes=tuple(sorted(set(spelt))),
+        skipped=tuple(str(each) for each in not_used if each.reason in _LISTED),
+        not_used=counted(not_used),
+        notes=(*tree.notes, *merged, *extensions(not_used), *notes_of(found.values)),
     )
-
-
-def _classes(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a directory; name one that holds a sub-folder of images for each class")
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    for name in classes:
-        if printable(name) != name:
-            raise DataError(f"the name of the folder {printable(name)!r} in {folder} is not UTF-8; rename it")
-    return classes
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-
-
-def _check_counts(folder: Path, classes: list[str], counts: Counter[int], skipped: int) -> None:
-    if len(classes) < 2:
-        raise DataError(f"{folder} has {len(classes)} class folders; at least 2 are needed to tell classes apart")
-    few = {class_: counts[label] for label, class_ in enumerate(classes) if counts[label] < MIN_IMAGES_PER_CLASS}
-    if few:
-        listed = ", ".join(f"{class_} ({count})" for class_, count in few.items())
-        raise DataError(
-            f"classes with fewer than {MIN_IMAGES_PER_CLASS} readable images in {folder}: {listed}; "
-            f"add images or remove the folders ({skipped} files could not be read)"
-        )

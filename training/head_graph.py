@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 
+import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, compose, helper
 from skl2onnx import to_onnx, update_registered_converter
@@ -22,9 +23,15 @@ from training.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temp
 from training.decider import Decider
 from training.encoding import CategoryCode, Code, Encoder
 from training.intervals import Scale
+from training.tree_splits import make_exportable
 
 _FEATURES = "columns/features"
-_INPUT_TYPES = {"number": TensorProto.FLOAT, "boolean": TensorProto.FLOAT, "category": TensorProto.STRING}
+_INPUT_TYPES = {
+    "number": TensorProto.DOUBLE,
+    "boolean": TensorProto.DOUBLE,
+    "date": TensorProto.DOUBLE,
+    "category": TensorProto.STRING,
+}
 # Estimators that skl2onnx does not know, with the converters that onnxmltools has for them.
 _FOREIGN = {
     "xgboost": ("onnxmltools.convert.xgboost.operator_converters.XGBoost", "convert_xgboost", "XGB"),
@@ -62,6 +69,7 @@ def _estimator(decider: Decider, features: int) -> ModelProto:
     if isinstance(last, KNeighborsClassifier | KNeighborsRegressor):
         options["optim"] = "cdist"  # else each distance is a step of a loop
     _register(decider)
+    make_exportable(last)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers,
         warnings.simplefilter("ignore", FutureWarning)  # and reads what scikit-learn 1.11 will not have
@@ -117,10 +125,13 @@ def _encoded(build: GraphBuilder, code: Code) -> str:
             "OneHotEncoder", code.name, domain="ai.onnx.ml", cats_strings=[c.encode() for c in code.categories], zeros=1
         )
         return build.node("Flatten", hot, axis=1)
+    fill, low, high, mean, scale = (
+        build.constant(value, np.float64) for value in (code.fill, code.low, code.high, code.mean, code.scale)
+    )
     missing = build.node("IsNaN", code.name)
-    filled = build.node("Where", missing, build.constant(code.fill), code.name)
-    kept = build.node("Clip", filled, build.constant(code.low), build.constant(code.high))
-    scaled = build.node("Mul", build.node("Sub", kept, build.constant(code.mean)), build.constant(code.scale))
+    kept = build.node("Clip", build.node("Where", missing, fill, code.name), low, high)
+    exact = build.node("Mul", build.node("Sub", kept, mean), scale)
+    scaled = build.node("Cast", exact, to=TensorProto.FLOAT)
     if not code.is_missed:
         return scaled
     return build.node("Concat", scaled, build.node("Cast", missing, to=TensorProto.FLOAT), axis=1)

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.imaging.convert import servable
 from models.imaging.decode import decode, read_header
+from models.imaging.exif import UPRIGHT
+from models.imaging.fit import fit, fitted_size
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
 
 Indices = NDArray[np.int64]
+
+_LONGEST = 1 << 16  # pixels of a side, by which a width over a height is known to be a fraction
+
+SERVABLE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".webp")
+"""Names of files that usually hold what the service takes as well; the type itself comes from the bytes."""
+SUFFIXES = (*SERVABLE_SUFFIXES, ".tif", ".tiff", ".bmp", ".dib", ".gif", ".avif", ".heic", ".heif", ".hif")
+"""Names of files that training reads, in lower case."""
+
+
+class Read(NamedTuple):
+    """An image file."""
+
+    data: bytes
+    """What `decode` takes: the file's own bytes, or a PNG without loss."""
+    key: bytes
+    """What the file is known by: of its own bytes, see `key_of`."""
+    format: str
+    """What it was converted from, such as `tiff`; empty where the service takes the file as it is."""
+
+
+def read_image(path: Path) -> Read:
+    """Reads an image file of any type that training takes.
+
+    Raises:
+        OSError: it cannot be read.
+        ClientError: it is damaged, too large, or of a type that needs converting and cannot be.
+    """
+    data = path.read_bytes()
+    converted, format_ = servable(data)
+    return Read(converted, key_of(data), format_)
+
+
+def key_of(data: bytes) -> bytes:
+    """What an encoded image is known by."""
+    return hashlib.sha256(data).digest()
 
 
 class Images(Protocol):
@@ -66,7 +107,7 @@ def select(images: Images, positions: Indices) -> Images:
 
 
 def aspects(images: Images, positions: Indices) -> list[float]:
-    """Width over height of the images at some positions, as they were before they were fitted to a network's input.
+    """Width over height of the images at some positions, as they were before they were stretched to a network's input.
 
     Of images in memory that is no longer known: it is the array's.
 
@@ -85,6 +126,28 @@ def aspect(data: bytes) -> float:
         ClientError: it is damaged, or no JPEG, PNG or WebP.
     """
     return read_header(data).aspect
+
+
+def unpadded(images: Images, aspects: Sequence[float], spec: InputSpec) -> Images:
+    """Padded images without their padding, as if they had been stretched.
+
+    Args:
+        images: decoded by `spec`.
+        aspects: width over height of each of those that are in memory.
+        spec: with the fit `pad`.
+    """
+    stretched = spec.model_copy(update={"fit": "stretch"})
+    if isinstance(images, Encoded):
+        return replace(images, spec=stretched)
+    pixels = images[np.arange(len(images))]
+    pairs = zip(pixels, aspects, strict=True)
+    return np.stack([fit(_without_padding(image, aspect, spec), UPRIGHT, stretched) for image, aspect in pairs])
+
+
+def _without_padding(image: Pixels, aspect: float, spec: InputSpec) -> Pixels:
+    width, height = fitted_size(*Fraction(aspect).limit_denominator(_LONGEST).as_integer_ratio(), spec)
+    left, top = (spec.width - width) // 2, (spec.height - height) // 2
+    return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
 def with_aspect(picture: Image.Image, aspect: float) -> Image.Image:

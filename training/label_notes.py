@@ -1,10 +1,11 @@
-"""labels ──▶ sentences on what they are taken for, where a person may mean something else by them."""
+"""labels and categories ──▶ sentences on what they are taken for, where a person may mean something else by them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from models.columns import Column
 from training.dataset import Dataset
 
 SEPARATORS = (";", "|", ",")
@@ -17,19 +18,45 @@ _SCALES = (
     ("xs", "s", "m", "l", "xl", "xxl"),
 )
 _FEWEST_RANKS = 3
+_SENTENCE_WORDS = 6  # from which a category is rather a sentence
 
 
 def label_notes(dataset: Dataset) -> Iterator[str]:
-    """What to know of the classes' names; nothing of numbers."""
-    if several := _several(dataset.classes):
+    """What to know of the classes' names and of the columns' categories; nothing of numbers."""
+    yield from class_notes(dataset.classes)
+    for column in dataset.columns:
+        yield from _category_notes(column)
+
+
+def class_notes(classes: Sequence[str]) -> Iterator[str]:
+    """What to know of the classes' names."""
+    if several := _several(classes):
         yield (
             f"{several!r} and the like are taken for one class each. Several labels for one image are not supported: "
             "fit a head for each of them, on a column that says whether the image has it"
         )
-    if ranks := _ranks(dataset.classes):
+    if ranks := _ranks(classes):
         yield (
             f"{', '.join(ranks)} are taken for classes without an order: a mistake by one step counts as much as any. "
             "Where the steps are numbers, --task regression of a table keeps the order"
+        )
+
+
+def _category_notes(column: Column) -> Iterator[str]:
+    if several := _several(column.categories):
+        yield (
+            f"column {column.name!r}: {several!r} and the like are taken for one category each; a column of yes and no "
+            "for each of their parts tells more"
+        )
+    if ranks := _ranks(column.categories):
+        yield (
+            f"column {column.name!r}: {', '.join(ranks)} are taken for categories without an order; numbers, such as "
+            f"1 to {len(ranks)}, keep it"
+        )
+    if lengthy := next((text for text in column.categories if len(text.split()) >= _SENTENCE_WORDS), ""):
+        yield (
+            f"column {column.name!r}: texts such as {lengthy[:60]!r} are taken for categories: what they "
+            "say is not understood"
         )
 
 

@@ -9,14 +9,18 @@ from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.manifest import InputSpec, Name
+from models.manifest import Fit, InputSpec, Name
 from models.store import DEFAULT_ROOT
 from training import fashion_mnist, folder
 from training.catalogue import BEST, CATALOGUE, DEFAULT, MANY_CLASSES
 from training.clean.kinds import add_drop
 from training.costs import Costs
 from training.dataset import Dataset
+from training.dialect import SEPARATORS, Dialect, check_encoding
+from training.errors import DataError
 from training.examples import COUNT
+from training.missing import KEPT_FROM, WORDS
+from training.number_notation import DECIMALS
 from training.policies import Aims
 from training.table import Ask
 from training.teach import Balance, HeadPlan
@@ -24,7 +28,8 @@ from training.transforms import Asked
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
-DATA = f"DIR/<class>/*.{{jpg,png,webp}}, or the word {fashion_mnist.NAME}"
+LAYOUT = "one folder a class in it, or train, validation and test, and the classes in those"
+DATA = f"a folder with one folder a class in it, or the word {fashion_mnist.NAME}"
 _MOST_EXAMPLES = 100_000
 LINEAR = "logistic_regression"
 
@@ -41,6 +46,14 @@ def add_limit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=integer, metavar="N", help="use only about N images")
 
 
+def add_links(command: argparse.ArgumentParser) -> None:
+    """Whether symbolic links are followed."""
+    command.add_argument(
+        "--no-links", dest="follow", action="store_false",
+        help="do not follow symbolic links in the folder of the images; else they may lead anywhere",
+    )  # fmt: skip
+
+
 def add_data(command: argparse.ArgumentParser) -> None:
     """How many images, in which order, and where to."""
     add_limit(command)
@@ -48,10 +61,19 @@ def add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, default=DEFAULT_ROOT, metavar="STORE", help="default: %(default)s")
 
 
+def add_fit(command: argparse.ArgumentParser) -> None:
+    """How images of another shape are brought to the network's."""
+    command.add_argument(
+        "--fit", choices=get_args(Fit), default="stretch",
+        help="images of another shape than the network's: squeeze them, show all of them with the background around "
+        "them, or their middle part (default: %(default)s)",
+    )  # fmt: skip
+
+
 def add_table(command: argparse.ArgumentParser) -> None:
     """Which columns of a table are what."""
     command.add_argument(
-        "--image-column", default="image", metavar="NAME", help="paths, relative to the table's folder"
+        "--image-column", default="image", metavar="NAME", help="paths, relative to the folder of images"
     )
     command.add_argument("--label-column", default="label", metavar="NAME", help="what is to be predicted")
     command.add_argument("--columns", type=names, default=(), metavar="A,B", help="what stands beside the image")
@@ -69,6 +91,32 @@ def add_table(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--task", choices=["classification", "regression"],
         help="default: regression where the labels are more than 20 different numbers, with fractions or rare",
+    )  # fmt: skip
+    command.add_argument(
+        "--images-root", type=Path, metavar="DIR", help="the folder of images (default: the one that the table is in)"
+    )
+    add_links(command)
+    add_dialect(command)
+
+
+def add_dialect(command: argparse.ArgumentParser) -> None:
+    """How a table is written."""
+    command.add_argument(
+        "--separator", type=separator, metavar="CHARACTER",
+        help="between cells: comma, semicolon, tab, pipe or any other character (default: found from the first rows)",
+    )  # fmt: skip
+    command.add_argument(
+        "--decimal", type=decimal, metavar="SIGN",
+        help="decimal sign, point or comma (default: found for each column)",
+    )  # fmt: skip
+    command.add_argument(
+        "--encoding", type=encoding, metavar="NAME",
+        help="of a text file (default: by its byte order mark, else UTF-8, else Windows-1252)",
+    )  # fmt: skip
+    command.add_argument(
+        "--missing", type=names, metavar="A,B",
+        help=f"words for a missing value, as an empty cell is; '' for none (default: {', '.join(WORDS)}, in any case; "
+        f"but where a class or category is expected they are one if quoted, or in {KEPT_FROM} rows or more)",
     )  # fmt: skip
 
 
@@ -105,6 +153,10 @@ def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
         help="share of images like those of training that may be called unfamiliar (default: %(default)s)",
     )  # fmt: skip
     command.add_argument(
+        "--extrapolate", action="store_true",
+        help="accept answers for numbers and dates beyond those of training, too; else a person is asked",
+    )  # fmt: skip
+    command.add_argument(
         "--target-transform", choices=get_args(Asked), default="auto",
         help="log: numbers are told through their logarithms; auto: where that is better (default: %(default)s)",
     )  # fmt: skip
@@ -128,6 +180,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         costs=Costs.read(arguments.costs) if arguments.costs is not None else None,
         false_alarms=arguments.false_alarms,
         max_missed=dict(arguments.max_missed),
+        extrapolate=arguments.extrapolate,
     )
     plan = HeadPlan(
         kind=arguments.head or _default_kind(arguments.default_head, dataset),
@@ -161,14 +214,17 @@ def ask(arguments: argparse.Namespace) -> Ask:
         group=arguments.group_column,
         optional=arguments.optional_columns,
         task=arguments.task,
+        dialect=Dialect(arguments.separator, arguments.decimal, arguments.encoding, arguments.missing),
+        images_root=arguments.images_root,
+        follow=arguments.follow,
     )
 
 
-def stream_data(data: str, name: str, spec: InputSpec) -> Dataset:
+def stream_data(data: str, name: str, spec: InputSpec, *, follow: bool = True) -> Dataset:
     """The images of a folder, or those that are named instead of one, for an input."""
     if data == fashion_mnist.NAME:
         return fashion_mnist.stream(name=name, spec=spec)
-    return folder.stream(Path(data), name=name, spec=spec)
+    return folder.stream(Path(data), name=name, spec=spec, follow=follow)
 
 
 def name_of(text: str) -> str:
@@ -184,6 +240,30 @@ def name_of(text: str) -> str:
 def names(text: str) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def separator(text: str) -> str:
+    """What is between the cells of a table: its name, or the character."""
+    found = SEPARATORS.get(text.lower(), {"\\t": "\t", "space": " "}.get(text.lower(), text))
+    if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
+        raise argparse.ArgumentTypeError(f"{text!r} is no separator: {', '.join(SEPARATORS)}, or one character")
+    return found
+
+
+def decimal(text: str) -> str:
+    """The sign before a fraction: its name, or the character."""
+    found = {"point": ".", "comma": ","}.get(text.lower(), text)
+    if found not in DECIMALS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no decimal sign: point or comma")
+    return found
+
+
+def encoding(text: str) -> str:
+    """An encoding that Python knows."""
+    try:
+        return check_encoding(text)
+    except DataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def side(text: str) -> int:

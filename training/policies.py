@@ -40,6 +40,7 @@ class Aims:
         costs: instead of a precision, what reviews and mistakes cost.
         false_alarms: share of images like those of training that may be called unfamiliar.
         max_missed: by the name of a class, the share of its images that may be accepted as another one.
+        extrapolate: whether answers may be accepted for numbers and dates beyond those of training.
     """
 
     target_precision: float = 0.99
@@ -47,12 +48,14 @@ class Aims:
     costs: Costs | None = None
     false_alarms: float = 0.02
     max_missed: Mapping[str, float] = field(default_factory=dict)
+    extrapolate: bool = False
 
     def as_settings(self) -> dict[str, object]:
         """As the manifest tells them."""
         aim = {"target precision": self.target_precision} if self.costs is None else {"costs": self.costs.model_dump()}
         missed = {"max missed": dict(self.max_missed)} if self.max_missed else {}
-        return {**aim, "confidence": self.confidence, **missed, "false alarms": self.false_alarms}
+        extrapolates = {"extrapolate": True} if self.extrapolate else {}
+        return {**aim, "confidence": self.confidence, **missed, "false alarms": self.false_alarms, **extrapolates}
 
     def check(self, classes: tuple[str, ...]) -> None:
         """Whether they can be aimed at for these classes; none of numbers.
@@ -94,7 +97,7 @@ class Held:
         found: probabilities float32 `[J, K]`, or values `[J, 1]`.
         labels: class positions, int64 `[J]`, or numbers, float64 `[J]`.
         familiar: which of them nothing but their probabilities sends to a person, `[J]`: those within the limit of
-            novelty, and not without a column that is expected.
+            novelty, not without a column that is expected, and with no number beyond those that the head was fitted on.
         classes: K names; none of numbers.
     """
 
@@ -105,7 +108,12 @@ class Held:
 
 
 def choose_policy(
-    held: Held, aims: Aims, *, max_distance: float | None, expected: tuple[str, ...] = ()
+    held: Held,
+    aims: Aims,
+    *,
+    max_distance: float | None,
+    expected: tuple[str, ...] = (),
+    ranged: tuple[str, ...] = (),
 ) -> tuple[Policy, Promise | None]:
     """Chooses thresholds that keep what they promise, and tells what that is.
 
@@ -120,6 +128,7 @@ def choose_policy(
         aims: what for.
         max_distance: from which on images are unfamiliar; None where nobody looks.
         expected: columns without which an answer goes to a person.
+        ranged: columns beyond whose range it does.
 
     Returns:
         policy: accepts exactly such rows as were tested.
@@ -137,7 +146,7 @@ def choose_policy(
         level=aims.level,
     )
     if not held.classes:
-        return Policy(max_distance=max_distance, expected_columns=expected), None
+        return Policy(max_distance=max_distance, expected_columns=expected, range_columns=ranged), None
     answers = _answers(held, aims, missed)
     thresholds = choose_thresholds(answers, aims.level, _rows_alone(aims))
     policy = Policy(
@@ -146,6 +155,7 @@ def choose_policy(
         review_from={each.label: each.review_from for each in missed if each.review_from is not None},
         max_distance=max_distance,
         expected_columns=expected,
+        range_columns=ranged,
     )
     return policy, _promise(policy, thresholds.coverage(answers), held, aims, missed)
 
@@ -228,6 +238,11 @@ def expected_columns(columns: Sequence[Column], rows: Rows) -> tuple[str, ...]:
         for column in columns
         if not column.required and sum(_lacks(row, column) for row in rows) <= _RARELY * len(rows)
     )
+
+
+def range_columns(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Columns that have a range: numbers and dates."""
+    return tuple(column.name for column in columns if column.type in ("number", "date"))
 
 
 def _lacks(row: Mapping[str, object], column: Column) -> bool:

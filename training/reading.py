@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from models.errors import ClientError
+from models.errors import ClientError, TooLarge, UnsupportedType
 from training.progress import progress
 
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""Of an image file. A photo of 50 megapixels has at most 150 MB even as an uncompressed BMP; a film is larger."""
+
+_SHOWN = 10
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NotUsed:
+    """A file or folder that is left out.
+
+    Attributes:
+        name: as a person finds it, printable.
+        reason: one of few, by which they are counted.
+        detail: what was wrong with this one; empty where the reason says all.
+        count: of files, where it is a folder.
+    """
+
+    name: str
+    reason: str
+    detail: str = ""
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail or self.reason}"
 
 
 @dataclass(frozen=True)
@@ -21,21 +48,63 @@ class Found(Generic[T]):
     Attributes:
         positions: of those among the files.
         values: what was found of each.
-        skipped: the others, each with the reason.
+        not_used: the others.
     """
 
     positions: list[int]
     values: list[T]
-    skipped: tuple[str, ...]
+    not_used: tuple[NotUsed, ...]
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The others, each with the reason."""
+        return tuple(map(str, self.not_used))
 
 
 def read_all(files: Sequence[Path], look: Callable[[Path], T]) -> Found[T]:
     """Looks at each file, on all cores; `look` raises ClientError or OSError for one that cannot be read."""
     with ThreadPoolExecutor() as threads:
         looked = list(progress(threads.map(lambda file: _try(look, file), files), "reading", "image", total=len(files)))
-    kept = [(position, value) for position, value in enumerate(looked) if not isinstance(value, _Skipped)]
-    skipped = tuple(value.reason for value in looked if isinstance(value, _Skipped))
-    return Found([position for position, _ in kept], [value for _, value in kept], skipped)
+    kept = [(position, value) for position, value in enumerate(looked) if not isinstance(value, NotUsed)]
+    left_out = tuple(value for value in looked if isinstance(value, NotUsed))
+    return Found([position for position, _ in kept], [value for _, value in kept], left_out)
+
+
+def check_file(path: Path) -> None:
+    """Refuses, before anything is read, what is no ordinary file or too large for an image.
+
+    Raises:
+        TooLarge: it has more than `MAX_FILE_BYTES`.
+        OSError: it is not there, or it is a folder, a pipe, a socket or a device.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"it is {kind_of(status.st_mode)} and no file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise TooLarge(f"it has {status.st_size:,} bytes; an image file may have {MAX_FILE_BYTES:,}")
+
+
+def kind_of(mode: int) -> str:
+    """What lies under a name that is no ordinary file, by its mode."""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def counted(not_used: Iterable[NotUsed]) -> dict[str, int]:
+    """How many files are left out for each reason, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for each in not_used:
+        counts[each.reason] += each.count
+    return dict(_by_frequency(counts))
+
+
+def extensions(not_used: Iterable[NotUsed]) -> Iterator[str]:
+    """Which extensions the files have that are left out for them."""
+    counts = Counter(Path(each.name).suffix.lower() or "none" for each in not_used if each.reason == "extension")
+    if counts:
+        listed = ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in _by_frequency(counts)[:_SHOWN])
+        more = f" and {len(counts) - _SHOWN} others" if len(counts) > _SHOWN else ""
+        yield f"extensions of files that are not read: {listed}{more}"
 
 
 def printable(text: object) -> str:
@@ -43,13 +112,23 @@ def printable(text: object) -> str:
     return str(text).encode(errors="backslashreplace").decode()
 
 
-@dataclass(frozen=True)
-class _Skipped:
-    reason: str
+def one_line(text: object) -> str:
+    """Printable text in which line breaks, tabs and other control characters are escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
 
 
-def _try(look: Callable[[Path], T], path: Path) -> T | _Skipped:
+def _by_frequency(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _try(look: Callable[[Path], T], path: Path) -> T | NotUsed:
     try:
         return look(path)
     except (ClientError, OSError) as error:
-        return _Skipped(printable(f"{path}: {error}"))
+        return NotUsed(printable(path), _reason(path, error), printable(error))
+
+
+def _reason(path: Path, error: ClientError | OSError) -> str:
+    if isinstance(error, OSError):
+        return "broken link" if path.is_symlink() and not path.exists() else "unreadable"
+    return {TooLarge: "too large", UnsupportedType: "unsupported type"}.get(type(error), "damaged")

@@ -24,11 +24,11 @@ from models.store import Store
 from training.bundle import golden_columns, golden_decisions
 from training.clean.findings import drop, inspect
 from training.dataset import Dataset
-from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keys_of
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keeping, keys_of
 from training.errors import DataError
 from training.finish import Finished
 from training.notes import told
-from training.prepare import prepare
+from training.prepare import Prepared, prepare
 from training.reporting import report_page
 from training.results import JUDGING, Results, Stopwatch, evaluate
 from training.teach import HeadPlan, Material, alone, material_of, teach
@@ -74,12 +74,20 @@ def refit(bundle: Bundle, dataset: Dataset, plan: Refit) -> Path:
             dataset = dataset.in_order_of(head.classes)
     plan.store.mkdir(parents=True, exist_ok=True)
     watch = Stopwatch()
-    seed = plan.head.seed
     with watch.step("find copies and split"):
-        prepared = prepare(dataset, seed, plan.cache, bundle).checked()
+        prepared = prepare(dataset, plan.head.seed, plan.cache, bundle).checked()
     with watch.step("embed"):
         caches = _Caches(bundle, plan.cache)
         embedding = caches.embed("fp32", prepared.dataset)
+    with keeping(embedding):
+        return _conclude(bundle, prepared, embedding, caches, plan=plan, watch=watch)
+
+
+def _conclude(
+    bundle: Bundle, prepared: Prepared, embedding: Embedding, caches: _Caches, *, plan: Refit, watch: Stopwatch
+) -> Path:
+    """Fits and measures the head, and writes the bundle."""
+    seed = plan.head.seed
     findings = None
     if plan.head.drop:
         with watch.step("look at the data"):

@@ -22,6 +22,7 @@ from training.finish import Finished, accepted
 from training.heads import Candidate
 from training.images import Indices
 from training.interval_coverage import coverage
+from training.progress import stage
 from training.split import Split
 from training.teach import Material
 from training.variants import Variants
@@ -49,9 +50,10 @@ class Stopwatch:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Times a step."""
+        """Times a step, and tells of it while it lasts."""
         started = time.perf_counter()
-        yield
+        with stage(name):
+            yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.imaging.decode import decode
-from models.imaging.types import Pixels
-from models.manifest import InputSpec
+from models.manifest import Fit, InputSpec
 from training.dataset import Dataset
-from training.embedding_cache import key_of
 from training.errors import DataError
 from training.folder import MIN_IMAGES_PER_CLASS
-from training.images import Encoded, Images, Indices
-from training.reading import Found, read_all
+from training.images import Encoded, Images, Indices, read_image
+from training.label_notes import class_notes
+from training.picture import Picture, look_at, notes_of
+from training.reading import Found, counted, read_all
 from training.table import Table
 
 _SHOWN = 5
 
 
-def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False) -> Dataset:
+def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
     """Decodes the images of a table, for a network that is to be trained on them.
 
     Images that cannot be decoded are skipped and listed, with their rows.
@@ -32,16 +30,12 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False)
     Raises:
         DataError: classes with fewer than 2 readable images (named), or only one class.
     """
-    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction")
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
-    def look(path: Path) -> tuple[Pixels, bytes]:
-        data = path.read_bytes()
-        return decode(data, spec), key_of(data)
-
-    found = read_all(table.images, look)
-    images = np.stack([pixels for pixels, _ in found.values]) if found.values else np.empty((0, 1, 1, 3), np.uint8)
-    keys = tuple(key for _, key in found.values)
-    return _dataset(table, found, images, spec, keys, name=name, mirror=mirror)
+    found = read_all(table.images, lambda path: look_at(path, spec, keep=True))
+    pixels = [picture.pixels for picture in found.values if picture.pixels is not None]
+    images = np.stack(pixels) if pixels else np.empty((0, 1, 1, 3), np.uint8)
+    return dataset_of(table, found, images, spec, name=name, mirror=mirror)
 
 
 def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] = ()) -> Dataset:
@@ -56,28 +50,20 @@ def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] 
     Raises:
         DataError: as `load`.
     """
-
-    def look(path: Path) -> tuple[Path, bytes]:
-        data = path.read_bytes()
-        if (key := key_of(data)) not in known:
-            decode(data, spec)
-        return path, key
-
-    found = read_all(table.images, look)
-    images = Encoded(lambda position: found.values[position][0].read_bytes(), np.arange(len(found.values)), spec)
-    return _dataset(table, found, images, spec, tuple(key for _, key in found.values), name=name)
+    found = read_all(table.images, lambda path: look_at(path, spec, known=known))
+    paths = [picture.path for picture in found.values]
+    images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
+    return dataset_of(table, found, images, spec, name=name)
 
 
-def _dataset(
-    table: Table,
-    found: Found[Any],
-    images: Images,
-    spec: InputSpec,
-    keys: tuple[bytes, ...],
-    *,
-    name: str,
-    mirror: bool = False,
+def dataset_of(
+    table: Table, found: Found[Picture], images: Images, spec: InputSpec, *, name: str, mirror: bool = False
 ) -> Dataset:
+    """The rows whose images can be read.
+
+    Raises:
+        DataError: as `load`.
+    """
     labels, classes = _labels([table.labels[position] for position in found.positions])
     kept = {position: index for index, position in enumerate(found.positions)}
     parts = {
@@ -95,11 +81,20 @@ def _dataset(
         official_validation=parts["validation"] if len(parts.get("validation", ())) else None,
         columns=table.columns,
         rows=[table.rows[position] for position in found.positions] if table.columns else (),
-        keys=keys,
+        keys=tuple(picture.key for picture in found.values),
         skipped=(*table.skipped, *found.skipped),
+        not_used=not_used(table, found),
+        notes=(*table.how, *notes_of(found.values)),
+        described=table.described,
         files=tuple(table.names[position] for position in found.positions) if table.names else (),
         groups=None if table.groups is None else _groups([table.groups[position] for position in found.positions]),
     )
+
+
+def not_used(table: Table, found: Found[Picture]) -> dict[str, int]:
+    """How many rows are left out for each reason."""
+    without_label = {"no label": len(table.skipped)} if table.skipped else {}
+    return {**without_label, **counted(found.not_used)}
 
 
 def _groups(given: Sequence[str | None]) -> Indices:
@@ -123,6 +118,7 @@ def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]
         raise DataError(
             f"labels of fewer than {MIN_IMAGES_PER_CLASS} readable images: {', '.join(few[:_SHOWN])}{more}; add "
             "rows or leave them out, or say --task regression if the labels are numbers"
+            + "".join(f". {note}" for note in class_notes(tuple(counts)))
         )
     classes = tuple(sorted(counts))
     position = {label: index for index, label in enumerate(classes)}

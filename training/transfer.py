@@ -10,7 +10,7 @@ from pathlib import Path
 from models.sessions import Embedder, cpu_session
 from training.clean.findings import drop, inspect
 from training.dataset import Dataset
-from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keeping
 from training.export import export_embedder
 from training.hybrid import Network, conclude
 from training.prepare import prepare
@@ -59,11 +59,12 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
     with watch.step("embed"):
         cache = EmbeddingCache(plan.cache, graph, dataset.input)
         embedding = embed_all(cache, embedder, dataset)
-    with watch.step("look at the data"):
-        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed)
-        kept = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
-    prepared = replace(prepared, parts=kept, unfitted=findings.doubtful(plan.head.drop))
-    material = material_of(prepared, embedding, cache, seed=seed)
-    frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores", {})
-    rivals = partial(alone, material)
-    return conclude(frozen, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)
+    with keeping(embedding):
+        with watch.step("look at the data"):
+            findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed)
+            kept = drop(dataset, parts, findings, plan.head.drop, force=plan.head.force)
+        prepared = replace(prepared, parts=kept, unfitted=findings.doubtful(plan.head.drop))
+        material = material_of(prepared, embedding, cache, seed=seed)
+        frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores", {})
+        rivals = partial(alone, material)
+        return conclude(frozen, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)

@@ -8,34 +8,25 @@ what bounds its CPU is said in `models.imaging.work`.
 
 from __future__ import annotations
 
-import struct
-import zlib
+from collections.abc import Callable
 
-import numpy as np
-from PIL import Image
-
-from models.errors import BadImage, TooLarge, UnsupportedType
-from models.imaging import jpeg, png, webp
+from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
+from models.imaging import jpeg, png, unsupported, webp
+from models.imaging.fit import fit
+from models.imaging.jpeg_repair import WARNINGS, Warning_
 from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
+
+__all__ = ["DECODE_MIB", "DEFAULT_MAX_PIXELS", "WARNINGS", "Warn", "decode", "read_checked_header", "read_header"]
 
 DEFAULT_MAX_PIXELS = 25_000_000
 DECODE_MIB = 512
 """What decoding one image of `DEFAULT_MAX_PIXELS` holds at most. Measured by growth of the process, Pillow 13: WebP of
 65,536 groups of codes 458 MiB, other WebP 392, CMYK JPEG 287, other JPEG 215, PNG 186; `tests/chaos/test_memory.py`
 measures the worst of them anew."""
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-_FORMATS = {"jpeg": jpeg, "png": png, "webp": webp}
-# How an image is turned upright, by EXIF orientation (1 is upright already).
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+Warn = Callable[[Warning_], None]
+"""Is called with the kind of each harmless fault that was mended while an image was decoded, one of `WARNINGS`."""
+_OTHERS = {"png": png, "webp": webp}
 
 
 def read_header(data: bytes) -> Header:
@@ -45,6 +36,15 @@ def read_header(data: bytes) -> Header:
         BadImage: no bytes, a header that is damaged or cut short, or a JPEG of more scans or segments than any has.
         UnsupportedType: not JPEG, PNG or WebP; an animated WebP; an arithmetically coded or lossless JPEG.
     """
+    try:
+        return _read_header(data)
+    except ClientError:
+        raise
+    except Exception as error:  # whatever a decoder raises is about this one image
+        raise _damaged("header of an", data, error) from error
+
+
+def _read_header(data: bytes) -> Header:
     if not data:
         raise BadImage("the image is empty (0 bytes)")
     if data.startswith(jpeg.SIGNATURE):
@@ -55,11 +55,11 @@ def read_header(data: bytes) -> Header:
         return webp.read_header(data)
     if jpeg.SIGNATURE.startswith(data) or png.SIGNATURE.startswith(data):
         raise BadImage(f"the image is cut short: only {len(data)} bytes")
-    raise UnsupportedType(f"not a JPEG, PNG or WebP image: the first bytes are {data[:12]!r}")
+    raise UnsupportedType(unsupported.describe(data))
 
 
 def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
-    """Reads the header and refuses what is over the limit.
+    """Reads the header and refuses what is over the limit; a JPEG that is within it at a fraction is decoded at that.
 
     Raises:
         BadImage: empty or damaged.
@@ -67,41 +67,47 @@ def read_checked_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> He
         TooLarge: more than `max_pixels` pixels by its header, or as much work as more than so many.
     """
     header = read_header(data)
-    if header.work_pixels > max_pixels:
-        work = f", which its shape and coding make as much work as {header.work_pixels}"
-        raise TooLarge(
-            f"the image has {header.width}x{header.height} = {header.pixels} pixels"
-            f"{work if header.pixels <= max_pixels else ''}; the limit is {max_pixels}"
-        )
-    return header
+    if header.work_pixels <= max_pixels or (header := header.within(max_pixels)).work_pixels <= max_pixels:
+        return header
+    work = f", which its shape and coding make as much work as {header.work_pixels}"
+    if header.type == "jpeg":
+        work += " even at an eighth of its sides"
+    raise TooLarge(
+        f"the image has {header.width}x{header.height} = {header.pixels} pixels"
+        f"{work if header.pixels <= max_pixels or header.type == 'jpeg' else ''}; the limit is {max_pixels}"
+    )
 
 
-def decode(data: bytes, spec: InputSpec, header: Header | None = None) -> Pixels:
+def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: Warn | None = None) -> Pixels:
     """Decodes an encoded image to uint8 `[spec.height, spec.width, spec.channels]`.
 
     Args:
         data: the encoded image.
         spec: the bundle's rule for channels, size and background.
         header: from `read_checked_header`, to spare reading it twice.
+        warn: is called with the kind of each harmless fault that was mended.
 
     Raises:
         BadImage, UnsupportedType, TooLarge: as `read_checked_header`, and BadImage for damage behind it.
     """
     header = header or read_checked_header(data)
+    mended: list[Warning_] = []
     try:
-        array = _FORMATS[header.type].decode(data, header, spec)
-    except _DAMAGE as error:
-        raise BadImage(f"damaged {header.type} image of {len(data)} bytes: {error}") from error
-    return _fit(array, header.orientation, spec)
+        if header.type == "jpeg":
+            array = jpeg.decode(data, header, spec, mended.append)
+        else:
+            array = _OTHERS[header.type].decode(data, header, spec)
+        pixels = fit(array, header.orientation, spec)
+    except ClientError:
+        raise
+    except Exception as error:  # whatever a decoder raises is about this one image
+        raise _damaged(header.type, data, error) from error
+    if warn is not None:
+        for kind in mended:
+            warn(kind)
+    return pixels
 
 
-def _fit(array: Pixels, turned: int, spec: InputSpec) -> Pixels:
-    """Upright and of the bundle's size."""
-    if turned not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
-        return array
-    image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
-    if turned in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[turned])
-    if image.size != (spec.width, spec.height):
-        image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
-    return np.asarray(image).reshape(spec.height, spec.width, spec.channels)
+def _damaged(what: str, data: bytes, error: Exception) -> BadImage:
+    reason = f"{error}" if isinstance(error, (OSError, SyntaxError, ValueError)) else f"{type(error).__name__} {error}"
+    return BadImage(f"damaged {what} image of {len(data)} bytes: {reason}")

@@ -1,30 +1,27 @@
-"""PNG ──▶ header and pixels, by Pillow, which is given only those chunks that the pixels depend on.
+"""PNG ──▶ header and pixels.
 
-Whatever else a PNG carries would be taken apart, and inflated, before its pixels are: 9 MiB of colour profiles cost
-18 s of CPU.
+Pillow's decoder is given the rows alone. Pillow's reader would take everything else apart, and inflate it, before it
+comes to the pixels: 9 MiB of colour profiles cost 18 s of CPU.
 """
 
 from __future__ import annotations
 
-import io
 import struct
+import zlib
 
 from models.errors import BadImage, UnsupportedType
-from models.imaging import work
+from models.imaging import png_deep, work
 from models.imaging.channels import to_array
 from models.imaging.exif import orientation
-from models.imaging.png_rows import SAMPLES, WholePng
+from models.imaging.png_chunks import PALETTE, SIGNATURE, Chunks, Layout, read_chunks
+from models.imaging.png_rows import MODES, read_rows
 from models.imaging.types import Header, Pixels, checked
 from models.manifest import InputSpec
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_EXIF_BYTES = 64 * 1024
+__all__ = ["SIGNATURE", "decode", "read_header"]
 
-_SIGNATURE_BYTES = 8
-_HEAD = struct.Struct(">I4s")  # length and type, before a chunk's data; a checksum of 4 bytes comes after
-_ROWS, _END = b"IDAT", b"IEND"
-# Size, palette, transparency, orientation, and what an animation is known by.
-_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"acTL"})
+_APPLE = b"CgBI"  # the first chunk of what Xcode makes of a PNG
+_PALETTE_BYTES = 256 * 3
 
 
 def read_header(data: bytes) -> Header:
@@ -32,53 +29,71 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         BadImage: damaged.
+        UnsupportedType: animated, or made for iOS alone.
     """
-    if len(data) < 33 or data[12:16] != b"IHDR":
-        raise BadImage(f"damaged PNG: no complete header in {len(data)} bytes")
-    width, height = struct.unpack(">II", data[16:24])
-    bits = data[24] * SAMPLES.get(data[25], 1)
-    exif = data.find(b"eXIf") + 4
-    turned = orientation(data[exif : exif + _EXIF_BYTES])
-    extra_pixels = work.of_png(width * height, bits, len(data))
-    return checked(Header("png", width, height, extra_pixels=extra_pixels, orientation=turned))
+    if data[12:16] == _APPLE:
+        raise UnsupportedType(
+            'PNG made for iOS alone (chunk CgBI); send the original, or revert it with "pngcrush '
+            '-revert-iphone-optimizations in.png out.png"'
+        )
+    chunks = read_chunks(data)
+    if chunks.frames > 1:
+        raise UnsupportedType(f"animated png of {chunks.frames} frames; send a single frame")
+    layout = chunks.layout
+    pixels = layout.width * layout.height
+    extra_pixels = work.of_png(pixels, layout.bits, len(data))
+    if png_deep.reads_twice(chunks):
+        extra_pixels += pixels + extra_pixels
+    turned = orientation(chunks.exif)
+    return checked(Header("png", layout.width, layout.height, extra_pixels=extra_pixels, orientation=turned))
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, `[H, W, C]`."""
-    with WholePng(io.BytesIO(keep_what_pixels_need(data))) as image:
-        if image.size != (header.width, header.height):
-            sizes = f"{header.width}x{header.height} and {image.width}x{image.height}"
-            raise BadImage(f"damaged png image: it has two sizes, {sizes}")
-        if getattr(image, "n_frames", 1) > 1:
-            raise UnsupportedType("animated png; send a single frame")
-        image.load()
-        return to_array(image, spec)
-
-
-def keep_what_pixels_need(data: bytes) -> bytes:
-    """The image with its rows in one chunk, whose checksum is left to the check of the compressed data in it.
+    """Pixels as they are stored, `[H, W, C]`.
 
     Raises:
-        BadImage: cut short, so that its end is missing, or two headers, palettes or the like, of which readers take the
-            first or the last.
+        BadImage: damaged.
+        ValueError, zlib.error: the rows are.
     """
-    view, position = memoryview(data), _SIGNATURE_BYTES
-    kept: dict[bytes, memoryview] = {}
-    rows: list[memoryview] = []
-    while position + _HEAD.size <= len(data):
-        length, kind = _HEAD.unpack_from(data, position)
-        start, end = position, position + _HEAD.size + length + 4
-        if kind == _END and end <= len(data):
-            return b"".join([view[:_SIGNATURE_BYTES], *kept.values(), *_joined(rows), view[start:end]])
-        if kind == _ROWS:
-            rows.append(view[start + _HEAD.size : end - 4])
-        elif kind in kept:
-            raise BadImage(f"damaged png image: it has two chunks {kind.decode()}")
-        elif kind in _KEPT:
-            kept[kind] = view[start:end]
-        position = end
-    raise BadImage(f"damaged png image of {len(data)} bytes: cut short, it has no end")
+    chunks = read_chunks(data)
+    _check(chunks, data, header)
+    rows = b"".join([data[where] for where in chunks.rows])
+    if png_deep.is_deep(chunks):
+        return png_deep.decode(chunks, rows, spec)
+    image = read_rows(chunks.layout, rows)
+    if chunks.palette:
+        image.putpalette(chunks.palette.ljust(_PALETTE_BYTES, b"\0"))  # black where it lacks a colour, as libpng has it
+    if chunks.transparency:
+        image.info["transparency"] = _as_pillow_compares(chunks.transparency, chunks.layout)
+    return to_array(image, spec)
 
 
-def _joined(rows: list[memoryview]) -> list[bytes | memoryview]:
-    return [_HEAD.pack(sum(map(len, rows)), _ROWS), *rows, bytes(4)]
+def _as_pillow_compares(transparency: bytes, layout: Layout) -> bytes | int | tuple[int, ...]:
+    """The transparent level in the 8 bits that Pillow makes of each sample; of a palette, the opacity of its colours.
+
+    Bits above the image's depth do not count, PNG specification, section 11.3.1.1.
+    """
+    if layout.colour == PALETTE:
+        return transparency
+    highest = (1 << layout.depth) - 1
+    levels = struct.unpack(f">{len(transparency) // 2}H", transparency)
+    first, *others = ((level & highest) * (255 // highest) for level in levels)
+    return (first, *others) if others else first
+
+
+def _check(chunks: Chunks, data: bytes, header: Header) -> None:
+    layout = chunks.layout
+    if not chunks.ends:
+        raise BadImage(f"damaged png image of {len(data)} bytes: cut short, it has no end")
+    if (layout.width, layout.height) != (header.width, header.height):
+        sizes = f"{header.width}x{header.height} and {layout.width}x{layout.height}"
+        raise BadImage(f"damaged png image: it has two sizes, {sizes}")
+    if zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
+        raise BadImage("damaged png image: its header has a wrong checksum")
+    if (layout.colour, layout.depth) not in MODES:
+        raise BadImage(f"damaged png image: colour type {layout.colour} has no {layout.depth} bits a sample")
+    methods = layout.compression, layout.filtering, layout.interlace
+    if methods not in ((0, 0, 0), (0, 0, 1)):
+        raise BadImage(f"damaged png image: its methods are {methods}; PNG has 0, 0 and 0 or 1")
+    if layout.colour == PALETTE and not chunks.palette:
+        raise BadImage("damaged png image: its palette is missing")

@@ -1,4 +1,4 @@
-"""PNG ──▶ Pillow's reader, refusing compressed rows that end before the image does.
+"""compressed rows of a PNG ──▶ Pillow's image, by its decoder alone; rows that end before the image does are refused.
 
 Pillow takes a complete zlib stream of too few rows for a whole image, the rest of it black. To look whether all are
 there would cost inflating them twice; so a mark is put where the last pixel will be, and only where it is still there
@@ -8,65 +8,89 @@ after decoding, or happens to be that pixel, the rows are counted.
 from __future__ import annotations
 
 import os
-import struct
 import zlib
 from collections.abc import Iterator
 
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
 from models.errors import BadImage
+from models.imaging.png_chunks import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, Layout
 
-SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel by colour type, PNG specification, table 11.1
+# Mode of Pillow's image and of the rows, by colour type and bits of a sample; those that PNG knows, table 11.1. Both
+# bytes of 16-bit grey and of its opacity are read as four channels, since Pillow has no mode for them.
+MODES = {
+    (GREY, 1): ("1", "1"),
+    (GREY, 2): ("L", "L;2"),
+    (GREY, 4): ("L", "L;4"),
+    (GREY, 8): ("L", "L"),
+    (GREY, 16): ("I;16", "I;16B"),
+    (RGB, 8): ("RGB", "RGB"),
+    (RGB, 16): ("RGB", "RGB;16B"),
+    (PALETTE, 1): ("P", "P;1"),
+    (PALETTE, 2): ("P", "P;2"),
+    (PALETTE, 4): ("P", "P;4"),
+    (PALETTE, 8): ("P", "P"),
+    (GREY_ALPHA, 8): ("LA", "LA"),
+    (GREY_ALPHA, 16): ("RGBA", "RGBA"),
+    (RGBA, 8): ("RGBA", "RGBA"),
+    (RGBA, 16): ("RGBA", "RGBA;16B"),
+}
 # First column and row, and distance of columns and rows, of each pass over an interlaced image; the same, section 8.2.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
 _PIECE_BYTES = 64 * 1024
 
 
-class WholePng(PngImageFile):
-    """Pillow's reader of PNG; `load` raises BadImage where rows are missing."""
+def read_rows(layout: Layout, rows: bytes, raw_mode: str | None = None) -> Image.Image:
+    """Inflates the rows and undoes their filters.
 
-    def load_prepare(self) -> None:
-        """Puts the mark."""
-        super().load_prepare()
-        self._last = last_pixel(self.width, self.height, interlaced=bool(self.info.get("interlace")))
-        random = os.urandom(4)
-        bands = Image.getmodebands(self.mode)
-        self._mark = tuple(random[:bands]) if bands > 1 else 255 * (random[0] & 1) if self.mode == "1" else random[0]
-        self.im.putpixel(self._last, self._mark)
+    Args:
+        layout: one of `MODES`.
+        rows: the zlib stream.
+        raw_mode: how a pixel's bytes are taken apart, if not as `MODES` has it.
 
-    def load_end(self) -> None:
-        """Looks for it."""
-        super().load_end()
-        if self.im.getpixel(self._last) == self._mark:
-            assert self.fp is not None  # it is closed later
-            self.fp.seek(0)
-            check_rows(self.fp.read())
+    Raises:
+        BadImage: rows are missing.
+        ValueError: damaged.
+    """
+    mode, usual = MODES[layout.colour, layout.depth]
+    image = Image.new(mode, (layout.width, layout.height))
+    last = last_pixel(layout.width, layout.height, interlaced=layout.interlace == 1)
+    mark = _mark(mode)
+    image.putpixel(last, mark)
+    image.frombytes(rows, "zip", raw_mode or usual, layout.interlace)
+    if image.getpixel(last) == mark:
+        check_rows(layout, rows)
+    return image
+
+
+def _mark(mode: str) -> int | tuple[int, ...]:
+    """A pixel that nobody can foresee."""
+    random = os.urandom(4)
+    bands = Image.getmodebands(mode)
+    return tuple(random[:bands]) if bands > 1 else 255 * (random[0] & 1) if mode == "1" else random[0]
 
 
 def last_pixel(width: int, height: int, *, interlaced: bool) -> tuple[int, int]:
     """Column and row of the pixel that is coded last."""
+    if not interlaced:
+        return width - 1, height - 1
     *_, (column, row, columns, rows) = _passes(width, height, interlaced)
     return range(column, width, columns)[-1], range(row, height, rows)[-1]
 
 
-def check_rows(data: bytes) -> None:
+def check_rows(layout: Layout, rows: bytes) -> None:
     """Inflates the rows and counts their bytes.
 
-    Args:
-        data: a PNG with all its rows in one chunk.
-
     Raises:
-        BadImage: fewer than the header announces.
+        BadImage: fewer than the layout announces.
         zlib.error: damaged.
     """
-    width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
-    left = wanted = rows_bytes(width, height, depth * SAMPLES[colour], interlaced=interlace == 1)
-    start = data.index(b"IDAT") + 4
+    width, height = layout.width, layout.height
+    left = wanted = rows_bytes(width, height, layout.bits, interlaced=layout.interlace == 1)
     inflater = zlib.decompressobj()
-    for position in range(start, len(data), _PIECE_BYTES):
-        piece = data[position : position + _PIECE_BYTES]
+    for position in range(0, len(rows), _PIECE_BYTES):
+        piece = rows[position : position + _PIECE_BYTES]
         while piece and left > 0 and not inflater.eof:
             left -= len(inflater.decompress(piece, left))
             piece = inflater.unconsumed_tail

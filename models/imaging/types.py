@@ -28,6 +28,10 @@ class Header(NamedTuple):
     """Work that its coding makes beside its area, see `models.imaging.work`."""
     orientation: int = UPRIGHT
     """EXIF's, 1 to 8, of this image and of none that is embedded in it or follows it."""
+    coded_pixels: int = 0
+    """JPEG only: work of reading its coded data, at whatever fraction of its size it is decoded."""
+    divisor: int = 1
+    """JPEG only: 1, 2, 4 or 8; it is decoded at that fraction of its size or a smaller one, to stay within a limit."""
 
     @property
     def pixels(self) -> int:
@@ -42,7 +46,18 @@ class Header(NamedTuple):
     @property
     def work_pixels(self) -> int:
         """Pixels of an ordinary photograph whose decoding costs at least half as much; no fewer than its own."""
-        return work.area(self.width, self.height) + self.extra_pixels
+        decoded_pixels = work.area(-(-self.width // self.divisor), -(-self.height // self.divisor))
+        return max(decoded_pixels, self.coded_pixels) + self.extra_pixels
+
+    def within(self, max_pixels: int) -> Header:
+        """The header of the same image; a JPEG is decoded at the largest fraction that is no more work than that.
+
+        Where none is, it is decoded at an eighth of its sides.
+        """
+        if self.type != "jpeg":
+            return self
+        fractions = (self._replace(divisor=divisor) for divisor in (2, 4, 8))
+        return next((each for each in fractions if each.work_pixels <= max_pixels), self._replace(divisor=8))
 
 
 def checked(header: Header) -> Header:

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from PIL.WebPImagePlugin import WebPImageFile
 
 from models.errors import BadImage, UnsupportedType
 from models.imaging import work
 from models.imaging.channels import to_array
-from models.imaging.exif import orientation
+from models.imaging.exif import UPRIGHT, orientation
 from models.imaging.types import Header, Pixels, checked
 from models.manifest import InputSpec
 
 _HEADER_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}  # by first chunk, up to and with the size
-_ANIMATION_FLAG = 0x02  # bit of the VP8X chunk's flags, WebP container specification
-_MAX_CHUNKS = 64  # that are looked at; ordinary ones have 6 at most
-_EXIF_BYTES = 64 * 1024
+_CHUNK = struct.Struct("<4sI")  # type and size
+# Bits of the VP8X chunk's flags, and bytes before the chunks of a frame; WebP container specification.
+_ANIMATION_FLAG, _EXIF_FLAG, _FRAME_BYTES = 0x02, 0x08, 16
+_LOSSLESS = frozenset({b"VP8L", b"ALPH"})  # chunks of losslessly coded pixels or transparency
+_MAX_CHUNKS = 4096  # that are looked at: 2 ms; a still image has 6 at most, an animation 3 a frame
+
+
+class _Contents(NamedTuple):
+    """What the chunks of a WebP tell."""
+
+    frames: int
+    exif: bytes
+    lossless_bytes: int
+    """The most that may be losslessly coded in one chunk."""
+    transparent: bool
+    """Whether transparency is coded on its own."""
+    complete: bool
+    """Whether all chunks were looked at."""
 
 
 def is_webp(data: bytes) -> bool:
@@ -30,14 +47,16 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         BadImage: damaged.
-        UnsupportedType: animated.
+        UnsupportedType: animated, of more than one frame.
     """
     chunk = data[12:16]
     if len(data) < _HEADER_BYTES.get(chunk, 16):
         raise BadImage(f"damaged WebP: no complete header in {len(data)} bytes")
+    contents, flags = _look(data), data[20] if chunk == b"VP8X" else 0
     if chunk == b"VP8X":
-        if data[20] & _ANIMATION_FLAG:
-            raise UnsupportedType("animated WebP; send a single frame")
+        if flags & _ANIMATION_FLAG and contents.frames > 1:
+            frames = f"{contents.frames}{'' if contents.complete else ' or more'}"
+            raise UnsupportedType(f"animated webp of {frames} frames; send a single frame")
         width = int.from_bytes(data[24:27], "little") + 1
         height = int.from_bytes(data[27:30], "little") + 1
     elif chunk == b"VP8 ":
@@ -47,36 +66,51 @@ def read_header(data: bytes) -> Header:
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     else:
         raise BadImage(f"damaged WebP: first chunk is {chunk!r}")
-    extra_pixels = work.of_webp(width * height, *_coding(data))
-    exif = data.find(b"EXIF") + 8
-    turned = orientation(data[exif : exif + _EXIF_BYTES])
+    extra_pixels = work.of_webp(width * height, contents.lossless_bytes, contents.transparent)
+    turned = orientation(contents.exif) if flags & _EXIF_FLAG else UPRIGHT  # without the flag libwebp sees no EXIF
     return checked(Header("webp", width, height, extra_pixels=extra_pixels, orientation=turned))
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, `[H, W, C]`."""
+    """Pixels as they are stored, `[H, W, C]`; what a single frame leaves of its canvas is transparent."""
     with WebPImageFile(io.BytesIO(data)) as image:
         if image.size != (header.width, header.height):
             sizes = f"{header.width}x{header.height} and {image.width}x{image.height}"
             raise BadImage(f"damaged webp image: it has two sizes, {sizes}")
-        if getattr(image, "n_frames", 1) > 1:
-            raise UnsupportedType("animated webp; send a single frame")
+        if image.n_frames > 1:
+            raise UnsupportedType(f"animated webp of {image.n_frames} frames; send a single frame")
+        if data[12:16] == b"VP8X" and data[20] & _ANIMATION_FLAG:
+            image._mode = image.rawmode = "RGBA"  # where a frame is opaque Pillow shows what lies around it as black
         image.load()
         return to_array(image, spec)
 
 
-def _coding(data: bytes) -> tuple[int, bool]:
-    """Bytes that may be losslessly coded, and whether transparency is coded on its own, as `work.of_webp` asks.
-
-    Of a file of very many chunks the worst is assumed.
-    """
-    lossless_bytes, transparent, position = 0, False, 12
-    for _ in range(_MAX_CHUNKS):
-        kind, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
-        if kind in (b"VP8L", b"ALPH"):
+def _look(data: bytes) -> _Contents:
+    """Looks through the chunks; of a file of very many of them the worst is assumed, as `work.of_webp` asks."""
+    frames, exif, lossless_bytes, transparent = 0, b"", 0, False
+    end = min(len(data), int.from_bytes(data[4:8], "little") + 8)
+    for number, (kind, start, size) in enumerate(_walk(data, 12, end)):
+        if number == _MAX_CHUNKS:
+            return _Contents(frames, exif, len(data), True, complete=False)
+        if kind == b"ANMF":
+            frames += 1
+        elif kind == b"EXIF":
+            exif = exif or data[start : start + size]
+        elif kind in _LOSSLESS:
             lossless_bytes = max(lossless_bytes, min(size, len(data)))
             transparent |= kind == b"ALPH"
-        position += 8 + size + size % 2
-        if position >= len(data):
-            return lossless_bytes, transparent
-    return len(data), True
+    return _Contents(frames, exif, lossless_bytes, transparent, complete=True)
+
+
+def _walk(data: bytes, position: int, end: int, *, in_frame: bool = False) -> Iterator[tuple[bytes, int, int]]:
+    """Type of each chunk, with where its data start and how many bytes they have.
+
+    In a frame only chunks of pixels have a type.
+    """
+    while position + 8 <= end:
+        kind, size = _CHUNK.unpack_from(data, position)
+        start = position + 8
+        yield b"" if in_frame and kind not in _LOSSLESS else kind, start, size
+        position = start + size + size % 2
+        if kind == b"ANMF" and not in_frame:
+            yield from _walk(data, start + _FRAME_BYTES, min(position, end), in_frame=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 _SIDE = 64  # a row of a PNG, or a block of a JPEG, costs as much as so many pixels however narrow the image is
 _SCANS = 24  # passes over a JPEG that cost together as much as the yardstick
+_COEFFICIENTS = 6.7  # of two bytes, kept for a pixel of the limit: 320 MiB, which leave room for 25 MP of four inks
 _PNG_BITS = 44  # of a PNG's pixel: at worst 40 ns to undo their filter
 # Compressed bytes of a PNG cost 45 ns each at worst, in deflate blocks of tables without data. So many a pixel fill a
 # body of 10 MiB at the limit of pixels; more are not counted, since photographs have more.
@@ -25,9 +26,12 @@ def area(width: int, height: int) -> int:
     return long * max(short, min(_SIDE, long // _SIDE))
 
 
-def of_jpeg(pixels: int, scans: int) -> int:
-    """Work beside the area of a JPEG of so many passes."""
-    return pixels * max(scans - _SCANS, 0) // _SCANS
+def of_jpeg(pixels: int, scans: int, kept_coefficients: int) -> int:
+    """Work of reading the coded data of a JPEG of so many passes, whatever fraction of its pixels is computed.
+
+    Memory counts as well: it is what a decoder keeps until the last scan of a progressive JPEG.
+    """
+    return max(pixels * scans // _SCANS, int(kept_coefficients / _COEFFICIENTS))
 
 
 def of_png(pixels: int, bits: int, size_bytes: int) -> int:

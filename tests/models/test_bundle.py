@@ -12,7 +12,9 @@ import onnx
 import pytest
 
 from models.bundle import MANIFEST, Bundle, file_entries
+from models.columns import Column
 from models.errors import BundleError
+from models.golden import verify
 from models.manifest import Manifest
 from tests.tiny_bundle import COLUMNS, npy, tiny_bundle
 
@@ -58,6 +60,12 @@ def test_golden_images_and_results_go_together(tiny_path: Path) -> None:
     assert bundle.golden_array("embedding").shape == (6, 4)
     assert bundle.golden_array("probabilities-shade").shape == (6, 3)
     assert bundle.golden_columns(bundle.manifest.default_head) == []
+
+
+def test_golden_dates_are_days(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, heads={"aged": (Column(name="made", type="date"),)}))
+    assert bundle.golden_columns(bundle.manifest.default_head)[:2] == [{"made": 0.0}, {"made": 50.0}]
+    verify(bundle)
 
 
 def test_golden_columns_are_those_of_the_head(tiny_columns_path: Path) -> None:

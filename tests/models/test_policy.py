@@ -37,6 +37,12 @@ def test_what_is_accepted(
     assert (decision, found) == ("review" if reasons else "accept", reasons)
 
 
+def test_a_number_out_of_range_goes_to_a_person() -> None:
+    policy = Policy(range_columns=("size",))
+    assert policy.decide(1.0) == ("accept", [])
+    assert policy.decide(1.0, missing=("x",), outside=("size",)) == ("review", ["missing_columns", "out_of_range"])
+
+
 def test_what_a_policy_does_not_have_is_left_out_of_the_file() -> None:
     assert Policy(min_confidence=0.5).model_dump() == {"min_confidence": 0.5}
     assert Policy.model_validate(POLICY.model_dump()) == POLICY

@@ -15,7 +15,7 @@ from models.errors import BundleError
 from models.imaging.decode import decode
 from models.manifest import HeadSpec
 from models.sessions import Embedder, Head, cpu_options, cpu_session, relative_difference
-from tests.tiny_bundle import CLASSES, GREYS, solid_image, tiny_bundle
+from tests.tiny_bundle import CLASSES, GREYS, column_head_graph, solid_image, tiny_bundle
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +169,25 @@ def test_a_head_with_a_column_of_another_type_is_refused(bundle: Bundle) -> None
     columns = tuple(column.model_copy(update={"type": "category"}) for column in spec.columns)
     with pytest.raises(BundleError, match=r"^head-priced\.onnx: the graph has"):
         Head.checked(cpu_session(bundle.head(spec)), spec.model_copy(update={"columns": columns}), 4)
+
+
+def test_a_head_from_before_numbers_were_doubles_answers_as_it_did(bundle: Bundle, priced: Head) -> None:
+    spec, graph = bundle.manifest.heads[1], column_head_graph(bundle.manifest.heads[1], TensorProto.FLOAT)
+    old = Head.checked(cpu_session(graph), spec, 4)
+    embedding = np.full((3, 4), 0.2, np.float32)
+    rows: list[dict[str, ColumnValue]] = [
+        {"shift": shift, "force": None, "invert": invert}
+        for shift, invert in ((0.3, None), (-1e300, True), (0.5, False))
+    ]
+    np.testing.assert_allclose(old(embedding, rows), priced(embedding, rows), atol=1e-6)
+
+
+def test_a_date_is_too_large_for_an_input_of_float32() -> None:
+    columns = (Column(name="made", type="date"),)
+    spec = HeadSpec(name="aged", kind="test", classes=CLASSES, columns=columns)
+    with pytest.raises(BundleError, match=r"^head-aged\.onnx: the graph has .*tensor\(float\).*tensor\(double\)"):
+        Head.checked(cpu_session(column_head_graph(spec, TensorProto.FLOAT)), spec, 4)
+    assert Head.checked(cpu_session(column_head_graph(spec)), spec, 4).spec == spec
 
 
 @pytest.mark.parametrize("name", ["label", "probabilities"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,16 @@ def test_columns_reach_bentomls_route(priced_path: Path, monkeypatch: pytest.Mon
     rows = [{"shift": 0}, {"shift": 0, "force": "bright"}, {}]
     body = {"instances": [instance(DARK, row) for row in rows]}
     assert labels(ask(priced_path, monkeypatch, "POST", "/predict", json=body)) == ["dark", "bright", "bad_columns"]
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "1e400", "NaN", "true", '"12"', "[1]", '{"a": 1}'])
+def test_a_wrong_column_is_422_on_bentomls_route(
+    value: str, priced_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = base64.b64encode(DARK).decode()
+    body = f'{{"instances": [{{"image": "{image}", "columns": {{"shift": {value}}}}}]}}'
+    response = ask(priced_path, monkeypatch, "POST", "/predict", content=body, headers=JSON)
+    assert "column 'shift' " in problem(response, 422, "bad_columns")
 
 
 @pytest.mark.parametrize(

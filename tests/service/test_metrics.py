@@ -12,16 +12,19 @@ import sys
 import time
 import timeit
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.imaging.decode import WARNINGS
 from service import rendezvous
 from service.engine import Engine
 from service.families import FAMILIES, ROUTES
 from service.metrics import Metrics, exposition
 from service.problems import STATUS
+from tests.models.encoded import encode, picture
 from tests.service.serving import MID, PNG, TEXT, form, serving
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +90,29 @@ def test_images_are_counted_by_result_and_batches_by_size(engine: Engine) -> Non
     assert changes['tandem_stage_seconds_count{stage="embed"}'] == 1
 
 
+def test_mended_images_are_counted_by_the_kind_of_damage(engine: Engine) -> None:
+    jpeg = encode(picture(), "JPEG")[:-2]
+
+    async def test() -> tuple[dict[str, float], dict[str, float]]:
+        async with serving(engine) as (client, _):
+            before = samples((await client.get("/metrics")).text)
+            await client.post("/v1/predict", **form([jpeg, MID, jpeg + bytes(99)]))
+            return before, samples((await client.get("/metrics")).text)
+
+    before, after = asyncio.run(test())
+    kinds = {name: value - before[name] for name, value in after.items() if name.startswith("tandem_image_warnings")}
+    assert {name for name, count in kinds.items() if count} == {
+        'tandem_image_warnings_total{kind="no_end"}', 'tandem_image_warnings_total{kind="stray_bytes"}'
+    }  # fmt: skip
+    assert kinds['tandem_image_warnings_total{kind="no_end"}'] == 2
+
+
+def test_images_that_threads_mend_at_once_are_all_counted(alone: Metrics) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(alone.image_warned, ["no_end", "stray_bytes"] * 4000))
+    assert shown(alone)['tandem_image_warnings_total{kind="no_end"}'] == 4000
+
+
 def test_random_paths_and_methods_add_no_series(engine: Engine) -> None:
     async def test() -> tuple[set[str], set[str]]:
         async with serving(engine) as (client, _):
@@ -141,6 +167,7 @@ def test_what_may_be_counted_begins_at_zero_so_that_a_first_event_is_a_rise(alon
     found = shown(alone)
     zeros = [f'tandem_refusals_total{{code="{code}"}}' for code in STATUS]
     zeros += [f'tandem_batches_total{{reason="{reason}"}}' for reason in ("full", "idle", "next")]
+    zeros += [f'tandem_image_warnings_total{{kind="{kind}"}}' for kind in WARNINGS]
     zeros += [f'tandem_model_changes_total{{result="{result}"}}' for result in ("ok", "refused")]
     assert [found[name] for name in zeros] == [0.0] * len(zeros)
     assert (found["tandem_workers"], found["tandem_deadline_seconds"]) == (3.0, 10.0)

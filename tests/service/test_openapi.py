@@ -89,3 +89,18 @@ def test_options_change_an_answer_as_described(engine: Engine, document: dict[st
 @pytest.mark.parametrize("path", ["/v1/models", "/metrics"])
 def test_what_can_be_read_is_as_described(engine: Engine, document: dict[str, Any], path: str) -> None:
     check(document, ask(engine, "GET", path), path)
+
+
+def test_the_columns_of_all_heads_are_described(two_heads: Engine) -> None:
+    document = describe(two_heads.manifest)
+    OpenAPIV31SpecValidator(document).validate()
+    schemas = document["components"]["schemas"]
+    assert {name: each["type"] for name, each in schemas["Columns"]["properties"].items()} == {
+        "shift": ["number", "null"],
+        "force": ["string", "null"],
+        "invert": ["boolean", "null"],
+    }
+    validator = Draft202012Validator({**schemas["Instance"], "components": document["components"]})
+    validator.validate({"image": "", "columns": {"shift": 1, "force": None}})
+    assert not validator.is_valid({"image": "", "columns": {"shift": "1"}})
+    assert not validator.is_valid({"image": "", "columns": {"size": 1}})

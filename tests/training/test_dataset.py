@@ -86,3 +86,29 @@ def test_the_same_classes_take_another_order_and_others_stay() -> None:
     assert [turned.named(label) for label in turned.labels] == [dataset.named(label) for label in dataset.labels]
     assert turned.classes == ("red", "blue", "green")
     assert dataset.in_order_of(("red", "blue")) is dataset
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("stretch", [3.0, 0.5]), ("pad", [1.0, 1.0]), ("crop", [1.0, 1.0])], ids=str
+)
+def test_only_stretched_images_are_shown_with_other_proportions(kind: str, expected: list[float]) -> None:
+    dataset = squares(2)
+    spec = dataset.input.model_copy(update={"fit": kind})
+    named = replace(dataset, input=spec, keys=(b"wide", b"tall"), aspects={b"wide": 3.0, b"tall": 0.5})
+    assert named.aspects_at(np.arange(2)) == expected
+
+
+def test_copies_are_looked_for_without_padding() -> None:
+    dataset = squares(2, size=16)
+    images = np.full((2, 16, 16, 3), 255, np.uint8)
+    images[0, 6:10] = dataset.images[0, 6:10]  # four times as wide as high
+    images[1, :, 4:12] = dataset.images[1, :, 4:12]  # twice as high as wide
+    aspects = {b"wide": 4.0, b"tall": 0.5}
+    padded = replace(dataset, images=images, keys=tuple(aspects), aspects=aspects)
+    assert padded.as_compared() is images
+    spec = dataset.input.model_copy(update={"fit": "pad"})
+    found = replace(padded, input=spec).as_compared()[np.arange(2)]
+    assert found.shape == images.shape
+    assert (found.min((1, 2, 3)) < 100).all()
+    assert (found < 250).any(axis=3).all(), "nothing of the padding is left"
+    assert replace(padded, input=spec, keys=(), aspects={}).as_compared() is images

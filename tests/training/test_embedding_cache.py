@@ -11,8 +11,9 @@ import pytest
 from models.sessions import Embedder
 from tests.training.squares import squares
 from training.dataset import Dataset, subset
-from training.embedding_cache import EmbeddingCache, embed, embed_all, key_of, keys_of
+from training.embedding_cache import EmbeddingCache, embed, embed_all, keys_of
 from training.errors import DataError
+from training.images import key_of
 
 DATASET = squares(30)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.columns import Column, ColumnValue
-from training.encoding import MAX_CATEGORIES, CategoryCode, NumberCode, fit_encoder
+from training.encoding import MAX_CATEGORIES, CategoryCode, NumberCode, fit_encoder, fitted_columns
 
 NONE = np.empty((0, 2), np.float32)
 
@@ -59,6 +59,55 @@ def test_a_column_that_is_all_missing_says_nothing() -> None:
     assert isinstance(code, NumberCode)
     assert code([None]).tolist() == [[0, 1]]
     assert math.isfinite(code.scale)
+
+
+def test_large_numbers_that_differ_little_are_told_apart() -> None:
+    times: list[ColumnValue] = [1.7e9 + 50 * step for step in range(5)]
+    found = np.array(encoded(Column(name="at", type="number"), times, times))
+    np.testing.assert_allclose(found[:, 0], [-(2**0.5), -(0.5**0.5), 0, 0.5**0.5, 2**0.5], rtol=1e-6)
+
+
+def test_a_date_is_a_number_of_days() -> None:
+    assert encoded(Column(name="made", type="date"), [19782.0, 19784.0], [19783.0, 19784.0]) == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param([1e-30, 3e-30], id="small"),
+        pytest.param([1e300, -1e300], id="large"),
+        pytest.param([1.7e308, -1.7e308, -1.7e308], id="the largest"),
+        pytest.param([5e-324, 1e-323], id="so small that their spread has no reciprocal"),
+        pytest.param([1e16, 1e16 + 2], id="of which float64 has every second"),
+        pytest.param([0.1] * 1000, id="constant, though their mean is another"),
+        pytest.param([1e-300, 1e300], id="of all sizes"),
+    ],
+)
+def test_numbers_of_every_size_are_encoded_as_small_ones(training: list[ColumnValue]) -> None:
+    asked: list[ColumnValue] = [*training, None, 0.0, 1.79e308, -1.79e308]
+    found = np.array(encoded(Column(name="x", type="number", required=False), [*training, None], asked))
+    assert np.isfinite(found).all()
+    assert np.abs(found).max() <= 1 + len(training) ** 0.5
+    if len({*training}) > 1 and training[0] != 5e-324:
+        assert len({*found[: len(training), 0].tolist()}) == len({*training})
+
+
+def test_columns_are_told_with_what_the_head_was_fitted_on() -> None:
+    columns = [
+        Column(name="size", type="number", required=False, low=-9.0, high=9.0),
+        Column(name="made", type="date", low=-9.0, high=9.0),
+        Column(name="metal", type="category", categories=("tin", "zinc", "brass"), cleaning="folded"),
+        Column(name="new", type="boolean"),
+        Column(name="never", type="number", required=False, low=-9.0, high=9.0),
+    ]
+    rows = [
+        {"size": 1.0, "made": 3.0, "metal": "zinc", "new": True, "never": None},
+        {"size": None, "made": 2.0, "metal": "brass", "new": True, "never": None},
+    ]
+    size, made, metal, new, never = fitted_columns(columns, rows)
+    assert [(each.low, each.high) for each in (size, made, never)] == [(1, 1), (2, 3), (0, 0)]
+    assert (metal.categories, metal.cleaning) == (("brass", "zinc"), "folded")
+    assert new == columns[3]
 
 
 def test_without_columns_the_embedding_is_all() -> None:

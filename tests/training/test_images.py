@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import BadImage
+from models.errors import BadImage, UnsupportedType
+from models.imaging.decode import decode
+from models.imaging.fit import fit
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
-from tests.training.squares import squares
+from tests.training.squares import squares, write_image
 from training.bundle import encode_png
 from training.dataset import Dataset, subset
-from training.images import Encoded, aspect, aspects, select
+from training.images import SERVABLE_SUFFIXES, SUFFIXES, Encoded, aspect, aspects, key_of, read_image, select, unpadded
 
 SPEC = InputSpec(height=8, width=8, channels=3)
 
@@ -95,3 +99,67 @@ def test_encoded_images_have_their_own_proportions_and_arrays_the_array_s() -> N
     images = select(Encoded(files.__getitem__, np.arange(3), SPEC), np.array([2, 0]))
     assert aspects(images, np.array([1, 0])) == [1.5, 0.25]
     assert aspects(np.zeros((3, 8, 16, 1), np.uint8), np.array([0, 2])) == [2.0, 2.0]
+
+
+SHAPES = [(3, 24), (24, 3), (8, 8), (5, 11), (1, 300), (300, 1)]
+
+
+@pytest.mark.parametrize(("height", "width"), SHAPES, ids="{}".format)
+def test_an_image_without_its_padding_is_near_to_the_stretched_one(height: int, width: int) -> None:
+    ramp = np.linspace(0, 255, height * width).reshape(height, width, 1).repeat(3, axis=2).astype(np.uint8)
+    padded, stretched = (
+        fit(ramp, 1, InputSpec(height=32, width=32, channels=3, fit=kind)) for kind in ("pad", "stretch")
+    )
+    spec = InputSpec(height=32, width=32, channels=3, fit="pad")
+    found = np.asarray(unpadded(padded[None], [width / height], spec)[np.arange(1)][0])
+    assert np.abs(found.astype(int) - stretched).mean() <= 6
+    assert (found != spec.background).any(axis=2).mean() >= 0.9
+
+
+def test_encoded_images_without_padding_are_decoded_stretched() -> None:
+    data = encode_png(np.random.default_rng(0).integers(0, 256, (10, 30, 3), dtype=np.uint8))
+    padded = Encoded(lambda _: data, np.arange(2), SPEC.model_copy(update={"fit": "pad"}))
+    found = unpadded(padded, (), padded.spec)
+    np.testing.assert_array_equal(found[np.arange(2)], np.stack([decode(data, SPEC)] * 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "format_"),
+    [("a.png", ""), ("a.jpg", ""), ("a.webp", ""), ("a.tif", "tiff"), ("a.bmp", "bmp"), ("a.gif", "gif"),
+     ("a.avif", "avif")],
+)  # fmt: skip
+def test_a_file_is_read_as_the_service_can_take_it_and_known_by_its_own_bytes(
+    tmp_path: Path, name: str, format_: str
+) -> None:
+    file = write_image(tmp_path / name, np.full((8, 8, 3), 90, np.uint8))
+    data, key, found = read_image(file)
+    assert (key, found) == (hashlib.sha256(file.read_bytes()).digest(), format_)
+    assert key == key_of(file.read_bytes())
+    assert (data == file.read_bytes()) is (format_ == "")
+    assert np.abs(decode(data, SPEC).astype(int) - 90).max() <= 2
+
+
+def test_the_name_of_a_file_says_nothing_of_its_type(tmp_path: Path) -> None:
+    file = write_image(tmp_path / "a.tif", np.zeros((8, 8, 3), np.uint8)).rename(tmp_path / "a.jpg")
+    assert read_image(file).format == "tiff"
+
+
+def test_a_file_that_cannot_be_converted_is_an_error(tmp_path: Path) -> None:
+    file = write_image(tmp_path / "a.tif", np.zeros((8, 8), np.float32))
+    with pytest.raises(UnsupportedType, match="not levels of 1 to 16 bits"):
+        read_image(file)
+
+
+def test_names_of_served_types_are_among_those_that_are_read() -> None:
+    assert set(SERVABLE_SUFFIXES) < set(SUFFIXES)
+    assert {suffix for suffix in SUFFIXES if suffix == suffix.lower() and suffix.startswith(".")} == set(SUFFIXES)
+
+
+def test_a_photo_beyond_the_limit_of_pixels_is_read_at_a_fraction(tmp_path: Path) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    file = tmp_path / "phone.jpg"
+    photo = Image.fromarray(small).resize((8064, 6048), Image.Resampling.NEAREST)
+    photo.save(file, quality=90)  # 48.8 million pixels
+    images = Encoded(lambda _: read_image(file).data, np.arange(1), InputSpec(height=6, width=8, channels=3))
+    whole = photo.resize((8, 6), Image.Resampling.BILINEAR)
+    assert np.abs(images[np.arange(1)][0].astype(int) - np.asarray(whole)).max() <= 3

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from models.columns import Column
 from tests.training.squares import squares
 from training.dataset import Dataset
 from training.label_notes import label_notes
 
 
 def named(*classes: str) -> Dataset:
-    from dataclasses import replace  # noqa: PLC0415
-
     return replace(squares(9), classes=classes)
 
 
@@ -42,3 +43,29 @@ def test_an_order_is_not_used(classes: tuple[str, ...]) -> None:
 )
 def test_of_others_nothing_is_said(classes: tuple[str, ...]) -> None:
     assert not list(label_notes(named(*classes)))
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        (
+            ("red", "red;blue", "blue"),
+            "'red;blue' and the like are taken for one category each; a column of yes and no",
+        ),
+        (
+            ("small", "large", "medium"),
+            "small, medium, large are taken for categories without an order; numbers, such as 1",
+        ),
+        (("a scratch on the left side, deep", "ok"), "texts such as 'a scratch on the left side, deep' are taken for"),
+    ],
+    ids=["several values in one cell", "an order", "sentences"],
+)
+def test_a_column_s_categories_may_mean_something_else(categories: tuple[str, ...], said: str) -> None:
+    column = Column(name="x", type="category", categories=categories)
+    (note,) = label_notes(replace(named("cat", "dog"), columns=(column,)))
+    assert note.startswith(f"column 'x': {said}")
+
+
+def test_of_other_columns_nothing_is_said() -> None:
+    columns = (Column(name="x", type="category", categories=("zinc", "tin")), Column(name="y", type="number"))
+    assert not list(label_notes(replace(named("cat", "dog"), columns=columns)))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
@@ -20,10 +21,14 @@ from sklearn.datasets import load_digits
 import training.__main__ as command
 from models.bundle import Bundle
 from models.golden import verify
+from models.imaging.decode import decode
+from models.manifest import InputSpec
 from models.store import Store
 from tests.tiny_bundle import tiny_bundle
-from tests.training.squares import TINY, signal_when_there, write_image, write_squares
+from tests.training.squares import CLASSES, TINY, signal_when_there, squares, write_image, write_squares
+from training import folder
 from training.fit import CHECKPOINT
+from training.images import read_image
 from training.recipe import PRESETS
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +252,51 @@ def test_interrupted_and_resumed_it_ends_with_a_bundle(images: Path, capsys: pyt
     assert Store(Path("store")).champion("squares") == 1
 
 
+@pytest.fixture
+def strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of 60 images in 3 classes, twice as wide as high; the working directory is a new one, beside it."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    dataset = squares(60)
+    for index, (image, label) in enumerate(zip(np.asarray(dataset.images), dataset.labels, strict=True)):
+        name = f"{index:03d}.{('png', 'tif', 'bmp', 'webp')[index % 4]}"
+        write_image(tmp_path / "strips" / CLASSES[label] / name, np.concatenate([image, image[:, ::-1]], axis=1))
+    return tmp_path / "strips"
+
+
+@pytest.mark.usefixtures("tiny_preset")
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_a_bundle_fits_images_as_its_training_did(strips: Path, fit: str) -> None:
+    assert command.main(arguments(strips, "--fit", fit)) == 0
+    bundle = Bundle.open(Path("store/squares/1"))
+    verify(bundle)
+    spec = bundle.manifest.input
+    assert spec == InputSpec(height=8, width=8, channels=3, decoder="fraction", fit=fit)
+    dataset = folder.load(strips, name="squares", image_size=8, fit=fit)
+    assert bundle.manifest.data_fingerprint == dataset.fingerprint()
+    images = dataset.images[np.arange(len(dataset.files))]
+    served = np.stack([decode(read_image(strips / name).data, spec) for name in dataset.files])
+    np.testing.assert_array_equal(served, images)
+    assert (images[:, [0, 1, 6, 7]] == spec.background).all() == (fit == "pad")
+
+
+@pytest.mark.parametrize("words", [["table", "table.csv"], ["pretrained", "."]], ids=lambda words: words[0])
+def test_the_pretrained_network_is_given_images_fitted_as_was_asked_for(
+    strips: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{file.relative_to(strips)},{file.parent.name}" for file in sorted(strips.rglob("*.*"))]
+    (strips / "table.csv").write_text("\n".join(["image,label", *rows]))
+    given = []
+    monkeypatch.setattr(command, "load_network", lambda: None)
+    monkeypatch.setattr(command, "transfer", lambda dataset, *_: given.append(dataset))
+    status = command.main([words[0], str(strips / words[1]), "--name", "squares", "--fit", "pad"])
+    assert status == 0
+    assert given[0].input.fit == "pad"
+    pixels = given[0].images[np.arange(2)]
+    assert (pixels[:, :55] == 255).all()
+    assert (pixels[:, 57:167] < 255).all()
+
+
 def test_killed_and_interrupted_processes_leave_checkpoints_that_resume(images: Path) -> None:
     checkpoint = WORK / CHECKPOINT
     killed = Process(*arguments(images))
@@ -298,7 +348,14 @@ def test_a_table_gives_a_bundle_another_head(images: Path, capsys: pytest.Captur
         "low": 0.0,
         "high": 6.0,
     }
+    assert manifest.heads[1].policy.range_columns == ("size",)
 
+    assert command.main([*given, "--name", "colour", "--head", "decision_tree", "--extrapolate"]) == 0
+    again = Bundle.open(Path("store/tiny/3")).manifest
+    assert again.heads[1].policy.range_columns == ()
+    assert again.training["heads"]["colour"]["extrapolate"] is True
+
+    capsys.readouterr()
     assert command.main([*given, "--name", "colour", "--head", "linear_regression"]) == 1
     assert "error: linear_regression is no model for classification; take one of" in capsys.readouterr().err
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.columns import Column
+from models.columns import Column, ColumnType
 from models.policy import NEVER, Policy, as_served
 from training.costs import Costs
 from training.errors import DataError
-from training.policies import Aims, Held, choose_policy, expected_columns
+from training.policies import Aims, Held, choose_policy, expected_columns, range_columns
 from training.promise import Promise
 
 CLASSES = ("bag", "shoe")
@@ -133,8 +133,8 @@ def test_classes_with_the_rows_have_thresholds_of_their_own() -> None:
 
 def test_a_number_needs_no_confidence() -> None:
     given = Held(np.zeros((100, 1), np.float32), np.zeros(100), np.ones(100, bool))
-    policy, promise = choose_policy(given, Aims(), max_distance=0.98, expected=("size",))
-    assert policy == Policy(max_distance=0.98, expected_columns=("size",))
+    policy, promise = choose_policy(given, Aims(), max_distance=0.98, expected=("size",), ranged=("age",))
+    assert policy == Policy(max_distance=0.98, expected_columns=("size",), range_columns=("age",))
     assert promise is None
 
 
@@ -203,6 +203,7 @@ def test_a_class_that_is_not_there_is_told() -> None:
 def test_the_manifest_tells_what_was_aimed_at() -> None:
     assert Aims().as_settings() == {"target precision": 0.99, "confidence": 0.95, "false alarms": 0.02}
     assert Aims(max_missed={"shoe": 0.1}).as_settings()["max missed"] == {"shoe": 0.1}
+    assert Aims(extrapolate=True).as_settings()["extrapolate"] is True
     assert "target precision" not in Aims(costs=Costs(review=1, error=2)).as_settings()
 
 
@@ -210,3 +211,8 @@ def test_optional_columns_that_training_hardly_lacks_are_expected() -> None:
     columns = [Column(name=name, type="number", required=name == "a") for name in "abc"]
     rows = [{"a": 1.0, "b": None if row < 4 else 1.0, "c": None if row < 40 else 1.0} for row in range(100)]
     assert expected_columns(columns, rows) == ("b",)
+
+
+def test_numbers_and_dates_have_a_range() -> None:
+    types: tuple[ColumnType, ...] = ("number", "category", "boolean", "date")
+    assert range_columns([Column(name=type_, type=type_) for type_ in types]) == ("number", "date")

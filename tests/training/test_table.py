@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,9 @@ import pytest
 
 from models.columns import Column
 from tests.training.squares import write_image
-from training import table as module
+from training import table_columns
 from training.errors import DataError
-from training.table import Ask, Table, read
+from training.table import RESERVED, Ask, Table, read
 
 ASK = Ask("file", "kind", ("price", "shape", "new"))
 HEADER = ["file", "kind", "price", "shape", "new"]
@@ -45,7 +46,7 @@ def check(table: Table) -> None:
     assert table.labels == ["cup", "cup", "pen", "pen"]
     assert table.columns == (
         Column(name="price", type="number", required=False, low=1.5, high=30.0),
-        Column(name="shape", type="category", required=False, categories=("long", "round")),
+        Column(name="shape", type="category", required=False, categories=("long", "round"), cleaning="folded"),
         Column(name="new", type="boolean", required=False),
     )
     assert table.rows[1] == {"price": None, "shape": "long", "new": False}
@@ -113,7 +114,7 @@ def test_a_split_column_says_where_a_row_belongs(tmp_path: Path) -> None:
             ["train", "holdout", "test", "x"],
             "split column 'part' has 'holdout' in row 3, and 1 more rows that are none of train, ",
         ),
-        (["train", "", "test", "train"], "split column 'part' has None in row 3"),
+        (["train", "", "test", "train"], "split column 'part' has '' in row 3"),
         (["train"] * 4, "split column 'part' puts no row into 'test'"),
     ],
     ids=["unknown words", "an empty one", "no test rows"],
@@ -126,11 +127,11 @@ def test_a_split_column_that_cannot_be_followed_is_refused(parts: list[str], rea
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"price": "cheap"}, "column 'price' has numbers, but 'cheap' in row 5; mend them"),
+        ({"price": "cheap"}, "column 'price' has numbers, but 'cheap' in row 5; a number is written in ASCII digits"),
         ({"price": "inf"}, "column 'price' has numbers, but 'inf' in row 5"),
         ({"file": ""}, "row 5 names no image"),
-        ({"file": "../x.png"}, "row 5: '../x.png' leaves the table's folder"),
-        ({"file": "/etc/hostname"}, "row 5: '/etc/hostname' leaves the table's folder"),
+        ({"file": "../x.png"}, "row 5: '../x.png' leaves the folder of images"),
+        ({"file": "/etc/hostname"}, "row 5: '/etc/hostname' leaves the folder of images"),
     ],
     ids=["text in a number", "infinity", "no image", "a path that leads out", "an absolute path"],
 )
@@ -142,11 +143,14 @@ def test_a_wrong_cell_is_named(change: dict[str, str], reason: str, tmp_path: Pa
     assert reason in refusal(tmp_path / "table.csv")
 
 
-def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_followed_unless_it_is_forbidden(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     write_image(tmp_path / "outside.png", np.zeros((4, 4, 3), np.uint8))
     (tmp_path / "data" / "d.png").symlink_to(tmp_path / "outside.png")
-    assert "row 5: 'd.png' leaves the table's folder" in refusal(write(tmp_path / "data", ROWS))
+    path = write(tmp_path / "data", ROWS)
+    assert read(path, ASK).images[3] == tmp_path / "data" / "d.png"
+    reason = "row 5: 'd.png' is, or lies behind, a symbolic link, which --no-links forbids"
+    assert reason in refusal(path, replace(ASK, follow=False))
 
 
 def test_missing_images_are_counted_and_listed(tmp_path: Path) -> None:
@@ -189,26 +193,63 @@ def test_columns_of_the_same_name_are_refused_where_they_are_asked_for(tmp_path:
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"file,kind\na.png\n", "row 2: 1 cells, fewer than the header has"),
-        (b"file,kind\na.png,\xff\n", "cannot be read as CSV in UTF-8"),
-        (b'file,kind\na.png,"x', "cannot be read as CSV in UTF-8"),
-        (b"file,kind\n", "has no row with a label"),
+        (b"\n\n", "is empty"),
+        (b"file,kind\na.png\n", "row 2: 1 cells, fewer than the 2 of the header: 'a.png'"),
+        (
+            b"file,kind\n\na.png,x\na.png,1,5\n",
+            "row 4: 3 cells, more than the 2 of the header: 'a.png', '1', '5'; a cell",
+        ),
+        (b'file,kind\na.png,"x', "row 2: a cell begins with a quote that is never closed"),
+        (b'file,kind\na.png,"x"y\n', "row 2: text follows the quote that closes a cell"),
+        (b'file,kind\n"a\nb",x\na.png,\0\n', "row 3: it has a NUL character"),
+        (b"file,kind\n", "has a header and no rows"),
+        (b"file,kind\na.png,\n", "has no row with a label"),
     ],
-    ids=["no byte", "too few cells", "other bytes", "an open quote", "a header alone"],
+    ids=[
+        "no byte",
+        "empty lines",
+        "too few cells",
+        "too many cells",
+        "an open quote",
+        "text behind a quote",
+        "a NUL",
+        "a header alone",
+        "no label",
+    ],
 )
 def test_a_file_that_is_no_table_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_bytes(content)
     assert reason in refusal(tmp_path / "table.csv", Ask("file", "kind"))
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "table.xlsx"])
-def test_another_file_is_refused(name: str, tmp_path: Path) -> None:
-    (tmp_path / "table.xlsx").write_bytes(b"PK")
-    assert str(tmp_path / name) in refusal(tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("table.xlsx", b"PK\x03\x04", "is a spreadsheet; save it as CSV"),
+        ("table.ods", b"PK\x03\x04", "is a spreadsheet; save it as CSV"),
+        ("table.csv", b"PK\x03\x04", "is a spreadsheet or another ZIP file"),
+        ("table.csv", b"\xd0\xcf\x11\xe0", "is a spreadsheet; save it as CSV"),
+        ("table.csv", b"PAR1", "is a parquet file; name it .parquet"),
+        ("table.csv.gz", b"\x1f\x8b", "is compressed; unpack it first"),
+        ("table.jsonl", b"{}", "is JSON; save it as CSV"),
+        ("table.feather", b"ARROW1", "save it as parquet"),
+        ("table", b"", "is no .csv, .tsv, .txt or .parquet file"),
+    ],
+    ids=str,
+)
+def test_another_kind_of_file_is_refused_with_the_way_out(
+    name: str, content: bytes, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert reason in refusal(tmp_path / name)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert f"{tmp_path / 'missing.csv'} is no file" in refusal(tmp_path / "missing.csv")
 
 
 def test_a_table_of_too_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_ROWS", 3)
+    monkeypatch.setattr(table_columns, "MAX_ROWS", 3)
     assert "has more than 3 rows, which is the limit" in refusal(write(tmp_path, ROWS))
 
 
@@ -253,7 +294,7 @@ def write_table(folder: Path, labels: list[str]) -> Path:
 
 def test_a_label_that_is_no_number_is_named_with_its_row(tmp_path: Path) -> None:
     file = write_table(tmp_path, ["1", "2", "cheap", "4"])
-    with pytest.raises(DataError, match="label column 'label' is to hold numbers, but has 'cheap' in row 4"):
+    with pytest.raises(DataError, match="label column 'label' has numbers, but 'cheap' in row 4"):
         read(file, Ask("image", "label", task="regression"))
 
 
@@ -267,7 +308,7 @@ def test_only_columns_can_be_optional(tmp_path: Path) -> None:
         read(write_table(tmp_path, ["1", "2"]), Ask("image", "label", optional=("size",)))
 
 
-@pytest.mark.parametrize("name", module.RESERVED)
+@pytest.mark.parametrize("name", RESERVED)
 def test_a_column_cannot_be_called_as_the_graph_s_own_inputs_and_outputs(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"a column cannot be called '{name}'"):
         read(write_table(tmp_path, ["1", "2"]), Ask("image", "kind", (name,)))

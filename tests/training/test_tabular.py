@@ -11,8 +11,8 @@ from models.manifest import InputSpec
 from tests.training.squares import write_image
 from training import tabular
 from training.dataset import Dataset, subset
-from training.embedding_cache import key_of
 from training.errors import DataError
+from training.images import key_of
 from training.table import Ask, read
 
 SPEC = InputSpec(height=8, width=8, channels=3)
@@ -78,6 +78,13 @@ def test_a_label_seen_once_is_named(folder: Path) -> None:
     table = (folder / "table.csv").read_text().replace("4.png,a", "4.png,rare")
     (folder / "table.csv").write_text(table)
     with pytest.raises(DataError, match="labels of fewer than 2 readable images: 'rare'"):
+        stream(folder)
+
+
+def test_labels_seen_once_that_are_several_in_one_are_explained(folder: Path) -> None:
+    table = (folder / "table.csv").read_text().replace("4.png,a", "4.png,a;b")
+    (folder / "table.csv").write_text(table)
+    with pytest.raises(DataError, match=r"'a;b'; add rows .* Several labels for one image are not supported"):
         stream(folder)
 
 

@@ -22,6 +22,7 @@ from training.clean.section import render, show
 from training.clean.words import sentences
 from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.overview import tell
 from training.prepare import prepare
 from training.reading import printable
 from training.table import read
@@ -42,8 +43,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.add_argument("--data", type=Path, help="folder with the four IDX files")
     _add_common(source, _load_fashion_mnist)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
-    source.add_argument("directory", type=Path, metavar="DIR")
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
+    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(source)
     _add_common(source, _load_folder)
 
     source = sources.add_parser("table", help="your images with labels from a CSV or parquet file")
@@ -122,6 +124,7 @@ def _open_pretrained(arguments: argparse.Namespace, load: Load) -> tuple[Dataset
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
+    tell(dataset)
     return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
 
 
@@ -131,7 +134,8 @@ def _load_fashion_mnist(arguments: argparse.Namespace, spec: InputSpec) -> Datas
 
 
 def _load_folder(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
-    return folder.stream(arguments.directory, name=printable(arguments.directory.resolve().name), spec=spec)
+    name = printable(arguments.directory.resolve().name)
+    return folder.stream(arguments.directory, name=name, spec=spec, follow=arguments.follow)
 
 
 def _load_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:

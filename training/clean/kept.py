@@ -35,7 +35,7 @@ def kept_copies(dataset: Dataset, root: Path) -> Copies:
     digest = hashlib.sha256(_METHOD + dataset.input.model_dump_json().encode() + b"".join(keys_of(dataset)))
     file = root / FOLDER / f"{digest.hexdigest()[:32]}.npz"
     if not file.is_file():
-        _write(file, find_copies(dataset.images))
+        _write(file, find_copies(dataset.as_compared()))
     return _read(file)
 
 
@@ -61,7 +61,7 @@ def _read(file: Path) -> Copies:
             found = dict(arrays)
             members, ends, exact = (found.pop(name) for name in ("members", "ends", "exact"))
             looks = Looks(**found)
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile) as error:
         raise DataError(f"{file} is damaged ({error}); remove it, and copies are looked for again") from error
     parts = np.split(members, ends)[:-1]
     groups = [Group(tuple(part.tolist()), bool(same)) for part, same in zip(parts, exact, strict=True)]

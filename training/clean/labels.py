@@ -45,6 +45,7 @@ from models.sessions import Embedding, Probabilities
 from training.clean.noise import confused_labels, noise_share, other_labels
 from training.dataset import Labels
 from training.images import Indices
+from training.progress import progress
 from training.split import make_folds
 
 FOLDS = 5
@@ -165,7 +166,8 @@ def _measure_recall(rows: _Rows, labels: Labels, probabilities: Probabilities, s
     count = max(2, round(min(max(share, _LEAST_SHARE), _MOST_SHARE) * len(labels)))
     confused = confused_labels(probabilities, labels)
     recalls = []
-    for _ in range(min(_ROUNDS, -(-_PLANTED // count))):
+    rounds = range(min(_ROUNDS, -(-_PLANTED // count)))
+    for _ in progress(rounds, "planting wrong labels", "round", part=True):
         planted = generator.choice(len(labels), count, replace=False)
         some, others = planted[: count // 2], planted[count // 2 :]
         copy = labels.copy()

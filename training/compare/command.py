@@ -20,6 +20,8 @@ from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT
 from training.errors import DataError
+from training.overview import tell as tell_of
+from training.reading import printable
 from training.split import tie
 from training.table import read
 
@@ -40,8 +42,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.set_defaults(load=lambda given: fashion_mnist.load(given.data), name=lambda _: fashion_mnist.NAME)
     _add_common(source, "fashion-mnist", has_size=False)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/*.{jpg,png,webp}")
-    source.add_argument("directory", type=Path, metavar="DIR")
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
+    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(source)
     source.set_defaults(load=_load_folder, name=lambda given: given.directory.resolve().name)
     _add_common(source, "folder")
 
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> Path:
     name = _file_name(arguments.name(arguments))
     path: Path = arguments.out or ROOT / name
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = load(arguments)
+    dataset = tell_of(load(arguments))
     budget = Budget(60 * minutes)
     copies = kept_copies(dataset, DEFAULT_ROOT)
     dataset = tie(dataset, [group.positions for group in copies.groups])
@@ -93,6 +96,7 @@ def _add_common(source: argparse.ArgumentParser, source_name: str, *, has_size: 
     if has_size:
         source.add_argument("--image-size", default=64, metavar="PIXELS", help="side (default: %(default)s)")
         source.add_argument("--mirror", action="store_true", help="mirrored images are as likely as the images")
+        options.add_fit(source)
     source.add_argument("--sizes", default=DEFAULT_SIZES, metavar="N,N", help="training images (default: %(default)s)")
     source.add_argument("--budget", default=_DEFAULT_MINUTES, metavar="MINUTES", help="in all (default: %(default)s)")
     source.add_argument(
@@ -109,7 +113,14 @@ def _add_common(source: argparse.ArgumentParser, source_name: str, *, has_size: 
 def _load_folder(arguments: argparse.Namespace) -> Dataset:
     directory: Path = arguments.directory
     size = _check_side(arguments.image_size)
-    return folder.load(directory, name=directory.resolve().name, image_size=size, mirror=arguments.mirror)
+    return folder.load(
+        directory,
+        name=printable(directory.resolve().name),
+        image_size=size,
+        mirror=arguments.mirror,
+        fit=arguments.fit,
+        follow=arguments.follow,
+    )
 
 
 def _load_table(arguments: argparse.Namespace) -> Dataset:
@@ -120,7 +131,7 @@ def _load_table(arguments: argparse.Namespace) -> Dataset:
             "only; name a column of classes with --label-column, or say --task classification"
         )
     size = _check_side(arguments.image_size)
-    return tabular.load(table, name=arguments.table.stem, image_size=size, mirror=arguments.mirror)
+    return tabular.load(table, name=arguments.table.stem, image_size=size, mirror=arguments.mirror, fit=arguments.fit)
 
 
 def _number(text: str) -> float | None:
@@ -168,7 +179,7 @@ def _file_name(text: str) -> str:
 def _command(arguments: argparse.Namespace) -> str:
     """The command that makes the same again, defaults included."""
     given = [str(value) for value in (getattr(arguments, name, None) for name in ("directory", "table")) if value]
-    names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "sizes", "budget")
+    names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "fit", "sizes", "budget")
     options = [
         (f"--{name.replace('_', '-')}", getattr(arguments, name, None)) for name in (*names, "margin", "seed", "out")
     ]

@@ -245,6 +245,8 @@ def test_an_image_cut_short_anywhere_is_a_bad_image(data: bytes, spec: InputSpec
     cuts = {*range(40), *range(40, len(data), 7), *range(len(data) - 14, len(data))}
     if data.startswith(b"RIFF"):
         cuts -= set(range(1, 12))  # shorter than its signature it is no WebP yet
+    if data.startswith(b"\xff\xd8"):
+        cuts -= {len(data) - 2, len(data) - 1}  # of a JPEG without its end marker every row is there
     for cut in sorted(cuts):
         with pytest.raises(BadImage):
             decode(data[:cut], spec)
@@ -273,6 +275,37 @@ def test_damage_anywhere_gives_pixels_or_a_client_error(data: bytes, seed: int) 
         except ClientError as error:
             details.append(error.detail)
     assert not [detail for detail in details if " at 0x" in detail]  # Pillow's messages may name objects
+
+
+class OddError(Exception):
+    """What nobody expects of a decoder."""
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError(6), MemoryError(), RuntimeError("odd"), OddError("odd"), IndexError()], ids=repr
+)
+@pytest.mark.parametrize(
+    ("format_", "function"),
+    [("JPEG", "read_header"), ("PNG", "read_header"), ("WEBP", "read_header"), ("JPEG", "decode"), ("PNG", "decode"),
+     ("WEBP", "decode")],
+)  # fmt: skip
+def test_whatever_a_decoder_raises_is_about_its_image(
+    format_: str, function: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(f"models.imaging.{format_.lower()}.{function}", fail)
+    with pytest.raises(BadImage, match=rf"damaged .* of \d+ bytes: {type(error).__name__}"):
+        decode(encoded.encode(encoded.picture(), format_), GREY)
+
+
+def test_what_a_caller_raises_when_it_is_warned_is_its_own() -> None:
+    def warn(kind: str) -> None:
+        raise LookupError(kind)
+
+    with pytest.raises(LookupError, match="no_end"):
+        decode(encoded.encode(encoded.picture(), "JPEG")[:-2], GREY, warn=warn)
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -381,7 +414,7 @@ def test_a_fraction_shows_what_the_full_size_shows(mode: str, orientation: int) 
 def test_a_jpeg_cut_short_is_refused_at_a_fraction_too(mode: str, progressive: bool) -> None:
     data = encoded.encode(encoded.picture(300, 170, mode), "JPEG", progressive=progressive)
     assert least_size(read_checked_header(data), FRACTION) != (0, 0)
-    for cut in {*range(0, len(data), 41), *range(len(data) - 14, len(data))}:
+    for cut in {*range(0, len(data), 41), *range(len(data) - 14, len(data) - 2)}:
         with pytest.raises(BadImage):
             decode(data[:cut], FRACTION)
 

@@ -99,17 +99,33 @@ def test_lossless_webps_are_the_more_work_the_more_codes_they_may_have() -> None
         pytest.param(
             encoded.encode(encoded.picture(), "WEBP", lossless=True, icc_profile=b"x" * 99), True, id="with a profile"
         ),
-        pytest.param(bombs.riff((b"VP8X", bytes(10)), *[(b"JUNK", b"")] * 70), True, id="of more chunks than any"),
+        pytest.param(bombs.riff((b"VP8X", bytes(10)), *[(b"JUNK", b"")] * 5000), True, id="of more chunks than any"),
     ],
 )
 def test_webps_that_may_be_losslessly_coded_are_known(data: bytes, lossless: bool) -> None:
     assert (read_header(data).extra_pixels > 0) is lossless
 
 
+@pytest.mark.parametrize(
+    ("scans", "kept", "times"),
+    [
+        pytest.param(1, 0, 1 / 24, id="baseline"),
+        pytest.param(10, PIXELS * 3 // 2, 10 / 24, id="progressive, 4:2:0"),
+        pytest.param(10, PIXELS * 3, 3 / 6.7, id="progressive, not subsampled"),
+        pytest.param(1, PIXELS * 4, 4 / 6.7, id="one scan that is kept"),
+        pytest.param(48, PIXELS * 4, 2.0, id="many scans"),
+    ],
+)
+def test_passes_over_a_jpeg_and_what_it_keeps_are_work_at_any_fraction(scans: int, kept: int, times: float) -> None:
+    assert work.of_jpeg(PIXELS, scans, kept) == pytest.approx(times * PIXELS, rel=1e-4)
+
+
 def test_work_over_the_limit_is_refused_with_both_numbers() -> None:
     data = encoded.jpeg_with_scans(48)
     assert read_checked_header(data, 768).work_pixels == 768
-    with pytest.raises(TooLarge, match=r"24x16 = 384 pixels, .* as much work as 768; the limit is 767"):
+    with pytest.raises(
+        TooLarge, match=r"24x16 = 384 pixels, .* as much work as 768 even at an eighth of its sides; the limit is 767"
+    ):
         read_checked_header(data, 767)
 
 

@@ -1,0 +1,87 @@
+"""pixels as they are stored ──▶ pixels upright and of the bundle's size: stretched, padded or cropped to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from models.imaging.exif import SIDEWAYS
+from models.imaging.types import Header, Pixels
+from models.manifest import InputSpec
+
+# How an image is turned upright, by EXIF orientation (1 is upright already).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The image turned by its EXIF orientation, 1 to 8."""
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def fit(array: Pixels, orientation: int, spec: InputSpec) -> Pixels:
+    """Pixels `[h, w, C]` as they are stored, upright and of the bundle's size `[H, W, C]`.
+
+    Args:
+        array: the pixels, in the bundle's channels.
+        orientation: EXIF's, 1 to 8.
+        spec: the bundle's size, and how an image of another shape is brought to it.
+    """
+    if orientation not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
+        return array
+    image = upright(Image.fromarray(array[:, :, 0] if spec.channels == 1 else array), orientation)
+    size = fitted_size(image.width, image.height, spec)
+    if image.size != size:
+        box = _crop_box(image.width, image.height, spec) if spec.fit == "crop" else None
+        image = image.resize(size, Image.Resampling.BILINEAR, box)
+    return np.asarray(_padded(image, spec)).reshape(spec.height, spec.width, spec.channels)
+
+
+def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
+    """Width and height within the bundle's input of an upright image of some size: all of it, except of padded ones."""
+    if spec.fit != "pad":
+        return spec.width, spec.height
+    if width * spec.height >= height * spec.width:
+        return spec.width, max(1, _rounded(height * spec.width, width))
+    return max(1, _rounded(width * spec.height, height)), spec.height
+
+
+def needed_size(header: Header, spec: InputSpec) -> tuple[int, int]:
+    """Height and width, as stored, of the image once it is fitted: what a decoder at a fraction aims at.
+
+    Of a cropped image it is the whole that is compared with the input: its shorter side, by the input's measure, is
+    cropped nothing of, and its longer one by what it is longer.
+    """
+    if header.orientation in SIDEWAYS:
+        return fitted_size(header.height, header.width, spec)
+    width, height = fitted_size(header.width, header.height, spec)
+    return height, width
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """The nearest whole number, halves rounded up."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _crop_box(width: int, height: int, spec: InputSpec) -> tuple[float, float, float, float]:
+    """The largest box of the input's shape in the middle of an image: left, top, right, bottom."""
+    wide = min(float(width), height * spec.width / spec.height)
+    high = min(float(height), width * spec.height / spec.width)
+    left, top = (width - wide) / 2, (height - high) / 2
+    return left, top, width - left, height - top
+
+
+def _padded(image: Image.Image, spec: InputSpec) -> Image.Image:
+    """In the middle of the input; where it cannot be exactly in the middle, a pixel nearer to the left or the top."""
+    if image.size == (spec.width, spec.height):
+        return image
+    canvas = Image.new(image.mode, (spec.width, spec.height), (spec.background,) * spec.channels)
+    canvas.paste(image, ((spec.width - image.width) // 2, (spec.height - image.height) // 2))
+    return canvas

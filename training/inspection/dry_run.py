@@ -1,0 +1,196 @@
+"""`python -m training inspect folder DIR | table FILE`: what a training would make of the data, in seconds."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.imaging.types import Pixels
+from models.manifest import InputSpec
+from training import folder, options, tabular
+from training.dataset import Dataset
+from training.errors import DataError
+from training.inspection.facts import Facts
+from training.inspection.prospects import copies_of, words_on_copies, words_on_promises
+from training.inspection.sizes import Sizes
+from training.label_notes import label_notes
+from training.overview import PARTS
+from training.picture import Picture, look_at, notes_of
+from training.progress import stage
+from training.reading import printable, read_all
+from training.table import Table, read
+from training.table_survey import survey
+
+SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
+"""How images are decoded to see whether they can be, and which of them look the same."""
+_FROM_SCRATCH = 5000  # small images, from which on a network of one's own is worth its time
+_SMALL_SIDE = 64  # pixels, of images that a network for photos would have to blow up
+_MOST_NAME = 64
+_NAME = "inspected"
+_TABLE_OPTIONS = (
+    "image_column", "label_column", "columns", "optional_columns", "split_column", "group_column", "task",
+    "images_root", "separator", "decimal", "encoding", "missing",
+)  # fmt: skip
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command to those of `python -m training`."""
+    parser = commands.add_parser("inspect", help="what a training would make of your data, in seconds: a dry run")
+    sources = parser.add_subparsers(required=True, metavar="DATA")
+
+    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
+    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
+    options.add_links(source)
+    _add_common(source, _folder)
+
+    source = sources.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
+    source.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
+    options.add_table(source)
+    _add_common(source, _table)
+
+
+def _add_common(source: argparse.ArgumentParser, examine: Callable[[argparse.Namespace], Facts]) -> None:
+    source.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON, too")
+    source.add_argument("--name", type=options.name_of, help="of the bundle, for the command that trains")
+    source.set_defaults(run=_run, examine=examine, parser=source)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Tells what was found, and then what stops a training.
+
+    Raises:
+        DataError: nothing could be read, or what was read cannot be trained on.
+        OSError: the JSON cannot be written.
+    """
+    facts: Facts = arguments.examine(arguments)
+    for line in facts.lines():
+        print(line)
+    sys.stdout.flush()  # before an error on stderr
+    if arguments.json:
+        arguments.json.write_text(facts.as_json(), encoding="utf-8")
+    if facts.problem:
+        raise DataError(facts.problem)
+
+
+def _folder(arguments: argparse.Namespace) -> Facts:
+    found = folder.listing(arguments.directory, _look, follow=arguments.follow)
+    counts, parts = Counter(found.labels), Counter(found.parts)
+    dataset, problem = _checked(lambda: _of_folder(found))
+    return _facts(
+        dataset,
+        found.pictures,
+        data=printable(arguments.directory),
+        images=len(found.pictures),
+        classes={name: counts[name] for name in found.classes},
+        split={name: parts[name] for name in PARTS if parts[name]},
+        not_used=found.not_used,
+        skipped=found.skipped,
+        notes=found.notes,
+        problem=problem,
+        command=_command(arguments, "folder", arguments.directory, found.pictures) if dataset else "",
+    )
+
+
+def _of_folder(found: folder.Listing) -> Dataset:
+    found.check()
+    return found.dataset(_NAME, _pixels(found.pictures), SMALL)
+
+
+def _table(arguments: argparse.Namespace) -> Facts:
+    seen = survey(arguments.table, options.ask(arguments))
+    arguments.columns = arguments.columns or seen.columns
+    arguments.split_column = arguments.split_column or seen.split
+    known: dict[str, Any] = {"data": printable(arguments.table), "columns": seen.described}
+    try:
+        table = read(arguments.table, options.ask(arguments))
+    except DataError as error:
+        return Facts(**known, images=0, classes={}, notes=seen.how, problem=str(error))
+    return _of_table(table, arguments, known)
+
+
+def _of_table(table: Table, arguments: argparse.Namespace, known: Mapping[str, Any]) -> Facts:
+    found = read_all(table.images, _look)
+    dataset, problem = _checked(lambda: tabular.dataset_of(table, found, _pixels(found.values), SMALL, name=_NAME))
+    counts = Counter(label for label in (table.labels[row] for row in found.positions) if isinstance(label, str))
+    read_rows = set(found.positions)
+    split = {name: len(read_rows.intersection(rows.tolist())) for name, rows in (table.parts or {}).items()}
+    return _facts(
+        dataset,
+        found.values,
+        **known,
+        images=len(found.values),
+        classes=dict(sorted(counts.items())),
+        split={name: count for name, count in split.items() if count},
+        not_used=tabular.not_used(table, found),
+        skipped=(*table.skipped, *found.skipped),
+        notes=(*table.how, *notes_of(found.values)),
+        problem=problem,
+        command=_command(arguments, "table", arguments.table, found.values) if dataset else "",
+    )
+
+
+def _facts(dataset: Dataset | None, pictures: Sequence[Picture], **known: Any) -> Facts:
+    """What is known, with what can be said of a data set that a training would take."""
+    sizes = Sizes.of(pictures)
+    if dataset is None:
+        return Facts(**known, sizes=sizes)
+    with stage("looking for copies"):
+        tied, groups = copies_of(dataset)
+    known["notes"] = (*known["notes"], *label_notes(dataset))
+    copies, promises = tuple(words_on_copies(dataset, groups)), tuple(words_on_promises(tied))
+    return Facts(**known, sizes=sizes, copies=copies, promises=promises)
+
+
+def _checked(make: Callable[[], Dataset]) -> tuple[Dataset | None, str]:
+    """The data set, or what is wrong with it."""
+    try:
+        return make(), ""
+    except DataError as error:
+        return None, str(error)
+
+
+def _look(path: Path) -> Picture:
+    return look_at(path, SMALL, keep=True)
+
+
+def _pixels(pictures: Sequence[Picture]) -> Pixels:
+    """Of all of them, uint8 `[N, H, W, C]`, grey ones in one channel as `training.folder` has them."""
+    kept = [picture.pixels for picture in pictures if picture.pixels is not None]
+    return np.stack(kept) if kept else np.empty((0, SMALL.height, SMALL.width, SMALL.channels), np.uint8)
+
+
+def _command(arguments: argparse.Namespace, source: str, data: Path, pictures: Sequence[Picture]) -> str:
+    """The command that trains on the data, to be copied: pretrained features, or a network for many small images."""
+    side = int(np.median([max(picture.width, picture.height) for picture in pictures]))
+    name = arguments.name or _name_of(data.resolve().stem if source == "table" else data.resolve().name)
+    if source == "table":
+        words = ["table", str(data), *_given(arguments)]
+    elif side <= _SMALL_SIDE and len(pictures) >= _FROM_SCRATCH:
+        words = ["folder", str(data), "--image-size", str(max(side, options.SMALLEST_SIDE))]
+    else:
+        words = ["pretrained", str(data)]
+    links = [] if arguments.follow else ["--no-links"]
+    return printable(shlex.join(["python", "-m", "training", *words, *links, "--name", name]))
+
+
+def _given(arguments: argparse.Namespace) -> Iterator[str]:
+    """The table's options that are not the default ones."""
+    for option in _TABLE_OPTIONS:
+        value = getattr(arguments, option, None)
+        if value is not None and value != arguments.parser.get_default(option):
+            yield f"--{option.replace('_', '-')}"
+            yield ",".join(map(str, value)) if isinstance(value, tuple | list | frozenset | set) else str(value)
+
+
+def _name_of(text: str) -> str:
+    """A bundle's name that is like the data's."""
+    plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:_MOST_NAME].strip("._-")
+    return plain or "my-images"

@@ -1,0 +1,76 @@
+"""`Dataset` ──▶ sentences on what to expect: images that are the same, and the precision that so many can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from training.bounds import fewest
+from training.clean.duplicates import Group, find_copies
+from training.dataset import Dataset
+from training.policies import Aims
+from training.split import Split, split, tie
+
+
+def copies_of(dataset: Dataset) -> tuple[Dataset, list[Group]]:
+    """The data set with its copies tied together, and their groups, by small pictures of the images in memory."""
+    groups = find_copies(dataset.images).groups
+    return tie(dataset, [group.positions for group in groups]), groups
+
+
+def words_on_copies(dataset: Dataset, groups: Sequence[Group]) -> Iterator[str]:
+    """How many images are the same, by small pictures; `clean` looks closely and lists them."""
+    if dataset.groups is not None:
+        yield f"the rows are of {len(set(dataset.groups.tolist())):,} groups, which a split keeps together"
+    if not groups:
+        yield "no two images look the same"
+        return
+    exact = [group for group in groups if group.exact]
+    count = sum(len(group.positions) for group in groups)
+    yield (
+        f"{count:,} images look the same as others, in {len(groups):,} groups, {len(exact):,} of them without any "
+        "difference; a split keeps them together"
+    )
+    torn = sum(len({float(dataset.labels[position]) for position in group.positions}) > 1 for group in groups)
+    if torn:
+        yield f"{torn:,} of the groups have contradicting labels; `python -m training clean` lists them"
+
+
+def words_on_promises(dataset: Dataset, seed: int = 0) -> Iterator[str]:
+    """Which precision the held-out images of such data can show, were all of the surest answers right.
+
+    Args:
+        dataset: with its copies tied together, as a training ties them.
+        seed: of the split.
+    """
+    parts = split(dataset, seed)
+    yield _split_words(dataset, parts)
+    if not dataset.classes:
+        return
+    aims, judging = Aims(), len(parts.known)
+    asked = f"{judging:,} images judge a head; {_asked(aims)}"
+    if _accepted(aims) <= judging:
+        yield asked
+        return
+    lower = next((easier for easier in aims.easier if _accepted(easier) <= judging), None)
+    instead = f"--target-precision {lower.target_precision:g} takes {_accepted(lower):,}" if lower else "add images"
+    yield f"{asked}, which are more than there are: {instead}"
+
+
+def _asked(aims: Aims) -> str:
+    return (
+        f"to show that {100 * aims.target_precision:g} % of what is accepted is right, at {100 * aims.confidence:g} % "
+        f"confidence, takes at least {_accepted(aims):,} accepted ones without a mistake"
+    )
+
+
+def _accepted(aims: Aims) -> int:
+    return int(fewest(0, 1 - aims.target_precision, aims.level))
+
+
+def _split_words(dataset: Dataset, parts: Split) -> str:
+    counts = f"{len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test"
+    how = "a training splits the images at random" if dataset.official_test is None else "the test images are given"
+    copied = (
+        f", of which {len(parts.copied):,} do not count, having a copy in another part" if len(parts.copied) else ""
+    )
+    return f"{how}: {counts}{copied}"

@@ -1,0 +1,109 @@
+"""FILE ──▶ `Survey`: what each of its columns is, and which can stand beside an image; a dry run of `table.read`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.column_types import RawColumn, TypedColumn, find_type
+from training.errors import DataError
+from training.image_paths import find_images
+from training.labels import read_labels
+from training.missing import Missing
+from training.table import PARTS, RESERVED, Ask, checked
+from training.table_columns import open_table, read_columns
+from training.table_file import TableFile
+
+UNUSABLE = "cannot be used"
+"""How the text of such a column begins."""
+_CELLS_IN_MEMORY = 10_000_000
+_COUNTED_FROM = 5  # rows from which 1, 2, 3 ... is no chance
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in a table.
+
+    Attributes:
+        rows: how many there are, with a label or without.
+        how: how the file is read, in sentences.
+        described: of each column of the file its type and what there is of it; or why it cannot be used.
+        columns: names of those that can stand beside the image, and tell more than one thing.
+        split: a column of the words train, validation and test; None where there is none.
+    """
+
+    rows: int
+    how: tuple[str, ...]
+    described: Mapping[str, str]
+    columns: tuple[str, ...]
+    split: str | None
+
+
+def survey(path: Path, ask: Ask) -> Survey:
+    """Describes every column, whether it is asked for or not; one that cannot be used stops nothing.
+
+    Raises:
+        DataError: the file cannot be read, or has a row with too many or too few cells.
+    """
+    ask = checked(ask)
+    file = open_table(path, ask.dialect)
+    described: dict[str, str] = dict.fromkeys(file.header, "")
+    described |= {name: f"{UNUSABLE}: it {reason}" for name, reason in file.unusable.items()}
+    counts = Counter(file.header)
+    described |= {name: f"{UNUSABLE}: {count} columns have this name" for name, count in counts.items() if count > 1}
+    described.pop("", None)
+    rows, usable, split = 0, [], None
+    for column in _columns(file, [name for name, text in described.items() if not text], ask):
+        rows = len(column.lines)
+        described[column.name], is_usable = _describe(column, path, ask)
+        if _is_split(column):
+            split = split or column.name
+        elif is_usable:
+            usable.append(column.name)
+    return Survey(rows, (*file.how, Missing.of(ask.dialect.missing).rule), described, tuple(usable), ask.split or split)
+
+
+def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn]:
+    """As many columns at once as fit in memory, one after the other."""
+    size = 1
+    while names:
+        columns = read_columns(file, names[:size], ask.dialect)
+        names = names[size:]
+        yield from columns.values()
+        size = max(1, _CELLS_IN_MEMORY // max(1, len(next(iter(columns.values())).lines)))
+
+
+def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
+    """A column's text, and whether it can stand beside the image."""
+    try:
+        if column.name == ask.image:
+            images = find_images(ask.images_root or path.parent, column.cells, column.lines, follow=ask.follow)
+            return f"image, {len(set(images)):,} files", False
+        if column.name == ask.label:
+            return read_labels(column, ask.task).described, False
+        typed = find_type(column)
+    except DataError as error:
+        return f"{UNUSABLE}: {error}", False
+    if column.name in RESERVED:
+        return f"{UNUSABLE}: the graph of a head has a {column.name!r} of its own; rename it", False
+    if doubt := _doubt(typed):
+        return f"{typed.described}, {doubt}", False
+    return typed.described, column.name not in (ask.split, ask.group)
+
+
+def _doubt(typed: TypedColumn) -> str:
+    """Why a column that can be used would not help; empty where it may."""
+    different = len(set(typed.values) - {None})
+    if different == 1:
+        return "the same in all rows"
+    first = typed.values[0]
+    is_whole = isinstance(first, float) and first.is_integer() and typed.column.type == "number"
+    if is_whole and different >= _COUNTED_FROM and typed.values == [first + row for row in range(len(typed.values))]:  # type: ignore[operator]
+        return "counts the rows"
+    return ""
+
+
+def _is_split(column: RawColumn) -> bool:
+    return {cell and cell.lower() for cell in column.cells} <= PARTS.keys()

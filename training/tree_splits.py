@@ -1,0 +1,47 @@
+"""fitted trees ──▶ the same trees with splits that float32 holds, as an ONNX graph has them.
+
+scikit-learn and LightGBM compare a float32 feature with a float64 threshold, which is the middle of two values.
+Exported, it becomes the nearest float32, which may be larger; then a value that lies just there, such as a whole number
+between two that training had, goes the other way. The largest float32 that is not larger divides all float32 numbers
+alike.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LIGHTGBM = re.compile(r"^threshold=(.*)$", re.MULTILINE)
+_LIGHTGBM_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # which would no longer be those of the trees
+
+
+def make_exportable(estimator: Any) -> None:
+    """Rounds the thresholds of trees down to float32, in place; what is no such tree stays as it is."""
+    for tree in (estimator, *getattr(estimator, "estimators_", ())):
+        if hasattr(tree, "tree_"):
+            tree.tree_.threshold[:] = _floor(tree.tree_.threshold)
+    for predictor in (each for stage in getattr(estimator, "_predictors", ()) for each in stage):
+        predictor.nodes["num_threshold"] = _floor(predictor.nodes["num_threshold"])
+    if type(estimator).__module__.startswith("lightgbm."):
+        _round_booster(estimator)
+
+
+def _round_booster(estimator: Any) -> None:
+    import lightgbm  # noqa: PLC0415 (an extra)
+
+    def rounded(line: re.Match[str]) -> str:
+        thresholds = _floor(np.array([float(text) for text in line[1].split()]))
+        return f"threshold={' '.join(map(repr, thresholds.tolist()))}"
+
+    told = _LIGHTGBM_SIZES.sub("", estimator.booster_.model_to_string())
+    estimator._Booster = lightgbm.Booster(model_str=_LIGHTGBM.sub(rounded, told))
+
+
+def _floor(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest float32 numbers that are no larger than numbers `[N]`."""
+    nearest = thresholds.astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest > thresholds, below, nearest).astype(np.float64)
