@@ -56,6 +56,11 @@ class RawColumn:
             lines=[self.lines[position] for position in positions],
         )
 
+    @property
+    def texts(self) -> list[str | None]:
+        """The cells without marks, whatever they stand for."""
+        return [cell and cell.removeprefix(SURE) for cell in self.cells]
+
     def at(self, text: str) -> str:
         """A cell with the first row that has it."""
         rows = (line for cell, line in zip(self.cells, self.lines, strict=True)

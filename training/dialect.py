@@ -132,12 +132,13 @@ def find_separator(lines: Sequence[str]) -> str:
     return max(scores, key=lambda separator: scores[separator])
 
 
-def _score(lines: Sequence[str], separator: str) -> float:
-    """Cells of the header, times the share of rows that have as many; 0 for one cell."""
+def _score(lines: Sequence[str], separator: str) -> tuple[float, int]:
+    """Cells of the header, times the share of rows that have as many, 0 for one cell; and cells of the header."""
     try:
         header, *rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row]
     except (ValueError, csv.Error):
-        return 0.0
+        return 0.0, 0
     if len(header) < 2:
-        return 0.0
-    return len(header) * (sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0)
+        return 0.0, 0
+    share = sum(len(row) == len(header) for row in rows) / len(rows) if rows else 1.0
+    return len(header) * share, len(header)

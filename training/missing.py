@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from models.text import key
+from models.text import clean, key
 
 WORDS = ("NA", "N/A", "NaN", "null", "None")
 """Words that stand for a missing value, in any case, where nobody names others; an empty cell always does."""
@@ -72,13 +72,18 @@ class Missing:
 
     def _without(self, cells: Cells, is_missing: Callable[[str], bool]) -> tuple[list[str | None], tuple[str, ...]]:
         found = {
-            cell: None if not cell or is_missing(cell) else cell.removeprefix(SURE)
+            cell: None if _is_empty(cell) or is_missing(cell) else cell.removeprefix(SURE)
             for cell in set(cells)
             if cell is not None
         }
         lost = Counter(cell for cell in cells if cell and found[cell] is None)
         said = tuple(f"missing: {count:,} of {text!r}" for text, count in _plain(lost).items())
         return [None if cell is None else found[cell] for cell in cells], said
+
+
+def _is_empty(text: str) -> bool:
+    """Whether there is nothing to see."""
+    return not text or not (text.isascii() or clean(text))
 
 
 def _by_word(counts: Counter[str]) -> Counter[str]:

@@ -24,12 +24,14 @@ _PLAIN = {
     ".": re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"),
     ",": re.compile(r"[0-9]+(?:,[0-9]+)?|,[0-9]+"),
 }
-_GROUPED = {
-    decimal: re.compile(rf"[1-9][0-9]{{0,2}}([{groups}])[0-9]{{3}}(?:\1[0-9]{{3}})*(?:{re.escape(decimal)}[0-9]+)?")
-    for decimal, groups in ((".", ",' "), (",", ".' "))
+_GROUPED = {  # in threes; in India commas stand before the last three digits and every two before those
+    ".": re.compile(
+        r"(?:[1-9][0-9]{0,2}([,' ])[0-9]{3}(?:\1[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})(?:\.[0-9]+)?"
+    ),
+    ",": re.compile(r"[1-9][0-9]{0,2}([.' ])[0-9]{3}(?:\1[0-9]{3})*(?:,[0-9]+)?"),
 }
 _ASCII = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_CODE = re.compile(r"[+-]?0[0-9]+")
+_CODE = re.compile(r"[+-]?0[0-9][0-9 ()/-]*|\+[0-9]{8,15}")  # a plus sign and many digits is a telephone number
 At = Callable[[str], str]
 """Gives a cell with its first row, as `'1,5' in row 3`."""
 
@@ -74,7 +76,7 @@ class _Parts:
     def value(self, decimal: str) -> float | None:
         """The number, if it is one with this decimal sign."""
         digits = self.digits
-        if not self.power and _GROUPED[decimal].fullmatch(digits):
+        if not self.power and self.sign != "+" and _GROUPED[decimal].fullmatch(digits):
             digits = re.sub(rf"[^0-9{decimal}]", "", digits)
         elif not _PLAIN[decimal].fullmatch(digits):
             return None
@@ -90,7 +92,7 @@ class _Parts:
 
 
 def is_code(text: str) -> bool:
-    """Whether it is digits that begin with a zero, as zip codes and part numbers do."""
+    """Whether it is digits that begin with a zero or a dialling code, as zip codes, part and telephone numbers do."""
     return _CODE.fullmatch(text) is not None
 
 
@@ -120,7 +122,7 @@ def read_numbers(counts: Counter[str], rule: DecimalRule, at: At) -> Notation:
     """
     if any(is_code(text) for text in counts):
         return Notation({})
-    if "," not in (rule.asked, rule.seen) and all(map(_ASCII.fullmatch, counts)):  # quick, for most columns
+    if "," not in (rule.asked, rule.seen) and rule.separator != ";" and all(map(_ASCII.fullmatch, counts)):  # quick
         return Notation({text: number for text in counts if math.isfinite(number := float(text))})
     parts = _in_plural({text: found for text in counts if (found := _parts(text)) is not None})
     unit = _unit(counts, parts, at)
@@ -129,7 +131,7 @@ def read_numbers(counts: Counter[str], rule: DecimalRule, at: At) -> Notation:
     parts = {text: found for text, found in parts.items() if found.unit == unit}
     decimal, said = _decimal(parts, rule, at)
     values = {text: value for text, found in parts.items() if (value := found.value(decimal)) is not None}
-    groups = {match[1] for text in values if (match := _GROUPED[decimal].fullmatch(parts[text].digits))}
+    groups = {match[1] or "," for text in values if (match := _GROUPED[decimal].fullmatch(parts[text].digits))}
     said += tuple(f"{group!r} groups thousands" for group in sorted(groups))
     return Notation(values, (*said, f"unit {unit!r}") if unit else said, unit)
 
@@ -205,6 +207,8 @@ def _ambiguous(
     elif "," in unclear:
         decimal = "," if rule.separator == ";" else "."
         reason = f"as cells are separated by {rule.separator!r}" if rule.separator else "as nothing says otherwise"
+    elif rule.separator == ";":  # of spreadsheets that often group thousands by points
+        decimal, reason = ".", "as no number has a decimal comma"
     else:
         return ".", ()
     text = next(iter(unclear.values()))

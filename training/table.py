@@ -23,7 +23,7 @@ from training.errors import DataError
 from training.image_paths import find_images
 from training.images import Indices
 from training.labels import LabelColumn, read_labels
-from training.missing import SURE, Missing
+from training.missing import Missing
 from training.reading import printable
 from training.spellings import merge_spellings
 from training.table_columns import open_table, read_columns
@@ -115,13 +115,13 @@ def read(path: Path, ask: Ask) -> Table:
     images = raw[ask.image]
     labels: list[Any] = [label.values[row] for row in kept]
     return Table(
-        images=find_images(ask.images_root or path.parent, images.cells, images.lines, follow=ask.follow),
+        images=find_images(ask.images_root or path.parent, images.texts, images.lines, follow=ask.follow),
         labels=labels,
         columns=tuple(_relaxed(column.column, ask) for column in typed.values()),
         rows=[dict(zip(typed, row, strict=True)) for row in values] if typed else [{} for _ in kept],
         parts=_parts(raw[ask.split]) if ask.split else None,
         skipped=skipped,
-        names=tuple(printable(cell) for cell in images.cells),
+        names=tuple(printable(cell) for cell in images.texts),
         groups=_groups(raw[ask.group]) if ask.group else None,
         how=(*file.how,
             Missing.of(ask.dialect.missing).rule, *_said(ask.label, label.said), *(
@@ -183,11 +183,11 @@ def _groups(raw: RawColumn) -> list[str | None]:
 
 
 def _parts(raw: RawColumn) -> dict[str, Indices]:
-    cells = [(cell or "").removeprefix(SURE).lower() for cell in raw.cells]
+    cells = [(cell or "").lower() for cell in raw.texts]
     if unknown := [row for row, cell in enumerate(cells) if cell not in PARTS]:
         row = unknown[0]
         raise DataError(
-            f"split column {raw.name!r} has {raw.cells[row]!r} in row {raw.lines[row]}, and {len(unknown) - 1} more "
+            f"split column {raw.name!r} has {raw.texts[row]!r} in row {raw.lines[row]}, and {len(unknown) - 1} more "
             f"rows that are none of {', '.join(PARTS)}"
         )
     part = np.array([PARTS[cell] for cell in cells])

@@ -68,6 +68,8 @@ def check_names(path: Path, header: Sequence[str], names: Sequence[str]) -> list
         more = f" and {len(header) - _SHOWN_NAMES:,} more" if len(header) > _SHOWN_NAMES else ""
         like = [name for name in header if key(name) == key(unknown[0])]
         hint = f"; is {like[0]!r} meant?" if like else ""
+        if len(header) == 1:
+            hint = "; if it has more, name what is between the cells with --separator"
         listed = ", ".join(map(repr, header[:_SHOWN_NAMES]))
         raise DataError(f"{path} has no column {unknown[0]!r}; it has {listed}{more}{hint}")
     return [header.index(name) for name in names]

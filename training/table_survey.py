@@ -79,7 +79,7 @@ def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
     """A column's text, and whether it can stand beside the image."""
     try:
         if column.name == ask.image:
-            images = find_images(ask.images_root or path.parent, column.cells, column.lines, follow=ask.follow)
+            images = find_images(ask.images_root or path.parent, column.texts, column.lines, follow=ask.follow)
             return f"image, {len(set(images)):,} files", False
         if column.name == ask.label:
             return read_labels(column, ask.task).described, False
@@ -106,4 +106,4 @@ def _doubt(typed: TypedColumn) -> str:
 
 
 def _is_split(column: RawColumn) -> bool:
-    return {cell and cell.lower() for cell in column.cells} <= PARTS.keys()
+    return {cell and cell.lower() for cell in column.texts} <= PARTS.keys()

@@ -62,6 +62,8 @@ def test_a_table_in_any_dialect_is_read_as_the_same_values(
     separator, decimal, group, encoding = dialect
     folder = tmp_path_factory.mktemp("table")
     (folder / "a b.png").write_bytes(b"")
+    # Python 3.11 writes a line feed without quotes where lines end otherwise
+    values = [(value, word if "\n" in newline else word.replace("\n", " "), is_new) for value, word, is_new in values]
     file = io.StringIO(newline="")
     writer = csv.writer(file, delimiter=separator, lineterminator=newline, quoting=quoting)  # type: ignore[arg-type]
     writer.writerow(["image", "label", "price", "word", "new", "when"])

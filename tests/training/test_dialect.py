@@ -77,11 +77,13 @@ def test_a_name_of_no_encoding_is_refused(name: str) -> None:
         (["price, EUR;weight;label", "1,5;2;x"], ";"),
         (["a;b;c", "1;2;3;4", "1;2;3", "1;2;3"], ";"),
         (["a;b;c"], ";"),
+        (["a;b;c", "1;2", "1;2;3;4"], ";"),
         (["a", "1"], ","),
         ([], ","),
     ],
     ids=["commas", "semicolons", "decimal commas between semicolons", "tabs", "pipes", "semicolons within cells",
-         "semicolons within quotes", "a comma in the header", "a row that is too long", "a header alone", "one column",
+         "semicolons within quotes", "a comma in the header", "a row that is too long", "a header alone",
+         "no row as long as the header", "one column",
          "nothing"],
 )  # fmt: skip
 def test_a_separator_gives_most_rows_as_many_cells_as_the_header(lines: list[str], separator: str) -> None:

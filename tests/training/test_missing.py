@@ -51,3 +51,7 @@ def test_words_that_a_person_names_are_missing_always_and_no_others_are() -> Non
 def test_the_rule_names_the_words() -> None:
     assert "NA, N/A, NaN, null, None" in USUAL.rule
     assert Missing.of(["-"]).rule == "missing: an empty cell, '-'"
+
+
+def test_a_cell_of_nothing_but_invisible_characters_is_empty() -> None:
+    assert USUAL.named(["\u200b", "\ufeff\u00a0", "cup"])[0] == [None, None, "cup"]

@@ -34,6 +34,7 @@ def values(*texts: str, rule: DecimalRule | None = None) -> list[float | None]:
         pytest.param(["1 234,5", "12"], [1234.5, 12], id="a comma, spaces between thousands"),
         pytest.param(["1\u00a0234.5", "1\u202f234"], [1234.5, 1234], id="no-break spaces between thousands"),
         pytest.param(["1'234.5", "1\u2019234"], [1234.5, 1234], id="apostrophes between thousands"),
+        pytest.param(["1,23,456", "12,34,567.5"], [123456, 1234567.5], id="commas as in India"),
         pytest.param(["0,123"], [0.123], id="no thousands begin with 0, so it is a decimal comma"),
         pytest.param(["1234,567"], [1234.567], id="no group has four digits, so it is a decimal comma"),
         pytest.param(["1.234", "0.5"], [1.234, 0.5], id="three digits behind a point among others"),
@@ -99,8 +100,9 @@ def test_several_units_are_named(texts: list[str], listed: str) -> None:
 @pytest.mark.parametrize(
     "texts",
     [["12a", "12b"], ["1st", "2nd"], ["5 Main St", "7 Oak Ave"], ["A4", "A5"], ["007", "12"], ["00501", "10001"],
-     ["2 apples", "great"]],
-    ids=["house numbers", "ordinals", "addresses", "letters before", "codes", "zip codes", "text"],
+     ["2 apples", "great"], ["0151 123", "151 124", "151 125"], ["+49 151 123"], ["+4915112345", "12"]],
+    ids=["house numbers", "ordinals", "addresses", "letters before", "codes", "zip codes", "text",
+         "telephone numbers", "telephone numbers with spaces", "telephone numbers with a dialling code"],
 )  # fmt: skip
 def test_codes_and_words_are_no_numbers(texts: list[str]) -> None:
     assert not read(*texts).values
@@ -117,6 +119,7 @@ def test_a_fraction_may_have_zeros_before_it() -> None:
         pytest.param(["1,234"], DecimalRule(separator=";"), 1.234, id="between semicolons it is a decimal comma"),
         pytest.param(["1,234"], DecimalRule(), 1234.0, id="elsewhere it groups thousands"),
         pytest.param(["1,234"], DecimalRule(seen=",", separator="\t"), 1.234, id="other columns have decimal commas"),
+        pytest.param(["1.234"], DecimalRule(separator=";"), 1.234, id="a point is a decimal point unless others show"),
         pytest.param(["1.234"], DecimalRule(seen=",", separator=";"), 1234.0, id="so their points group thousands"),
         pytest.param(["1,234"], DecimalRule(seen=".", separator=";"), 1234.0, id="other columns have decimal points"),
     ],

@@ -312,3 +312,63 @@ def test_only_columns_can_be_optional(tmp_path: Path) -> None:
 def test_a_column_cannot_be_called_as_the_graph_s_own_inputs_and_outputs(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"a column cannot be called '{name}'"):
         read(write_table(tmp_path, ["1", "2"]), Ask("image", "kind", (name,)))
+
+
+def test_a_file_may_be_called_as_a_word_for_missing(tmp_path: Path) -> None:
+    (tmp_path / "null").write_bytes(b"")
+    (tmp_path / "table.csv").write_text('image,label,part\n"null",a,"train"\nnull,b,test\n')
+    found = read(tmp_path / "table.csv", Ask("image", "label", split="part"))
+    assert found.images == [tmp_path / "null"] * 2
+
+
+def test_a_column_and_its_name_are_compared_without_spaces_and_unicode_forms(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    (tmp_path / "table.csv").write_text(" image ,label,gro\u0308sse\nx.png,a,1\n")
+    found = read(tmp_path / "table.csv", Ask("image", "label", ("gr\u00f6sse ",)))
+    assert found.rows == [{"gr\u00f6sse": 1.0}]
+
+
+def test_how_a_table_was_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    rows = "x.png;Cup;1,5 g;NA\nx.png;cup;1.234,5 g;zinc\n"
+    (tmp_path / "table.csv").write_text("image;label;weight;metal\n" + rows)
+    found = read(tmp_path / "table.csv", Ask("image", "label", ("weight", "metal")))
+    assert found.how == (
+        "encoding: UTF-8",
+        "separator: semicolon",
+        "missing: an empty cell, in any case NA, N/A, NaN, null, None; a class or category where quoted, or in 2 rows "
+        "or more (--missing A,B names other words)",
+        "column 'label': spellings taken for one class, 'Cup': 'Cup' (1), 'cup' (1)",
+        "column 'weight': decimal comma",
+        "column 'weight': '.' groups thousands",
+        "column 'weight': unit 'g'",
+        "column 'metal': missing: 1 of 'NA'",
+    )
+    assert found.described == {
+        "label": "category, 1 values: Cup (2)",
+        "weight": "number, 1.5 to 1234.5, decimal comma, '.' groups thousands, unit 'g'",
+        "metal": "category, 1 values: zinc (1), 1 of 2 missing, missing: 1 of 'NA'",
+    }
+
+
+def test_groups_are_one_where_only_case_and_spaces_differ(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    (tmp_path / "table.csv").write_text("image,label,who\nx.png,a,P1\nx.png,b,p1 \nx.png,a,\nx.png,b,NA\n")
+    assert read(tmp_path / "table.csv", Ask("image", "label", group="who")).groups == ["P1", "P1", None, None]
+
+
+def test_integers_of_64_bits_keep_the_precision_of_float64(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    values = (1_700_000_000, 1_700_000_050, 2**60, 2**53 - 1)
+    (tmp_path / "table.csv").write_text("image,label,n\n" + "".join(f"x.png,a,{value}\n" for value in values))
+    assert [row["n"] for row in read(tmp_path / "table.csv", Ask("image", "label", ("n",))).rows] == [
+        float(value) for value in values
+    ]
+
+
+def test_the_images_may_be_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "x.png").write_bytes(b"")
+    (tmp_path / "table.csv").write_text("image,label\nx.png,a\n")
+    ask = Ask("image", "label", images_root=tmp_path / "photos")
+    assert read(tmp_path / "table.csv", ask).images == [tmp_path / "photos" / "x.png"]
