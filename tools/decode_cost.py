@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +143,17 @@ def work(name: str) -> None:
 
 
 def _modules() -> tuple[Any, Any, Any]:
-    """Header reader, decoder and input spec of whatever commit is on the path."""
-    from models.manifest import InputSpec  # noqa: PLC0415 - the commit's, by the path
-
-    try:
-        from models.imaging.decode import decode, read_checked_header  # noqa: PLC0415
-    except ModuleNotFoundError:  # before imaging had a folder of its own
-        from importlib import import_module  # noqa: PLC0415
-
-        return import_module("models.headers").read_checked_header, import_module("models.pixels").decode, InputSpec
-    return read_checked_header, decode, InputSpec
+    """Header reader, decoder and input spec of the commit in the working directory."""
+    has_folder = Path("models/imaging").is_dir()  # which imaging has not always had
+    names = ("models.imaging.decode", "models.imaging.decode") if has_folder else ("models.headers", "models.pixels")
+    headers, pixels, manifest = (import_module(name) for name in (*names, "models.manifest"))
+    for module in (headers, pixels, manifest):  # and of none that is installed beside it
+        assert Path(str(module.__file__)).is_relative_to(Path.cwd()), f"{module} is not of {Path.cwd()}"
+    return (
+        getattr(headers, "read_checked_header", None) or pixels.read_checked_header,
+        pixels.decode,
+        manifest.InputSpec,
+    )
 
 
 def encode(name: str) -> bytes:

@@ -383,6 +383,17 @@ _BROKEN: dict[str, Callable[[_Parts], bytes]] = {
 }
 
 
+def flipped(dice: Dice, number: int) -> File:
+    """One bit of the compressed rows, which their checksum tells."""
+    samples, layout, palette = _simple(dice)
+    height, width, _ = samples.shape
+    stream = bytearray(rows_chunks(zlib.compress(rows(samples, layout), layout.level), layout.pieces))
+    place = 8 + dice.below(int.from_bytes(stream[:4], "big"))  # within the first chunk's data
+    stream[place] ^= 1 << dice.below(8)
+    before = SIGNATURE + header(width, height, layout) + (chunk(b"PLTE", palette) if palette else b"")
+    return File("png flipped", f"bit at {place}, {_name(samples, layout)}", before + bytes(stream) + end(), codes=BAD)
+
+
 def broken(dice: Dice, number: int) -> File:
     """Rows missing, headers that make no sense."""
     samples, layout, palette = _simple(dice)
@@ -404,4 +415,5 @@ MAKERS = {
     animated: 12,
     cut: 72,
     broken: 96,
+    flipped: 160,
 }

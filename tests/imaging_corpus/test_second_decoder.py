@@ -68,7 +68,7 @@ def _looks_alike(file: File) -> bool:
 
 
 def test_refused_pngs_are_refused_by_opencv_too() -> None:
-    files = [file for file in corpus_files(0.3) if file.kind in ("png broken", "png cut")]
+    files = [file for file in corpus_files(0.3) if file.kind in ("png broken", "png cut", "png flipped")]
     assert not [file.name for file in files if by_opencv(file.data) is not None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import subprocess
 import sys
 import tarfile
@@ -127,13 +128,13 @@ def _complaint(data: bytes) -> str:
 def _orientation(data: bytes) -> int:
     """By the EXIF that Pillow finds; not by XMP or text, in which Pillow looks too."""
     found = Image.Exif()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged EXIF
-        with Image.open(io.BytesIO(data)) as image:
-            try:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF
+            with Image.open(io.BytesIO(data)) as image:
                 image.load()  # a PNG's may come behind its rows
                 found.load(image.info.get("exif", b""))
-            except (OSError, SyntaxError, ValueError):
-                return 1  # it is damaged, or what comes behind the picture is
+    except (OSError, SyntaxError, ValueError, struct.error):
+        return 1  # it is damaged, or another chunk is
     turned = found.get(ORIENTATION, 1)
     return turned if turned in range(1, 9) else 1
