@@ -9,37 +9,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.bundle import Bundle
 from models.errors import TandemError
-from models.store import resolve
-from training import fashion_mnist, folder, options, tabular
-from training.catalogue import DEFAULT
-from training.clean import command as clean
-from training.compare.command import add_parser as add_compare
-from training.dataset import Dataset, subset
-from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
-from training.embedding_cache import EmbeddingCache
-from training.fit import CHECKPOINT
 from training.inspection import dry_run
-from training.overview import tell
-from training.pretrained import INPUT, load_network
-from training.pretrained import NAME as NETWORK
-from training.recipe import PRESETS
-from training.refit import Refit, refit
-from training.run import Plan, train
-from training.summary import summary
-from training.table import read
-from training.transfer import Transfer, transfer
-from training.upgrade import upgrade
-from training.variants import OTHERS
 
-WORK = Path("build") / "training"
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one training; returns 0, 1 after one line on stderr that says why not, or 130 if interrupted."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words).parse_args(words)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill leaves by the same door as Ctrl-C
     run: Callable[[argparse.Namespace], Path | None] = arguments.run
@@ -49,179 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
-        print(f"\ninterrupted; {str(error) or _way_on(arguments)}", file=sys.stderr)
+        print(f"\ninterrupted; {str(error) or arguments.way_on(arguments)}", file=sys.stderr)
         return INTERRUPTED
     if path is not None:
         arguments.tell(path, arguments)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description="Train a bundle from images.")
-    parser.set_defaults(tell=_tell_result)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    command = commands.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")
-    command.add_argument("--data", type=Path, help="folder with the four IDX files")
-    command.set_defaults(run=_train, load=lambda given: fashion_mnist.load(given.data), name=fashion_mnist.NAME)
-    _add_network(command, preset="best")
-    options.add_head(command, kind=DEFAULT)
-    options.add_data(command)
-
-    command = commands.add_parser("folder", help="your images, in DIR/<class>/...")
-    command.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
-    options.add_links(command)
-    options.add_name(command)
-    command.add_argument(
-        "--image-size", type=options.side, default=64, metavar="PIXELS", help="side (default: %(default)s)"
-    )
-    command.add_argument(
-        "--mirror", action="store_true", help="mirrored images are as likely as the images: clothes yes, digits no"
-    )
-    command.set_defaults(run=_train, load=_load_folder)
-    _add_network(command, preset="quick")
-    options.add_head(command, kind=DEFAULT)
-    options.add_data(command)
-
-    command = commands.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
-    command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
-    options.add_table(command)
-    options.add_name(command)
-    options.add_head(command, kind=options.LINEAR)
-    command.set_defaults(run=_transfer, load=_stream_table)
-    options.add_data(command)
-
-    command = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
-    command.add_argument("data", metavar="DATA", help=options.DATA)
-    options.add_links(command)
-    options.add_name(command)
-    options.add_head(command, kind=options.LINEAR)
-    command.set_defaults(run=_transfer, load=_stream_data)
-    options.add_data(command)
-
-    for name in ("folder", "table", "pretrained"):
-        options.add_fit(commands.choices[name])
-    _add_later_ones(commands)
     dry_run.add_parser(commands)
-    clean.add_parser(commands)
-    add_compare(commands)
+    if words[:1] == ["inspect"]:
+        parser.set_defaults(way_on=lambda _: "nothing was written: start again")
+        return parser
+    from training.commands import add_commands, tell_result, way_on  # noqa: PLC0415 (torch and more, which take seconds)
+
+    parser.set_defaults(tell=tell_result, way_on=way_on)
+    add_commands(commands)
     return parser
-
-
-def _add_later_ones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Commands that take a bundle and make its next version."""
-    command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
-    command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
-    command.add_argument("--table", required=True, type=Path, metavar="FILE", help="CSV or parquet, as for `table`")
-    options.add_table(command)
-    command.add_argument(
-        "--name", dest="head_name", required=True, type=options.name_of, metavar="HEAD",
-        help="the head's; one of the bundle's of this name is replaced",
-    )  # fmt: skip
-    options.add_head(command, kind=options.LINEAR)
-    options.add_data(command)
-    command.set_defaults(run=_refit, out=None)
-
-    command = commands.add_parser("variants", help="a bundle's embedder in other precisions, as its next version")
-    command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
-    command.add_argument("data", metavar="DATA", help=f"what it was made of: {options.DATA}")
-    options.add_links(command)
-    command.add_argument("--precisions", nargs="+", choices=OTHERS, default=OTHERS, help="default: all of these")
-    options.add_limit(command)
-    command.add_argument("--out", type=Path, metavar="STORE", help="default: the store that the bundle is in")
-    command.set_defaults(run=_upgrade)
-
-
-def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
-    command.add_argument("--preset", choices=sorted(PRESETS), default=preset, help="default: %(default)s")
-    command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
-
-
-def _train(arguments: argparse.Namespace) -> Path:
-    load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = _limited(load(arguments), arguments)
-    plan = Plan(
-        recipe=PRESETS[arguments.preset],
-        preset=arguments.preset,
-        store=arguments.out,
-        work=WORK / arguments.name,
-        head=options.head_plan(arguments, dataset),
-        resume=arguments.resume,
-    )
-    return train(dataset, plan)
-
-
-def _transfer(arguments: argparse.Namespace) -> Path:
-    network = load_network()
-    load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = _limited(load(arguments), arguments)
-    head = options.head_plan(arguments, dataset)
-    return transfer(dataset, network, Transfer(arguments.out, f"{NETWORK}, fitted on ImageNet", head))
-
-
-def _refit(arguments: argparse.Namespace) -> Path:
-    bundle = Bundle.open(resolve(arguments.bundle))
-    known = EmbeddingCache(EMBEDDINGS, bundle.embedder("fp32"), bundle.manifest.input)
-    table = read(arguments.table, options.ask(arguments))
-    dataset = tabular.stream(table, name=bundle.manifest.name, spec=bundle.manifest.input, known=known)
-    dataset = _limited(dataset, arguments)
-    head = options.head_plan(arguments, dataset, arguments.head_name)
-    return refit(bundle, dataset, Refit(head, arguments.out or bundle.path.parent.parent))
-
-
-def _upgrade(arguments: argparse.Namespace) -> Path:
-    bundle = Bundle.open(resolve(arguments.bundle))
-    manifest = bundle.manifest
-    dataset = options.stream_data(arguments.data, manifest.name, manifest.input, follow=arguments.follow)
-    arguments.seed = int(manifest.training.get("seed", 0))
-    dataset = _limited(dataset, arguments)
-    return upgrade(bundle, dataset, arguments.precisions, arguments.out or bundle.path.parent.parent)
-
-
-def _load_folder(arguments: argparse.Namespace) -> Dataset:
-    return folder.load(
-        arguments.directory,
-        name=arguments.name,
-        image_size=arguments.image_size,
-        mirror=arguments.mirror,
-        fit=arguments.fit,
-        follow=arguments.follow,
-    )
-
-
-def _stream_data(arguments: argparse.Namespace) -> Dataset:
-    on_black = arguments.data == fashion_mnist.NAME
-    background = fashion_mnist.BACKGROUND if on_black else INPUT.background
-    spec = INPUT.model_copy(update={"background": background, "fit": arguments.fit})
-    return options.stream_data(arguments.data, arguments.name, spec, follow=arguments.follow)
-
-
-def _stream_table(arguments: argparse.Namespace) -> Dataset:
-    spec = INPUT.model_copy(update={"fit": arguments.fit})
-    return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=spec)
-
-
-def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
-    """The data set, or a part of it, after some words on what was read."""
-    tell(dataset)
-    return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
-
-
-def _way_on(arguments: argparse.Namespace) -> str:
-    if arguments.run is not _train:
-        return "nothing was written: start again"
-    if (WORK / arguments.name / CHECKPOINT).is_file():
-        return "the same command with --resume continues after the last whole epoch"
-    return "no epoch was finished, so there is nothing to --resume: start again"
-
-
-def _tell_result(path: Path, arguments: argparse.Namespace) -> None:
-    head_name = getattr(arguments, "head_name", None)
-    manifest = Bundle.open(path).manifest
-    head = next((head for head in manifest.heads if head.name == head_name), manifest.default_head)
-    for line in summary(manifest, head):
-        print(line)
-    print(f"wrote {path}; serve it with TANDEM_BUNDLE={path}")
 
 
 if __name__ == "__main__":

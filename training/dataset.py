@@ -16,6 +16,7 @@ from models.manifest import InputSpec, Task
 from training.encoding import Rows
 from training.errors import DataError
 from training.images import Encoded, Images, Indices, aspects, select, unpadded
+from training.progress import progress
 
 Labels = NDArray[np.int64]
 
@@ -116,7 +117,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over pixels, labels, class names and columns."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        for start in range(0, len(self.images), _CHUNK):
+        starts = range(0, len(self.images), _CHUNK)
+        for start in progress(starts, "fingerprint of all images", "batch", part=True):
             chunk = np.arange(start, min(start + _CHUNK, len(self.images)))
             digest.update(np.ascontiguousarray(self.images[chunk]).data)
         digest.update(np.ascontiguousarray(self.labels).data)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import InputSpec
-from training.bundle import encode_png
 from training.dataset import Dataset
 from training.errors import DataError
 from training.images import Encoded
@@ -71,6 +70,8 @@ def stream(*, name: str, spec: InputSpec, folder: Path | None = None) -> Dataset
     dataset = load(folder)
     if spec == dataset.input:
         return replace(dataset, name=name)
+    from training.bundle import encode_png  # noqa: PLC0415 (imports torch, which a dry run of other data does without)
+
     small = dataset.images
     images = Encoded(lambda position: encode_png(small[np.array([position])][0]), np.arange(len(small)), spec)
     return replace(dataset, name=name, images=images, input=spec)

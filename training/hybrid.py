@@ -17,6 +17,7 @@ from training.bundle import choose_golden, golden_files, golden_spec, library_ve
 from training.clean.findings import Findings
 from training.images import select
 from training.notes import told
+from training.progress import stage
 from training.reporting import report_page
 from training.results import Results, Stopwatch, evaluate, known_images
 from training.teach import HeadPlan, Material, Taught, teach
@@ -101,7 +102,8 @@ def conclude(
         history=network.history,
         findings=findings,
     )
-    return _write(results, store, network.files)
+    with stage("write the bundle"):
+        return _write(results, store, network.files)
 
 
 def _write(results: Results, root: Path, more: Mapping[str, bytes]) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.imaging.decode import decode, read_header
+from models.imaging.decode import decode, read_checked_header
 from models.imaging.exif import SIDEWAYS
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
@@ -63,7 +63,8 @@ def look_at(path: Path, spec: InputSpec, *, keep: bool = False, known: Container
     if key in known:
         return Picture(path, key, converted_from, not converted_from, 0, 0)
     faults: list[str] = []
-    pixels, header = decode(data, spec, warn=faults.append), read_header(data)
+    header = read_checked_header(data)
+    pixels = decode(data, spec, header, warn=faults.append)
     sides = (header.height, header.width) if header.orientation in SIDEWAYS else (header.width, header.height)
     return Picture(
         path,

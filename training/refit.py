@@ -29,6 +29,7 @@ from training.errors import DataError
 from training.finish import Finished
 from training.notes import told
 from training.prepare import Prepared, prepare
+from training.progress import stage
 from training.reporting import report_page
 from training.results import JUDGING, Results, Stopwatch, evaluate
 from training.teach import HeadPlan, Material, alone, material_of, teach
@@ -114,7 +115,8 @@ def _conclude(
         hardware=f"{os.cpu_count()} CPU cores",
         findings=findings,
     )
-    return _write(bundle, results, plan)
+    with stage("write the bundle"):
+        return _write(bundle, results, plan)
 
 
 class _Caches:

@@ -24,6 +24,7 @@ from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.overview import tell
 from training.prepare import prepare
+from training.progress import stage
 from training.reading import printable
 from training.table import read
 
@@ -93,9 +94,11 @@ def _clean(arguments: argparse.Namespace) -> None:
     dataset, graph = _open(bundle, arguments, load) if bundle else _open_pretrained(arguments, load)
     embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
     embedding = embed_all(EmbeddingCache(DEFAULT_ROOT, graph, dataset.input), embedder, dataset)
-    prepared = prepare(dataset, arguments.seed, DEFAULT_ROOT)
+    with stage("find copies"):
+        prepared = prepare(dataset, arguments.seed, DEFAULT_ROOT)
     dataset = prepared.dataset
-    findings = inspect(dataset, embedding, prepared.parts, prepared.copies, seed=arguments.seed)
+    with stage("look at the data"):
+        findings = inspect(dataset, embedding, prepared.parts, prepared.copies, seed=arguments.seed)
     out = arguments.out or OUT / dataset.name
     write_findings(dataset, findings, out)
     for sentence in sentences(findings):

@@ -21,6 +21,7 @@ from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT
 from training.errors import DataError
 from training.overview import tell as tell_of
+from training.progress import stage
 from training.reading import printable
 from training.split import tie
 from training.table import read
@@ -71,7 +72,8 @@ def run(arguments: argparse.Namespace) -> Path:
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = tell_of(load(arguments))
     budget = Budget(60 * minutes)
-    copies = kept_copies(dataset, DEFAULT_ROOT)
+    with stage("find copies"):
+        copies = kept_copies(dataset, DEFAULT_ROOT)
     dataset = tie(dataset, [group.positions for group in copies.groups])
     samples, left_out = draw(dataset, sizes, seed)
     path.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after a quarter of an hour

@@ -209,7 +209,7 @@ def test_the_command_that_is_named_is_one(tmp_path: Path, capsys: pytest.Capture
     assert words == [
         "python", "-m", "training", "pretrained", str(data), "--no-links", "--name", "my-data"
     ]  # fmt: skip
-    arguments = command._parser().parse_args(words[3:])
+    arguments = command._parser(words[3:]).parse_args(words[3:])
     assert (arguments.data, arguments.follow) == (str(data), False)
 
 
