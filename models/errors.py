@@ -85,7 +85,7 @@ class HeadersTooLarge(ClientError):
 
 
 class UnsupportedType(ClientError):
-    """Not JPEG, PNG or WebP, or an animation."""
+    """Not JPEG, PNG or WebP, or an animation of more than one frame."""
 
     code = "unsupported_type"
 

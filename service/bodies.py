@@ -6,8 +6,6 @@ body is that item's error alone.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +13,7 @@ import pydantic_core
 from python_multipart.multipart import parse_options_header
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
+from service.encoded import decode_base64
 from service.multipart import IMAGE_PARTS, read_multipart
 
 Columns = dict[str, Any]
@@ -116,8 +115,8 @@ def _check_instance(instance: object, where: str) -> tuple[str, Columns, str]:
 
 def _decode_instance(encoded: str, columns: Columns, where: str) -> Item:
     try:
-        return Item(base64.b64decode(encoded, validate=True), columns)
-    except (binascii.Error, ValueError) as error:
+        return Item(decode_base64(encoded), columns)
+    except BadImage as error:
         return Item(BadImage(f"{where}.image is not base64: {error}"), columns)
 
 

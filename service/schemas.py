@@ -15,7 +15,7 @@ class Instance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: str = Field(description="JPEG, PNG or WebP, base64-encoded")
+    image: str = Field(description="JPEG, PNG or WebP, base64-encoded; a data URI will do")
     columns: dict[str, Any] | None = Field(default=None, description="structured facts beside the image")
 
 

@@ -71,7 +71,10 @@ def decisions(coverage: Coverage) -> Decisions:
 
 
 def risk(coverage: Coverage) -> Risk:
-    """What each confidence would accept, counted as the policy does: the unfamiliar and the incomplete never."""
+    """What each confidence would accept, counted as the policy does.
+
+    Images that are unfamiliar, lack columns or have numbers out of range are never accepted.
+    """
     eligible = np.ones_like(coverage.hits) if coverage.eligible is None else coverage.eligible
     order = np.argsort(-coverage.confidence[eligible], kind="stable")
     confidence = coverage.confidence[eligible][order].astype(np.float64)

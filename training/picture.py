@@ -81,8 +81,8 @@ def notes_of(pictures: Sequence[Picture]) -> Iterator[str]:
     converted = Counter(picture.format for picture in pictures if not picture.is_served)
     for format_, count in converted.most_common():
         yield (
-            f"{count:,} {format_.upper()} {_images(count)} read; the service takes JPEG, PNG and WebP only, so convert "
-            "what you send it"
+            f"{count:,} {format_.upper()} {_images(count)} read, of several pages or frames the first; the service "
+            "takes JPEG, PNG and WebP only, so convert what you send it"
         )
     faults = Counter(fault for picture in pictures for fault in picture.faults)
     if faults:

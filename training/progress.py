@@ -123,7 +123,7 @@ def _repeated(tell: Callable[[], object]) -> Iterator[None]:
         while not over.wait(_SECONDS_BETWEEN_LOOKS):
             tell()
 
-    thread = threading.Thread(target=repeat, daemon=True)
+    thread = threading.Thread(target=repeat, name="stage", daemon=True)
     thread.start()
     try:
         yield

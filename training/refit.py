@@ -36,7 +36,7 @@ from training.variants import Trial, Variants
 
 _OF_A_HEAD = (
     *("head", "head fitted on", "target precision", "confidence", "max missed", "costs", "false alarms", "dropped"),
-    *("balance", "target transform", "network and head of", "notes", *JUDGING),
+    *("balance", "target transform", "extrapolate", "network and head of", "notes", *JUDGING),
 )
 
 

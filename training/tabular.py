@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False,
     found = read_all(table.images, lambda path: look_at(path, spec, keep=True))
     pixels = [picture.pixels for picture in found.values if picture.pixels is not None]
     images = np.stack(pixels) if pixels else np.empty((0, 1, 1, 3), np.uint8)
-    return dataset_of(table, found, images, spec, name=name, mirror=mirror)
+    aspects = {picture.key: picture.aspect for picture in found.values}
+    return replace(dataset_of(table, found, images, spec, name=name, mirror=mirror), aspects=aspects)
 
 
 def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] = ()) -> Dataset:

@@ -22,8 +22,8 @@ __all__ = ["DECODE_MIB", "DEFAULT_MAX_PIXELS", "WARNINGS", "Warn", "decode", "re
 DEFAULT_MAX_PIXELS = 25_000_000
 DECODE_MIB = 512
 """What decoding one image of `DEFAULT_MAX_PIXELS` holds at most. Measured by growth of the process, Pillow 13: WebP of
-65,536 groups of codes 458 MiB, other WebP 392, CMYK JPEG 287, other JPEG 215, PNG 186; `tests/chaos/test_memory.py`
-measures the worst of them anew."""
+65,536 groups of codes 458 MiB, other WebP 392, JPEG of 41 MP that is kept until its last scan 352, other JPEG 287,
+PNG 161; `tests/chaos/test_memory.py` measures the worst of them anew."""
 Warn = Callable[[Warning_], None]
 """Is called with the kind of each harmless fault that was mended while an image was decoded, one of `WARNINGS`."""
 _OTHERS = {"png": png, "webp": webp}

@@ -60,8 +60,12 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
     try:
         # strict: libjpeg's warnings are errors, since half a file would otherwise give half an image
         return _by_turbojpeg(data, header, spec)
-    except ValueError:
-        structure = read_structure(data)
+    except ValueError as error:
+        warning = str(error)
+    if _is_after_all_rows(warning):
+        warn("stray_bytes")
+        return _by_turbojpeg(data, header, spec, strict=False)
+    structure = read_structure(data)
     repaired = repair(data, structure)
     pixels = _decode_repaired(repaired, structure.frame, header, spec)
     for kind in sorted(repaired.kinds):
@@ -81,7 +85,7 @@ def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: Inp
         frame.check_ratios()
     if _STRAY in warning:
         repaired.kinds.add("stray_bytes")
-    if warning.endswith(_LAST_MARKER):  # the first thing that libjpeg warns of comes after all rows
+    if _is_after_all_rows(warning):
         return _by_turbojpeg(repaired.data, header, spec, strict=False)
     if header.coded_pixels > _PROVEN_PIXELS:
         raise BadImage(f"JPEG of {header.pixels} pixels with damage that is only mended in smaller ones: {warning}")
@@ -89,6 +93,11 @@ def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: Inp
     colour = spec.model_copy(update={"channels": 3})  # in grey it would not be seen what colours miss
     pixels = repaired.whole(lambda data: read(data, header, colour))
     return pixels if spec.channels == 3 else read(repaired.data, header, spec)
+
+
+def _is_after_all_rows(warning: str) -> bool:
+    """Whether the first thing that libjpeg warns of are bytes before the end marker."""
+    return _STRAY in warning and warning.endswith(_LAST_MARKER)
 
 
 def _by_turbojpeg(data: bytes, header: Header, spec: InputSpec, *, strict: bool = True) -> Pixels:

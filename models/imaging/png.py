@@ -43,7 +43,7 @@ def read_header(data: bytes) -> Header:
     pixels = layout.width * layout.height
     extra_pixels = work.of_png(pixels, layout.bits, len(data))
     if png_deep.reads_twice(chunks):
-        extra_pixels += pixels + extra_pixels
+        extra_pixels += pixels + work.of_png(pixels, layout.bits, 0) + pixels // 2  # filters again, and blending
     turned = orientation(chunks.exif)
     return checked(Header("png", layout.width, layout.height, extra_pixels=extra_pixels, orientation=turned))
 

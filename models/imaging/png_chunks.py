@@ -25,6 +25,8 @@ _HEAD = struct.Struct(">I4s")  # length and type, before a chunk's data
 _HEADER_BYTES, _CHECKSUM_BYTES = 33, 4  # of signature and first chunk; after a chunk's data
 _BEFORE_ROWS = frozenset({b"tRNS", b"acTL"})  # chunks that do not count after the first row
 _OPTIONAL = _BEFORE_ROWS | {b"eXIf"}
+_CRITICAL = frozenset({b"PLTE", b"IEND"})  # beside the header and the rows
+_LOWER_CASE = 0x20  # bit of a type's first letter: such a chunk is ancillary, PNG specification, section 5.4
 _COLOUR_BYTES = 3  # of a colour in a palette
 _LEVELS_BYTES = {GREY: 2, RGB: 6}  # of a tRNS chunk: a level of 16 bits for each sample, whatever the image's depth
 
@@ -67,7 +69,7 @@ def read_chunks(data: bytes) -> Chunks:
 
     Raises:
         BadImage: no header; more than `MAX_CHUNKS` chunks; two headers or two palettes, of which readers take the first
-            or the last; a damaged palette.
+            or the last; a damaged palette; a critical chunk that is not known.
     """
     if len(data) < _HEADER_BYTES or data[8:16] != b"\0\0\0\rIHDR":
         raise BadImage(f"damaged PNG: no complete header in {len(data)} bytes")
@@ -80,6 +82,8 @@ def read_chunks(data: bytes) -> Chunks:
             rows.append(slice(start, end))
         elif kind == b"IHDR" or (kind == b"PLTE" and kind in found):
             raise BadImage(f"damaged png image: it has two chunks {kind.decode()}")
+        elif not kind[0] & _LOWER_CASE and kind not in _CRITICAL:
+            raise BadImage(f"damaged png image: it cannot be shown without its chunk {kind!r}, which is not known")
         elif kind == b"PLTE" and layout.colour == PALETTE:
             found[kind] = b"" if rows else _palette(data, start, end)
         elif (

@@ -7,13 +7,15 @@ that holds them all. Opaque RGB is left to Pillow: its high byte is within a lev
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from models.imaging.channels import strips, to_array
-from models.imaging.png_chunks import GREY_ALPHA, RGB, RGBA, Chunks
-from models.imaging.png_rows import read_rows
+from models.imaging.png_chunks import GREY_ALPHA, RGB, RGBA, Chunks, Layout
+from models.imaging.png_rows import read_rows, rows_bytes
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
 
@@ -29,22 +31,33 @@ def is_deep(chunks: Chunks) -> bool:
 
 
 def reads_twice(chunks: Chunks) -> bool:
-    """Whether its rows are inflated twice."""
+    """Whether the filters of its rows are undone twice."""
     return is_deep(chunks) and chunks.layout.colour in _LOW_BYTES
 
 
 def decode(chunks: Chunks, rows: bytes, spec: InputSpec) -> Pixels:
     """Pixels `[H, W, C]` of the compressed rows, what is transparent laid over the background."""
     width, height, _, colour, *_ = chunks.layout
-    images = [read_rows(chunks.layout, rows)]
     if colour in _LOW_BYTES:
-        images.append(read_rows(chunks.layout, rows, _LOW_BYTES[colour]))
+        stored = _inflated(chunks.layout, rows)
+        images = [read_rows(chunks.layout, stored), read_rows(chunks.layout, stored, _LOW_BYTES[colour])]
+    else:
+        images = [read_rows(chunks.layout, rows)]
     pixels = np.empty((height, width, spec.channels), np.uint8)
     for top, bottom in strips(width, height):
         samples = _samples([np.asarray(image.crop((0, top, width, bottom))) for image in images])
         shown = _over_background(samples, chunks, spec.background)
         pixels[top:bottom] = to_array(Image.fromarray(shown), spec)
     return pixels
+
+
+def _inflated(layout: Layout, rows: bytes) -> bytes:
+    """The rows as a zlib stream that is not compressed, so that what is dear to inflate is inflated once."""
+    inflater = zlib.decompressobj()
+    size_bytes = rows_bytes(layout.width, layout.height, layout.bits, interlaced=layout.interlace == 1)
+    inflated = inflater.decompress(rows, size_bytes)
+    inflater.decompress(inflater.unconsumed_tail, 1)  # the checksum behind them
+    return zlib.compress(inflated, 0)
 
 
 def _samples(read: list[NDArray[np.uint8] | Samples]) -> Samples:
@@ -59,11 +72,11 @@ def _samples(read: list[NDArray[np.uint8] | Samples]) -> Samples:
 def _over_background(samples: Samples, chunks: Chunks, background: int) -> Pixels:
     """`[H, W]` or `[H, W, 3]`, rounded to 8 bits."""
     if chunks.layout.colour in (GREY_ALPHA, RGBA):
-        colours, opacity = samples[:, :, :-1], samples[:, :, -1:]
+        opacity = samples[:, :, -1:] / np.float32(_HIGHEST)
+        levels = samples[:, :, :-1] / np.float32(257) * opacity + background * (1 - opacity)
+        shown = np.rint(levels).astype(np.uint8)
     else:
-        levels = np.frombuffer(chunks.transparency, ">u2")
-        clear = (samples == levels).all(axis=-1, keepdims=True) if levels.size else np.zeros(1, bool)
-        colours, opacity = samples, np.where(clear, 0, _HIGHEST)
-    shares = opacity / _HIGHEST
-    shown = np.rint((colours * shares + background * 257 * (1 - shares)) / 257).astype(np.uint8)
+        shown = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        if chunks.transparency:
+            shown[(samples == np.frombuffer(chunks.transparency, ">u2")).all(axis=-1)] = background
     return shown[:, :, 0] if shown.shape[2] == 1 else shown

@@ -75,6 +75,31 @@ def jpeg_of_refinements(width: int, height: int, scans: int, components: int = 3
     return b"".join(made[: 3 + scans]) + b"\xff\xd9"
 
 
+def jpeg_of_flat_blocks(
+    width: int, height: int, components: int, *, restarts: bool = False, sampling: int = 0x11
+) -> bytes:
+    """A baseline JPEG of two bits a block; with restart markers, those of each unit are padded to whole bytes.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        components: at most 4.
+        restarts: whether there is a restart marker between any two units.
+        sampling: factors of the last component; those of the others are 1x1.
+    """
+    across, down = sampling >> 4, sampling & 15
+    units = -(-width // (8 * across)) * -(-height // (8 * down))
+    blocks = components - 1 + across * down
+    start = bytearray(jpeg_start(width, height, components, 0xC0))
+    start[start.index(b"\xff\xc0") + 8 + 3 * components] = sampling
+    coded = bytes(units * blocks // 4 + 1)
+    if restarts:
+        cycle = b"".join(bytes(blocks // 4 + 1) + bytes([0xFF, 0xD0 + number]) for number in range(8))
+        coded = (cycle * (units // 8 + 1))[: units * (blocks // 4 + 3) - 2]
+    interval = segment(0xDD, struct.pack(">H", restarts))
+    return bytes(start) + table(1, 0) + interval + scan(range(1, components + 1), 0, 63, 0, 0, coded) + b"\xff\xd9"
+
+
 def _refinement(dice: np.random.Generator, blocks: int, band: int) -> bytes:
     bits: list[Bits] = []
     for start in range(0, blocks, 32767):

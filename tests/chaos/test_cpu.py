@@ -83,6 +83,11 @@ def full(unit: bytes, taken_bytes: int = 0) -> bytes:
     return unit * ((FULL_BYTES - taken_bytes) // len(unit))
 
 
+def stray(data: bytes, place: int) -> bytes:
+    """The file with bytes at a place that belong to nothing."""
+    return data[:place] + bytes(40) + data[place:]
+
+
 def jpegs() -> dict[str, bytes]:
     """Scans, segments and markers."""
     small = encode(picture(), "JPEG")
@@ -92,12 +97,20 @@ def jpegs() -> dict[str, bytes]:
     exif = bombs.segment(0xE1, b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", 5000) + entries)
     resources = bombs.segment(0xED, b"Photoshop 3.0\0" + b"8BIM\0\1\0\0\0\0\0\0" * 5000)
     markers = bombs.segment(0xE2, b"\xff\xda" * 30_000)
+    intervals = bombs.jpeg_of_flat_blocks(4096, 2816, 3, restarts=True)
+    refined = bombs.jpeg_of_refinements(SIDE, SIDE, 10)
     return {
         "JPEG of 24 scans": bombs.jpeg_of_refinements(SIDE, SIDE, 24),
         "JPEG of 24 scans of four inks": bombs.jpeg_of_refinements(SIDE, SIDE, 24, 4, 3),
         "JPEG of 42 scans": bombs.jpeg_of_refinements(SIDE, SIDE, 42, 3, 2),
         "JPEG of 42 scans on 14 MP": bombs.jpeg_of_refinements(SIDE, 2850, 42, 3, 5),
         "JPEG of 500 scans": jpeg_with_scans(500),
+        "JPEG of 400 MP of four inks, with stray bytes": stray(bombs.jpeg_of_flat_blocks(19_992, 20_000, 4), -2),
+        "JPEG of four inks in many scans, with stray bytes": stray(bombs.jpeg_of_refinements(SIDE, SIDE, 10, 4), -2),
+        "JPEG of 10 scans, with stray bytes in one": stray(refined, refined.index(b"\xff\xda", 2000)),
+        "JPEG of 50 MP in 11 scans": bombs.jpeg_of_refinements(8160, 6144, 11, 3, 2),
+        "JPEG of 180,000 restart intervals, with stray bytes": stray(intervals, intervals.index(b"\xff\xd0")),
+        "JPEG of 240 MP, oddly sampled": bombs.jpeg_of_flat_blocks(15_600, 15_600, 4, sampling=0x21),
         "JPEG of a million scans": start + full(bombs.scan(range(1, 2), 0, 63, 0, 0, b"")) + end,
         "JPEG in arithmetic coding": bombs.jpeg_start(SIDE, SIDE, 3, 0xC9)
         + bombs.scan(range(1, 4), 0, 63, 0, 0, bytes(9_000_000))

@@ -161,6 +161,8 @@ def largest() -> dict[str, bytes]:
         "lossless WebP": bombs.webp_of_groups(3340, 3340, 65536),
         "transparent WebP": bombs.webp_of_transparency(lossy, 2750, 2750, 65536),
         "JPEG of four inks": bombs.jpeg_of_refinements(5000, 5000, 20, 4),
+        "progressive JPEG of 50 MP": bombs.jpeg_of_refinements(8160, 6144, 8, 3),
+        "JPEG of four inks, 41 MP, kept until its last scan": bombs.jpeg_of_refinements(6400, 6400, 8, 4),
         "PNG with transparency": bombs.png_of_rows(5000, 5000),
     }
 

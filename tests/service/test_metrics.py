@@ -100,7 +100,9 @@ def test_mended_images_are_counted_by_the_kind_of_damage(engine: Engine) -> None
             return before, samples((await client.get("/metrics")).text)
 
     before, after = asyncio.run(test())
-    kinds = {name: value - before[name] for name, value in after.items() if name.startswith("tandem_image_warnings")}
+    kinds = {
+        name: value - before.get(name, 0.0) for name, value in after.items() if name.startswith("tandem_image_warnings")
+    }
     assert {name for name, count in kinds.items() if count} == {
         'tandem_image_warnings_total{kind="no_end"}', 'tandem_image_warnings_total{kind="stray_bytes"}'
     }  # fmt: skip

@@ -36,9 +36,9 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Takes down, of each image that is decoded from now on, whether it is on the event loop."""
     threads: list[bool] = []
 
-    def spy(data: bytes, spec: InputSpec, header: Any) -> Pixels:
+    def spy(data: bytes, spec: InputSpec, header: Any, *, warn: Any) -> Pixels:
         threads.append(threading.current_thread() is threading.main_thread())
-        return decode(data, spec, header)
+        return decode(data, spec, header, warn=warn)
 
     monkeypatch.setattr(service.work, "decode", spy)
     return threads

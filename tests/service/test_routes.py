@@ -20,6 +20,7 @@ from models.bundle import Bundle
 from models.columns import Column
 from models.imaging.decode import decode
 from models.policy import Policy
+from service.bodies import PACKED
 from service.engine import Engine
 from service.pipeline import Pipeline
 from service.routes import build_routes
@@ -127,11 +128,11 @@ class TestOneImage:
         [
             pytest.param(b"", 400, "bad_image", "empty (0 bytes)", id="an empty body"),
             pytest.param(TEXT, 415, "unsupported_type", "b'hello, this '", id="text"),
-            pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_type", "<svg", id="SVG"),
+            pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_type", "SVG", id="SVG"),
             pytest.param(files.encode(files.picture(), "GIF"), 415, "unsupported_type", "GIF", id="GIF"),
             pytest.param(files.encode(files.picture(), "BMP"), 415, "unsupported_type", "BM", id="BMP"),
-            pytest.param(files.animated("WEBP"), 415, "unsupported_type", "animated", id="an animated WebP"),
-            pytest.param(files.animated("PNG"), 415, "unsupported_type", "animated", id="an animated PNG"),
+            pytest.param(files.animated("WEBP"), 415, "unsupported_type", "of 3 frames", id="an animated WebP"),
+            pytest.param(files.animated("PNG"), 415, "unsupported_type", "of 3 frames", id="an animated PNG"),
             pytest.param(files.encode(files.picture(), "JPEG")[:-10], 400, "bad_image", "jpeg", id="half a JPEG"),
             pytest.param(files.encode(files.picture(), "JPEG")[:20], 400, "bad_image", "JPEG", id="a JPEG's start"),
             pytest.param(files.encode(files.picture(), "PNG")[:-40], 400, "bad_image", "png", id="half a PNG"),
@@ -246,6 +247,25 @@ class TestSeveralImages:
     def test_all_damaged_are_errors_in_their_places(self, engine: Engine) -> None:
         assert labels(post_parts(engine, [TEXT, b"", MID[:40]])) == ["unsupported_type", "bad_image", "bad_image"]
 
+    @pytest.mark.parametrize(
+        ("image", "said"),
+        [
+            pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC image; the service takes JPEG, PNG", id="HEIC"),
+            pytest.param(files.encode(files.picture(), "TIFF"), "TIFF image; the service takes JPEG, PNG", id="TIFF"),
+            pytest.param(b"<?xml version='1.0'?><svg/>", "SVG drawing; the service takes JPEG, PNG", id="SVG"),
+        ],
+    )
+    def test_of_another_type_are_named_however_they_are_sent(self, engine: Engine, image: bytes, said: str) -> None:
+        packed = b"".join(len(each).to_bytes(4, "little") + each for each in (MID, image))
+        for response in (
+            post_parts(engine, [MID, image]),
+            post_instances(engine, [instance(MID), instance(image)]),
+            ask(engine, "POST", "/v1/predict", content=packed, headers={"content-type": PACKED}),
+        ):
+            assert labels(response) == ["mid", "unsupported_type"]
+            assert response.json()["predictions"][1]["error"]["detail"].startswith(said)
+        assert problem(post_image(engine, image), 415, "unsupported_type").startswith(said)
+
     def test_over_the_limit_are_refused(self, engine: Engine) -> None:
         detail = problem(post_parts(engine, [MID] * 3, max_images=2), 413, "too_large")
         assert detail == "the request has 3 or more parts named 'image'; the limit is 2"
@@ -306,9 +326,14 @@ class TestJson:
     def test_of_the_wrong_shape_is_a_bad_request(self, engine: Engine, body: str) -> None:
         problem(ask(engine, "POST", "/v1/predict", content=body, headers=JSON), 400, "bad_request")
 
+    def test_with_a_data_uri_among_base64_is_answered(self, engine: Engine) -> None:
+        encoded = base64.encodebytes(DARK).decode()
+        rows = [instance(BRIGHT), {"image": f"data:image/png;base64,{encoded}"}, {"image": encoded.rstrip("=\n")}]
+        assert labels(post_instances(engine, rows)) == ["bright", "dark", "dark"]
+
     def test_with_wrong_base64_alone_is_a_bad_image(self, engine: Engine) -> None:
         detail = problem(post_instances(engine, [{"image": "no base64!"}]), 400, "bad_image")
-        assert detail.startswith("instances[0].image is not base64")
+        assert detail == "instances[0].image is not base64: character '!' at position 9"
 
     def test_with_wrong_base64_among_several_is_an_error_in_its_place(self, engine: Engine) -> None:
         response = post_instances(engine, [instance(DARK), {"image": "no base64!"}, instance(BRIGHT)])

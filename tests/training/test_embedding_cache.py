@@ -99,6 +99,50 @@ def test_a_damaged_file_is_named(tmp_path: Path, counting: Counting) -> None:
         cache_of(tmp_path)
 
 
+class Stopping(Counting):
+    """Is interrupted at its third batch, as by Ctrl-C, once."""
+
+    stopped = False
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        if self.images >= 1000 and not self.stopped:
+            self.stopped = True
+            raise KeyboardInterrupt
+        return super().__call__(pixels)
+
+
+def test_what_an_interrupted_run_embedded_is_not_embedded_again(
+    tmp_path: Path, embedder: Embedder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many, stopping = squares(1300), Stopping(embedder)
+    with pytest.raises(KeyboardInterrupt, match=r"^1,000 of 1,300 embeddings are kept, and the same command goes on"):
+        ask(tmp_path, stopping, many)
+    ask(tmp_path, stopping, many)
+    assert stopping.images == 1300
+    assert "1,000 of 1,300 embeddings kept from before\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", [0, 15])
+def test_files_written_on_the_way_become_one(
+    tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    monkeypatch.setattr("training.embedding_cache.SECONDS_BETWEEN_FILES", seconds)
+    many = squares(1300)
+    first = ask(tmp_path, counting, many)
+    assert len(list(cache_of(tmp_path).folder.iterdir())) == 1
+    np.testing.assert_array_equal(ask(tmp_path, counting, many), first)
+    assert counting.images == 1300
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, -30], ids=["empty", "a few bytes", "the beginning", "all but the end"])
+def test_a_file_cut_short_is_named_wherever_it_ends(tmp_path: Path, counting: Counting, kept: int) -> None:
+    ask(tmp_path, counting)
+    (file,) = cache_of(tmp_path).folder.glob("*.npz")
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"is damaged .*; remove it, and its images are embedded again"):
+        cache_of(tmp_path)
+
+
 @pytest.mark.parametrize("count", [0, 1, 499, 501])
 def test_images_are_embedded_in_batches_and_in_order(embedder: Embedder, count: int) -> None:
     images = squares(501).images[:count]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+import threading
+import time
 
 import pytest
 
-from training.progress import progress
+import training.progress as progress_module
+from training.progress import progress, stage
 
 
 class Terminal(io.StringIO):
@@ -30,6 +34,30 @@ def test_what_an_earlier_run_did_counts(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_part_of_a_longer_job_is_silent_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress(range(3), "embedding", "batch", part=True)) == [0, 1, 2]
     assert capsys.readouterr().err == ""
+
+
+def test_a_stage_tells_a_log_how_far_its_parts_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(progress_module, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    said = ""
+    with stage("fit the heads"):
+        for step in progress(range(4), "fitting without a fold", "fold", part=True):
+            deadline = time.monotonic() + 30
+            while f"fold: {step} of 4" not in said and time.monotonic() < deadline:
+                said += capsys.readouterr().err
+    assert re.search(r"^fit the heads: 00:\d\d gone; fitting without a fold: 3 of 4 folds, ", said, re.M), said
+
+
+def test_a_stage_that_is_over_tells_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_module, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    with stage("embed"):
+        pass
+    assert capsys.readouterr().err == ""
+    assert not any(thread.name.startswith("stage") for thread in threading.enumerate())
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.errors import BadImage
 from models.imaging.decode import decode, read_header
 from models.manifest import InputSpec
+from tests.chaos.pictures import png
 from tests.models.encoded import png_chunk
 from tests.models.imaging.pngs import (
     CHANNELS,
+    END,
     GREY,
     GREY_ALPHA,
     PALETTE,
@@ -161,7 +166,21 @@ def test_strips_change_no_pixel_of_16_bits(monkeypatch: pytest.MonkeyPatch) -> N
     ],
     ids=["opaque RGB", "RGB with a transparent level", "RGB with opacity", "grey", "grey with opacity"],
 )
-def test_rows_that_are_read_twice_are_counted_twice(colour: int, transparency: bytes, passes: int) -> None:
+def test_filters_that_are_undone_twice_are_counted_twice(colour: int, transparency: bytes, passes: int) -> None:
     samples = noise(16, colour, (30, 30))
-    once = max(900 * 16 * CHANNELS[colour] // 44 + 360, 900)
-    assert read_header(write(samples, 16, colour, transparency)).work_pixels == passes * once
+    filters = 900 * 16 * CHANNELS[colour] // 44
+    counted = read_header(write(samples, 16, colour, transparency)).work_pixels
+    assert counted == max(filters + 360, 900) + (passes - 1) * (filters + 450)
+
+
+@pytest.mark.parametrize("place", ["its rows end early", "its rows are damaged", "its checksum is wrong"])
+def test_damage_of_rows_that_are_read_twice_is_a_bad_image(place: str) -> None:
+    samples = noise(16, RGBA, (20, 30))
+    rows = zlib.compress(bytes(20 * 241 - 1 if place == "its rows end early" else 20 * 241))
+    if place == "its rows are damaged":
+        rows = rows[:9] + b"\xff" + rows[10:]
+    elif place == "its checksum is wrong":
+        rows = rows[:-1] + bytes([rows[-1] ^ 1])
+    data = png(30, 20, png_chunk(b"IDAT", rows), END, depth=16, colour=RGBA)
+    with pytest.raises(BadImage):
+        pixels_of(data, samples)

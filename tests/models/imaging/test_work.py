@@ -150,6 +150,7 @@ def test_bombs_cost_no_more_than_twice_an_ordinary_image() -> None:
         "rows that go on for 200 MB": png(8, 8, idat(bytes(200_000_000))),
         "noise behind 5,000 deflate blocks": bombs.png_of_rows(SIDE, SIDE, blocks=5000),
         "16 bits of noise": bombs.png_of_rows(SIDE, SIDE, depth=16),
+        "16 bits of noise that are read twice": bombs.png_of_rows(510, 510, depth=16),
         "a column": png(1, PIXELS, idat(bytes(2 * PIXELS))),
         "65,536 codes": bombs.webp_of_groups(SIDE, SIDE, 65536),
     }
