@@ -13,7 +13,7 @@ from models.errors import BadImage, UnsupportedType
 from models.imaging import png_deep, work
 from models.imaging.channels import to_array
 from models.imaging.exif import orientation
-from models.imaging.png_chunks import PALETTE, SIGNATURE, Chunks, Layout, read_chunks
+from models.imaging.png_chunks import PALETTE, SIGNATURE, Chunks, Layout, is_intact, read_chunks
 from models.imaging.png_rows import MODES, read_rows
 from models.imaging.types import Header, Pixels, checked
 from models.manifest import InputSpec
@@ -92,6 +92,8 @@ def _check(chunks: Chunks, data: bytes, header: Header) -> None:
         raise BadImage("damaged png image: its header has a wrong checksum")
     if (layout.colour, layout.depth) not in MODES:
         raise BadImage(f"damaged png image: colour type {layout.colour} has no {layout.depth} bits a sample")
+    if not all(is_intact(data, where.start, where.stop) for where in chunks.rows):  # Pillow skips the stream's own
+        raise BadImage("damaged png image: its rows have a wrong checksum")
     methods = layout.compression, layout.filtering, layout.interlace
     if methods not in ((0, 0, 0), (0, 0, 1)):
         raise BadImage(f"damaged png image: its methods are {methods}; PNG has 0, 0 and 0 or 1")

@@ -91,7 +91,7 @@ def read_chunks(data: bytes) -> Chunks:
             and kind not in found
             and not (rows and kind in _BEFORE_ROWS)
             and _fits(kind, end - start, layout, found.get(b"PLTE", b""))
-            and _is_intact(data, start, end)
+            and is_intact(data, start, end)
         ):
             found[kind] = data[start:end]
     frames = int.from_bytes(found.get(b"acTL", b"")[:4], "big")
@@ -117,14 +117,14 @@ def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise BadImage(f"damaged png image: it has more than {MAX_CHUNKS} chunks")
 
 
-def _is_intact(data: bytes, start: int, end: int) -> bool:
+def is_intact(data: bytes, start: int, end: int) -> bool:
     """Whether a chunk's checksum is right."""
     return zlib.crc32(memoryview(data)[start - 4 : end]) == int.from_bytes(data[end : end + _CHECKSUM_BYTES], "big")
 
 
 def _palette(data: bytes, start: int, end: int) -> bytes:
     """One to 256 colours of 3 bytes."""
-    if not _is_intact(data, start, end):
+    if not is_intact(data, start, end):
         raise BadImage("damaged png image: its palette has a wrong checksum")
     if (end - start) % _COLOUR_BYTES or not 0 < end - start <= 256 * _COLOUR_BYTES:
         raise BadImage(f"damaged png image: its palette has {end - start} bytes; 1 to 256 colours have 3 each")
