@@ -80,7 +80,7 @@ image: ## build the container image; TARGET=cpu (default) or gpu
 
 .PHONY: lock
 lock: setup ## resolve pyproject.toml anew into constraints.txt
-	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,boosting,pretrained,loadtest,dev --output-file constraints.txt pyproject.toml
+	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,boosting,pretrained,heic,loadtest,dev --output-file constraints.txt pyproject.toml
 	sed -i 's/+cpu$$//' constraints.txt
 
 .venv/.serve-%: pyproject.toml constraints.txt | .venv/bin/python
