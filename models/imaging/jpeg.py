@@ -90,9 +90,10 @@ def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: Inp
     if header.coded_pixels > _PROVEN_PIXELS:
         raise BadImage(f"JPEG of {header.pixels} pixels with damage that is only mended in smaller ones: {warning}")
     read = _by_pillow if _REFUSED in warning else partial(_by_turbojpeg, strict=False)
-    colour = spec.model_copy(update={"channels": 3})  # in grey it would not be seen what colours miss
-    pixels = repaired.whole(lambda data: read(data, header, colour))
-    return pixels if spec.channels == 3 else read(repaired.data, header, spec)
+    # In grey it would not be seen what colours miss, nor at a fraction what fine detail does.
+    proof = spec.model_copy(update={"channels": 3, "decoder": "full"})
+    pixels = repaired.whole(lambda data: read(data, header, proof))
+    return pixels if spec == proof else read(repaired.data, header, spec)
 
 
 def _is_after_all_rows(warning: str) -> bool:
