@@ -33,8 +33,12 @@ SIGNATURE = b"\xff\xd8"
 # Work of reading a JPEG's coded data up to which it is decoded twice more, to prove that it is whole: of 25 MP in 10
 # scans. With the two decodings that failed before, it costs less than twice the yardstick of `models.imaging.work`.
 _PROVEN_PIXELS = 10_500_000
-# Of what TurboJPEG says, which is the first thing that libjpeg warns of.
+# Of what TurboJPEG says, which is the first thing that libjpeg warns of, or an error that nothing mends.
 _REFUSED, _STRAY, _LAST_MARKER = "Could not determine subsampling", "extraneous bytes before marker", "0xd9"
+_MENDED = (
+    *(_REFUSED, _STRAY, "Invalid SOS parameters", "bad ICC marker", "Premature end of JPEG file"),
+    *("unknown JFIF revision", "Unknown Adobe color transform", "two SOI markers"),
+)
 
 
 def read_header(data: bytes) -> Header:
@@ -62,6 +66,8 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
         return _by_turbojpeg(data, header, spec)
     except ValueError as error:
         warning = str(error)
+        if not any(text in warning for text in _MENDED):
+            raise
     if _is_after_all_rows(warning):
         warn("stray_bytes")
         return _by_turbojpeg(data, header, spec, strict=False)
