@@ -140,8 +140,10 @@ def least_size(header: Header, spec: InputSpec) -> tuple[int, int]:
 
 def divisor_of(header: Header, spec: InputSpec) -> int:
     """By what its sides are divided: at least the header's divisor, and more where the bundle takes fractions."""
+    if spec.decoder == "full":
+        return header.divisor
     needed = needed_size(header, spec)
-    for divisor in (8, 4, 2) if spec.decoder == "fraction" else ():
+    for divisor in (8, 4, 2):
         height, width = -(-header.height // divisor), -(-header.width // divisor)
         if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:
             return max(divisor, header.divisor)

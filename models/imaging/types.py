@@ -46,8 +46,10 @@ class Header(NamedTuple):
     @property
     def work_pixels(self) -> int:
         """Pixels of an ordinary photograph whose decoding costs at least half as much; no fewer than its own."""
-        decoded_pixels = work.area(-(-self.width // self.divisor), -(-self.height // self.divisor))
-        return max(decoded_pixels, self.coded_pixels) + self.extra_pixels
+        width, height, divisor = self.width, self.height, self.divisor
+        if divisor > 1:
+            width, height = -(-width // divisor), -(-height // divisor)
+        return max(work.area(width, height), self.coded_pixels) + self.extra_pixels
 
     def within(self, max_pixels: int) -> Header:
         """The header of the same image; a JPEG is decoded at the largest fraction that is no more work than that.

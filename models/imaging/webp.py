@@ -37,6 +37,10 @@ class _Contents(NamedTuple):
     """Whether all chunks were looked at."""
 
 
+_STILL = _Contents(0, b"", 0, transparent=False, complete=True)
+"""An image that has no chunk but that of its pixels."""
+
+
 def is_webp(data: bytes) -> bool:
     """Whether it begins as one."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
@@ -52,8 +56,9 @@ def read_header(data: bytes) -> Header:
     chunk = data[12:16]
     if len(data) < _HEADER_BYTES.get(chunk, 16):
         raise BadImage(f"damaged WebP: no complete header in {len(data)} bytes")
-    contents, flags = _look(data), data[20] if chunk == b"VP8X" else 0
+    contents, flags = _STILL, 0
     if chunk == b"VP8X":
+        contents, flags = _look(data), data[20]
         if flags & _ANIMATION_FLAG and contents.frames > 1:
             frames = f"{contents.frames}{'' if contents.complete else ' or more'}"
             raise UnsupportedType(f"animated webp of {frames} frames; send a single frame")
@@ -64,6 +69,7 @@ def read_header(data: bytes) -> Header:
     elif chunk == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        contents = _STILL._replace(lossless_bytes=min(int.from_bytes(data[16:20], "little"), len(data)))
     else:
         raise BadImage(f"damaged WebP: first chunk is {chunk!r}")
     extra_pixels = work.of_webp(width * height, contents.lossless_bytes, contents.transparent)
