@@ -22,6 +22,8 @@ _BUILT_PIXELS = 160  # building it, 7 µs, where a block of at least 4x4 pixels 
 
 def area(width: int, height: int) -> int:
     """Width times height, at least 64 pixels being counted across an image that is very long."""
+    if width < 2 * _SIDE > height:
+        return width * height  # as below, for a third of its time
     short, long = sorted((width, height))
     return long * max(short, min(_SIDE, long // _SIDE))
 
