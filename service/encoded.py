@@ -46,7 +46,11 @@ def _decode_loosely(text: str) -> bytes:
     digits = data.rstrip(b"=")
     wrong = data.translate(None, delete=_DIGITS + b"=")[:1]
     if wrong or b"=" in digits or len(data) - len(digits) > _PADDING:
-        position = characters.index(wrong or b"=", start)
+        position = characters.find(wrong or b"=", start)
+        if position < 0:
+            raise BadImage(
+                f"padding, written as %3D, before the end of the text or more than {_PADDING} of it{_hint(text)}"
+            )
         raise BadImage(f"character {text[position]!r} at position {position}{_hint(text)}")
     if len(digits) % 4 == 1:
         raise BadImage(f"cut short: {len(digits)} characters are one more than a multiple of 4{_hint(text)}")

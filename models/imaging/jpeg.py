@@ -34,7 +34,8 @@ SIGNATURE = b"\xff\xd8"
 # scans. With the two decodings that failed before, it costs less than twice the yardstick of `models.imaging.work`.
 _PROVEN_PIXELS = 10_500_000
 # Of what TurboJPEG says, which is the first thing that libjpeg warns of, or an error that nothing mends.
-_REFUSED, _STRAY, _LAST_MARKER = "Could not determine subsampling", "extraneous bytes before marker", "0xd9"
+_REFUSED, _STRAY, _END_MARKER = "Could not determine subsampling", "extraneous bytes before marker", "0xd9"
+_RESTARTS = b"\xff\xdd"  # a restart interval is defined
 _MENDED = (
     *(_REFUSED, _STRAY, "Invalid SOS parameters", "bad ICC marker", "Premature end of JPEG file"),
     *("unknown JFIF revision", "Unknown Adobe color transform", "two SOI markers"),
@@ -68,7 +69,7 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
         warning = str(error)
         if not any(text in warning for text in _MENDED):
             raise
-    if _is_after_all_rows(warning):
+    if _is_after_all_rows(data, warning):
         warn("stray_bytes")
         return _by_turbojpeg(data, header, spec, strict=False)
     structure = read_structure(data)
@@ -91,20 +92,24 @@ def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: Inp
         frame.check_ratios()
     if _STRAY in warning:
         repaired.kinds.add("stray_bytes")
-    if _is_after_all_rows(warning):
+    if _is_after_all_rows(repaired.data, warning):
         return _by_turbojpeg(repaired.data, header, spec, strict=False)
     if header.coded_pixels > _PROVEN_PIXELS:
         raise BadImage(f"JPEG of {header.pixels} pixels with damage that is only mended in smaller ones: {warning}")
     read = _by_pillow if _REFUSED in warning else partial(_by_turbojpeg, strict=False)
-    # In grey it would not be seen what colours miss, nor at a fraction what fine detail does.
+    # In colour and at full size, where the header allows it: in grey missing colours would not be seen, and at a
+    # fraction missing detail.
     proof = spec.model_copy(update={"channels": 3, "decoder": "full"})
     pixels = repaired.whole(lambda data: read(data, header, proof))
     return pixels if spec == proof else read(repaired.data, header, spec)
 
 
-def _is_after_all_rows(warning: str) -> bool:
-    """Whether the first thing that libjpeg warns of are bytes before the end marker."""
-    return _STRAY in warning and warning.endswith(_LAST_MARKER)
+def _is_after_all_rows(data: bytes, warning: str) -> bool:
+    """Whether all rows were decoded before libjpeg warned of bytes before the end marker.
+
+    With restart markers it warns of the same where one of them is lost, and passes over the rows behind it.
+    """
+    return _STRAY in warning and warning.endswith(_END_MARKER) and _RESTARTS not in data
 
 
 def _by_turbojpeg(data: bytes, header: Header, spec: InputSpec, *, strict: bool = True) -> Pixels:

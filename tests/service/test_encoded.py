@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
 import urllib.parse
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.errors import BadImage
 from service.bodies import read_instances, read_submission
@@ -47,6 +50,18 @@ MEGABYTE = 1024 * 1024
 )
 def test_base64_is_read(text: str) -> None:
     assert decode_base64(text) == DATA
+
+
+@pytest.mark.parametrize("padding", ["%3DAA", "%3D%3D%3D"], ids=["before the end", "too much of it"])
+def test_escaped_padding_that_is_wrong_is_an_error(padding: str) -> None:
+    with pytest.raises(BadImage, match="padding, written as %3D"):
+        decode_base64(f"data:image/png;base64,AA{padding}")
+
+
+@given(st.text() | st.text("Aa1+/-_=%3D,;:\n"), st.sampled_from(["", "data:image/png;base64,"]))
+def test_any_text_gives_bytes_or_a_client_error(text: str, start: str) -> None:
+    with contextlib.suppress(BadImage):
+        assert isinstance(decode_base64(start + text), bytes)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "data:image/png;base64,"], ids=["nothing", "spaces", "an empty data URI"])

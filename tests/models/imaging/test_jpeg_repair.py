@@ -256,6 +256,22 @@ def test_a_restart_interval_that_is_missing_or_comes_twice_is_refused() -> None:
             mended(damaged)
 
 
+@pytest.mark.parametrize("setting", [("rows", 4), ("rows", 15), ("blocks", 16)], ids=str)
+@pytest.mark.parametrize("stray", [b"", b"\0\0"], ids=["", "stray bytes in its place"])
+def test_rows_behind_a_lost_restart_marker_are_missed(setting: tuple[str, int], stray: bytes) -> None:
+    what, count = setting
+    levels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    data = encoded.encode(Image.fromarray(levels), "JPEG", quality=90, **{f"restart_marker_{what}": count})
+    spec = InputSpec(height=480, width=640, channels=3)
+    decode(data, spec)
+    last = max(data.rfind(bytes([0xFF, 0xD0 + number])) for number in range(8))
+    without_marker = data[:last] + data[last + 2 :]
+    without_interval = data[:last] + stray + data[-2:]
+    for cut in (without_marker, without_interval):
+        with pytest.raises(BadImage):
+            decode(cut, spec)
+
+
 def test_a_progressive_jpeg_without_end_that_lacks_a_scan_is_refused() -> None:
     data = FILES["progressive"]
     for _, start, _ in jpegs.scans_of(data)[1:]:
