@@ -56,7 +56,7 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning_], None]) -> Pixels:
-    """Pixels as they are stored, `[H, W, C]`.
+    """Pixels as they are stored, uint8 `[H, W, C]`.
 
     Raises:
         BadImage: rows are missing, or as `read_header`.
@@ -66,12 +66,8 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
         # strict: libjpeg's warnings are errors, since half a file would otherwise give half an image
         return _by_turbojpeg(data, header, spec)
     except ValueError as error:
-        warning = str(error)
-        if not any(text in warning for text in _MENDED):
+        if not any(text in str(error) for text in _MENDED):
             raise
-    if _is_after_all_rows(data, warning):
-        warn("stray_bytes")
-        return _by_turbojpeg(data, header, spec, strict=False)
     structure = read_structure(data)
     repaired = repair(data, structure)
     pixels = _decode_repaired(repaired, structure.frame, header, spec)
@@ -82,8 +78,11 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
 
 def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: InputSpec) -> Pixels:
     """Decodes it with proof that it is whole, and notes stray bytes that are found meanwhile."""
+    warning = ""
     try:
-        return _by_turbojpeg(repaired.data, header, spec)
+        pixels = _by_turbojpeg(repaired.data, header, spec)
+        if not repaired.is_doubtful:
+            return pixels
     except ValueError as error:
         warning = str(error)
         if _REFUSED not in warning and _STRAY not in warning:
@@ -92,7 +91,7 @@ def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: Inp
         frame.check_ratios()
     if _STRAY in warning:
         repaired.kinds.add("stray_bytes")
-    if _is_after_all_rows(repaired.data, warning):
+    if _is_after_all_rows(repaired.data, warning) and not repaired.is_doubtful:
         return _by_turbojpeg(repaired.data, header, spec, strict=False)
     if header.coded_pixels > _PROVEN_PIXELS:
         raise BadImage(f"JPEG of {header.pixels} pixels with damage that is only mended in smaller ones: {warning}")

@@ -39,6 +39,9 @@ _JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 _ADOBE = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64" + bytes(4)
 _STARTS = {"Gray": _JFIF, "YCbCr": _JFIF, "RGB": _ADOBE + b"\0", "CMYK": _ADOBE + b"\0", "YCCK": _ADOBE + b"\2"}
 _TABLES = frozenset({jpeg.TABLES_Q, jpeg.TABLES_HUFFMAN, jpeg.RESTARTS, 0xC0, 0xC1, jpeg.PROGRESSIVE})
+# A file of which only a part was written often has zeros for the rest, which are legal codes. So what a long run of one
+# byte is put in place of is proven, too; the first bytes of the run may be the picture's last.
+_TAIL_BYTES, _KEPT_BYTES = 64, 8
 # Put behind coded data, without 0xff. Each bit of one differs from that of the other, so that the first that a decoder
 # looks at makes a difference.
 _FILLERS = tuple(bytes((73 * place % 251 + 2) ^ flip for place in range(64)) for flip in (0, 0xFF))
@@ -53,9 +56,16 @@ class Scan(NamedTuple):
     restarts: int | None
     """Restart markers that it must have; None where the decoder looks for none."""
 
+    @property
+    def tail_bytes(self) -> int:
+        """Length of the run of one byte at its end; 0 where it is short enough to be a part of a picture."""
+        run = len(self.coded) - len(self.coded.rstrip(self.coded[-1:] or None))
+        return run if run >= _TAIL_BYTES else 0
+
     def filled(self, filler: bytes) -> bytes:
         """The scan with other bytes where its coded data ends, and where that of each restart interval does."""
-        coded = _FILL.sub(b"", self.coded).removesuffix(b"\xff")
+        coded = self.coded[: len(self.coded) - max(self.tail_bytes - _KEPT_BYTES, 0)]
+        coded = _FILL.sub(b"", coded).removesuffix(b"\xff")
         if self.restarts is not None:
             coded = _RESTART.sub(lambda marker: filler + marker[0], coded)
         return self.before + coded + filler
@@ -79,6 +89,11 @@ class Repaired(NamedTuple):
     def data(self) -> bytes:
         """The file."""
         return b"".join(part for scan in self.scans for part in (scan.before, scan.coded)) + _END
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a picture that decodes may be one of which only a part was written."""
+        return bool(self.scans) and self.scans[-1].tail_bytes > 0
 
     def whole(self, read: Callable[[bytes], Pixels]) -> Pixels:
         """Decodes it, and proves that coded data ends nowhere before the picture does.

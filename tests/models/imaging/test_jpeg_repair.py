@@ -7,6 +7,7 @@ import random
 import re
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -270,6 +271,32 @@ def test_rows_behind_a_lost_restart_marker_are_missed(setting: tuple[str, int], 
     for cut in (without_marker, without_interval):
         with pytest.raises(BadImage):
             decode(cut, spec)
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"], ids=["no end", "an end behind them"])
+@pytest.mark.parametrize("tail", [b"\0", b"\xaa"], ids=["zeros", "other bytes"])
+@pytest.mark.parametrize("settings", [{"quality": 100, "subsampling": 0}, {"quality": 90, "optimize": True}], ids=str)
+def test_a_picture_of_which_only_a_part_was_written_is_refused(
+    settings: dict[str, Any], tail: bytes, end: bytes
+) -> None:
+    smooth = np.asarray(encoded.picture(200, 150), np.int64)
+    levels = smooth + np.random.default_rng(1).integers(0, 25, smooth.shape)
+    data = encoded.encode(Image.fromarray(levels.astype(np.uint8)), "JPEG", **settings)
+    spec = InputSpec(height=150, width=200, channels=3)
+    for tenths in (3, 5, 7, 9):
+        kept = len(data) * tenths // 10
+        with pytest.raises(BadImage):
+            decode(data[:kept] + tail * (len(data) - kept) + end, spec)
+
+
+@pytest.mark.parametrize(
+    "tail", [bytes(16), bytes(64), bytes(3000), b"\xaa" * 3000], ids=["16", "64", "3000", "others"]
+)
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"], ids=["no end", "an end behind them"])
+def test_a_whole_picture_with_padding_is_taken(tail: bytes, end: bytes) -> None:
+    data = encoded.encode(encoded.picture(200, 150), "JPEG", quality=90)
+    spec = InputSpec(height=150, width=200, channels=3)
+    np.testing.assert_array_equal(decode(data[:-2] + tail + end, spec), decode(data, spec))
 
 
 def test_a_progressive_jpeg_without_end_that_lacks_a_scan_is_refused() -> None:
