@@ -78,7 +78,7 @@ def _verify(arguments: argparse.Namespace) -> str:
 
 def _promote(arguments: argparse.Namespace) -> str:
     store = Store(arguments.store)
-    Bundle.open(store.path(arguments.name, arguments.version))
+    verify(Bundle.open(store.path(arguments.name, arguments.version)))
     store.promote(arguments.name, arguments.version)
     return f"{arguments.name}: version {arguments.version} serves"
 

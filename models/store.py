@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.bundle import MANIFEST, Bundle, file_entries
@@ -108,12 +108,15 @@ class Store:
         """The version that the next bundle gets."""
         return max(self.versions(name), default=0) + 1
 
-    def add(self, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+    def add(
+        self, manifest: Manifest, files: Mapping[str, bytes], check: Callable[[Bundle], None] | None = None
+    ) -> Path:
         """Writes a bundle in one rename and returns its directory; the first of its name becomes champion.
 
         Args:
             manifest: complete but for `files`, which is filled in here.
             files: every other file of the bundle, by its name inside it.
+            check: is called with the bundle before it is in the store; what it raises keeps it out.
 
         Raises:
             StoreError: the version exists already.
@@ -129,7 +132,9 @@ class Store:
             complete = manifest.model_copy(update={"files": file_entries(files)})
             for name, data in {**files, MANIFEST: complete.to_bytes()}.items():
                 _write(staging / name, data)
-            Bundle.open(staging)
+            written = Bundle.open(staging)
+            if check is not None:
+                check(written)
             staging.chmod(0o755)
             _move(staging, target)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import signal
 import sys
@@ -18,7 +19,14 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one training; returns 0, 1 after one line on stderr that says why not, or 130 if interrupted."""
     words = sys.argv[1:] if argv is None else argv
-    arguments = _parser(words).parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of classes and files are any text
+    try:
+        arguments = _parser(words).parse_args(words)
+    except KeyboardInterrupt:  # while libraries were loaded
+        print("\ninterrupted; nothing was written: start again", file=sys.stderr)
+        return INTERRUPTED
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill leaves by the same door as Ctrl-C
     run: Callable[[argparse.Namespace], Path | None] = arguments.run

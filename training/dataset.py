@@ -118,7 +118,7 @@ class Dataset:
         """SHA-256 over pixels, labels, class names and columns."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         starts = range(0, len(self.images), _CHUNK)
-        for start in progress(starts, "fingerprint of all images", "batch", part=True):
+        for start in progress(starts, "fingerprint of all images", "chunk", part=True):
             chunk = np.arange(start, min(start + _CHUNK, len(self.images)))
             digest.update(np.ascontiguousarray(self.images[chunk]).data)
         digest.update(np.ascontiguousarray(self.labels).data)

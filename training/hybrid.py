@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.bundle import REPORT, Bundle
+from models.bundle import REPORT
 from models.golden import verify
 from models.manifest import EMBEDDER_FILES, Manifest
 from models.sessions import Probabilities
@@ -119,9 +119,7 @@ def _write(results: Results, root: Path, more: Mapping[str, bytes]) -> Path:
         **golden_files(images, graphs, results.head, results.dataset.beside(golden)),
     }
     manifest = _manifest(results, store.next_version(results.dataset.name), len(images))
-    path = store.add(manifest, {**files, REPORT: report_page(results, manifest, files)})
-    verify(Bundle.open(path))
-    return path
+    return store.add(manifest, {**files, REPORT: report_page(results, manifest, files)}, check=verify)
 
 
 def _manifest(results: Results, version: int, golden_count: int) -> Manifest:

@@ -185,9 +185,7 @@ def _write(bundle: Bundle, results: Results, plan: Refit) -> Path:
     manifest = _manifest(bundle.manifest, heads, results, version)
     measured = {name: data for name, data in files.items() if not name.endswith(".html")}
     files[REPORT if is_default else f"report-{spec.name}.html"] = report_page(results, manifest, measured)
-    path = store.add(manifest, files)
-    verify(Bundle.open(path))
-    return path
+    return store.add(manifest, files, check=verify)
 
 
 def _heads(manifest: Manifest, spec: HeadSpec) -> tuple[HeadSpec, ...]:
@@ -204,16 +202,16 @@ def _is_of(head: str, file: str) -> bool:
 
 
 def _golden_rows(bundle: Bundle, results: Results) -> list[dict[str, ColumnValue]]:
-    """The columns beside the golden images: those that were there, and for the new head some of its own data's."""
+    """The columns beside the golden images: those that other heads have, and some of the new head's own data."""
     count, dataset = bundle.manifest.golden.count, results.dataset
     before: list[dict[str, ColumnValue]] = [{} for _ in range(count)]
-    for head in bundle.manifest.heads:
+    for head in (head for head in bundle.manifest.heads if head.name != results.head.spec.name):
         for index, columns in enumerate(bundle.golden_columns(head)):
             before[index] |= columns
     if not dataset.columns:
         return before if any(before) else []
     new = [dict(dataset.rows[index % len(dataset.rows)]) for index in range(count)]
-    return [{**row, **columns} for row, columns in zip(before, new, strict=True)]
+    return [{**columns, **row} for row, columns in zip(before, new, strict=True)]  # others may require what they have
 
 
 def _taken(rows: Sequence[Mapping[str, ColumnValue]], head: HeadSpec) -> list[dict[str, ColumnValue]]:

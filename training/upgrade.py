@@ -69,9 +69,7 @@ def upgrade(
     version = max(store.next_version(bundle.manifest.name), bundle.manifest.version + 1)
     manifest = _manifest(bundle.manifest, variants, version)
     files = _files(bundle, variants)
-    path = store.add(manifest, {**files, REPORT: report_page(results, manifest, files)})
-    verify(Bundle.open(path))
-    return path
+    return store.add(manifest, {**files, REPORT: report_page(results, manifest, files)}, check=verify)
 
 
 def _check(manifest: Manifest, dataset: Dataset, parts: Split) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from models.__main__ import main
+from models.bundle import Bundle
 from models.store import Store
-from tests.tiny_bundle import tiny_bundle
+from tests.tiny_bundle import tiny_bundle, tiny_files
 
 
 @pytest.fixture
@@ -52,6 +53,17 @@ def test_list_of_an_empty_store_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 def test_list_shows_a_model_without_champion_too(shell: Shell, root: Path) -> None:
     (root / "tiny" / "champion").unlink()
     assert shell("list") == (0, "other: 1*\ntiny: 1 2\n", "")
+
+
+def test_what_verify_refuses_is_not_promoted(shell: Shell, root: Path) -> None:
+    manifest = Bundle.open(root / "tiny" / "2").manifest.model_copy(update={"version": 3})
+    files = tiny_files(manifest)
+    recorded = next(name for name in files if name.startswith("golden/probabilities"))
+    files[recorded] = files[recorded][:-4] + b"\0\0\x80\x4f"
+    Store(root).add(manifest, files)
+    code, _, err = shell("promote", "tiny", "3")
+    assert (code, err.startswith("error: golden/")) == (1, True)
+    assert Store(root).champion("tiny") == 1
 
 
 @pytest.mark.parametrize(("model", "version"), [("tiny", 1), ("tiny@1", 1), ("tiny@2", 2)])

@@ -32,6 +32,15 @@ def make(store: Store, *versions: int, name: str = "tiny") -> None:
         (store.root / name / str(version)).mkdir(parents=True)
 
 
+def test_what_its_check_refuses_is_not_added(store: Store, manifest: Manifest) -> None:
+    def refuse(bundle: Bundle) -> None:
+        raise BundleError(f"{bundle.manifest.model} is not good enough")
+
+    with pytest.raises(BundleError, match=r"@\d+ is not good enough"):
+        store.add(manifest, tiny_files(manifest), check=refuse)
+    assert not [*store.root.rglob("*.json")]
+
+
 def test_an_empty_store_has_nothing(store: Store) -> None:
     assert store.names() == []
     assert store.versions("tiny") == []

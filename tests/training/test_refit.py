@@ -103,6 +103,15 @@ def test_the_champion_is_the_one_it_was(two: Bundle, folder: Path) -> None:
     assert Store(folder / "store").champion("squares") == 1
 
 
+def test_a_column_that_another_head_requires_may_be_missing_in_the_table(three: Bundle, folder: Path) -> None:
+    data = priced()
+    gaps = [{"size": None} if position % 3 == 0 else row for position, row in enumerate(data.rows)]
+    column = data.columns[0].model_copy(update={"required": False})
+    found = fitted(three, replace(data, rows=gaps, columns=(column,)), folder, "gaps", "linear_regression")
+    verify(found)
+    assert [head.columns[0].required for head in found.manifest.heads[2:]] == [True, False]
+
+
 def test_heads_of_classes_and_numbers_with_columns_serve_together(three: Bundle) -> None:
     verify(three)
     engine = Engine.load(settings_of(three.path))

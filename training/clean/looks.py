@@ -45,7 +45,7 @@ def look(images: Images) -> Looks:
     """
     count, height, width, _ = images.shape
     step = max(1, _CHUNK_PIXELS // (height * width))
-    starts = progress(range(0, max(1, count), step), "looking at images", "batch", part=True)
+    starts = progress(range(0, max(1, count), step), "looking at images", "chunk", part=True)
     chunks = [_look(images[np.arange(start, min(start + step, count))]) for start in starts]
     return Looks(*(np.concatenate(values) for values in zip(*chunks, strict=True)))
 

@@ -72,7 +72,7 @@ def verify(looks: Looks, images: Images, candidates: Indices, mirrored: NDArray[
     limits = usual[pairs].min(1) ** _EXPONENT
     maps = np.repeat(similarity()[None], len(pairs), 0)
     kept = np.zeros(len(pairs), np.bool_)
-    for start in progress(range(0, len(pairs), _CHUNK), "comparing pairs", "batch", part=True):
+    for start in progress(range(0, len(pairs), _CHUNK), "comparing pairs", "chunk", part=True):
         rows = slice(start, start + _CHUNK)
         found = match(*_taken(looks.thumbnails, pairs[rows], flips[rows]), maps[rows], steps=4)
         maps[rows] = found.maps
@@ -117,7 +117,7 @@ def _spread(colours: Floats) -> Floats:
 def _close(images: Images, pairs: Indices, flips: NDArray[np.bool_], maps: Maps, limits: Floats) -> NDArray[np.bool_]:
     """Whether pairs stay the same in larger pictures; each is decoded once for some pairs."""
     kept = np.zeros(len(pairs), np.bool_)
-    for start in progress(range(0, len(pairs), _CLOSE_CHUNK), "comparing pairs closely", "batch", part=True):
+    for start in progress(range(0, len(pairs), _CLOSE_CHUNK), "comparing pairs closely", "chunk", part=True):
         rows = slice(start, start + _CLOSE_CHUNK)
         positions, places = np.unique(pairs[rows], return_inverse=True)
         pictures = thumbnails(images[positions], CLOSE_SIDE)

@@ -103,7 +103,7 @@ class Store:
         """
         missing = positions[~self._made[positions]]
         started = time.perf_counter()
-        for start in progress(range(0, len(missing), _BATCH), "making features", "batch", part=True):
+        for start in progress(range(0, len(missing), _BATCH), "making features", "chunk", part=True):
             if time.perf_counter() - started > limit:
                 raise Ended(f"ended after {limit:.0f} s of making features, the budget was spent")
             self._add(missing[start : start + _BATCH])
