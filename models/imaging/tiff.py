@@ -26,7 +26,7 @@ _LEVELS = frozenset({1, 4})  # values of _FORMAT: unsigned integers, and undefin
 _NO_COMPRESSION, _SEPARATE, _UNSPECIFIED = 1, 2, 0
 _MOST_SAMPLES = 6
 _BIGTIFF, _BIG_ENDIAN_BIGTIFF = b"II+\0", b"MM\0+"
-_WAY_OUT = "save it with 8 or 16 bits a sample, in grey or RGB"
+_WAY_OUT = "save it as PNG, or with 8 bits a sample in grey or RGB"
 
 
 def open_page(data: bytes) -> TiffImagePlugin.TiffImageFile:

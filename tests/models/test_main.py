@@ -62,7 +62,8 @@ def test_what_verify_refuses_is_not_promoted(shell: Shell, root: Path) -> None:
     files[recorded] = files[recorded][:-4] + b"\0\0\x80\x4f"
     Store(root).add(manifest, files)
     code, _, err = shell("promote", "tiny", "3")
-    assert (code, err.startswith("error: golden/")) == (1, True)
+    assert code == 1
+    assert "probabilit" in err
     assert Store(root).champion("tiny") == 1
 
 

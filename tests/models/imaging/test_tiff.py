@@ -153,5 +153,5 @@ def test_a_large_tiff_of_64_bit_offsets_is_read() -> None:
     ],
 )  # fmt: skip
 def test_a_tiff_that_is_not_read_right_is_refused_with_a_way_out(data: bytes, reason: str) -> None:
-    with pytest.raises(UnsupportedType, match=f"^tiff image .*{reason}.*; save it with 8 or 16 bits"):
+    with pytest.raises(UnsupportedType, match=f"^tiff image .*{reason}.*; save it as PNG"):
         servable(data)
