@@ -149,12 +149,12 @@ def embed_all(
     if kept:
         print(f"{kept:,} of {total:,} embeddings kept from before", file=sys.stderr)
     if len(new):
-        _embed_new(cache, embedder, dataset, keys, new, total)
+        _embed_new(cache, embedder, dataset, new, keys=keys, total=total)
     return cache.embedding([keys[row] for row in wanted])
 
 
 def _embed_new(
-    cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, keys: Sequence[bytes], new: Indices, total: int
+    cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, new: Indices, *, keys: Sequence[bytes], total: int
 ) -> None:
     batch, written = _batch_size(dataset.images), _Written(cache)
     kept = total - len(new)
