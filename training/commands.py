@@ -180,7 +180,7 @@ def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
 def way_on(arguments: argparse.Namespace) -> str:
     """What a person who interrupted a command can do."""
     if arguments.run is not _train:
-        return "nothing was written: start again"
+        return "no result was written; the same command goes on from the embeddings that are kept, if there are any"
     if (WORK / arguments.name / CHECKPOINT).is_file():
         return "the same command with --resume continues after the last whole epoch"
     return "no epoch was finished, so there is nothing to --resume: start again"

@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -34,6 +34,7 @@ _FILE_IMAGES = 4000
 """Of small files that are made one."""
 SECONDS_BETWEEN_FILES = 15
 """What a run that is killed has to do again, at most."""
+_LEFTOVER_SECONDS = 24 * 60 * 60
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, BadZipFile)
 """What numpy and zipfile raise where bytes of a file are missing or wrong."""
 
@@ -54,6 +55,7 @@ class EmbeddingCache:
         name = hashlib.sha256(hashlib.sha256(graph).digest() + spec.model_dump_json().encode()).hexdigest()
         self.folder = root / name[:32]
         self._rows: dict[bytes, tuple[NDArray[np.float32], bytes]] = {}
+        self._remove_leftovers()
         for file in sorted(self.folder.glob("*.npz")):
             self._read(file)
 
@@ -87,6 +89,13 @@ class EmbeddingCache:
         beginning.replace(file)
         self._rows.update(zip(keys, zip(embedding, thumbnails, strict=True), strict=True))
         return file
+
+    def _remove_leftovers(self) -> None:
+        """Removes files that killed runs had begun; a younger one may be another run's."""
+        for file in self.folder.glob("*.part"):
+            with suppress(OSError):  # another run removed it, or the folder is not to be written in
+                if time.time() - file.stat().st_mtime > _LEFTOVER_SECONDS:
+                    file.unlink()
 
     def _read(self, file: Path) -> None:
         try:
@@ -140,12 +149,14 @@ def embed_all(
     if kept:
         print(f"{kept:,} of {total:,} embeddings kept from before", file=sys.stderr)
     if len(new):
-        _embed_new(cache, embedder, dataset, new, total)
+        _embed_new(cache, embedder, dataset, new, keys=keys, total=total)
     return cache.embedding([keys[row] for row in wanted])
 
 
-def _embed_new(cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, new: Indices, total: int) -> None:
-    keys, batch, written = keys_of(dataset), _batch_size(dataset.images), _Written(cache)
+def _embed_new(
+    cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, new: Indices, *, keys: Sequence[bytes], total: int
+) -> None:
+    batch, written = _batch_size(dataset.images), _Written(cache)
     kept = total - len(new)
     bar: tqdm[None] = progress((), "embedding", "image", total=total, done=kept)
     try:

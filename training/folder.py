@@ -48,8 +48,8 @@ class Listing:
     not_used: dict[str, int]
     notes: tuple[str, ...]
 
-    def check(self) -> None:
-        """Whether classes can be told apart.
+    def checked(self) -> Listing:
+        """The same, if its classes can be told apart.
 
         Raises:
             DataError: no classes, only one, some with fewer than 2 readable images (named), or names that are one
@@ -70,6 +70,7 @@ class Listing:
                 f"classes with fewer than {MIN_IMAGES_PER_CLASS} readable images in {self.folder}: "
                 f"{', '.join(few[:_SHOWN])}{more}; add images or remove the folders ({unread} files could not be read)"
             )
+        return self
 
     def part(self, name: str) -> Indices | None:
         """Positions of one part, int64; None where the folder has no such part."""
@@ -114,8 +115,7 @@ def load(
         DataError: no classes, only one, or classes with fewer than 2 readable images (named); and as `tree.scan`.
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
-    found = listing(folder, lambda path: look_at(path, spec, keep=True), follow=follow)
-    found.check()
+    found = listing(folder, lambda path: look_at(path, spec, keep=True), follow=follow).checked()
     images = np.stack([picture.pixels for picture in found.pictures if picture.pixels is not None])
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
@@ -129,8 +129,7 @@ def stream(folder: Path, *, name: str, spec: InputSpec, follow: bool = True) -> 
     Raises:
         DataError: as `load`.
     """
-    found = listing(folder, lambda path: look_at(path, spec), follow=follow)
-    found.check()
+    found = listing(folder, lambda path: look_at(path, spec), follow=follow).checked()
     paths = [picture.path for picture in found.pictures]
     images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
     return found.dataset(name, images, spec)

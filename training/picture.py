@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.imaging.decode import decode, read_checked_header
-from models.imaging.exif import SIDEWAYS
 from models.imaging.types import Pixels
 from models.manifest import InputSpec
 from training.images import read_image
@@ -65,13 +64,12 @@ def look_at(path: Path, spec: InputSpec, *, keep: bool = False, known: Container
     faults: list[str] = []
     header = read_checked_header(data)
     pixels = decode(data, spec, header, warn=faults.append)
-    sides = (header.height, header.width) if header.orientation in SIDEWAYS else (header.width, header.height)
     return Picture(
         path,
         key,
         converted_from or header.type,
         not converted_from,
-        *sides,
+        *header.upright_size,
         pixels=pixels if keep else None,
         faults=tuple(dict.fromkeys(faults)),
     )

@@ -57,6 +57,9 @@ class Part(tqdm):  # type: ignore[type-arg]
         )
         _log.parts.append(self)
 
+    def display(self, *_: Any, **__: Any) -> None:
+        """Writes nothing; tqdm calls this after each step, and would put the state into words."""
+
     def close(self) -> None:
         """Forgets it; tqdm calls this at the end, and sometimes again."""
         super().close()

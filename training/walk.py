@@ -196,6 +196,7 @@ def identity_of(path: Path) -> Identity:
 
 
 def _folded(name: str) -> str:
+    """What two names share that are one file on Windows or macOS; spaces count there, unlike in `models.text.key`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -14,7 +14,7 @@ _STRIP_PIXELS = 1 << 18  # of a large image are converted at once, so that no st
 
 
 def to_array(image: Image.Image, spec: InputSpec) -> Pixels:
-    """The image in the bundle's channels, `[H, W, C]`; a large one in strips."""
+    """The image in the bundle's channels, uint8 `[H, W, C]`; a large one in strips."""
     if image.width * image.height <= _STRIP_PIXELS:
         array = np.asarray(_to_mode(image, spec))
         return array.reshape(*array.shape[:2], spec.channels)

@@ -13,16 +13,13 @@ from collections.abc import Callable
 from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, Image, ImageFile, features
 
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
-from models.imaging import tiff
+from models.imaging import foreign, tiff, unsupported
 from models.imaging.decode import DEFAULT_MAX_PIXELS
 from models.imaging.exif import orientation
 from models.imaging.fit import upright
 
 _PNG_LEVEL = 1  # of deflate: the PNG is decoded once and thrown away
-_FTYP = slice(4, 8)  # where an ISO base media file has the type of its first box, ISO 14496-12
-_MOST_BRANDS_BYTES = 512
-_AVIF_BRANDS = frozenset({b"avif", b"avis"})
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+_TYPES = {foreign.BMP: "bmp", foreign.GIF: "gif", foreign.AVIF: "avif", foreign.HEIC: "heic"}
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 _MODES = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}  # of the others, which PNG does not have; else RGB
 
@@ -52,22 +49,10 @@ def servable(data: bytes) -> tuple[bytes, str]:
 
 def foreign_type(data: bytes) -> str:
     """The type of an image that has to be converted, by its first bytes; empty for all others."""
-    if data.startswith(tiff.PREFIXES):
+    if data.startswith(tiff.PREFIXES):  # camera raws, too: `tiff` refuses them by their tags
         return "tiff"
-    if data.startswith(b"BM"):
-        return "bmp"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
-    return _boxed_type(data) if data[_FTYP] == b"ftyp" else ""
-
-
-def _boxed_type(data: bytes) -> str:
-    """AVIF or HEIC by the brands of the first box; empty for a film."""
-    box = data[8 : min(int.from_bytes(data[:4], "big"), _MOST_BRANDS_BYTES)]
-    brands = {box[start : start + 4] for start in range(0, len(box), 4)}
-    if brands & _AVIF_BRANDS:
-        return "avif"
-    return "heic" if brands & _HEIC_BRANDS else ""
+    kind = unsupported.recognise(data)
+    return _TYPES.get(kind, "") if kind else ""
 
 
 def _as_png(picture: Image.Image) -> bytes:
@@ -127,6 +112,11 @@ _READERS: dict[str, Callable[[bytes], Image.Image]] = {
 
 
 def _load(image: ImageFile.ImageFile) -> None:
+    """Decodes an image, if it is within the limit.
+
+    Raises:
+        TooLarge: more than `DEFAULT_MAX_PIXELS` pixels.
+    """
     pixels = image.width * image.height
     if pixels > DEFAULT_MAX_PIXELS:
         raise TooLarge(

@@ -56,13 +56,10 @@ def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
 def needed_size(header: Header, spec: InputSpec) -> tuple[int, int]:
     """Height and width, as stored, of the image once it is fitted: what a decoder at a fraction aims at.
 
-    Of a cropped image it is the whole that is compared with the input: its shorter side, by the input's measure, is
-    cropped nothing of, and its longer one by what it is longer.
+    For `crop`, the decoded image must cover the input, so the whole input size is needed.
     """
-    if header.orientation in SIDEWAYS:
-        return fitted_size(header.height, header.width, spec)
-    width, height = fitted_size(header.width, header.height, spec)
-    return height, width
+    width, height = fitted_size(*header.upright_size, spec)
+    return (width, height) if header.orientation in SIDEWAYS else (height, width)
 
 
 def _rounded(numerator: int, denominator: int) -> int:

@@ -27,6 +27,8 @@ HEIC = Kind(
 AVIF = Kind("AVIF image", f"{magick('image.avif')} or avifdec")
 RAW = Kind("camera raw image", "export it as JPEG, or send the JPEG that the camera wrote beside it")
 TIFF = Kind("TIFF image", magick("'image.tif[0]'"))
+BMP = Kind("BMP image", magick("image.bmp"))
+GIF = Kind("GIF image", magick("'image.gif[0]'"))
 SVG = Kind("SVG drawing", 'render it, for example with "rsvg-convert -o image.png drawing.svg"')
 VIDEO = Kind("video", 'send a single frame, for example from "ffmpeg -i video.mp4 -frames:v 1 frame.jpg"')
 AUDIO = Kind("audio file", "send a picture")
@@ -66,8 +68,8 @@ _BY_FIRST_BYTES: tuple[tuple[bytes, Kind], ...] = (
     (rb"II\*\x00....CR|II(RO|RS)|MMOR|IIU\x00|FUJIFILMCCD-RAW|FOVb|\x00MRM|II\x1a\x00\x00\x00HEAPCCDR", RAW),
     (rb"II\+\x00|MM\x00\+", Kind("BigTIFF image", magick("'image.tif[0]'"))),
     (rb"II\xbc", Kind("JPEG XR image", "convert it to JPEG or PNG")),
-    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", Kind("BMP image", magick("image.bmp"))),
-    (rb"GIF8[79]a", Kind("GIF image", magick("'image.gif[0]'"))),
+    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", BMP),
+    (rb"GIF8[79]a", GIF),
     (rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n", Kind("JPEG XL image", magick("image.jxl"))),
     (rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", Kind("JPEG 2000 image", magick("image.jp2"))),
     (rb"8BPS", Kind("Photoshop document (PSD)", magick("'image.psd[0]'"))),

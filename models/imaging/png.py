@@ -49,7 +49,7 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, `[H, W, C]`.
+    """Pixels as they are stored, uint8 `[H, W, C]`.
 
     Raises:
         BadImage: damaged.

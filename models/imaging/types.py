@@ -39,9 +39,15 @@ class Header(NamedTuple):
         return self.width * self.height
 
     @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height once the image is turned by its orientation."""
+        return (self.height, self.width) if self.orientation in SIDEWAYS else (self.width, self.height)
+
+    @property
     def aspect(self) -> float:
         """Width over height, upright."""
-        return self.height / self.width if self.orientation in SIDEWAYS else self.width / self.height
+        width, height = self.upright_size
+        return width / height
 
     @property
     def work_pixels(self) -> int:

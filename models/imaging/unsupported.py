@@ -1,4 +1,4 @@
-"""bytes that are no JPEG, PNG or WebP ──▶ a sentence: what they are, and what to do about it.
+"""bytes of any other format than JPEG, PNG and WebP ──▶ a sentence: what they are, and what to do about it.
 
 It is looked at only where an image is refused, and at no more than the first bytes.
 """
@@ -15,7 +15,9 @@ _LOOKED_AT = 8 * 1024  # bytes at the start: comments of drawing programs come b
 _SHOWN = 12  # of them in the message
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _AVIF = frozenset({b"avif", b"avis"})
-_HEIC = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
+_HEIC = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
+_HEIF = frozenset({b"mif1", b"msf1"})  # of any codec; HEIC where no other brand says which
+_MAX_BRANDS_BYTES = 512  # of an ISO base media file that are looked at
 _BEFORE_ELEMENT = {"<?": "?>", "<!--": "-->", "<!": ">"}  # what may come before an XML document's first element
 _SPACE = re.compile(r"\s*")
 _ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)")
@@ -56,16 +58,18 @@ def recognise(data: bytes) -> Kind | None:
 
 def _of_media(data: bytes) -> Kind:
     """The kind of an ISO base media file, by its brands; ISO/IEC 14496-12, section 4.3."""
-    end = min(int.from_bytes(data[:4], "big"), 256)
+    end = min(int.from_bytes(data[:4], "big"), _MAX_BRANDS_BYTES)
     brands = [data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))]
     for brand in brands:
         if brand in _AVIF:
             return foreign.AVIF
-        if brand in _HEIC - {b"mif1", b"msf1"}:
+        if brand in _HEIC:
             return foreign.HEIC
     if brands[0] == b"crx ":
         return foreign.RAW
-    return foreign.HEIC if _HEIC.intersection(brands) else foreign.AUDIO if brands[0][:3] == b"M4A" else foreign.VIDEO
+    if _HEIF.intersection(brands):
+        return foreign.HEIC
+    return foreign.AUDIO if brands[0].startswith(b"M4A") else foreign.VIDEO
 
 
 def _is_of_camera(data: bytes) -> bool:

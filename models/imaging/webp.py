@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 from PIL.WebPImagePlugin import WebPImageFile
 
 from models.errors import BadImage, UnsupportedType
@@ -19,7 +21,7 @@ from models.manifest import InputSpec
 _HEADER_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}  # by first chunk, up to and with the size
 _CHUNK = struct.Struct("<4sI")  # type and size
 # Bits of the VP8X chunk's flags, and bytes before the chunks of a frame; WebP container specification.
-_ANIMATION_FLAG, _EXIF_FLAG, _FRAME_BYTES = 0x02, 0x08, 16
+_ANIMATION_FLAG, _EXIF_FLAG, _OPACITY_FLAG, _FRAME_BYTES = 0x02, 0x08, 0x10, 16
 _LOSSLESS = frozenset({b"VP8L", b"ALPH"})  # chunks of losslessly coded pixels or transparency
 _MAX_CHUNKS = 4096  # that are looked at: 2 ms; a still image has 6 at most, an animation 3 a frame
 
@@ -60,8 +62,7 @@ def read_header(data: bytes) -> Header:
     if chunk == b"VP8X":
         contents, flags = _look(data), data[20]
         if flags & _ANIMATION_FLAG and contents.frames > 1:
-            frames = f"{contents.frames}{'' if contents.complete else ' or more'}"
-            raise UnsupportedType(f"animated webp of {frames} frames; send a single frame")
+            raise _animated(f"{contents.frames}{'' if contents.complete else ' or more'}")
         width = int.from_bytes(data[24:27], "little") + 1
         height = int.from_bytes(data[27:30], "little") + 1
     elif chunk == b"VP8 ":
@@ -78,24 +79,55 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, `[H, W, C]`; what a single frame leaves of its canvas is transparent."""
+    """Pixels as they are stored, uint8 `[H, W, C]`; what a single frame leaves of its canvas is background.
+
+    Raises:
+        BadImage: damaged.
+        UnsupportedType: animated, of more than one frame.
+        OSError, SyntaxError: from Pillow: damaged.
+    """
     with WebPImageFile(io.BytesIO(data)) as image:
         if image.size != (header.width, header.height):
             sizes = f"{header.width}x{header.height} and {image.width}x{image.height}"
             raise BadImage(f"damaged webp image: it has two sizes, {sizes}")
         if image.n_frames > 1:
-            raise UnsupportedType(f"animated webp of {image.n_frames} frames; send a single frame")
-        if data[12:16] == b"VP8X" and data[20] & _ANIMATION_FLAG:
-            image._mode = image.rawmode = "RGBA"  # where a frame is opaque Pillow shows what lies around it as black
+            raise _animated(f"{image.n_frames}")
+        if data[12:16] != b"VP8X" or not data[20] & _ANIMATION_FLAG:
+            image.load()
+            return to_array(image, spec)
+    return _decode_frame(data, header, spec)
+
+
+def _decode_frame(data: bytes, header: Header, spec: InputSpec) -> Pixels:
+    """An animation's only frame where it lies, and background around it, where Pillow has black."""
+    chunks = islice(_walk(data, 12, _end(data)), _MAX_CHUNKS)
+    start, size = next(((start, size) for kind, start, size in chunks if kind == b"ANMF"), (0, 0))
+    if not size:
+        raise BadImage(f"damaged webp image: no frame among its first {_MAX_CHUNKS} chunks")
+    left, top = (2 * int.from_bytes(data[at : at + 3], "little") for at in (start, start + 3))
+    canvas = _CHUNK.pack(b"VP8X", 10) + struct.pack("<I", _OPACITY_FLAG) + data[start + 6 : start + 12]
+    body = b"WEBP" + canvas + data[start + _FRAME_BYTES : start + size]
+    with WebPImageFile(io.BytesIO(_CHUNK.pack(b"RIFF", len(body)) + body)) as image:
         image.load()
-        return to_array(image, spec)
+        frame = to_array(image, spec)
+    array = np.full((header.height, header.width, spec.channels), spec.background, np.uint8)
+    array[top : top + frame.shape[0], left : left + frame.shape[1]] = frame
+    return array
+
+
+def _animated(frames: str) -> UnsupportedType:
+    return UnsupportedType(f"animated webp of {frames} frames; send a single frame")
+
+
+def _end(data: bytes) -> int:
+    """Where the file ends by its own header, at most where its bytes do."""
+    return min(len(data), int.from_bytes(data[4:8], "little") + 8)
 
 
 def _look(data: bytes) -> _Contents:
     """Looks through the chunks; of a file of very many of them the worst is assumed, as `work.of_webp` asks."""
     frames, exif, lossless_bytes, transparent = 0, b"", 0, False
-    end = min(len(data), int.from_bytes(data[4:8], "little") + 8)
-    for number, (kind, start, size) in enumerate(_walk(data, 12, end)):
+    for number, (kind, start, size) in enumerate(_walk(data, 12, _end(data))):
         if number == _MAX_CHUNKS:
             return _Contents(frames, exif, len(data), True, complete=False)
         if kind == b"ANMF":

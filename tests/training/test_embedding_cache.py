@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.sessions import Embedder
+from tests.models import encoded
 from tests.training.squares import squares
 from training.dataset import Dataset, subset
 from training.embedding_cache import EmbeddingCache, embed, embed_all, keys_of
 from training.errors import DataError
-from training.images import key_of
+from training.images import Encoded, key_of
 
 DATASET = squares(30)
 
@@ -141,6 +145,32 @@ def test_a_file_cut_short_is_named_wherever_it_ends(tmp_path: Path, counting: Co
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(DataError, match=r"is damaged .*; remove it, and its images are embedded again"):
         cache_of(tmp_path)
+
+
+def test_images_that_have_no_keys_are_read_once_for_their_key_and_once_to_be_decoded(
+    tmp_path: Path, counting: Counting
+) -> None:
+    read: list[int] = []
+
+    def png(position: int) -> bytes:
+        read.append(position)
+        return encoded.encode(Image.fromarray(np.asarray(DATASET.images)[position]), "PNG")
+
+    padded = DATASET.input.model_copy(update={"fit": "pad"})  # stretched images are read for their shape, too
+    ask(tmp_path, counting, replace(DATASET, images=Encoded(png, np.arange(30), padded), input=padded))
+    assert sorted(read) == sorted([*range(30), *range(30)])
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(25, False), (23, True)], ids=["a day ago", "today"])
+def test_what_a_killed_run_left_is_removed_after_a_day(
+    tmp_path: Path, counting: Counting, hours: int, stays: bool
+) -> None:
+    first = ask(tmp_path, counting)
+    left = cache_of(tmp_path).folder / "left.part"
+    left.write_bytes(b"begun")
+    os.utime(left, (time.time() - hours * 3600,) * 2)
+    np.testing.assert_array_equal(ask(tmp_path, counting), first)
+    assert left.exists() is stays
 
 
 @pytest.mark.parametrize("count", [0, 1, 499, 501])

@@ -211,7 +211,10 @@ def test_interrupted_while_there_is_nothing_to_resume_it_does_not_promise_to(
 
     monkeypatch.setattr(commands, "load_network", interrupted)
     assert command.main(["pretrained", str(images), "--name", "squares"]) == 130
-    assert capsys.readouterr().err.endswith("interrupted; nothing was written: start again\n")
+    assert capsys.readouterr().err.endswith(
+        "interrupted; no result was written; the same command goes on from the embeddings that are kept, if there are "
+        "any\n"
+    )
 
 
 def test_interrupted_before_the_first_epoch_it_does_not_promise_to_resume(

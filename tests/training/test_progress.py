@@ -7,8 +7,10 @@ import re
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 import training.progress as progress_module
 from training.progress import progress, stage
@@ -34,6 +36,24 @@ def test_what_an_earlier_run_did_counts(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_part_of_a_longer_job_is_silent_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress(range(3), "embedding", "batch", part=True)) == [0, 1, 2]
     assert capsys.readouterr().err == ""
+
+
+def test_a_part_puts_no_step_into_words_until_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    formatted: list[int] = []
+    words = tqdm.format_meter
+
+    def counting(n: int, *others: Any, **options: Any) -> str:
+        formatted.append(n)
+        return words(n, *others, **options)
+
+    monkeypatch.setattr(tqdm, "format_meter", staticmethod(counting))
+    bar = progress(range(1000), "fitting", "step", part=True)
+    for step in bar:
+        if step == 700:
+            assert str(bar).startswith("fitting: 700 of 1000 steps, ")
+    assert formatted == [700]
+    assert bar.n == 1000
+    assert bar.fp.getvalue().strip() == ""
 
 
 def test_a_stage_tells_a_log_how_far_its_parts_are(

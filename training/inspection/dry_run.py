@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from training.table_survey import survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
 """How images are decoded to see whether they can be, and which of them look the same."""
+_look = partial(look_at, spec=SMALL, keep=True)
 _FROM_SCRATCH = 5000  # small images, from which on a network of one's own is worth its time
 _SMALL_SIDE = 64  # pixels, of images that a network for photos would have to blow up
 _MOST_NAME = 64
@@ -83,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _folder(arguments: argparse.Namespace) -> Facts:
     found = folder.listing(arguments.directory, _look, follow=arguments.follow)
     counts, parts = Counter(found.labels), Counter(found.parts)
-    dataset, problem = _checked(lambda: _of_folder(found))
+    dataset, problem = _checked(lambda: found.checked().dataset(_NAME, _pixels(found.pictures), SMALL))
     return _facts(
         dataset,
         found.pictures,
@@ -97,11 +99,6 @@ def _folder(arguments: argparse.Namespace) -> Facts:
         problem=problem,
         command=_command(arguments, "folder", arguments.directory, found.pictures) if dataset else "",
     )
-
-
-def _of_folder(found: folder.Listing) -> Dataset:
-    found.check()
-    return found.dataset(_NAME, _pixels(found.pictures), SMALL)
 
 
 def _table(arguments: argparse.Namespace) -> Facts:
@@ -157,12 +154,8 @@ def _checked(make: Callable[[], Dataset]) -> tuple[Dataset | None, str]:
         return None, str(error)
 
 
-def _look(path: Path) -> Picture:
-    return look_at(path, SMALL, keep=True)
-
-
 def _pixels(pictures: Sequence[Picture]) -> Pixels:
-    """Of all of them, uint8 `[N, H, W, C]`, grey ones in one channel as `training.folder` has them."""
+    """Of all of them, uint8 `[N, 32, 32, 3]`, grey ones too."""
     kept = [picture.pixels for picture in pictures if picture.pixels is not None]
     return np.stack(kept) if kept else np.empty((0, SMALL.height, SMALL.width, SMALL.channels), np.uint8)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from models.errors import BadImage, TooLarge, UnsupportedType
 from models.imaging.convert import foreign_type, servable
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode
+from models.imaging.unsupported import describe
 from models.manifest import InputSpec
 from tests.models import encoded
 from tests.models.imaging import foreign
@@ -42,7 +43,11 @@ def test_what_the_service_takes_is_left_as_it_is(format_: str) -> None:
     assert servable(data) == (data, "")
 
 
-@pytest.mark.parametrize("data", [b"", b"II", b"%PDF-1.7", b"<svg/>", b"\0\0\0\x18ftypisom" + bytes(12)], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"II", b"%PDF-1.7", b"<svg/>", b"\0\0\0\x18ftypisom" + bytes(12), b"BMW is a car", b"BM" + bytes(98)],
+    ids=repr,
+)
 def test_what_is_no_such_image_is_left_for_the_decoder_to_refuse(data: bytes) -> None:
     assert servable(data) == (data, "")
 
@@ -224,15 +229,25 @@ def test_without_its_decoder_an_avif_is_refused_by_its_name(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("brands", "type_"),
     [
-        ([b"avif", b"mif1"], "avif"),
-        ([b"mif1", b"avif"], "avif"),
-        ([b"heic", b"mif1"], "heic"),
-        ([b"mif1", b"heic"], "heic"),
-        ([b"msf1", b"hevc"], "heic"),
-        ([b"isom", b"mp42"], ""),
+        pytest.param([b"avif", b"mif1"], "avif", id="AVIF"),
+        pytest.param([b"mif1", b"avif"], "avif", id="HEIF that is AVIF"),
+        pytest.param([b"mif1", b"avif", b"heic"], "avif", id="HEIF that is AVIF before it is HEIC"),
+        pytest.param([b"heic", b"mif1"], "heic", id="HEIC"),
+        pytest.param([b"heic", b"mif1", b"avif"], "heic", id="HEIC that is AVIF, too"),
+        pytest.param([b"mif1", b"heic"], "heic", id="HEIF that is HEIC"),
+        pytest.param([b"msf1", b"hevc"], "heic", id="sequence of HEIC"),
+        pytest.param([b"mif1", b"miaf"], "heic", id="HEIF of no named codec"),
+        pytest.param([b"isom", *[b"mp42"] * 80, b"heic"], "heic", id="HEIC by its 82nd brand"),
+        pytest.param([b"isom", b"mp42"], "", id="film"),
+        pytest.param([b"crx ", b"isom"], "", id="camera raw"),
     ],
-    ids=repr,
 )
-def test_the_type_of_boxes_is_known_by_all_brands(brands: list[bytes], type_: str) -> None:
-    box = b"ftyp" + brands[0] + bytes(4) + b"".join(brands)
-    assert foreign_type(struct.pack(">I", len(box) + 4) + box) == type_
+@pytest.mark.parametrize("version", [bytes(4), b"avif", b"heic"], ids="version {}".format)
+def test_the_type_of_boxes_is_the_same_for_training_and_serving(
+    brands: list[bytes], type_: str, version: bytes
+) -> None:
+    box = b"ftyp" + brands[0] + version + b"".join(brands)
+    data = struct.pack(">I", len(box) + 4) + box
+    assert foreign_type(data) == type_
+    named = describe(data).split(" image", 1)[0].lower()
+    assert named == type_ if type_ else named not in ("avif", "heic")

@@ -134,3 +134,10 @@ def test_a_jpeg_in_arithmetic_coding_is_unsupported() -> None:
     data = encoded.encode(encoded.picture(), "JPEG").replace(b"\xff\xc0", b"\xff\xc9", 1)
     with pytest.raises(UnsupportedType, match=r"arithmetically coded .* jpegtran in\.jpg > out\.jpg"):
         read_header(data)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9), ids="orientation {}".format)
+def test_sides_change_places_only_where_an_image_lies_on_its_side(orientation: int) -> None:
+    header = Header("png", 30, 20, orientation=orientation)
+    assert header.upright_size == ((30, 20) if orientation <= 4 else (20, 30))
+    assert header.aspect == (1.5 if orientation <= 4 else 20 / 30)
