@@ -26,22 +26,41 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def fit(array: Pixels, orientation: int, spec: InputSpec) -> Pixels:
-    """Pixels `[h, w, C]` as they are stored, upright and of the bundle's size `[H, W, C]`.
+def fit(
+    array: Pixels, orientation: int, spec: InputSpec, size: tuple[int, int] | None = None, divisor: int = 1
+) -> Pixels:
+    """Pixels `[h, w, C]` as they are stored, upright and of the bundle's size, uint8 `[H, W, C]`.
 
     Args:
         array: the pixels, in the bundle's channels.
         orientation: EXIF's, 1 to 8.
         spec: the bundle's size, and how an image of another shape is brought to it.
+        size: width and height of the whole image, as stored; None where the array has all of its pixels.
+        divisor: by which its sides were divided, and rounded up, when it was decoded.
     """
     if orientation not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
         return array
-    image = upright(Image.fromarray(array[:, :, 0] if spec.channels == 1 else array), orientation)
-    size = fitted_size(image.width, image.height, spec)
-    if image.size != size:
-        box = _crop_box(image.width, image.height, spec) if spec.fit == "crop" else None
-        image = image.resize(size, Image.Resampling.BILINEAR, box)
+    image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
+    if spec.fit == "stretch":
+        image = upright(image, orientation)
+        if image.size != (spec.width, spec.height):
+            image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+    else:
+        image = upright(_scaled(image, orientation, spec, size or image.size, divisor), orientation)
     return np.asarray(_padded(image, spec)).reshape(spec.height, spec.width, spec.channels)
+
+
+def _scaled(image: Image.Image, orientation: int, spec: InputSpec, size: tuple[int, int], divisor: int) -> Image.Image:
+    """The image as it is stored, in its final size, by its own sides: rounded ones would change its shape."""
+    is_sideways = orientation in SIDEWAYS
+    across, down = fitted_size(*(size[::-1] if is_sideways else size), spec)
+    if is_sideways:
+        across, down = down, across
+    box = _crop_box(*size, across, down) if spec.fit == "crop" else (0, 0, *size)
+    if image.size == (across, down) and box == (0, 0, *size):
+        return image
+    left, top, right, bottom = (edge / divisor for edge in box)
+    return image.resize((across, down), Image.Resampling.BILINEAR, (left, top, right, bottom))
 
 
 def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
@@ -67,10 +86,10 @@ def _rounded(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def _crop_box(width: int, height: int, spec: InputSpec) -> tuple[float, float, float, float]:
-    """The largest box of the input's shape in the middle of an image: left, top, right, bottom."""
-    wide = min(float(width), height * spec.width / spec.height)
-    high = min(float(height), width * spec.height / spec.width)
+def _crop_box(width: int, height: int, across: int, down: int) -> tuple[float, float, float, float]:
+    """The largest box of the shape `across` to `down` in the middle of an image: left, top, right, bottom."""
+    wide = min(float(width), height * across / down)
+    high = min(float(height), width * down / across)
     left, top = (width - wide) / 2, (height - high) / 2
     return left, top, width - left, height - top
 

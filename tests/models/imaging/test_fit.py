@@ -163,3 +163,18 @@ def test_transparency_and_padding_have_the_same_background(fit_: Fit) -> None:
     body = io.BytesIO()
     Image.new("RGBA", (40, 10)).save(body, "PNG")
     assert (decode(body.getvalue(), spec_of(fit_, 16, 16)) == BACKGROUND).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("fit_", ["pad", "crop"])
+@pytest.mark.parametrize(("width", "height"), [(511, 300), (450, 449), (303, 511)])
+def test_a_fraction_has_the_shape_of_the_whole_image(width: int, height: int, fit_: Fit, orientation: int) -> None:
+    x, y = np.meshgrid(np.linspace(0, 250, width), np.linspace(0, 250, height))
+    image = Image.fromarray(np.stack([x, y, 250 - x], axis=-1).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data, whole = (encoded.encode(image, kind, quality=98, exif=exif) for kind in ("JPEG", "PNG"))
+    spec = spec_of(fit_, 28, 28).model_copy(update={"decoder": "fraction", "background": 0})
+    difference = np.abs(decode(data, spec).astype(int) - decode(whole, spec))
+    assert difference.mean() < 2
+    assert difference.max() < 16
