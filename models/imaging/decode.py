@@ -97,8 +97,7 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
             array = jpeg.decode(data, header, spec, mended.append)
         else:
             array = _OTHERS[header.type].decode(data, header, spec)
-        divisor = jpeg.divisor_of(header, spec) if header.type == "jpeg" else 1
-        pixels = fit(array, header.orientation, spec, (header.width, header.height), divisor)
+        pixels = fit(array, header, spec)
     except ClientError:
         raise
     except Exception as error:  # whatever a decoder raises is about this one image

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from models.imaging.exif import SIDEWAYS
+from models.imaging.exif import SIDEWAYS, UPRIGHT
 from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
 
@@ -26,39 +26,46 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def fit(
-    array: Pixels, orientation: int, spec: InputSpec, size: tuple[int, int] | None = None, divisor: int = 1
-) -> Pixels:
+def fit(array: Pixels, header: Header, spec: InputSpec) -> Pixels:
     """Pixels `[h, w, C]` as they are stored, upright and of the bundle's size, uint8 `[H, W, C]`.
 
     Args:
-        array: the pixels, in the bundle's channels.
-        orientation: EXIF's, 1 to 8.
+        array: the pixels, in the bundle's channels; at a fraction where `divisor_of` says so.
+        header: of the whole image.
         spec: the bundle's size, and how an image of another shape is brought to it.
-        size: width and height of the whole image, as stored; None where the array has all of its pixels.
-        divisor: by which its sides were divided, and rounded up, when it was decoded.
     """
-    if orientation not in _UPRIGHT and array.shape[:2] == (spec.height, spec.width):
+    if header.orientation == UPRIGHT and array.shape[:2] == (spec.height, spec.width):
         return array
     image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
     if spec.fit == "stretch":
-        image = upright(image, orientation)
+        image = upright(image, header.orientation)
         if image.size != (spec.width, spec.height):
             image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
     else:
-        image = upright(_scaled(image, orientation, spec, size or image.size, divisor), orientation)
+        image = upright(_scaled(image, header, spec), header.orientation)
     return np.asarray(_padded(image, spec)).reshape(spec.height, spec.width, spec.channels)
 
 
-def _scaled(image: Image.Image, orientation: int, spec: InputSpec, size: tuple[int, int], divisor: int) -> Image.Image:
-    """The image as it is stored, in its final size, by its own sides: rounded ones would change its shape."""
-    is_sideways = orientation in SIDEWAYS
-    across, down = fitted_size(*(size[::-1] if is_sideways else size), spec)
-    if is_sideways:
-        across, down = down, across
-    box = _crop_box(*size, across, down) if spec.fit == "crop" else (0, 0, *size)
-    if image.size == (across, down) and box == (0, 0, *size):
+def divisor_of(header: Header, spec: InputSpec) -> int:
+    """By what a JPEG's sides are divided: at least the header's divisor, and more where the bundle takes fractions."""
+    if spec.decoder == "full" or header.type != "jpeg":
+        return header.divisor
+    needed = needed_size(header, spec)
+    for divisor in (8, 4, 2):
+        height, width = -(-header.height // divisor), -(-header.width // divisor)
+        if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:
+            return max(divisor, header.divisor)
+    return header.divisor
+
+
+def _scaled(image: Image.Image, header: Header, spec: InputSpec) -> Image.Image:
+    """The image as it is stored, in its final size, by its own sides: those of a fraction are rounded up."""
+    down, across = needed_size(header, spec)
+    width, height = header.width, header.height
+    box = _crop_box(width, height, across, down) if spec.fit == "crop" else (0, 0, width, height)
+    if image.size == (across, down) and box == (0, 0, width, height):
         return image
+    divisor = divisor_of(header, spec)
     left, top, right, bottom = (edge / divisor for edge in box)
     return image.resize((across, down), Image.Resampling.BILINEAR, (left, top, right, bottom))
 

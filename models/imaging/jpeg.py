@@ -23,7 +23,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from models.errors import BadImage
 from models.imaging import work
 from models.imaging.channels import to_array
-from models.imaging.fit import needed_size
+from models.imaging.fit import divisor_of
 from models.imaging.jpeg_repair import Repaired, Warning_, repair
 from models.imaging.jpeg_segments import Frame, read_structure
 from models.imaging.types import Header, Pixels, checked
@@ -140,15 +140,3 @@ def least_size(header: Header, spec: InputSpec) -> tuple[int, int]:
     """
     divisor = divisor_of(header, spec)
     return (0, 0) if divisor == 1 else (-(-header.height // divisor), -(-header.width // divisor))
-
-
-def divisor_of(header: Header, spec: InputSpec) -> int:
-    """By what its sides are divided: at least the header's divisor, and more where the bundle takes fractions."""
-    if spec.decoder == "full":
-        return header.divisor
-    needed = needed_size(header, spec)
-    for divisor in (8, 4, 2):
-        height, width = -(-header.height // divisor), -(-header.width // divisor)
-        if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:
-            return max(divisor, header.divisor)
-    return header.divisor

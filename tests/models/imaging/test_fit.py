@@ -36,6 +36,10 @@ def spec_of(fit_: Fit, height: int, width: int, channels: Literal[1, 3] = 3) -> 
     return InputSpec(height=height, width=width, channels=channels, fit=fit_, background=BACKGROUND)
 
 
+def header_of(image: np.ndarray, orientation: int = 1) -> Header:
+    return Header("png", image.shape[1], image.shape[0], orientation=orientation)
+
+
 def weights(length: int, low: float, high: float, count: int) -> np.ndarray:
     """`[count, length]`: how much each pixel of a row tells of `count` equal pieces of it from `low` to `high`."""
     scale = (high - low) / count
@@ -82,7 +86,7 @@ def test_pixels_are_what_the_fit_promises(
     fit_: Fit, height: int, width: int, orientation: int, channels: Literal[1, 3]
 ) -> None:
     spec, image = spec_of(fit_, 24, 32, channels), noise(height, width, channels)
-    found = fit(image, orientation, spec)
+    found = fit(image, header_of(image, orientation), spec)
     assert (found.shape, found.dtype) == ((24, 32, channels), np.uint8)
     assert np.abs(found - expected(TURNS[orientation](image), spec)).max() <= 1
 
@@ -90,16 +94,17 @@ def test_pixels_are_what_the_fit_promises(
 @pytest.mark.parametrize("fit_", FITS)
 def test_an_image_of_the_input_s_size_stays_as_it_is(fit_: Fit) -> None:
     image = noise(24, 32)
-    np.testing.assert_array_equal(fit(image, 1, spec_of(fit_, 24, 32)), image)
+    np.testing.assert_array_equal(fit(image, header_of(image), spec_of(fit_, 24, 32)), image)
 
 
 def test_a_crop_of_whole_pixels_takes_them_as_they_are() -> None:
     image = noise(24, 52)
-    np.testing.assert_array_equal(fit(image, 1, spec_of("crop", 24, 32)), image[:, 10:42])
+    np.testing.assert_array_equal(fit(image, header_of(image), spec_of("crop", 24, 32)), image[:, 10:42])
 
 
 def test_what_cannot_be_in_the_middle_is_a_pixel_nearer_to_the_top() -> None:
-    found = fit(noise(1, 4), 1, spec_of("pad", 4, 4))
+    image = noise(1, 4)
+    found = fit(image, header_of(image), spec_of("pad", 4, 4))
     assert [bool((row == BACKGROUND).all()) for row in found] == [True, False, True, True]
 
 
@@ -111,7 +116,8 @@ def test_what_cannot_be_in_the_middle_is_a_pixel_nearer_to_the_top() -> None:
 @pytest.mark.parametrize("side", [(64, 64), (8, 4096), (4096, 8), (1, 1)], ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("fit_", FITS)
 def test_images_of_extreme_shape_are_shown(fit_: Fit, side: tuple[int, int], height: int, width: int) -> None:
-    found = fit(np.full((height, width, 1), 7, np.uint8), 1, spec_of(fit_, *side, channels=1))
+    image = np.full((height, width, 1), 7, np.uint8)
+    found = fit(image, header_of(image), spec_of(fit_, *side, channels=1))
     assert found.shape == (*side, 1)
     assert (found == 7).any()
     assert set(np.unique(found)) <= ({7, BACKGROUND} if fit_ == "pad" else {7})
