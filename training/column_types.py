@@ -1,4 +1,4 @@
-"""the cells of one column ──▶ its type, found in sight of all rows, its values in it, and what to say of both."""
+"""the cells of one column ──▶ its type, found from all of them, its values in it, and what to say of both."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from training.errors import DataError
 from training.image_paths import find_images
 from training.labels import read_labels
 from training.missing import Missing
-from training.table import PARTS, RESERVED, Ask, checked
+from training.parts import PART_OF
+from training.table import RESERVED, Ask, checked
 from training.table_columns import open_table, read_columns
 from training.table_file import TableFile
 
@@ -106,4 +107,4 @@ def _doubt(typed: TypedColumn) -> str:
 
 
 def _is_split(column: RawColumn) -> bool:
-    return {cell and cell.lower() for cell in column.texts} <= PARTS.keys()
+    return {cell and cell.lower() for cell in column.texts} <= PART_OF.keys()
