@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.manifest import Task
-from training.column_types import RawColumn, find_numbers, most_frequent
+from training.column_types import RawColumn, describe, find_numbers, most_frequent
 from training.errors import DataError
 from training.number_notation import RULE, is_number
 from training.spellings import merge_spellings, refuse_number_forms
@@ -43,15 +43,12 @@ def read_labels(raw: RawColumn, task: Task | None) -> LabelColumn:
     if task != "classification" and (numbers := _numbers(raw, is_asked=task == "regression")) is not None:
         return numbers
     cells, said = raw.missing.named(raw.cells)
-    given = [cell for cell in cells if cell is not None]
     try:
-        refuse_number_forms(given)
+        refuse_number_forms(cell for cell in cells if cell is not None)
     except DataError as error:
         raise DataError(f"label column {raw.name!r}: {error}") from error
-    merged, sentences = merge_spellings(given)
-    winners = iter(merged)
-    values = [None if cell is None else next(winners) for cell in cells]
-    return LabelColumn(values, (*sentences, *said), _described("category", most_frequent(Counter(merged)), values))
+    values, sentences = merge_spellings(cells)
+    return LabelColumn(values, (*sentences, *said), describe("category", most_frequent(values), values))
 
 
 def _numbers(raw: RawColumn, *, is_asked: bool) -> LabelColumn | None:
@@ -74,7 +71,7 @@ def _numbers(raw: RawColumn, *, is_asked: bool) -> LabelColumn | None:
     if len(set(given)) < MIN_NUMBERS:
         raise DataError(f"the labels are all {next(iter(counts))}; there is nothing to predict")
     extent = f"{min(given):.12g} to {max(given):.12g}"
-    return LabelColumn(values, (*how, *said), ", ".join((_described("number", extent, values), *how, *said)))
+    return LabelColumn(values, (*how, *said), describe("number", extent, values, (*how, *said)))
 
 
 def _are_measured(numbers: Sequence[float]) -> bool:
@@ -83,8 +80,3 @@ def _are_measured(numbers: Sequence[float]) -> bool:
         return False
     has_fractions = any(not number.is_integer() for number in different)
     return has_fractions or len(different) > _NUMBERS_SHARE * len(numbers)
-
-
-def _described(type_: str, extent: str, values: Sequence[object]) -> str:
-    lacking = sum(value is None for value in values)
-    return f"{type_}, {extent}" + (f", {lacking:,} of {len(values):,} missing" if lacking else "")

@@ -177,8 +177,7 @@ def _relaxed(column: Column, ask: Ask) -> Column:
 
 def _groups(raw: RawColumn) -> list[str | None]:
     cells, _ = raw.missing.measured(raw.cells)
-    winners = iter(merge_spellings([cell for cell in cells if cell is not None])[0])
-    return [None if cell is None else next(winners) for cell in cells]
+    return merge_spellings(cells)[0]
 
 
 def _parts(raw: RawColumn) -> dict[str, Indices]:
