@@ -15,7 +15,8 @@ from training import date_notation, number_notation
 from training.date_notation import read_dates
 from training.errors import DataError
 from training.missing import SURE, Cells, Missing
-from training.number_notation import DecimalRule, is_code, read_numbers
+from training.number_doubts import why_no_numbers
+from training.number_notation import DecimalRule, read_numbers
 from training.spellings import merge_spellings
 from training.table_file import ValueType
 
@@ -186,18 +187,18 @@ def _category(raw: RawColumn) -> TypedColumn:
     cells, said = raw.missing.named(raw.cells)
     values, sentences = merge_spellings(cells)
     counts = Counter(value for value in values if value is not None)
+    doubts = why_no_numbers(Counter(cell for cell in cells if cell is not None), raw.at)
     if len(counts) > max(_NAMES_COUNT, _NAMES_SHARE * counts.total()):
         raise DataError(
             f"column {raw.name!r} has {len(counts):,} different texts in {len(cells):,} rows: it tells rows apart "
-            "instead of describing them, and text is not understood; leave it out"
+            f"instead of describing them, and text is not understood; {'; '.join(('leave it out', *doubts))}"
         )
     categories = tuple(sorted(category for category, _ in counts.most_common(_NAMES_COUNT)))
-    codes = tuple(f"leading zeros, as {text!r}: codes, no numbers" for text in counts if is_code(text))[:1]
     rare = (f"all but the {_NAMES_COUNT} most frequent count as one",) if len(counts) > _NAMES_COUNT else ()
     column = Column(
         name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
-    return TypedColumn(column, list(values), (*codes, *rare, *sentences, *said), most_frequent(values))
+    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
 
 
 def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:
