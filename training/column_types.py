@@ -1,4 +1,4 @@
-"""the cells of one column ──▶ its type, found in sight of all rows, its values in it, and what to say of both."""
+"""the cells of one column ──▶ its type, found from all of them, its values in it, and what to say of both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from training import date_notation, number_notation
 from training.date_notation import read_dates
 from training.errors import DataError
 from training.missing import SURE, Cells, Missing
-from training.number_notation import DecimalRule, is_code, read_numbers
+from training.number_doubts import why_no_numbers
+from training.number_notation import DecimalRule, read_numbers
 from training.spellings import merge_spellings
 from training.table_file import ValueType
 
@@ -87,9 +88,7 @@ class TypedColumn:
     @property
     def described(self) -> str:
         """The type, and what there is of it."""
-        lacking = sum(value is None for value in self.values)
-        missing = (f"{lacking:,} of {len(self.values):,} missing",) if lacking else ()
-        return ", ".join((self.column.type, self.extent, *missing, *self.said))
+        return describe(self.column.type, self.extent, self.values, self.said)
 
 
 def find_type(raw: RawColumn) -> TypedColumn:
@@ -186,26 +185,31 @@ def _measured(
 
 def _category(raw: RawColumn) -> TypedColumn:
     cells, said = raw.missing.named(raw.cells)
-    given = [cell for cell in cells if cell is not None]
-    merged, sentences = merge_spellings(given)
-    counts = Counter(merged)
-    if len(counts) > max(_NAMES_COUNT, _NAMES_SHARE * len(given)):
+    values, sentences = merge_spellings(cells)
+    counts = Counter(value for value in values if value is not None)
+    doubts = why_no_numbers(Counter(cell for cell in cells if cell is not None), raw.at)
+    if len(counts) > max(_NAMES_COUNT, _NAMES_SHARE * counts.total()):
         raise DataError(
             f"column {raw.name!r} has {len(counts):,} different texts in {len(cells):,} rows: it tells rows apart "
-            "instead of describing them, and text is not understood; leave it out"
+            f"instead of describing them, and text is not understood; {'; '.join(('leave it out', *doubts))}"
         )
     categories = tuple(sorted(category for category, _ in counts.most_common(_NAMES_COUNT)))
-    codes = tuple(f"leading zeros, as {text!r}: codes, no numbers" for text in counts if is_code(text))[:1]
     rare = (f"all but the {_NAMES_COUNT} most frequent count as one",) if len(counts) > _NAMES_COUNT else ()
-    winners = iter(merged)
-    values: list[ColumnValue] = [None if cell is None else next(winners) for cell in cells]
     column = Column(
-        name=raw.name, type="category", required=len(given) == len(cells), categories=categories, cleaning="folded"
+        name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
-    return TypedColumn(column, values, (*codes, *rare, *sentences, *said), most_frequent(counts))
+    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
 
 
-def most_frequent(counts: Counter[str]) -> str:
+def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:
+    """A column's type, what there is of it, how many of its values are missing, and how they were read."""
+    lacking = sum(value is None for value in values)
+    missing = (f"{lacking:,} of {len(values):,} missing",) if lacking else ()
+    return ", ".join((type_, extent, *missing, *said))
+
+
+def most_frequent(texts: Iterable[str | None]) -> str:
     """How many different texts there are, and the most frequent ones."""
+    counts = Counter(text for text in texts if text is not None)
     listed = ", ".join(f"{text[:60]} ({count:,})" for text, count in counts.most_common(_SHOWN))
     return f"{len(counts):,} values: {listed}{', ...' if len(counts) > _SHOWN else ''}"

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.manifest import Task
-from training.column_types import RawColumn, find_numbers, most_frequent
+from training.column_types import RawColumn, describe, find_numbers, most_frequent
 from training.errors import DataError
-from training.number_notation import RULE, is_number
+from training.number_doubts import why_no_numbers
+from training.number_notation import RULE
+from training.number_text import guess, is_number
 from training.spellings import merge_spellings, refuse_number_forms
 
 NUMBERS_FROM = 20
@@ -38,43 +40,45 @@ def read_labels(raw: RawColumn, task: Task | None) -> LabelColumn:
     """Classes or numbers, as it was asked for or as they look.
 
     Raises:
-        DataError: labels that are no numbers where numbers were asked for; one number in several forms as classes.
+        DataError: labels that are no numbers where numbers were asked for, or where the others are measured numbers;
+            one number in several forms as classes.
     """
-    if task != "classification" and (numbers := _numbers(raw, is_asked=task == "regression")) is not None:
-        return numbers
-    cells, said = raw.missing.named(raw.cells)
-    given = [cell for cell in cells if cell is not None]
-    try:
-        refuse_number_forms(given)
-    except DataError as error:
-        raise DataError(f"label column {raw.name!r}: {error}") from error
-    merged, sentences = merge_spellings(given)
-    winners = iter(merged)
-    values = [None if cell is None else next(winners) for cell in cells]
-    return LabelColumn(values, (*sentences, *said), _described("category", most_frequent(Counter(merged)), values))
-
-
-def _numbers(raw: RawColumn, *, is_asked: bool) -> LabelColumn | None:
-    """The labels as numbers; None where they are classes."""
+    if task == "classification":
+        return _classes(raw)
     cells, said = raw.missing.measured(raw.cells)
     counts = Counter(cell for cell in cells if cell is not None)
     try:
         found, how = find_numbers(raw, counts)
     except DataError as error:
-        if is_asked:
-            raise DataError(f"label column {raw.name!r} {error}") from error
-        return None
-    if not found and counts and is_asked:
+        if task is None and not _are_measured([number for cell in cells if (number := guess(cell or "")) is not None]):
+            return _classes(raw, f"taken for classes, although it {error}")
+        hint = "" if task else "; or take all labels for classes with --task classification"
+        raise DataError(f"label column {raw.name!r} {error}{hint}") from error
+    if task is None and not _are_measured([found[cell] for cell in cells if cell is not None and cell in found]):
+        return _classes(raw, *(() if found else why_no_numbers(counts, raw.at)))
+    if not found and counts:
         wrong = next((text for text in counts if not is_number(text)), next(iter(counts)))
         raise DataError(f"label column {raw.name!r} is to hold numbers, but has {raw.at(wrong)}; {RULE}")
-    values = [found.get(cell or "") for cell in cells]
+    return _numbers([found.get(cell or "") for cell in cells], (*how, *said))
+
+
+def _classes(raw: RawColumn, *doubts: str) -> LabelColumn:
+    cells, said = raw.missing.named(raw.cells)
+    try:
+        refuse_number_forms(cell for cell in cells if cell is not None)
+    except DataError as error:
+        raise DataError(f"label column {raw.name!r}: {error}") from error
+    values, sentences = merge_spellings(cells)
+    described = describe("category", most_frequent(values), values)
+    return LabelColumn(values, (*doubts, *sentences, *said), described)
+
+
+def _numbers(values: list[float | None], said: tuple[str, ...]) -> LabelColumn:
     given = [value for value in values if value is not None]
-    if not given or not (is_asked or _are_measured(given)):
-        return None
-    if len(set(given)) < MIN_NUMBERS:
-        raise DataError(f"the labels are all {next(iter(counts))}; there is nothing to predict")
-    extent = f"{min(given):.12g} to {max(given):.12g}"
-    return LabelColumn(values, (*how, *said), ", ".join((_described("number", extent, values), *how, *said)))
+    if given and len(set(given)) < MIN_NUMBERS:
+        raise DataError(f"the labels are all {given[0]:.12g}; there is nothing to predict")
+    extent = f"{min(given):.12g} to {max(given):.12g}" if given else "no value"
+    return LabelColumn(values, said, describe("number", extent, values, said))
 
 
 def _are_measured(numbers: Sequence[float]) -> bool:
@@ -83,8 +87,3 @@ def _are_measured(numbers: Sequence[float]) -> bool:
         return False
     has_fractions = any(not number.is_integer() for number in different)
     return has_fractions or len(different) > _NUMBERS_SHARE * len(numbers)
-
-
-def _described(type_: str, extent: str, values: Sequence[object]) -> str:
-    lacking = sum(value is None for value in values)
-    return f"{type_}, {extent}" + (f", {lacking:,} of {len(values):,} missing" if lacking else "")

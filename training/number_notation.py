@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from training.errors import DataError
-from training.units import CURRENCIES, SYMBOLS, is_unit
+from training.number_text import DECIMALS, Parts, is_bracketed, is_code, is_number, parse
+from training.units import is_unit
 
 RULE = "a number is written in ASCII digits, such as 12.5, -3e2 or 1,234.5, and in one unit a column"
-DECIMALS = (".", ",")
-_SPACES = str.maketrans("\u00a0\u2009\u202f\u2019", "   '")  # what groups thousands in French and Swiss spreadsheets
-_CELL = re.compile(
-    rf"(?P<sign>[+-]?) ?(?P<before>[A-Z]{{0,3}}[{SYMBOLS}]|{'|'.join(CURRENCIES)})? ?(?P<inner>[+-]?)"
-    r"(?P<digits>[0-9.,](?:[0-9.,' ]*[0-9.,])?)(?P<power>[eE][+-]?[0-9]+)?"
-    rf" ?(?P<after>(?:[^\W\d_]|[%‰°{SYMBOLS}])(?:[^\W\d_]|[%‰°/·*^. -]|(?<=[^\W\d^])\^?[23](?![0-9])){{0,11}})?"
-)
-_PLAIN = {
-    ".": re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"),
-    ",": re.compile(r"[0-9]+(?:,[0-9]+)?|,[0-9]+"),
-}
-_GROUPED = {  # in threes; in India commas stand before the last three digits and every two before those
-    ".": re.compile(
-        r"(?:[1-9][0-9]{0,2}([,' ])[0-9]{3}(?:\1[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})(?:\.[0-9]+)?"
-    ),
-    ",": re.compile(r"[1-9][0-9]{0,2}([.' ])[0-9]{3}(?:\1[0-9]{3})*(?:,[0-9]+)?"),
-}
 _ASCII = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_CODE = re.compile(r"[+-]?0[0-9][0-9 ()/-]*|\+[0-9]{8,15}")  # a plus sign and many digits is a telephone number
+_SIZE = re.compile("x+[sl]", re.IGNORECASE)  # of clothes
 At = Callable[[str], str]
 """Gives a cell with its first row, as `'1,5' in row 3`."""
 
@@ -66,48 +49,12 @@ class Notation:
     unit: str = ""
 
 
-@dataclass(frozen=True)
-class _Parts:
-    sign: str
-    digits: str
-    power: str
-    unit: str
-
-    def value(self, decimal: str) -> float | None:
-        """The number, if it is one with this decimal sign."""
-        digits = self.digits
-        if not self.power and self.sign != "+" and _GROUPED[decimal].fullmatch(digits):
-            digits = re.sub(rf"[^0-9{decimal}]", "", digits)
-        elif not _PLAIN[decimal].fullmatch(digits):
-            return None
-        number = float(self.sign + digits.replace(decimal, ".") + self.power)
-        return number if math.isfinite(number) else None
-
-    def shows(self) -> str:
-        """Its decimal sign; `?` and the sign where it is a number either way, as 1,234 is; else nothing."""
-        values = {decimal: value for decimal in DECIMALS if (value := self.value(decimal)) is not None}
-        if len(values) == 1:
-            return next(iter(values))
-        return "?" + re.sub(r"[^.,]", "", self.digits) if len(set(values.values())) > 1 else ""
-
-
-def is_code(text: str) -> bool:
-    """Whether it is digits that begin with a zero or a dialling code, as zip codes, part and telephone numbers do."""
-    return _CODE.fullmatch(text) is not None
-
-
-def is_number(text: str) -> bool:
-    """Whether it is a number with either decimal sign, perhaps with a unit, and no code."""
-    part = _parts(text)
-    return part is not None and not is_code(text) and any(part.value(decimal) is not None for decimal in DECIMALS)
-
-
 def decimal_shown(texts: Iterable[str]) -> str:
     """The decimal signs that a column's texts show; none where one of them is no number."""
     texts = list(texts)
     if not all(map(is_number, texts)):
         return ""
-    parts = [part for text in texts if (part := _parts(text)) is not None]
+    parts = [part for text in texts if (part := parse(text)) is not None]
     return "".join(sorted({part.shows() for part in parts} & set(DECIMALS)))
 
 
@@ -124,30 +71,23 @@ def read_numbers(counts: Counter[str], rule: DecimalRule, at: At) -> Notation:
         return Notation({})
     if "," not in (rule.asked, rule.seen) and rule.separator != ";" and all(map(_ASCII.fullmatch, counts)):  # quick
         return Notation({text: number for text in counts if math.isfinite(number := float(text))})
-    parts = _in_plural({text: found for text in counts if (found := _parts(text)) is not None})
+    parts = _in_plural({text: found for text in counts if (found := parse(text)) is not None})
     unit = _unit(counts, parts, at)
     if unit is None:
         return Notation({})
     parts = {text: found for text, found in parts.items() if found.unit == unit}
     decimal, said = _decimal(parts, rule, at)
     values = {text: value for text, found in parts.items() if (value := found.value(decimal)) is not None}
-    groups = {match[1] or "," for text in values if (match := _GROUPED[decimal].fullmatch(parts[text].digits))}
+    bracketed = [text for text in values if is_bracketed(text)]
+    if bracketed and len(bracketed) == len(values):
+        return Notation({})
+    groups = {parts[text].group(decimal) for text in values} - {""}
     said += tuple(f"{group!r} groups thousands" for group in sorted(groups))
+    said += tuple(f"{text!r} is taken for {values[text]!r}" for text in bracketed[:1])
     return Notation(values, (*said, f"unit {unit!r}") if unit else said, unit)
 
 
-def _parts(text: str) -> _Parts | None:
-    found = _CELL.fullmatch(text.translate(_SPACES))
-    if found is None or (found["before"] and found["after"]) or (found["sign"] and found["inner"]):
-        return None
-    unit = (found["before"] or found["after"] or "").strip()
-    if any(letter.isnumeric() for letter in unit if letter not in "23²³"):
-        return None
-    sign, unit = found["sign"] or found["inner"], unicodedata.normalize("NFKC", unit)
-    return _Parts(sign, found["digits"], found["power"] or "", unit)
-
-
-def _in_plural(parts: dict[str, _Parts]) -> dict[str, _Parts]:
+def _in_plural(parts: dict[str, Parts]) -> dict[str, Parts]:
     """The same, with `days` for `day` where both are there."""
     units = {part.unit for part in parts.values()}
     several = {unit: f"{unit}s" for unit in units if len(unit) > 1 and f"{unit}s" in units}
@@ -156,7 +96,7 @@ def _in_plural(parts: dict[str, _Parts]) -> dict[str, _Parts]:
     return {text: replace(part, unit=several.get(part.unit, part.unit)) for text, part in parts.items()}
 
 
-def _unit(counts: Counter[str], parts: Mapping[str, _Parts], at: At) -> str | None:
+def _unit(counts: Counter[str], parts: Mapping[str, Parts], at: At) -> str | None:
     """The unit of most of the column's numbers, empty for none; None where words behind numbers are no units."""
     found: Counter[str] = Counter()
     example: dict[str, str] = {}
@@ -165,7 +105,7 @@ def _unit(counts: Counter[str], parts: Mapping[str, _Parts], at: At) -> str | No
         example.setdefault(part.unit, text)
     if len(found) == 1:
         (unit,) = found
-        return unit if not unit or is_unit(unit) or len(parts) == len(counts) else None
+        return unit if not unit or is_unit(unit) or (len(parts) == len(counts) and _may_be_unit(unit, parts)) else None
     known = {unit: count for unit, count in found.items() if not unit or is_unit(unit)}
     if sum(known.values()) * 2 <= counts.total():
         return None
@@ -175,7 +115,13 @@ def _unit(counts: Counter[str], parts: Mapping[str, _Parts], at: At) -> str | No
     raise DataError(f"has numbers of several units: {listed}; convert them to one")
 
 
-def _decimal(parts: Mapping[str, _Parts], rule: DecimalRule, at: At) -> tuple[str, tuple[str, ...]]:
+def _may_be_unit(unit: str, parts: Mapping[str, Parts]) -> bool:
+    """Whether a word behind every number is one: not XL, nor a letter of a code, such as 3B."""
+    is_attached = any(part.is_attached for part in parts.values())
+    return not _SIZE.fullmatch(unit) and (unit == unit.lower() or not is_attached)
+
+
+def _decimal(parts: Mapping[str, Parts], rule: DecimalRule, at: At) -> tuple[str, tuple[str, ...]]:
     """The column's decimal sign, and what is to be said of it."""
     if rule.asked:
         return rule.asked, ("decimal comma",) if rule.asked == "," else ()
@@ -194,7 +140,7 @@ def _decimal(parts: Mapping[str, _Parts], rule: DecimalRule, at: At) -> tuple[st
 
 
 def _ambiguous(
-    unclear: Mapping[str, str], parts: Mapping[str, _Parts], rule: DecimalRule, at: At
+    unclear: Mapping[str, str], parts: Mapping[str, Parts], rule: DecimalRule, at: At
 ) -> tuple[str, tuple[str, ...]]:
     """The decimal sign of a column whose numbers, `1,234` or `1.234`, do not tell; `unclear` has one for each sign."""
     if rule.seen:

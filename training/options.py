@@ -15,7 +15,7 @@ from training.dataset import Dataset
 from training.dialect import SEPARATORS, Dialect, check_encoding
 from training.errors import DataError
 from training.missing import KEPT_FROM, WORDS
-from training.number_notation import DECIMALS
+from training.number_text import DECIMALS
 from training.table import Ask
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096

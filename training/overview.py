@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from training.dataset import Dataset
 from training.label_notes import label_notes
+from training.parts import PARTS
 from training.reading import one_line
 
 NOT_USED = "NOT USED"
-PARTS = ("train", "validation", "test")
 _MOST_CLASSES = 20  # that a training lists; `inspect` lists all
 _MOST_SKIPPED = 20
 

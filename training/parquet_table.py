@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from models.text import key
 from training.errors import DataError
@@ -14,13 +16,15 @@ from training.number_notation import DecimalRule
 from training.table_file import ValueType, check_names, clean_names
 
 _WORDS = frozenset(key(word) for word in WORDS)
-_ADVICE = {
+_Kind = Literal["number", "boolean", "date", "text", "time", "duration", "interval", "map", "list", "struct", "other"]
+_ADVICE: dict[_Kind, str] = {
     "time": "write it as a number, such as the hour",
     "duration": "write it as a number, such as of seconds",
     "interval": "write it as a number, such as of days",
     "list": "write a column for each of its values",
     "struct": "write a column for each of its fields; a picture belongs into a file, of which the column has the path",
     "map": "write a column for each of its keys",
+    "other": "write it as text or numbers",
 }
 
 
@@ -76,20 +80,20 @@ def open_parquet(path: Path, decimal: str | None) -> ParquetTable:
     return ParquetTable(
         path=path,
         header=header,
-        types={name: kind for name, kind in kinds.items() if kind in ("number", "boolean", "date")},
+        types={name: kind for name, kind in kinds.items() if kind in ("number", "date")},
         unusable={name: _refusal(column.type, kinds[name]) for name, column in zip(header, schema, strict=True)
-                  if kinds[name] not in ("number", "boolean", "date", "text")},
+                  if kinds[name] in _ADVICE},
         decimals=DecimalRule(asked=decimal),
     )  # fmt: skip
 
 
-def _kind(type_: Any) -> Any:
-    """`number`, `boolean`, `date` or `text`; of what cannot be read a word of `_ADVICE`, or `other`."""
+def _kind(type_: Any) -> _Kind:
+    """`number`, `boolean`, `date` or `text`; of what cannot be read a word of `_ADVICE`, `other` included."""
     from pyarrow import types  # noqa: PLC0415
 
     if types.is_dictionary(type_):
         return _kind(type_.value_type)
-    tests = {
+    tests: dict[_Kind, tuple[Callable[[Any], bool], ...]] = {
         "number": (types.is_integer, types.is_floating, types.is_decimal),
         "boolean": (types.is_boolean,),
         "date": (types.is_date, types.is_timestamp),
@@ -105,9 +109,8 @@ def _kind(type_: Any) -> Any:
     return next((kind for kind, found in tests.items() if any(test(type_) for test in found)), "other")
 
 
-def _refusal(type_: Any, kind: str) -> str:
-    advice = _ADVICE.get(kind, "write it as text or numbers")
-    return f"is of type {str(type_)[:60]}, which is not supported; {advice}"
+def _refusal(type_: Any, kind: _Kind) -> str:
+    return f"is of type {str(type_)[:60]}, which is not supported; {_ADVICE[kind]}"
 
 
 def _texts(column: Any, name: str, row: int) -> list[str | None]:
@@ -119,6 +122,8 @@ def _texts(column: Any, name: str, row: int) -> list[str | None]:
     kind = _kind(column.type)
     if kind == "date":
         return _dates(column)
+    if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+        return _short_floats(column)
     values = column.to_pylist()
     if kind == "text":
         return [None if value is None else _text(value, name, row + count) for count, value in enumerate(values, 1)]
@@ -135,6 +140,12 @@ def _dates(column: Any) -> list[str | None]:
         column = column.cast(pa.date32())
     texts: list[str | None] = column.cast(pa.string()).to_pylist()
     return texts
+
+
+def _short_floats(column: Any) -> list[str | None]:
+    """The shortest texts that stand for the numbers: of the float32 next to 0.1 it is 0.1, as a request has it."""
+    values = column.to_numpy(zero_copy_only=False)  # null becomes NaN
+    return [None if np.isnan(value) else np.format_float_positional(value, trim="-") for value in values]
 
 
 def _plain(value: Any) -> str:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from models.text import clean, key
 from training.errors import DataError
 
+_Text = TypeVar("_Text", str, str | None)
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?", re.ASCII)
 _SHOWN = 5
 
 
-def merge_spellings(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+def merge_spellings(labels: Sequence[_Text]) -> tuple[list[_Text], list[str]]:
     """Takes texts for one that differ in case, spaces or Unicode form only (`models.text.key`).
 
     Returns:
         The spelling that stands for each text: the most frequent one, the first of equally frequent ones, without
-        spaces at its ends. And a sentence for each text that was spelt in several ways.
+        spaces at its ends; None for None. And a sentence for each text that was spelt in several ways.
     """
-    counts = Counter(labels)
+    counts = Counter(label for label in labels if label is not None)
     spellings: dict[str, list[str]] = {}
     for spelling in counts:
         spellings.setdefault(key(spelling), []).append(spelling)
@@ -31,7 +33,7 @@ def merge_spellings(labels: Sequence[str]) -> tuple[list[str], list[str]]:
         for group, members in spellings.items()
         if len(members) > 1
     ]
-    return [winner_of[label] for label in labels], sentences
+    return [None if label is None else winner_of[label] for label in labels], sentences
 
 
 def refuse_number_forms(labels: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
 """FILE.csv or FILE.parquet ──▶ `Table`: one row an image, with its label and the columns beside it, typed and checked.
 
-Types are found from the values, each in sight of all rows: nothing is guessed from the first hundred. What cannot be
+Types are found from the values, from all rows: nothing is guessed from the first hundred. What cannot be
 right is an error that names column, row and value; rows are numbered as a spreadsheet numbers them, the header being 1.
 """
 
@@ -24,6 +24,7 @@ from training.image_paths import find_images
 from training.images import Indices
 from training.labels import LabelColumn, read_labels
 from training.missing import Missing
+from training.parts import PART_OF, PARTS
 from training.reading import printable
 from training.spellings import merge_spellings
 from training.table_columns import open_table, read_columns
@@ -31,8 +32,6 @@ from training.table_file import clean_names
 
 RESERVED = ("embedding", "label", "probabilities", "value", "interval")
 """Names of inputs and outputs of a head's graph, of which each column is an input, too."""
-PARTS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-         "dev": "validation", "test": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,20 +177,19 @@ def _relaxed(column: Column, ask: Ask) -> Column:
 
 def _groups(raw: RawColumn) -> list[str | None]:
     cells, _ = raw.missing.measured(raw.cells)
-    winners = iter(merge_spellings([cell for cell in cells if cell is not None])[0])
-    return [None if cell is None else next(winners) for cell in cells]
+    return merge_spellings(cells)[0]
 
 
 def _parts(raw: RawColumn) -> dict[str, Indices]:
     cells = [(cell or "").lower() for cell in raw.texts]
-    if unknown := [row for row, cell in enumerate(cells) if cell not in PARTS]:
+    if unknown := [row for row, cell in enumerate(cells) if cell not in PART_OF]:
         row = unknown[0]
         raise DataError(
             f"split column {raw.name!r} has {raw.texts[row]!r} in row {raw.lines[row]}, and {len(unknown) - 1} more "
-            f"rows that are none of {', '.join(PARTS)}"
+            f"rows that are none of {', '.join(PART_OF)}"
         )
-    part = np.array([PARTS[cell] for cell in cells])
-    found = {name: np.flatnonzero(part == name) for name in ("train", "validation", "test")}
+    part = np.array([PART_OF[cell] for cell in cells])
+    found = {name: np.flatnonzero(part == name) for name in PARTS}
     if empty := [name for name in ("train", "test") if not len(found[name])]:
         raise DataError(f"split column {raw.name!r} puts no row into {empty[0]!r}")
     return found

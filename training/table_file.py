@@ -11,7 +11,8 @@ from models.text import clean, key
 from training.errors import DataError
 from training.number_notation import DecimalRule
 
-ValueType = Literal["number", "boolean", "date"]
+ValueType = Literal["number", "date"]
+"""Types that decide how a column is read, if the file names one."""
 _SHOWN_NAMES = 30
 
 

@@ -12,7 +12,8 @@ from training.errors import DataError
 from training.image_paths import find_images
 from training.labels import read_labels
 from training.missing import Missing
-from training.table import PARTS, RESERVED, Ask, checked
+from training.parts import PART_OF
+from training.table import RESERVED, Ask, checked
 from training.table_columns import open_table, read_columns
 from training.table_file import TableFile
 
@@ -58,7 +59,7 @@ def survey(path: Path, ask: Ask) -> Survey:
     for column in _columns(file, [name for name, text in described.items() if not text], ask):
         rows = len(column.lines)
         described[column.name], is_usable = _describe(column, path, ask)
-        if _is_split(column):
+        if column.name not in (ask.image, ask.label) and _is_split(column):
             split = split or column.name
         elif is_usable:
             usable.append(column.name)
@@ -106,4 +107,4 @@ def _doubt(typed: TypedColumn) -> str:
 
 
 def _is_split(column: RawColumn) -> bool:
-    return {cell and cell.lower() for cell in column.texts} <= PARTS.keys()
+    return bool(column.texts) and {cell and cell.lower() for cell in column.texts} <= PART_OF.keys()

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import DataError
+from training.parts import PART_OF
 from training.reading import NotUsed, one_line
-from training.table import PARTS
 from training.walk import ImageFile, Walker, identity_of
 
 _SHOWN = 5
@@ -61,7 +61,7 @@ def scan(root: Path, *, follow: bool = True) -> Tree:
 
 def _parts(walker: Walker, folders: Sequence[Path]) -> tuple[dict[str, str], list[str]]:
     """The part that each folder is, none where they are classes; and sentences on that."""
-    parts = {path.name: PARTS[path.name.casefold()] for path in folders if path.name.casefold() in PARTS}
+    parts = {path.name: PART_OF[path.name.casefold()] for path in folders if path.name.casefold() in PART_OF}
     if not parts:
         return {}, []
     root, listed = walker.root, ", ".join(map(one_line, parts))

@@ -92,6 +92,41 @@ def test_a_column_that_is_of_one_type_but_for_a_few_cells_is_refused(cells: list
     assert reason in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["00:30", "01:15"], "looks like numbers, but '00:30' in row 2 is none; a number is written in ASCII digits"),
+        (["1_2", "1_3"], "looks like numbers, but '1_2' in row 2 is none"),
+        (["\uff11\uff12", "\uff13"], "looks like numbers, but '\uff11\uff12' in row 2 is none"),
+        (["5\u00bd", "6\u00bd"], "looks like numbers, but '5\u00bd' in row 2 is none"),
+        (["1", "5-", "7-"], "looks like numbers, but '5-' in row 3 is none"),
+        (["1.5", "2.5", "-", "-"], "looks like numbers, but '-' in row 4 is none"),
+        (["1", "2", "low", "high", "low"], "looks like numbers, but 'low' in row 4 is none"),
+        (["(1)", "(2)"], "looks like numbers, but all are in brackets"),
+        (["2XL", "3XL"], "looks like numbers, but 'XL' is no unit that is known"),
+        (["007", "12"], "leading zeros, as '007': codes, no numbers"),
+    ],
+    ids=["times", "underscores", "full-width digits", "fractions", "a sign behind", "dashes", "words", "brackets",
+         "sizes", "codes"],
+)  # fmt: skip
+def test_categories_that_look_like_numbers_are_said(cells: list[str], said: str) -> None:
+    found = typed(*cells)
+    assert (found.column.type, found.values) == ("category", cells)
+    assert found.said[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "cells", [["zinc", "tin"], ["A4", "A5"], ["12a", "12b"], ["1-2 years", "3-4 years"], ["a", "b", "c", "2"]]
+)
+def test_categories_that_are_words_are_not_remarked_on(cells: list[str]) -> None:
+    assert not typed(*cells).said
+
+
+def test_many_texts_that_look_like_numbers_are_refused_with_the_reason() -> None:
+    with pytest.raises(DataError, match=r"tells rows apart .*; leave it out; looks like numbers, but '0:00' in row 2"):
+        typed(*(f"{row // 60}:{row % 60:02}" for row in range(300)))
+
+
 def test_words_that_a_person_names_are_missing_in_numbers() -> None:
     assert find_type(raw("1", "-", "?", "2", missing=("-", "?"))).values == [1.0, None, None, 2.0]
     with pytest.raises(DataError, match="has numbers, but 'NA' in row 4"):

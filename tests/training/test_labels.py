@@ -56,6 +56,49 @@ def test_many_numbers_are_to_be_named_in_any_notation() -> None:
     assert labels(*cells, task="classification").values == cells
 
 
+MEASURED = [f"{row}.5" for row in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([*MEASURED, "-"], "has numbers, but '-' in row 62; "),
+        ([*MEASURED, "12.x5"], "has numbers, but '12.x5' in row 62; "),
+        ([*map(str, range(60)), "?"], "has numbers, but '?' in row 62; "),
+        ([*MEASURED, "1,25"], "has decimal points, as '0.5' in row 2, and decimal commas, as '1,25' in row 62"),
+        ([*(f"{number} g" for number in MEASURED), "1 kg"], "has numbers of several units: 'g' ('0.5 g' in row 2)"),
+    ],
+    ids=["a dash", "a typing error", "whole numbers that hardly come twice", "both decimal signs", "two units"],
+)
+def test_measured_numbers_with_a_wrong_cell_are_not_taken_for_classes(cells: list[str], reason: str) -> None:
+    with pytest.raises(DataError) as caught:
+        labels(*cells)
+    assert str(caught.value).startswith(f"label column 'x' {reason}")
+    assert str(caught.value).endswith("; or take all labels for classes with --task classification")
+    assert labels(*cells, task="classification").values == cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["1", "2", "1", "2", "x"], "taken for classes, although it has numbers, but 'x' in row 6; "),
+        (["9 g", "8 kg"], "taken for classes, although it has numbers of several units"),
+        (["00:30", "01:30"], "looks like numbers, but '00:30' in row 2 is none; "),
+    ],
+    ids=["one that is none", "units", "times"],
+)
+def test_classes_that_look_like_numbers_are_said(cells: list[str], said: str) -> None:
+    found = labels(*cells)
+    assert found.values == cells
+    assert found.said[0].startswith(said)
+    assert not labels(*cells, task="classification").said
+
+
+def test_a_few_numbers_are_classes_without_a_remark() -> None:
+    assert not labels("1", "2", "1", "2").said
+    assert not labels("cup", "pen 2").said
+
+
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [

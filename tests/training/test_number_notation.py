@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from training.errors import DataError
-from training.number_notation import DecimalRule, Notation, decimal_shown, is_number, read_numbers
+from training.number_notation import DecimalRule, Notation, decimal_shown, read_numbers
+from training.number_text import is_number
 from training.units import UNITS, is_unit
 
 
@@ -39,6 +40,9 @@ def values(*texts: str, rule: DecimalRule | None = None) -> list[float | None]:
         pytest.param(["1234,567"], [1234.567], id="no group has four digits, so it is a decimal comma"),
         pytest.param(["1.234", "0.5"], [1.234, 0.5], id="three digits behind a point among others"),
         pytest.param(["1.234", "2.000"], [1.234, 2], id="three digits behind every point"),
+        pytest.param(["\u22121.5", "2", "1e\u22123"], [-1.5, 2, 0.001], id="the minus sign of typesetters"),
+        pytest.param(["(1.50)", "2", "(1,234.5)", "(3)"], [-1.5, 2, -1234.5, -3], id="brackets of accountants"),
+        pytest.param(["(1,50)", "2,5"], [-1.5, 2.5], id="brackets and a decimal comma"),
         pytest.param([str(2**53 - 1), "1700000050"], [2**53 - 1, 1700000050], id="large ones, as float64"),
     ],
 )
@@ -48,9 +52,9 @@ def test_a_number_is_read_in_either_notation(texts: list[str], expected: list[fl
 
 @pytest.mark.parametrize(
     "text",
-    ["1_2", "\uff11\uff12", "\u0663", "\u0967", "inf", "-Infinity", "nan", "0x1f", "1e999", "\u22125", "--5", "5\u00bd",
-     "1.2.3", "31.12.2024", "10:30", "12 5", "1,23,4", "5'11\"", "2021-01-03", "one", "e5", ".", ",", "1.5,5.1",
-     "12 345 6"],
+    ["1_2", "\uff11\uff12", "\u0663", "\u0967", "inf", "-Infinity", "nan", "0x1f", "1e999", "\u2013\u22125", "--5",
+     "5\u00bd", "1.2.3", "31.12.2024", "10:30", "12 5", "1,23,4", "5'11\"", "2021-01-03", "one", "e5", ".", ",",
+     "1.5,5.1", "12 345 6"],
 )  # fmt: skip
 def test_other_notations_are_no_numbers(text: str) -> None:
     assert values(text, "cup", "pen") == [None, None, None]
@@ -73,6 +77,12 @@ def test_other_notations_are_no_numbers(text: str) -> None:
         (["90 km/h"], [90], "km/h"),
         (["1 day", "3 days"], [1, 3], "days"),
         (["3 stars", "5 stars"], [3, 5], "stars"),
+        (["3stars", "5stars"], [3, 5], "stars"),
+        (["3 Stars", "5 Stars"], [3, 5], "Stars"),
+        (["($1.50)", "$2", "$(3)", "$ (4.5)"], [-1.5, 2, -3, -4.5], "$"),
+        (["(1.50) \u20ac", "(2 \u20ac)", "3 \u20ac"], [-1.5, -2, 3], "\u20ac"),
+        (["(1.5%)", "2%"], [-1.5, 2], "%"),
+        (["\u22125 kg", "6 kg"], [-5, 6], "kg"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -100,12 +110,20 @@ def test_several_units_are_named(texts: list[str], listed: str) -> None:
 @pytest.mark.parametrize(
     "texts",
     [["12a", "12b"], ["1st", "2nd"], ["5 Main St", "7 Oak Ave"], ["A4", "A5"], ["007", "12"], ["00501", "10001"],
-     ["2 apples", "great"], ["0151 123", "151 124", "151 125"], ["+49 151 123"], ["+4915112345", "12"]],
-    ids=["house numbers", "ordinals", "addresses", "letters before", "codes", "zip codes", "text",
+     ["0XL", "1XL", "3XL"], ["2xl", "3xl"], ["2 XL", "3 XL"], ["3X", "4X", "12X"], ["(1)", "(2)"], ["\u2212007", "12"],
+     ["(030)", "12"], ["2 apples", "great"], ["0151 123", "151 124", "151 125"], ["+49 151 123"],
+     ["+4915112345", "12"]],
+    ids=["house numbers", "ordinals", "addresses", "letters before", "codes", "zip codes", "sizes",
+         "sizes in lower case", "sizes with a space", "a capital letter", "nothing but brackets",
+         "codes with a minus sign", "codes in brackets", "text",
          "telephone numbers", "telephone numbers with spaces", "telephone numbers with a dialling code"],
 )  # fmt: skip
 def test_codes_and_words_are_no_numbers(texts: list[str]) -> None:
     assert not read(*texts).values
+
+
+def test_brackets_are_said() -> None:
+    assert read("(1.50)", "2").said == ("'(1.50)' is taken for -1.5",)
 
 
 def test_a_fraction_may_have_zeros_before_it() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -42,6 +43,16 @@ def column_of(folder: Path, value: pa.Array) -> tuple[Column, list[ColumnValue]]
         pytest.param(pa.array([1.5, float("nan"), None]), "number", [1.5, None, None], id="floats, NaN is missing"),
         pytest.param(pa.array([1.234, 2.345]), "number", [1.234, 2.345], id="floats of three digits"),
         pytest.param(pa.array([1.5, 2], pa.float32()), "number", [1.5, 2.0], id="float32"),
+        pytest.param(
+            pa.array([0.1, None, 1e20, 16777216.0], pa.float32()),
+            "number",
+            [0.1, None, 1e20, 16777216.0],
+            id="float32 by its shortest decimals",
+        ),
+        pytest.param(pa.array(np.array([0.1, 3.14], np.float16)), "number", [0.1, 3.14], id="float16, too"),
+        pytest.param(
+            pa.array([0.1, 0.2], pa.float32()).dictionary_encode(), "number", [0.1, 0.2], id="a dictionary of float32"
+        ),
         pytest.param(pa.array([1, 255], pa.uint8()), "number", [1.0, 255.0], id="bytes"),
         pytest.param(pa.array([Decimal("1.50"), None]), "number", [1.5, None], id="decimals"),
         pytest.param(pa.array([True, None, False]), "boolean", [True, None, False], id="booleans"),
@@ -113,6 +124,19 @@ def test_labels_with_a_missing_one_stay_whole_numbers(labels: pa.Array, tmp_path
     table = table_of(tmp_path, pa.array([1, 2, 3, 4]), Ask("image", "kind"), kind=labels)
     assert table.labels == ["1", "2", "1"]
     assert table.skipped == ("row 4: no kind",)
+
+
+def test_a_request_with_the_least_value_of_a_float32_column_is_within_it(tmp_path: Path) -> None:
+    column, _ = column_of(tmp_path, pa.array([0.1, 0.3], pa.float32()))
+    assert (column.low, column.high) == (0.1, 0.3)
+    assert not column.is_outside(0.1)
+    assert not column.is_outside(0.3)
+
+
+def test_booleans_as_labels_are_classes_without_a_remark(tmp_path: Path) -> None:
+    table = table_of(tmp_path, pa.array([1, 2, 3]), Ask("image", "kind"), kind=pa.array([True, False, True]))
+    assert table.labels == ["True", "False", "True"]
+    assert not [sentence for sentence in table.how if "kind" in sentence]
 
 
 def test_a_decimal_sign_that_is_asked_for_is_of_texts_only(tmp_path: Path) -> None:

@@ -47,6 +47,10 @@ def test_each_spelling_is_said_with_its_count_the_most_frequent_first() -> None:
     ]
 
 
+def test_what_is_missing_stays_in_its_place() -> None:
+    assert merge_spellings(["fish", None, "Fish", "fish", None])[0] == ["fish", None, "fish", "fish", None]
+
+
 def test_letters_that_look_the_same_are_said_in_escapes() -> None:
     _, (sentence,) = merge_spellings(["\u00e9", "e\u0301"])
     assert sentence.endswith(r"'\xe9' (1), 'e\u0301' (1)")

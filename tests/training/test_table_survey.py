@@ -87,6 +87,19 @@ def test_types_of_parquet_that_no_column_can_have_are_named(tmp_path: Path) -> N
     assert found.columns == ("number",)
 
 
+@pytest.mark.parametrize("names", ["image,label", "part,image,label"], ids=["of images", "of another"])
+def test_a_header_alone_has_no_column_of_parts(names: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(names + "\n")
+    assert survey(tmp_path / "table.csv", Ask("image", "label")).split is None
+
+
+def test_labels_that_are_words_of_parts_are_no_split(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "table.csv").write_text("image,label\n" + "train,test\ntest,train\n" * 3)
+    assert survey(tmp_path / "table.csv", Ask("image", "label")).split is None
+
+
 def test_a_row_of_another_width_is_an_error(path: Path) -> None:
     path.write_text(path.read_text() + "x.png;a\n")
     with pytest.raises(DataError, match="row 302: 2 cells, fewer than the 14 of the header"):

@@ -22,10 +22,9 @@ from training.clean.odd import Odd, find_odd
 from training.dataset import Dataset
 from training.errors import DataError
 from training.images import Indices
+from training.parts import PARTS
 from training.split import Split, tie
 
-PARTS = ("train", "validation", "test")
-"""From the one that gives way to the one that stays: of an image in two parts, the copy in the later one is kept."""
 _TEST = PARTS.index("test")
 _NOWHERE = -1
 

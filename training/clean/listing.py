@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
 from training.clean.duplicates import Group
-from training.clean.findings import PARTS, Findings, Leak
+from training.clean.findings import Findings, Leak
 from training.clean.kinds import DUPLICATES, KINDS, LABEL_ISSUES, LEAKAGE, ODD
 from training.clean.words import sentences
 from training.dataset import Dataset
+from training.parts import PARTS
 
 UNREADABLE = "unreadable"
 _ALWAYS = ("kind", "file", "part", "group")  # in every finding of the JSON

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from training import page
 from training.clean.duplicates import Group
-from training.clean.findings import PARTS, Findings, Leak
+from training.clean.findings import Findings, Leak
 from training.clean.kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, ODD
 from training.clean.labels import LabelIssue
 from training.clean.listing import describe, describe_leak
 from training.clean.odd import Odd
 from training.clean.words import FIRST, sentences
 from training.dataset import Dataset
+from training.parts import PARTS
 
 PAGE = "clean/page.html.jinja"
 CARDS_SHOWN = 24

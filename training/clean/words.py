@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from training.clean.findings import PARTS, Findings
+from training.clean.findings import Findings
 from training.clean.kinds import LABEL_ISSUES
 from training.clean.labels import FOLDS, MIN_ROWS, LabelReview
+from training.parts import PARTS
 
 FIRST = 20
 """Label issues to look at, where most of them are false alarms."""

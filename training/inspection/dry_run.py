@@ -23,7 +23,7 @@ from training.inspection.facts import Facts
 from training.inspection.prospects import copies_of, words_on_copies, words_on_promises
 from training.inspection.sizes import Sizes
 from training.label_notes import label_notes
-from training.overview import PARTS
+from training.parts import PARTS
 from training.picture import Picture, look_at, notes_of
 from training.progress import stage
 from training.reading import printable, read_all

@@ -14,7 +14,7 @@ from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import write_squares
 from training import folder
 from training.clean.duplicates import find_copies
-from training.clean.findings import PARTS
+from training.parts import PARTS
 from training.split import split, tie
 
 HERE = Path("build") / "clean" / "images"
