@@ -17,9 +17,8 @@ from PIL import Image
 
 from models.imaging.convert import servable
 from models.imaging.decode import decode, read_header
-from models.imaging.exif import UPRIGHT
 from models.imaging.fit import fit, fitted_size
-from models.imaging.types import Pixels
+from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
 
 Indices = NDArray[np.int64]
@@ -141,7 +140,11 @@ def unpadded(images: Images, aspects: Sequence[float], spec: InputSpec) -> Image
         return replace(images, spec=stretched)
     pixels = images[np.arange(len(images))]
     pairs = zip(pixels, aspects, strict=True)
-    return np.stack([fit(_without_padding(image, aspect, spec), UPRIGHT, stretched) for image, aspect in pairs])
+    return np.stack([_stretched(_without_padding(image, aspect, spec), stretched) for image, aspect in pairs])
+
+
+def _stretched(image: Pixels, spec: InputSpec) -> Pixels:
+    return fit(image, Header("png", image.shape[1], image.shape[0]), spec)
 
 
 def _without_padding(image: Pixels, aspect: float, spec: InputSpec) -> Pixels:
