@@ -9,6 +9,10 @@ class DataError(TandemError):
     """The data is missing, unreadable or too small to learn from."""
 
 
+class ColumnError(DataError):
+    """One column of a table cannot be read; the others can."""
+
+
 class ExportError(TandemError):
     """An exported graph does not compute what the fitted model computes."""
 

@@ -14,6 +14,7 @@ from training.units import is_unit
 
 RULE = "a number is written in ASCII digits, such as 12.5, -3e2 or 1,234.5, and in one unit a column"
 _ASCII = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_FRACTION = re.compile(r"[0-9][.,][0-9]")
 _SIZE = re.compile("x+[sl]", re.IGNORECASE)  # of clothes
 At = Callable[[str], str]
 """Gives a cell with its first row, as `'1,5' in row 3`."""
@@ -67,8 +68,10 @@ def read_numbers(counts: Counter[str], rule: DecimalRule, at: At) -> Notation:
     Raises:
         DataError: several units, or both decimal signs.
     """
-    if any(is_code(text) for text in counts):
+    codes = [text for text in counts if is_code(text)]
+    if codes and (2 * sum(counts[text] for text in codes) > counts.total() or not any(map(_FRACTION.search, counts))):
         return Notation({})
+    counts = Counter({text: count for text, count in counts.items() if text not in codes}) if codes else counts
     if "," not in (rule.asked, rule.seen) and rule.separator != ";" and all(map(_ASCII.fullmatch, counts)):  # quick
         return Notation({text: number for text in counts if math.isfinite(number := float(text))})
     parts = _in_plural({text: found for text in counts if (found := parse(text)) is not None})

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from models.text import key
-from training.errors import DataError
+from training.errors import ColumnError, DataError
 from training.missing import SURE, WORDS
 from training.number_notation import DecimalRule
 from training.table_file import ValueType, check_names, clean_names
@@ -157,7 +157,7 @@ def _text(value: str | bytes, name: str, row: int) -> str:
     try:
         text = (value.decode() if isinstance(value, bytes) else value).strip()
     except UnicodeDecodeError as error:
-        raise DataError(
+        raise ColumnError(
             f"column {name!r} has bytes in row {row} that are no text in UTF-8; a picture belongs into a file, of "
             "which the column has the path"
         ) from error

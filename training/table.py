@@ -176,7 +176,7 @@ def _relaxed(column: Column, ask: Ask) -> Column:
 
 
 def _groups(raw: RawColumn) -> list[str | None]:
-    cells, _ = raw.missing.measured(raw.cells)
+    cells, _ = raw.missing.named(raw.cells)
     return merge_spellings(cells)[0]
 
 

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from training.column_types import RawColumn, TypedColumn, find_type
-from training.errors import DataError
+from training.errors import ColumnError, DataError
 from training.image_paths import find_images
 from training.labels import read_labels
 from training.missing import Missing
@@ -20,6 +21,7 @@ from training.table_file import TableFile
 UNUSABLE = "cannot be used"
 """How the text of such a column begins."""
 _CELLS_IN_MEMORY = 10_000_000
+_SPLIT_SHARE = 0.2  # of the rows: so few that are of no part, and the others are hardly a category
 _COUNTED_FROM = 5  # rows from which 1, 2, 3 ... is no chance
 
 
@@ -57,6 +59,9 @@ def survey(path: Path, ask: Ask) -> Survey:
     described.pop("", None)
     rows, usable, split = 0, [], None
     for column in _columns(file, [name for name, text in described.items() if not text], ask):
+        if isinstance(column, _Unreadable):
+            described[column.name] = f"{UNUSABLE}: {column.reason}"
+            continue
         rows = len(column.lines)
         described[column.name], is_usable = _describe(column, path, ask)
         if column.name not in (ask.image, ask.label) and _is_split(column):
@@ -66,11 +71,23 @@ def survey(path: Path, ask: Ask) -> Survey:
     return Survey(rows, (*file.how, Missing.of(ask.dialect.missing).rule), described, tuple(usable), ask.split or split)
 
 
-def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn]:
-    """As many columns at once as fit in memory, one after the other."""
+class _Unreadable(NamedTuple):
+    name: str
+    reason: str
+
+
+def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn | _Unreadable]:
+    """As many columns at once as fit in memory, one after the other; those that cannot be read with the reason."""
     size = 1
     while names:
-        columns = read_columns(file, names[:size], ask.dialect)
+        try:
+            columns = read_columns(file, names[:size], ask.dialect)
+        except ColumnError as error:
+            if size > 1:
+                size = 1
+                continue
+            yield _Unreadable(names.pop(0), str(error))
+            continue
         names = names[size:]
         yield from columns.values()
         size = max(1, _CELLS_IN_MEMORY // max(1, len(next(iter(columns.values())).lines)))
@@ -89,7 +106,7 @@ def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
         return f"{UNUSABLE}: {error}", False
     if column.name in RESERVED:
         return f"{UNUSABLE}: the graph of a head has a {column.name!r} of its own; rename it", False
-    if doubt := _doubt(typed):
+    if doubt := _doubt(typed) or _almost_split(column):
         return f"{typed.described}, {doubt}", False
     return typed.described, column.name not in (ask.split, ask.group)
 
@@ -104,6 +121,19 @@ def _doubt(typed: TypedColumn) -> str:
     if is_whole and different >= _COUNTED_FROM and typed.values == [first + row for row in range(len(typed.values))]:  # type: ignore[operator]
         return "counts the rows"
     return ""
+
+
+def _almost_split(column: RawColumn) -> str:
+    """What keeps a column of train, validation and test from being the split; empty where it is something else."""
+    others = [row for row, cell in enumerate(column.texts) if (cell or "").lower() not in PART_OF]
+    parts = {PART_OF[cell.lower()] for cell in set(column.texts) if cell and cell.lower() in PART_OF}
+    if len(parts) < 2 or not 0 < len(others) < _SPLIT_SHARE * len(column.texts):
+        return ""
+    row = others[0]
+    return (
+        f"a split but for {len(others)} rows, such as row {column.lines[row]} with {column.texts[row]!r}; mend them, "
+        "or leave the column out"
+    )
 
 
 def _is_split(column: RawColumn) -> bool:

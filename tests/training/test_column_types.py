@@ -92,6 +92,11 @@ def test_a_column_that_is_of_one_type_but_for_a_few_cells_is_refused(cells: list
     assert reason in str(caught.value)
 
 
+def test_a_code_among_fractions_is_a_mistake() -> None:
+    with pytest.raises(DataError, match="has numbers, but '00' in row 32"):
+        typed(*[f"{row}.5" for row in range(30)], "00")
+
+
 @pytest.mark.parametrize(
     ("cells", "said"),
     [

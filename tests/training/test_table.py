@@ -372,3 +372,11 @@ def test_the_images_may_be_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("image,label\nx.png,a\n")
     ask = Ask("image", "label", images_root=tmp_path / "photos")
     assert read(tmp_path / "table.csv", ask).images == [tmp_path / "photos" / "x.png"]
+
+
+def test_a_frequent_word_is_a_group_as_it_is_a_category(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "table.csv").write_text(
+        "image,label,who\n" + "".join(f"a.png,x,{who}\n" for who in ("NA", "NA", "1", ""))
+    )
+    assert read(tmp_path / "table.csv", Ask("image", "label", group="who")).groups == ["NA", "NA", "1", None]

@@ -104,3 +104,28 @@ def test_a_row_of_another_width_is_an_error(path: Path) -> None:
     path.write_text(path.read_text() + "x.png;a\n")
     with pytest.raises(DataError, match="row 302: 2 cells, fewer than the 14 of the header"):
         survey(path, Ask("image", "label"))
+
+
+def test_a_column_that_cannot_be_read_stops_none_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    count = 40
+    columns = {
+        "image": ["x.png"] * count, "label": ["a", "b"] * (count // 2), "size": [row**2 for row in range(count)],
+        "thumb": [b"\xff\xd8\xff" + bytes([200 + row]) for row in range(count)],
+        "last": [float(row % 7) for row in range(count)],
+    }  # fmt: skip
+    parquet.write_table(pa.table(columns), tmp_path / "table.parquet")
+    found = survey(tmp_path / "table.parquet", Ask("image", "label"))
+    assert found.described["thumb"].startswith("cannot be used: column 'thumb' has bytes in row 2")
+    assert found.columns == ("size", "last")
+
+
+@pytest.mark.parametrize("wrong", ["tset", ""], ids=["a misspelt part", "a gap"])
+def test_a_split_with_mistakes_is_said_and_is_no_column(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    parts = [*["train", "test"] * 20, wrong]
+    rows = "".join(f"x.png,{'ab'[row % 2]},{part},{row**2}\n" for row, part in enumerate(parts))
+    (tmp_path / "table.csv").write_text("image,label,part,size\n" + rows)
+    found = survey(tmp_path / "table.csv", Ask("image", "label"))
+    assert "a split but for 1 rows, such as row 42" in found.described["part"]
+    assert (found.columns, found.split) == (("size",), None)
