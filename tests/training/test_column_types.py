@@ -61,6 +61,11 @@ def test_a_column_is_described_by_its_type_and_extent() -> None:
     )
 
 
+def test_a_moment_beyond_the_calendar_in_utc_is_described_too() -> None:
+    found = typed("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-12:00")
+    assert found.described == "date, 0001-01-01T00:00:00+01:00 to 9999-12-31T23:59:59-12:00"
+
+
 def test_categories_are_compared_as_the_service_compares_them() -> None:
     column = typed("Zinc", "zinc", "Zinc", "tin").column
     assert (column.categories, column.cleaning) == (("Zinc", "tin"), "folded")
