@@ -65,8 +65,8 @@ def _path(root: Path, cell: str, line: int, *, follow: bool) -> Path:
     found = inside(Path(text), root) if plain.startswith(("..", "/")) else root / plain
     if found is None:
         raise DataError(
-            f"row {line}: {_BRIEF.repr(cell)} leaves the folder of images, {root}; name the folder that has them all with "
-            "--images-root"
+            f"row {line}: {_BRIEF.repr(cell)} leaves the folder of images, {root}; name the folder that has "
+            "them all with --images-root"
         )
     if not follow and passes_link(found, root):
         raise DataError(
