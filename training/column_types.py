@@ -12,7 +12,7 @@ from typing import Literal
 from models.columns import Column, ColumnValue
 from models.dates import days_text
 from training import date_notation, number_notation
-from training.date_notation import read_dates
+from training.date_notation import looks_like_dates, read_dates
 from training.errors import DataError
 from training.missing import SURE, Cells, Missing
 from training.number_doubts import why_no_numbers
@@ -106,7 +106,8 @@ def find_type(raw: RawColumn) -> TypedColumn:
     try:
         numbers, how = find_numbers(raw, counts)
         if numbers:
-            return _measured(raw.name, "number", [numbers.get(cell or "") for cell in cells], (*how, *said))
+            values = [numbers.get(cell or "") for cell in cells]
+            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *said))
         dates, how = _find_dates(raw, counts)
         if dates:
             return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *said))
@@ -198,7 +199,13 @@ def _category(raw: RawColumn) -> TypedColumn:
     column = Column(
         name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
-    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
+    return TypedColumn(
+        column, list(values), (*doubts, *_dates_meant(counts), *rare, *sentences, *said), most_frequent(values)
+    )
+
+
+def _dates_meant(texts: Iterable[str]) -> tuple[str, ...]:
+    return (sentence,) if (sentence := looks_like_dates(texts)) else ()
 
 
 def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:
