@@ -14,7 +14,7 @@ from training.links import inside, passes_link
 
 _SHOWN = 5
 _BRIEF = reprlib.Repr()
-_BRIEF.maxstring = 300  # characters of a path in an error
+_BRIEF.maxstring = 160  # characters of a path in an error
 
 
 def find_images(root: Path, cells: Sequence[str | None], lines: Sequence[int], *, follow: bool = True) -> list[Path]:
@@ -77,6 +77,8 @@ def _path(root: Path, cell: str, line: int, *, follow: bool) -> Path:
 
 def _without_url(cell: str, line: int) -> str:
     """The path of a file URL; other texts as they are."""
+    if cell[:5].lower() == "data:":
+        raise DataError(f"row {line}: {_BRIEF.repr(cell)} is an image itself; write images into files, and name these")
     scheme, mark, _ = cell.partition("://")
     if not mark or not scheme.isalnum():
         return cell

@@ -104,7 +104,7 @@ def test_missing_files_are_counted_and_some_are_named(root: Path) -> None:
     [
         ("x" * 256, "File name too long"),
         ("x" * 9900, "File name too long"),
-        ("data:image/png;base64," + "iVBORw0KGgo" * 900, "File name too long"),
+        ("iVBORw0KGgo" * 900, "File name too long"),
         ("sub dir\\" + "x" * 256, "File name too long"),
         ("file://[/a.png", "Invalid IPv6 URL"),
     ],
@@ -126,3 +126,10 @@ def test_no_cell_makes_a_long_error(root: Path, cell: str) -> None:
 
 def test_a_folder_is_no_image(root: Path) -> None:
     assert f"1 of 2 images are not in {root}: sub dir (row 3; it is a folder)" in refusal(root, ["a.png", "sub dir"])
+
+
+def test_an_image_in_a_cell_is_no_file(root: Path) -> None:
+    said = refusal(root, ["data:image/png;base64," + "iVBOR/w0KGgo" * 90])
+    assert said.startswith("row 2: 'data:image/png;base64,iVBOR/")
+    assert said.endswith("' is an image itself; write images into files, and name these")
+    assert len(said) < 250
