@@ -188,7 +188,8 @@ def _category(raw: RawColumn) -> TypedColumn:
     cells, said = raw.missing.named(raw.cells)
     values, sentences = merge_spellings(cells)
     counts = Counter(value for value in values if value is not None)
-    doubts = why_no_numbers(Counter(cell for cell in cells if cell is not None), raw.at)
+    texts = Counter(cell for cell in cells if cell is not None)
+    doubts = _dates_meant(texts) or why_no_numbers(texts, raw.at)
     if len(counts) > max(_NAMES_COUNT, _NAMES_SHARE * counts.total()):
         raise DataError(
             f"column {raw.name!r} has {len(counts):,} different texts in {len(cells):,} rows: it tells rows apart "
@@ -199,9 +200,7 @@ def _category(raw: RawColumn) -> TypedColumn:
     column = Column(
         name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
-    return TypedColumn(
-        column, list(values), (*doubts, *_dates_meant(counts), *rare, *sentences, *said), most_frequent(values)
-    )
+    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
 
 
 def _dates_meant(texts: Iterable[str]) -> tuple[str, ...]:
