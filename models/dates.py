@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 EXAMPLE = "2024-05-31 or 2024-05-31T14:30:00+02:00"
 """How a date is written, for errors."""
 
 _EPOCH = datetime(1970, 1, 1)  # offsets are subtracted as durations, so that the years 1 and 9999 work
-_DAY = timedelta(days=1)
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_FIRST, _LAST = datetime.min - _EPOCH, datetime.max - _EPOCH
+_MOST_OFFSET = timedelta(hours=23, minutes=59)
+_LEAST = (_FIRST - _MOST_OFFSET) / _DAY
+_MOST = (_LAST + _MOST_OFFSET - timedelta(milliseconds=1)) / _DAY  # so that rounding stays within the year 9999
+_OFFSET = r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)?"
+_FRACTION = r"(?:[.,]\d+)?"
 _FORM = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+    rf"\d{{4}}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d{_FRACTION})?{_OFFSET})?"
+    rf"|\d{{8}}[Tt]\d{{4}}(?:\d\d{_FRACTION})?{_OFFSET}",
+    re.ASCII,
 )
 
 
@@ -19,7 +27,8 @@ def parse_days(text: str) -> float:
     """Days since 1970-01-01T00:00Z, float64; a time without an offset is UTC, spaces at the ends are ignored.
 
     Raises:
-        ValueError: neither a date, `2024-05-31`, nor a date with a time, `2024-05-31T14:30:00+02:00`.
+        ValueError: neither a date, `2024-05-31`, nor a date with a time, `2024-05-31T14:30:00+02:00` or
+            `20240531T143000+0200`.
     """
     text = text.strip(" \t\r\n")
     if not _FORM.fullmatch(text):
@@ -27,7 +36,7 @@ def parse_days(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError as error:
-        raise ValueError(f"{text!r} is no date of ISO 8601, such as {EXAMPLE}: {error}") from error
+        raise ValueError(f"{text[:40]!r} is no date of ISO 8601, such as {EXAMPLE}: {error}") from error
     since = moment.replace(tzinfo=None) - _EPOCH - (moment.utcoffset() or timedelta())
     return since / _DAY
 
@@ -35,11 +44,23 @@ def parse_days(text: str) -> float:
 def days_text(days: float) -> str:
     """The date, or the date and time in UTC to the millisecond, as ISO 8601 writes it; `parse_days` reads it.
 
-    Raises:
-        OverflowError: the year is not one from 1 to 9999.
+    A moment whose year in UTC is not one from 1 to 9999 has the least offset of whole hours in which it is; one that
+    no offset brings there is written as the first or the last one.
     """
-    moment = _EPOCH + timedelta(milliseconds=round(days * 86_400_000))
-    if moment.time() == _EPOCH.time():
+    since = timedelta(milliseconds=round(min(max(days, _LEAST), _MOST) * 86_400_000))
+    offset = _offset(since)
+    moment = _EPOCH + (since + offset)
+    if not offset and moment.time() == _EPOCH.time():
         return moment.date().isoformat()
     exact = "milliseconds" if moment.microsecond else "seconds"
-    return moment.replace(tzinfo=UTC).isoformat(timespec=exact).replace("+00:00", "Z")
+    text = moment.replace(tzinfo=timezone(offset) if offset else UTC).isoformat(timespec=exact)
+    return text.replace("+00:00", "Z")
+
+
+def _offset(since: timedelta) -> timedelta:
+    """From UTC, in which the moment that is so long after 1970 has a year from 1 to 9999; 0 where it has in UTC."""
+    if since < _FIRST:
+        return min(-((since - _FIRST) // _HOUR) * _HOUR, _MOST_OFFSET)
+    if since > _LAST:
+        return max(((_LAST - since) // _HOUR) * _HOUR, -_MOST_OFFSET)
+    return timedelta()

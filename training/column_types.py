@@ -12,7 +12,7 @@ from typing import Literal
 from models.columns import Column, ColumnValue
 from models.dates import days_text
 from training import date_notation, number_notation
-from training.date_notation import read_dates
+from training.date_notation import looks_like_dates, read_dates
 from training.errors import DataError
 from training.missing import SURE, Cells, Missing
 from training.number_doubts import why_no_numbers
@@ -106,7 +106,8 @@ def find_type(raw: RawColumn) -> TypedColumn:
     try:
         numbers, how = find_numbers(raw, counts)
         if numbers:
-            return _measured(raw.name, "number", [numbers.get(cell or "") for cell in cells], (*how, *said))
+            values = [numbers.get(cell or "") for cell in cells]
+            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *said))
         dates, how = _find_dates(raw, counts)
         if dates:
             return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *said))
@@ -187,7 +188,8 @@ def _category(raw: RawColumn) -> TypedColumn:
     cells, said = raw.missing.named(raw.cells)
     values, sentences = merge_spellings(cells)
     counts = Counter(value for value in values if value is not None)
-    doubts = why_no_numbers(Counter(cell for cell in cells if cell is not None), raw.at)
+    texts = Counter(cell for cell in cells if cell is not None)
+    doubts = _dates_meant(texts) or why_no_numbers(texts, raw.at)
     if len(counts) > max(_NAMES_COUNT, _NAMES_SHARE * counts.total()):
         raise DataError(
             f"column {raw.name!r} has {len(counts):,} different texts in {len(cells):,} rows: it tells rows apart "
@@ -199,6 +201,10 @@ def _category(raw: RawColumn) -> TypedColumn:
         name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
     return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
+
+
+def _dates_meant(texts: Iterable[str]) -> tuple[str, ...]:
+    return (sentence,) if (sentence := looks_like_dates(texts)) else ()
 
 
 def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:

@@ -12,7 +12,8 @@ from training.errors import DataError
 from training.number_notation import At
 
 RULE = f"a date is written as ISO 8601 has it, such as {EXAMPLE}"
-_TIME = r"(?P<time>[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)?"
+_OFFSET = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?))"
+_TIME = rf"(?P<time>[T ]+[0-9]{{1,2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:[.,][0-9]+)?)?{_OFFSET}?)?"
 _YEAR_FIRST = re.compile(
     rf"(?P<year>[0-9]{{4}})(?P<mark>[./])(?P<month>[0-9]{{1,2}})(?P=mark)(?P<day>[0-9]{{1,2}}){_TIME}"
 )
@@ -23,6 +24,10 @@ _UNREADABLE = re.compile(
     r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2}(?:[T ].*)?|[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{4} .*[aApP]\.?[mM]\.?"
     r"|[0-9]{1,2}\.?[ -][^\W\d_]{3,}\.?,?[ -][0-9]{2,4}(?: .*)?|[^\W\d_]{3,}\.? [0-9]{1,2}, ?[0-9]{4}(?: .*)?"
 )
+_ZONE = re.compile(r"(?: ?[+-]00:?00)? ?(?:UTC|GMT)$| Z$", re.IGNORECASE)
+_SPACED_OFFSET = re.compile(r" +(?=[+-][0-9]{2}(?::?[0-9]{2})?$)")
+_EIGHT_DIGITS = re.compile(r"(?:19|20|21(?=00))[0-9]{6}")
+_SPAN = re.compile(r"[0-9]{4}[-/](?:0?[1-9]|1[0-2])|[0-9]{4}-?W[0-9]{2}(?:-?[1-7])?|(?:0?[1-9]|1[0-2])[-/.][0-9]{4}")
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,24 @@ def _days(text: str) -> float | None:
     if not text[:4].isdigit():  # quick, for the many texts that are no date
         return None
     try:
-        return parse_days(text)
+        return parse_days(_zoned(text))
     except ValueError:
         return None
+
+
+def _zoned(text: str) -> str:
+    """The same with its zone as ISO 8601 writes it."""
+    return _SPACED_OFFSET.sub("", _ZONE.sub("Z", text))
+
+
+def looks_like_dates(texts: Iterable[str]) -> str:
+    """A sentence on numbers or categories that a person may mean as dates; empty where they do not look so."""
+    texts = list(texts)
+    if texts and all(_EIGHT_DIGITS.fullmatch(text) and _days(f"{text}T0000") is not None for text in texts):
+        return f"{texts[0]!r} and the like look like dates written YYYYMMDD; write YYYY-MM-DD to have dates"
+    if texts and all(map(_SPAN.fullmatch, texts)):
+        return f"{texts[0]!r} and the like look like months or weeks; write a day, YYYY-MM-DD, to have dates"
+    return ""
 
 
 def _match(text: str) -> re.Match[str] | None:
@@ -104,6 +124,6 @@ def _iso(found: re.Match[str], day_first: bool) -> str:
         month, day = parts["month"], parts["day"]
     else:
         day, month = (parts["first"], parts["second"]) if day_first else (parts["second"], parts["first"])
-    time = (parts["time"] or "").replace("T", " ").strip()
+    time = (parts["time"] or "").lstrip("T ")
     hours, colon, rest = time.partition(":")
-    return f"{parts['year']}-{month:0>2}-{day:0>2}" + (f"T{hours:0>2}:{rest}" if colon else "")
+    return f"{parts['year']}-{month:0>2}-{day:0>2}" + (f"T{hours:0>2}:{_zoned(rest)}" if colon else "")

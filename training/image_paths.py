@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,8 @@ from training.errors import DataError
 from training.links import inside, passes_link
 
 _SHOWN = 5
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = 160  # characters of a path in an error
 
 
 def find_images(root: Path, cells: Sequence[str | None], lines: Sequence[int], *, follow: bool = True) -> list[Path]:
@@ -33,12 +36,25 @@ def find_images(root: Path, cells: Sequence[str | None], lines: Sequence[int], *
         if not cell:
             raise DataError(f"row {line} names no image")
         if cell not in known:
-            known[cell] = _path(root, cell, line, follow=follow)
-            if not known[cell].is_file():
+            known[cell], is_there = _look_up(root, cell, line, follow=follow)
+            if not is_there:
                 missing[cell] = known[cell], line
     if missing:
         _refuse(root, missing, sum(cell in missing for cell in cells), len(cells))
     return [known[cell] for cell in cells if cell]
+
+
+def _look_up(root: Path, cell: str, line: int, *, follow: bool) -> tuple[Path, bool]:
+    """The path, and whether it is that of a file."""
+    try:
+        path = _path(root, cell, line, follow=follow)
+        return path, path.is_file()
+    except (OSError, ValueError) as error:  # longer than the file system's names, a NUL, a host that is no name
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(
+            f"row {line}: {_BRIEF.repr(cell)}, {len(cell):,} characters, is no path of a file: {why}; write images "
+            "into files, and name these"
+        ) from error
 
 
 def _path(root: Path, cell: str, line: int, *, follow: bool) -> Path:
@@ -49,16 +65,20 @@ def _path(root: Path, cell: str, line: int, *, follow: bool) -> Path:
     found = inside(Path(text), root) if plain.startswith(("..", "/")) else root / plain
     if found is None:
         raise DataError(
-            f"row {line}: {cell!r} leaves the folder of images, {root}; name the folder that has them all with "
-            "--images-root"
+            f"row {line}: {_BRIEF.repr(cell)} leaves the folder of images, {root}; name the folder that has "
+            "them all with --images-root"
         )
     if not follow and passes_link(found, root):
-        raise DataError(f"row {line}: {cell!r} is, or lies behind, a symbolic link, which --no-links forbids")
+        raise DataError(
+            f"row {line}: {_BRIEF.repr(cell)} is, or lies behind, a symbolic link, which --no-links forbids"
+        )
     return found
 
 
 def _without_url(cell: str, line: int) -> str:
     """The path of a file URL; other texts as they are."""
+    if cell[:5].lower() == "data:":
+        raise DataError(f"row {line}: {_BRIEF.repr(cell)} is an image itself; write images into files, and name these")
     scheme, mark, _ = cell.partition("://")
     if not mark or not scheme.isalnum():
         return cell
@@ -78,8 +98,11 @@ def _refuse(root: Path, missing: dict[str, tuple[Path, int]], rows: int, of: int
 
 
 def _shown(cell: str, path: Path, line: int) -> str:
+    name = _BRIEF.repr(cell)[1:-1] if len(cell) > _BRIEF.maxstring else cell
+    if path.is_dir():
+        return f"{name} (row {line}; it is a folder)"
     near = _near(path)
-    return f"{cell} (row {line}; there is {near})" if near else f"{cell} (row {line})"
+    return f"{name} (row {line}; there is {near})" if near else f"{name} (row {line})"
 
 
 def _near(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +19,8 @@ _SCALES = (
     ("xs", "s", "m", "l", "xl", "xxl"),
 )
 _FEWEST_RANKS = 3
+_RANK = re.compile(r"0|[1-9][0-9]{0,8}")
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?")
 _SENTENCE_WORDS = 6  # from which a category is rather a sentence
 
 
@@ -66,17 +69,22 @@ def _several(classes: Sequence[str]) -> str:
         parts = {name: [part.strip() for part in name.split(separator)] for name in classes}
         counts = Counter(part for found in parts.values() for part in set(found) if part)
         for name, found in parts.items():
-            if len(found) > 1 and any(counts[part] > 1 for part in found):
+            if len(found) > 1 and any(counts[part] > 1 for part in found) and not _is_of_numbers(name, found):
                 return name
     return ""
 
 
+def _is_of_numbers(name: str, parts: Sequence[str]) -> bool:
+    """Whether it is a decimal number, such as `1,5`, or several, such as `48.0, 11.0`; `1;3` may be two labels."""
+    return ("," in name or "." in name) and all(map(_NUMBER.fullmatch, parts))
+
+
 def _ranks(classes: Sequence[str]) -> list[str]:
-    """The names in their order, where they are whole numbers in a row or words of one scale."""
+    """The names in their order, where they are whole numbers in a row, no codes, or words of one scale."""
     names = [name.strip().lower() for name in classes]
     if len(names) < _FEWEST_RANKS:
         return []
-    if all(name.isascii() and name.isdigit() for name in names):
+    if all(map(_RANK.fullmatch, names)):
         numbers = sorted(int(name) for name in names)
         return [str(number) for number in numbers] if numbers[-1] - numbers[0] < len(numbers) else []
     for scale in _SCALES:

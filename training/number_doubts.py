@@ -18,7 +18,8 @@ _SHARE = 0.25  # of the cells: so many of digits and signs are no chance
 def why_no_numbers(counts: Counter[str], at: At) -> tuple[str, ...]:
     """A sentence without the column's name; none where nobody would expect numbers."""
     if code := next((text for text in counts if is_code(text)), ""):
-        return (f"leading zeros, as {code!r}: codes, no numbers",)
+        is_dialled = code.startswith("+") and not code.startswith("+0")
+        return (f"telephone numbers, as {code!r}" if is_dialled else f"leading zeros, as {code!r}: codes, no numbers",)
     if unit := _unknown_unit(counts):
         return (
             f"looks like numbers, but {unit!r} is no unit that is known; if it is one, write it in lower case or with "

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
@@ -66,7 +69,13 @@ def add_table(command: argparse.ArgumentParser) -> None:
         "--image-column", default="image", metavar="NAME", help="paths, relative to the folder of images"
     )
     command.add_argument("--label-column", default="label", metavar="NAME", help="what is to be predicted")
-    command.add_argument("--columns", type=names, default=(), metavar="A,B", help="what stands beside the image")
+    command.add_argument(
+        "--columns",
+        type=names,
+        default=(),
+        metavar="A,B",
+        help="what stands beside the image; a name with a comma is in double quotes: '\"A, of all\",B'",
+    )
     command.add_argument(
         "--optional-columns", type=names, default=(), metavar="A,B",
         help="those of them that requests may lack though no row does; a person is then asked",
@@ -144,8 +153,31 @@ def name_of(text: str) -> str:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names with commas between them."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    """Names with commas between them, as a row of CSV has them: one that has a comma itself is in double quotes."""
+    try:
+        found = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(
+            f"{text[:80]!r} is no list of names such as A,B or '\"A, with a comma\",B': {error}"
+        ) from error
+    return tuple(name.strip() for name in found if name.strip())
+
+
+def listed(values: Iterable[str]) -> str:
+    """Names as `names` reads them."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(values)
+    return row.getvalue()
+
+
+def written(option: str, value: str) -> list[str]:
+    """An option and its value as words of a command; one word where the value would be taken for an option."""
+    return [f"{option}={value}"] if value.startswith("-") else [option, value]
+
+
+def path_of(path: Path) -> str:
+    """A path as a word of a command that is not taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def separator(text: str) -> str:

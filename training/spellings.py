@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 from models.text import clean, key
@@ -13,6 +14,7 @@ from training.errors import DataError
 _Text = TypeVar("_Text", str, str | None)
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?", re.ASCII)
 _SHOWN = 5
+_MOST_DIGITS = 60  # of a number in an error
 
 
 def merge_spellings(labels: Sequence[_Text]) -> tuple[list[_Text], list[str]]:
@@ -42,16 +44,22 @@ def refuse_number_forms(labels: Iterable[str]) -> None:
     Raises:
         DataError: with the forms, and what to do.
     """
-    forms: dict[float, set[str]] = {}
+    forms: dict[Decimal, set[str]] = {}  # exact, as floats of 17 digits and more are not
     for label in set(labels):
         if _NUMBER.fullmatch(text := label.strip()):
-            forms.setdefault(float(text.replace(",", ".")), set()).add(text)
+            forms.setdefault(Decimal(text.replace(",", ".")), set()).add(text)
     if several := sorted((value, sorted(texts)) for value, texts in forms.items() if len(texts) > 1):
-        found = " and ".join(map(repr, several[0][1]))
+        found = _listed(several[0][1])
         raise DataError(
             f"the labels {found} are the same number in different forms: are they one class? Write one form "
             "if they are, and put a letter before the number if they are not"
         )
+
+
+def _listed(forms: Sequence[str]) -> str:
+    words = [repr(form[:_MOST_DIGITS]) for form in forms[:_SHOWN]]
+    last = f"{len(forms) - _SHOWN:,} more" if len(forms) > _SHOWN else words.pop()
+    return f"{', '.join(words)} and {last}"
 
 
 def shown(spellings: Sequence[str], counts: Counter[str]) -> str:

@@ -61,6 +61,27 @@ def test_a_column_is_described_by_its_type_and_extent() -> None:
     )
 
 
+def test_digits_that_may_be_dates_stay_numbers_with_a_note() -> None:
+    found = typed("20240131", "", "20231231")
+    assert (found.column.type, found.values) == ("number", [20240131.0, None, 20231231.0])
+    assert found.said == ("'20240131' and the like look like dates written YYYYMMDD; write YYYY-MM-DD to have dates",)
+
+
+def test_months_stay_categories_with_a_note() -> None:
+    found = typed("2024-05", "2024-06", "2024-05")
+    assert found.column.type == "category"
+    assert "'2024-05' and the like look like months or weeks" in found.said[0]
+
+
+def test_telephone_numbers_are_called_so() -> None:
+    assert typed("+4912345678", "+4912345679").said == ("telephone numbers, as '+4912345678'",)
+
+
+def test_a_moment_beyond_the_calendar_in_utc_is_described_too() -> None:
+    found = typed("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-12:00")
+    assert found.described == "date, 0001-01-01T00:00:00+01:00 to 9999-12-31T23:59:59-12:00"
+
+
 def test_categories_are_compared_as_the_service_compares_them() -> None:
     column = typed("Zinc", "zinc", "Zinc", "tin").column
     assert (column.categories, column.cleaning) == (("Zinc", "tin"), "folded")

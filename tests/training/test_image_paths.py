@@ -97,3 +97,39 @@ def test_missing_files_are_counted_and_some_are_named(root: Path) -> None:
         f"7 of 7 images are not in {root}: 0.png (row 2), 1.png (row 3), 2.png (row 4), 3.png (row 5), 4.png (row 6) "
         "and 2 more; if paths are relative to another folder, name it with --images-root"
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("x" * 256, "File name too long"),
+        ("x" * 9900, "File name too long"),
+        ("iVBORw0KGgo" * 900, "File name too long"),
+        ("sub dir\\" + "x" * 256, "File name too long"),
+        ("file://[/a.png", "Invalid IPv6 URL"),
+    ],
+    ids=["a character too many", "thousands of characters", "an image in base64", "with a backslash",
+         "a URL with half a host"],
+)  # fmt: skip
+@pytest.mark.parametrize("follow", [True, False], ids=["links followed", "links forbidden"])
+def test_a_cell_that_can_be_no_path_is_named_in_short(root: Path, cell: str, why: str, follow: bool) -> None:
+    said = refusal(root, ["a.png", cell], follow=follow)
+    assert said.startswith(f"row 3: {cell[:10]!r}"[:-1])
+    assert f"{len(cell):,} characters, is no path of a file: {why}; write images into files" in said
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize("cell", ["/9j/" + "4AAQ/" * 900, "../" * 900, "a\0b.png", "x/" * 900], ids=repr)
+def test_no_cell_makes_a_long_error(root: Path, cell: str) -> None:
+    assert len(refusal(root, [cell])) < 700
+
+
+def test_a_folder_is_no_image(root: Path) -> None:
+    assert f"1 of 2 images are not in {root}: sub dir (row 3; it is a folder)" in refusal(root, ["a.png", "sub dir"])
+
+
+def test_an_image_in_a_cell_is_no_file(root: Path) -> None:
+    said = refusal(root, ["data:image/png;base64," + "iVBOR/w0KGgo" * 90])
+    assert said.startswith("row 2: 'data:image/png;base64,iVBOR/")
+    assert said.endswith("' is an image itself; write images into files, and name these")
+    assert len(said) < 250

@@ -18,8 +18,8 @@ def named(*classes: str) -> Dataset:
 
 @pytest.mark.parametrize(
     "classes",
-    [("Coat", "Coat;new", "Dress"), ("red|old", "red|new", "blue"), ("a, b", "b", "c")],
-    ids=["beside its part", "parts shared", "with commas"],
+    [("Coat", "Coat;new", "Dress"), ("red|old", "red|new", "blue"), ("a, b", "b", "c"), ("1;3", "1", "7")],
+    ids=["beside its part", "parts shared", "with commas", "of numbers"],
 )
 def test_several_labels_in_one_are_not_supported(classes: tuple[str, ...]) -> None:
     (note,) = label_notes(named(*classes))
@@ -38,9 +38,12 @@ def test_an_order_is_not_used(classes: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "classes",
-    [("cat", "dog"), ("T-shirt, top", "Bag", "Coat"), ("2017", "1998", "5"), ("high", "low"), ()],
-    ids=["words", "a comma in a name", "numbers far apart", "two ends", "numbers to be named"],
-)
+    [("cat", "dog"), ("T-shirt, top", "Bag", "Coat"), ("2017", "1998", "5"), ("high", "low"), (),
+     ("48.0, 11.0", "48.0, 12.0", "49.0, 11.0"), ("48.0;11.0", "48.0;-12.0"), ("1,5", "2,5", "3,5"), ("007", "7", "8"),
+     ("01", "02", "03")],
+    ids=["words", "a comma in a name", "numbers far apart", "two ends", "numbers to be named", "places on a map",
+         "places with semicolons", "decimal commas", "codes and numbers", "codes"],
+)  # fmt: skip
 def test_of_others_nothing_is_said(classes: tuple[str, ...]) -> None:
     assert not list(label_notes(named(*classes)))
 

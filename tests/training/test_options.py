@@ -65,3 +65,19 @@ def test_another_decimal_sign_is_refused(said: str) -> None:
 def test_an_unknown_encoding_is_refused() -> None:
     with pytest.raises(argparse.ArgumentError, match="'nonsense' is no encoding; utf-8, utf-16"):
         parse("--encoding", "nonsense")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("a, b", ("a", "b")), ('"size, mm",b', ("size, mm", "b")), ('a, "b,c"', ("a", "b,c")), ("", ()),
+     ("a,,b,", ("a", "b")), ('5" disk', ('5" disk',))],
+)  # fmt: skip
+def test_a_name_with_a_comma_is_in_quotes(text: str, names: tuple[str, ...]) -> None:
+    assert options.names(text) == names
+    assert options.names(options.listed(names)) == names
+
+
+@pytest.mark.parametrize("text", ['"a', '"a"b,c'])
+def test_quotes_that_do_not_end_a_name_are_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is no list of names such as A,B or"):
+        options.names(text)

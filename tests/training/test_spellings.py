@@ -72,3 +72,22 @@ def test_one_number_in_two_forms_is_asked_about(labels: list[str]) -> None:
 
 def test_numbers_in_one_form_are_classes() -> None:
     refuse_number_forms(["1.0", "2.0", "1.0", "03", "1.5", "v1"])
+
+
+@pytest.mark.parametrize(
+    "labels", [[str(10**17 + n) for n in range(3)], [str(2**60 + n) for n in range(5)], ["0." + "0" * 400 + "1", "0"]],
+    ids=["seventeen zeros", "keys of a database", "a fraction too small for a float"],
+)  # fmt: skip
+def test_numbers_that_only_floats_take_for_one_are_classes(labels: list[str]) -> None:
+    refuse_number_forms(labels)
+
+
+def test_of_many_forms_some_are_named() -> None:
+    with pytest.raises(DataError, match=r"the labels '0000001', .*, '001' and 2 more are the same number") as caught:
+        refuse_number_forms(["0" * n + "1" for n in range(7)])
+    assert str(caught.value).count("'") == 2 * 5
+
+
+def test_codes_are_asked_about() -> None:
+    with pytest.raises(DataError, match="the labels '007' and '7' are the same number"):
+        refuse_number_forms(["007", "7", "8"])

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from training.picture import Picture, look_at, notes_of
 from training.progress import stage
 from training.reading import printable, read_all
 from training.table import Table, read
-from training.table_survey import survey
+from training.table_survey import UNUSABLE, survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
 """How images are decoded to see whether they can be, and which of them look the same."""
@@ -102,13 +103,15 @@ def _folder(arguments: argparse.Namespace) -> Facts:
 
 
 def _table(arguments: argparse.Namespace) -> Facts:
-    seen = survey(arguments.table, options.ask(arguments))
+    seen = survey(arguments.table, replace(options.ask(arguments), optional=()))  # of columns that it picks itself
     arguments.columns = arguments.columns or seen.columns
     arguments.split_column = arguments.split_column or seen.split
     known: dict[str, Any] = {"data": printable(arguments.table), "columns": seen.described}
     try:
         table = read(arguments.table, options.ask(arguments))
     except DataError as error:
+        said = f"{UNUSABLE}: {error}"  # once is enough
+        known["columns"] = {name: UNUSABLE if text == said else text for name, text in seen.described.items()}
         return Facts(**known, images=0, classes={}, notes=seen.how, problem=str(error))
     return _of_table(table, arguments, known)
 
@@ -165,11 +168,11 @@ def _command(arguments: argparse.Namespace, source: str, data: Path, pictures: S
     side = int(np.median([max(picture.width, picture.height) for picture in pictures]))
     name = arguments.name or _name_of(data.resolve().stem if source == "table" else data.resolve().name)
     if source == "table":
-        words = ["table", str(data), *_given(arguments)]
+        words = ["table", options.path_of(data), *_given(arguments)]
     elif side <= _SMALL_SIDE and len(pictures) >= _FROM_SCRATCH:
-        words = ["folder", str(data), "--image-size", str(max(side, options.SMALLEST_SIDE))]
+        words = ["folder", options.path_of(data), "--image-size", str(max(side, options.SMALLEST_SIDE))]
     else:
-        words = ["pretrained", str(data)]
+        words = ["pretrained", options.path_of(data)]
     links = [] if arguments.follow else ["--no-links"]
     return printable(shlex.join(["python", "-m", "training", *words, *links, "--name", name]))
 
@@ -179,8 +182,8 @@ def _given(arguments: argparse.Namespace) -> Iterator[str]:
     for option in _TABLE_OPTIONS:
         value = getattr(arguments, option, None)
         if value is not None and value != arguments.parser.get_default(option):
-            yield f"--{option.replace('_', '-')}"
-            yield ",".join(map(str, value)) if isinstance(value, tuple | list | frozenset | set) else str(value)
+            text = options.listed(value) if isinstance(value, tuple) else str(value)
+            yield from options.written(f"--{option.replace('_', '-')}", text)
 
 
 def _name_of(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import csv
 import json
 import shlex
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 
 import training.__main__ as command
 from tests.training.trees import plant
+from training import options
 
 ROOT = Path(__file__).parents[3]
 CLASSES = [*(f"fish/{n}.png" for n in range(6)), *(f"bird/day 1/{n}.png" for n in range(4))]
@@ -211,6 +214,67 @@ def test_the_command_that_is_named_is_one(tmp_path: Path, capsys: pytest.Capture
     ]  # fmt: skip
     arguments = command._parser(words[3:]).parse_args(words[3:])
     assert (arguments.data, arguments.follow) == (str(data), False)
+
+
+def parsed(line: str) -> argparse.Namespace:
+    """What the real parser makes of the command that is named."""
+    words = shlex.split(line.removeprefix("train with: "))
+    assert words[:3] == ["python", "-m", "training"]
+    return command._parser(words[3:]).parse_args(words[3:])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["size, mm", "b"], ["a,b", "c"], ["-w", "v"], ["-w,v"], ['5" disk', "b"], ['"q"', "b"], ["it's", "x y"],
+     ["--name"], ["$HOME", "`x`"]],
+    ids=["a comma and a space", "a comma", "a hyphen", "a hyphen and a comma", "a quote in it", "quotes around it",
+         "an apostrophe", "an option", "signs of a shell"],
+)  # fmt: skip
+def test_the_command_names_columns_of_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: list[str]
+) -> None:
+    written(tmp_path, "image,label", ["a,b"] * 12)
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerow(["image", "-label", *names])
+        csv.writer(file).writerows([f"{n}.png", "ab"[n % 2], *(str(n % 5 / 2) for _ in names)] for n in range(12))
+    table, asked = tmp_path / "t.csv", options.listed(names)
+    _, lines, errors = inspected(capsys, "table", table, "--label-column=-label", f"--optional-columns={asked}")
+    assert not errors
+    arguments = parsed(lines[-1])
+    assert (arguments.columns, arguments.optional_columns) == (tuple(names), tuple(names))
+    assert arguments.label_column == "-label"
+
+
+@pytest.mark.parametrize("name", ["-d2", "-dash dir", "--name"])
+def test_the_command_names_folders_and_files_of_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plant(tmp_path / name, CLASSES)
+    _, lines, _ = inspected(capsys, "folder", f"./{name}")
+    assert parsed(lines[-1]).data == f"./{name}"
+    written(tmp_path / name, "image,label", ["a", "b"] * 6).rename(tmp_path / f"{name}.csv")
+    _, lines, _ = inspected(capsys, "table", f"./{name}.csv", f"--images-root={name}", "--missing=-,x")
+    arguments = parsed(lines[-1])
+    assert (arguments.table, arguments.images_root) == (Path(f"{name}.csv"), Path(name))
+    assert arguments.missing == ("-", "x")
+
+
+def test_columns_that_the_dry_run_picks_can_be_optional(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = written(tmp_path, "image,label,n", [f"{'ab'[n % 2]},{n % 5 / 2}" for n in range(12)])
+    status, lines, _ = inspected(capsys, "table", table, "--optional-columns", "n")
+    assert status == 0
+    assert "--columns n --optional-columns n" in lines[-1]
+    status, _, errors = inspected(capsys, "table", table, "--optional-columns", "m")
+    assert (status, errors) == (1, ["error: 'm' cannot be optional: it is none of the columns n"])
+
+
+def test_what_stops_a_training_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = written(tmp_path, "image,label", ["007", "7", "8"])
+    _, lines, errors = inspected(capsys, "table", table)
+    assert "label: cannot be used" in lines
+    assert len(errors) == 1
+    assert "the labels '007' and '7' are the same number" in errors[0]
 
 
 HORRORS = [*CLASSES, "fish/a.png | half", "fish/b.jpg | text", "fish/c.tif | text", "fish/d.heic | text",
