@@ -146,7 +146,8 @@ def checked(ask: Ask) -> Ask:
         optional=clean_names(ask.optional),
     )
     if unknown := [name for name in ask.optional if name not in ask.columns]:
-        raise DataError(f"{unknown[0]!r} cannot be optional: it is none of the columns {', '.join(ask.columns)}")
+        known = ", ".join(ask.columns) or "beside the image, of which there are none"
+        raise DataError(f"{unknown[0]!r} cannot be optional: it is none of the columns {known}")
     if taken := [name for name in ask.columns if name in RESERVED]:
         raise DataError(
             f"a column cannot be called {taken[0]!r}, as the graph's own {', '.join(RESERVED)} are; rename it"

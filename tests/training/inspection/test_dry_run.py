@@ -267,6 +267,11 @@ def test_columns_that_the_dry_run_picks_can_be_optional(tmp_path: Path, capsys: 
     assert "--columns n --optional-columns n" in lines[-1]
     status, _, errors = inspected(capsys, "table", table, "--optional-columns", "m")
     assert (status, errors) == (1, ["error: 'm' cannot be optional: it is none of the columns n"])
+    bare = written(tmp_path / "bare", "image,label", ["a", "b"] * 6)
+    _, _, errors = inspected(capsys, "table", bare, "--optional-columns", "n")
+    assert errors == [
+        "error: 'n' cannot be optional: it is none of the columns beside the image, of which there are none"
+    ]
 
 
 def test_what_stops_a_training_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
