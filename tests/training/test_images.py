@@ -13,7 +13,7 @@ from PIL import Image
 from models.errors import BadImage, UnsupportedType
 from models.imaging.decode import decode
 from models.imaging.fit import fit
-from models.imaging.types import Pixels
+from models.imaging.types import Header, Pixels
 from models.manifest import InputSpec
 from tests.training.squares import squares, write_image
 from training.bundle import encode_png
@@ -107,8 +107,9 @@ SHAPES = [(3, 24), (24, 3), (8, 8), (5, 11), (1, 300), (300, 1)]
 @pytest.mark.parametrize(("height", "width"), SHAPES, ids="{}".format)
 def test_an_image_without_its_padding_is_near_to_the_stretched_one(height: int, width: int) -> None:
     ramp = np.linspace(0, 255, height * width).reshape(height, width, 1).repeat(3, axis=2).astype(np.uint8)
+    header = Header("png", ramp.shape[1], ramp.shape[0])
     padded, stretched = (
-        fit(ramp, 1, InputSpec(height=32, width=32, channels=3, fit=kind)) for kind in ("pad", "stretch")
+        fit(ramp, header, InputSpec(height=32, width=32, channels=3, fit=kind)) for kind in ("pad", "stretch")
     )
     spec = InputSpec(height=32, width=32, channels=3, fit="pad")
     found = np.asarray(unpadded(padded[None], [width / height], spec)[np.arange(1)][0])
