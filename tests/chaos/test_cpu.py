@@ -33,7 +33,7 @@ SIDE = 5000  # the limit of pixels is 25,000,000
 RATIO = 2.0
 HELD_S = 0.1
 REPEATS = 3
-LIMIT_S = 120.0
+LIMIT_S = 180.0
 IMAGE = "application/octet-stream"
 FULL_BYTES = LIMIT_BYTES - 1000  # leaves room for what is around
 
