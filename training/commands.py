@@ -40,9 +40,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     head_options.add_head(command, kind=DEFAULT)
     options.add_data(command)
 
-    command = commands.add_parser("folder", help="your images, in DIR/<class>/...")
-    command.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
-    options.add_links(command)
+    command = options.add_folder_command(commands)
     options.add_name(command)
     command.add_argument(
         "--image-size", type=options.side, default=64, metavar="PIXELS", help="side (default: %(default)s)"
@@ -55,9 +53,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     head_options.add_head(command, kind=DEFAULT)
     options.add_data(command)
 
-    command = commands.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
-    command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
-    options.add_table(command)
+    command = options.add_table_command(commands)
     options.add_name(command)
     head_options.add_head(command, kind=head_options.LINEAR)
     command.set_defaults(run=_transfer, load=_stream_table)

@@ -39,6 +39,22 @@ def add_limit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=integer, metavar="N", help="use only about N images")
 
 
+def add_folder_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """A command on a folder of images."""
+    command = commands.add_parser("folder", help="your images, in DIR/<class>/...")
+    command.add_argument("directory", type=Path, metavar="DIR", help=LAYOUT)
+    add_links(command)
+    return command
+
+
+def add_table_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """A command on a table of images."""
+    command = commands.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
+    command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
+    add_table(command)
+    return command
+
+
 def add_links(command: argparse.ArgumentParser) -> None:
     """Whether symbolic links are followed."""
     command.add_argument(

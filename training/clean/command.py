@@ -44,14 +44,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.add_argument("--data", type=Path, help="folder with the four IDX files")
     _add_common(source, _load_fashion_mnist)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
-    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
-    options.add_links(source)
+    source = options.add_folder_command(sources)
     _add_common(source, _load_folder)
 
-    source = sources.add_parser("table", help="your images with labels from a CSV or parquet file")
-    source.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
-    options.add_table(source)
+    source = options.add_table_command(sources)
     _add_common(source, _load_table)
 
 

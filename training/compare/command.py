@@ -43,15 +43,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     source.set_defaults(load=lambda given: fashion_mnist.load(given.data), name=lambda _: fashion_mnist.NAME)
     _add_common(source, "fashion-mnist", has_size=False)
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
-    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
-    options.add_links(source)
+    source = options.add_folder_command(sources)
     source.set_defaults(load=_load_folder, name=lambda given: given.directory.resolve().name)
     _add_common(source, "folder")
 
-    source = sources.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
-    source.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
-    options.add_table(source)
+    source = options.add_table_command(sources)
     source.set_defaults(load=_load_table, name=lambda given: given.table.stem)
     _add_common(source, "table")
 

@@ -49,14 +49,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("inspect", help="what a training would make of your data, in seconds: a dry run")
     sources = parser.add_subparsers(required=True, metavar="DATA")
 
-    source = sources.add_parser("folder", help="your images, in DIR/<class>/...")
-    source.add_argument("directory", type=Path, metavar="DIR", help=options.LAYOUT)
-    options.add_links(source)
+    source = options.add_folder_command(sources)
     _add_common(source, _folder)
 
-    source = sources.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
-    source.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
-    options.add_table(source)
+    source = options.add_table_command(sources)
     _add_common(source, _table)
 
 
