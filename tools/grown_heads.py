@@ -22,11 +22,11 @@ from models.errors import TandemError
 from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
 from models.store import DEFAULT_ROOT, Store, resolve
-from training.catalogue import CATALOGUE
-from training.decider import Decider
 from training.embedding_cache import embed
 from training.export import export_head
 from training.fashion_mnist import load
+from training.heads.decider import Decider
+from training.heads.registry import REGISTRY
 
 KIND = "hist_gradient_boosting"
 DEFAULT_STORE = Path("build/grown-heads")
@@ -82,7 +82,7 @@ def grow(bundle: Bundle, embedding: Embedding, labels: NDArray[np.int64], trees:
         max_iter=max(1, trees // len(spec.classes)), max_leaf_nodes=8, learning_rate=0.08, early_stopping=False
     ).fit(embedding, labels)
     classes = np.unique(labels)
-    decider = Decider(CATALOGUE[KIND], estimator, present=classes, classes=len(classes))
+    decider = Decider(REGISTRY[KIND], estimator, present=classes, classes=len(classes))
     graph = export_head(decider, spec, embedding[:_SAMPLE])
     files = {file: data for file, data in bundle.files.items() if not _is_of_a_head(file)}
     files[spec.file] = graph

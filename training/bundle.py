@@ -16,8 +16,8 @@ from models.bundle import GOLDEN, GOLDEN_COLUMNS, golden_embedding
 from models.manifest import INTERVAL, GoldenSpec, Precision
 from models.sessions import Embedder, Embedding, cpu_session
 from training.dataset import Dataset
-from training.encoding import Rows
 from training.finish import Finished
+from training.heads.encoding import Rows
 from training.images import Indices
 
 GOLDEN_COUNT = 16

@@ -9,13 +9,13 @@ from pathlib import Path
 from models.bundle import Bundle
 from models.store import resolve
 from training import fashion_mnist, folder, head_options, options, tabular
-from training.catalogue import DEFAULT
 from training.clean import command as clean
 from training.compare.command import add_parser as add_compare
 from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.embedding_cache import EmbeddingCache
 from training.fit import CHECKPOINT
+from training.heads.registry import DEFAULT
 from training.overview import tell
 from training.pretrained import INPUT, load_network
 from training.pretrained import NAME as NETWORK

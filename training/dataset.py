@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from models.columns import Column
 from models.manifest import InputSpec, Task
-from training.encoding import Rows
 from training.errors import DataError
+from training.heads.encoding import Rows
 from training.images import Encoded, Images, Indices, aspects, select, unpadded
 from training.progress import progress
 

@@ -13,10 +13,10 @@ from torch import nn
 
 from models.manifest import HeadSpec
 from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session, relative_difference
-from training.decider import Decider
-from training.encoding import Rows
 from training.errors import ExportError
-from training.head_graph import head_graph
+from training.heads.decider import Decider
+from training.heads.encoding import Rows
+from training.heads.head_graph import head_graph
 
 MIN_AGREEMENT = 0.9995  # share of images on which both must name the same class
 EMBEDDING_TOLERANCE = 1e-3  # of the largest element; float32 sums in another order

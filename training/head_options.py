@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import get_args
 
-from training.catalogue import BEST, CATALOGUE, DEFAULT, MANY_CLASSES
 from training.clean.kinds import add_drop
 from training.costs import Costs
 from training.dataset import Dataset
 from training.examples import COUNT
+from training.heads.registry import BEST, DEFAULT, MANY_CLASSES, REGISTRY
 from training.options import integer, within
 from training.policies import Aims
 from training.teach import Balance, HeadPlan
@@ -25,7 +25,7 @@ def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
     """What decides, and when it is sure enough; `kind` is the default for classes."""
     many = "" if kind == LINEAR else f"; {LINEAR} for more than {MANY_CLASSES} classes"
     command.add_argument(
-        "--head", choices=[*CATALOGUE, BEST],
+        "--head", choices=[*REGISTRY, BEST],
         help=f"what decides on the embedding; best tries all of them (default: {kind}{many}; for numbers {DEFAULT})",
     )  # fmt: skip
     command.set_defaults(default_head=kind)

@@ -7,7 +7,7 @@ from typing import Any
 
 from training.class_figures import accepted_as_another
 from training.finish import Judged
-from training.intervals import FEWEST_ROWS
+from training.heads.intervals import FEWEST_ROWS
 from training.metrics import confusion, errors
 from training.results import Results, image_counts, judging
 

@@ -13,8 +13,8 @@ from models.columns import Column
 from models.policy import NEVER, Policy, as_served
 from models.sessions import Probabilities
 from training.costs import Costs
-from training.encoding import Rows
 from training.errors import DataError
+from training.heads.encoding import Rows
 from training.missed import Missed, bound_missed, check_missed
 from training.promise import Promise
 from training.thresholds import Answers, choose_thresholds

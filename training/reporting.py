@@ -11,7 +11,7 @@ from models.manifest import Manifest
 from training import charts, estimate_report, metrics, report
 from training.clean.section import show
 from training.coverage import Coverage
-from training.heads import Candidate
+from training.heads.candidates import Candidate
 from training.novelty import Limit
 from training.results import Evaluation, Results
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from models.manifest import HeadSpec, Metrics
 from models.sessions import Interval, Probabilities
 from training import metrics
-from training.catalogue import CATALOGUE
 from training.clean.findings import Findings
 from training.dataset import Dataset
 from training.finish import Finished, accepted
-from training.heads import Candidate
+from training.heads.candidates import Candidate
+from training.heads.registry import REGISTRY
 from training.images import Indices
 from training.interval_coverage import coverage
 from training.progress import stage
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from training.fit import History
 
 CNN = "CNN softmax"
-ROWS = {kind.name: f"{kind.title} on the embedding" for kind in CATALOGUE.values()}
+ROWS = {kind.name: f"{kind.title} on the embedding" for kind in REGISTRY.values()}
 """Names of the served row by the head's kind."""
 LOGISTIC = ROWS["logistic_regression"]
 RIVALS = {CNN: "test_accuracy_cnn_softmax", LOGISTIC: "test_accuracy_logistic_regression"}

@@ -15,11 +15,11 @@ from sklearn.preprocessing import StandardScaler
 
 from models.sessions import Embedder, Probabilities, cpu_session
 from training.clean.findings import drop, inspect
-from training.crossfit import make_sources
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.export import export_embedder
 from training.fit import Fitted, fit
+from training.heads.crossfit import make_sources
 from training.hybrid import Network, conclude
 from training.prepare import prepare
 from training.recipe import Recipe

@@ -12,9 +12,9 @@ import torch
 
 from models.sessions import Embedder, Embedding
 from training.augment import augment
-from training.crossfit import Lesson, lesson_of
 from training.dataset import Dataset
 from training.embedding_cache import embed
+from training.heads.crossfit import Lesson, lesson_of
 from training.network import EmbeddingNetwork
 from training.recipe import Recipe
 from training.split import Split

@@ -10,14 +10,14 @@ import numpy as np
 
 from models.examples import Examples
 from models.sessions import Embedding, Probabilities
-from training.catalogue import BEST, CATALOGUE, DEFAULT, Kind, asked_for
-from training.crossfit import Lesson, Source, lesson_of, make_sources
 from training.dataset import Dataset
 from training.embedding_cache import EmbeddingCache, keys_of
 from training.errors import DataError
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Finished, finish
-from training.heads import Candidate, Fitting, check_weights, fit_classifiers, fit_regressors
+from training.heads.candidates import Candidate, Fitting, check_weights, fit_classifiers, fit_regressors
+from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
+from training.heads.registry import BEST, DEFAULT, REGISTRY, Kind, asked_for
 from training.images import Indices
 from training.policies import Aims
 from training.prepare import Prepared
@@ -36,7 +36,7 @@ class HeadPlan:
     """Which head to fit, and for what.
 
     Attributes:
-        kind: of the catalogue; `best` tries all of them on the source of embeddings that is best for one.
+        kind: of the registry; `best` tries all of them on the source of embeddings that is best for one.
         name: the head's.
         aims: of its policy.
         examples: how many training images to keep for explanations; 0 for none.
@@ -197,7 +197,7 @@ def _fit(material: Material, plan: HeadPlan, fitting: Fitting) -> list[Named]:
     wanted = asked_for(plan.kind, task)
     if plan.kind == BEST and fitting.is_balanced:
         wanted = [kind for kind in wanted if kind.takes_weights]
-    default = CATALOGUE[DEFAULT]
+    default = REGISTRY[DEFAULT]
     first = [default] if plan.kind == BEST and default in wanted else wanted
 
     def fit_on(name: str, kinds: list[Kind]) -> list[Named]:

@@ -17,12 +17,12 @@ from models.manifest import EMBEDDER_FILES, Manifest, Precision
 from models.sessions import Embedder, cpu_session
 from models.store import Store
 from training.bundle import golden_embeddings, golden_spec
-from training.catalogue import CATALOGUE
 from training.dataset import Dataset
 from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.errors import DataError, ExportError
 from training.finish import Finished
-from training.heads import Candidate, Fitting, fit_classifiers, fit_regressors
+from training.heads.candidates import Candidate, Fitting, fit_classifiers, fit_regressors
+from training.heads.registry import REGISTRY
 from training.images import select
 from training.prepare import prepare
 from training.reporting import report_page
@@ -125,7 +125,7 @@ def _like(head: Finished, material: Material, training: Mapping[str, Any]) -> Ca
     is_balanced = training.get("balance") == "weights"
     fitting = Fitting(len(material.dataset.classes), seed=training["seed"], is_balanced=is_balanced)
     fit = fit_classifiers if fitting.classes else fit_regressors
-    return fit([CATALOGUE[head.spec.kind]], next(iter(material.sources.values())), fitting)[0]
+    return fit([REGISTRY[head.spec.kind]], next(iter(material.sources.values())), fitting)[0]
 
 
 def _manifest(before: Manifest, variants: Variants, version: int) -> Manifest:

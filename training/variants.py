@@ -21,10 +21,10 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 
 from models.manifest import InputSpec, Precision, Variant
 from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
-from training.crossfit import Lesson, Source
 from training.embedding_cache import embed
 from training.errors import ExportError
-from training.heads import Candidate
+from training.heads.candidates import Candidate
+from training.heads.crossfit import Lesson, Source
 from training.images import Images, Indices, select
 from training.metrics import errors, score
 from training.quantize import quantize

@@ -15,11 +15,11 @@ from tests.test_default_bundle import digits, noise
 from tests.training.squares import squares
 from training import fashion_mnist
 from training.bundle import encode_png
-from training.catalogue import CATALOGUE
 from training.dataset import Dataset
-from training.decider import Decider
 from training.export import export_embedder
-from training.heads import Lesson, fit_classifier
+from training.heads.candidates import Lesson, fit_classifier
+from training.heads.decider import Decider
+from training.heads.registry import REGISTRY
 from training.images import Encoded
 from training.network import EmbeddingNetwork
 from training.pretrained import INPUT, load_network
@@ -103,5 +103,5 @@ def lite() -> dict[str, np.ndarray]:
 
 def boosted(embedding: np.ndarray, labels: np.ndarray) -> Decider:
     """Gradient boosting, uncalibrated."""
-    kind = CATALOGUE["hist_gradient_boosting"]
+    kind = REGISTRY["hist_gradient_boosting"]
     return fit_classifier(kind, kind.settings[""], Lesson(embedding, labels), seed=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.crossfit import Lesson, Source
+from training.heads.crossfit import Lesson, Source
 from training.images import Indices
 
 

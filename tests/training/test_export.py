@@ -18,11 +18,11 @@ from models.manifest import HeadSpec
 from models.sessions import Embedder, Head, cpu_session
 from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, TINY
-from training.calibration import AsIs
 from training.dataset import Dataset
-from training.decider import Decider
 from training.errors import ExportError
 from training.export import export_embedder, export_head
+from training.heads.calibration import AsIs
+from training.heads.decider import Decider
 from training.network import EmbeddingNetwork
 
 SPEC = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)

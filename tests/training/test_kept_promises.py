@@ -16,9 +16,9 @@ from models.policy import as_served
 from models.sessions import Embedder, cpu_session
 from models.store import DEFAULT_ROOT, Store
 from training import fashion_mnist
-from training.crossfit import make_sources
 from training.dataset import Dataset
 from training.finish import accepted
+from training.heads.crossfit import make_sources
 from training.policies import Aims, Held, choose_policy
 from training.split import split
 from training.teach import HeadPlan, Material, teach

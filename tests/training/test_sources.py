@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.sessions import Embedder
-from training.crossfit import Lesson
 from training.dataset import Dataset
+from training.heads.crossfit import Lesson
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS
 from training.sources import seen_sources

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.sessions import Embedder, Probabilities, cpu_session
-from training.calibration import fit_temperature
 from training.compare import job as jobs
 from training.compare.budget import Cost
 from training.compare.contenders import Contender
@@ -30,8 +29,9 @@ from training.compare.network import Trained, Trainer, train
 from training.compare.rows import Family, Row, pack
 from training.compare.samples import Sample
 from training.compare.worker import Worker
-from training.crossfit import Lesson
 from training.dataset import Dataset
+from training.heads.calibration import fit_temperature
+from training.heads.crossfit import Lesson
 from training.images import Indices
 from training.metrics import score
 

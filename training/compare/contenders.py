@@ -1,7 +1,7 @@
-"""who competes: a family, what it looks at, and a classical model of the catalogue or one like it for raw features.
+"""who competes: a family, what it looks at, and a classical model of the registry or one like it for raw features.
 
 Models on pixels and gradients have settings for some hundred columns that are far from linearly separable: deeper trees
-and weaker penalties than the catalogue's, which are for embeddings. Of the penalties of linear models and SVMs the
+and weaker penalties than the registry's, which are for embeddings. Of the penalties of linear models and SVMs the
 held-out images choose. Trees have one setting for all data; that of gradient boosting comes from a few tries on 10,000
 training images of Fashion-MNIST, judged by 2,000 of its test images: there, it is flattered a little.
 """
@@ -20,9 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC, LinearSVC
 
-from training.catalogue import CATALOGUE, Kind, Maker, Size, installed
 from training.compare.budget import KERNEL, LINEAR
 from training.compare.rows import Family
+from training.heads.registry import REGISTRY, Kind, Maker, Size, installed
 
 _COMPONENTS = 200
 """Principal components that an SVM is given: it is 8 times as fast as on 1,296 columns, and as accurate within 0.5
@@ -90,12 +90,12 @@ class Contender:
 
 def contenders(*, has_columns: bool) -> list[Contender]:
     """All of them, those that tell most first: columns, the best on raw features, the network and what needs it."""
-    beside = [CATALOGUE[name] for name in ("logistic_regression", "hist_gradient_boosting", "random_forest")]
+    beside = [REGISTRY[name] for name in ("logistic_regression", "hist_gradient_boosting", "random_forest")]
     stages: list[tuple[Family, Sequence[Kind | None]]] = [
         (Family.COLUMNS, beside if has_columns else []),
         (Family.HOG, [_SVM]),
-        (Family.PIXELS, [_BOOSTING, CATALOGUE["xgboost"]]),
-        (Family.PRETRAINED, [CATALOGUE["logistic_regression"], CATALOGUE["nearest_neighbours"]]),
+        (Family.PIXELS, [_BOOSTING, REGISTRY["xgboost"]]),
+        (Family.PRETRAINED, [REGISTRY["logistic_regression"], REGISTRY["nearest_neighbours"]]),
         (Family.NETWORK, [None]),
         (Family.HYBRID_COLUMNS, installed() if has_columns else []),
         (Family.HYBRID, installed()),
@@ -111,7 +111,7 @@ def find(family: Family, kind: str | None) -> Contender:
     if kind is None:
         return Contender(family)
     own = _RAW.get(kind) if family in (Family.PIXELS, Family.HOG) else None
-    return Contender(family, own or CATALOGUE[kind])
+    return Contender(family, own or REGISTRY[kind])
 
 
 def _with_components(estimator: Any, size: Size) -> Any:

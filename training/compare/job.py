@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from models.columns import Column
 from models.manifest import HeadSpec
 from models.sessions import Head, Probabilities, cpu_session
-from training.calibration import Temperature, fit_temperature
-from training.catalogue import Kind, Maker
 from training.compare.contenders import Contender
 from training.compare.features import Extract
-from training.crossfit import Lesson
-from training.decider import Decider
-from training.encoding import Rows
 from training.export import export_head
-from training.heads import fit_classifier
+from training.heads.calibration import Temperature, fit_temperature
+from training.heads.candidates import fit_classifier
+from training.heads.crossfit import Lesson
+from training.heads.decider import Decider
+from training.heads.encoding import Rows
+from training.heads.registry import Kind, Maker
 from training.images import Indices
 from training.metrics import score
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from models.sessions import Embedder, Embedding, Probabilities, cpu_session
 from training.compare.rows import Network
 from training.compare.samples import Sample
-from training.crossfit import Lesson
 from training.dataset import Dataset
 from training.embedding_cache import embed
 from training.export import export_embedder
 from training.fit import fit, schedule
+from training.heads.crossfit import Lesson
 from training.network import EmbeddingNetwork
 from training.recipe import PRESETS, Recipe
 from training.sources import variants

@@ -11,7 +11,6 @@ import pytest
 
 from models.columns import Column
 from tests.training.squares import TINY, squares
-from training.catalogue import CATALOGUE
 from training.compare.bench import Bench
 from training.compare.contenders import Contender, contenders, find
 from training.compare.network import Trained, Trainer
@@ -19,6 +18,7 @@ from training.compare.rows import Family, Row
 from training.compare.samples import Sample, draw
 from training.compare.worker import Ended, Worker
 from training.dataset import Dataset
+from training.heads.registry import REGISTRY
 
 EPOCH_SECONDS = 108.0
 """What an epoch is told to take: far more than it does, so that no test depends on how fast the machine is."""
@@ -80,7 +80,7 @@ def check(row: Row, sample: Sample) -> None:
 @pytest.mark.parametrize(
     "contender",
     [each for each in contenders(has_columns=True) if not each.needs_network]
-    + [Contender(family, CATALOGUE[kind]) for family in (Family.HYBRID, Family.HYBRID_COLUMNS) for kind in KINDS]
+    + [Contender(family, REGISTRY[kind]) for family in (Family.HYBRID, Family.HYBRID_COLUMNS) for kind in KINDS]
     + [Contender(Family.NETWORK)],
     ids=lambda each: each.name,
 )
@@ -94,13 +94,13 @@ def test_each_row_has_all_figures(bench: Bench, sample: Sample, contender: Conte
 
 def test_a_hybrid_contains_its_network(bench: Bench, sample: Sample) -> None:
     network, _ = bench.measure(sample, Contender(Family.NETWORK), limit=LIMIT)
-    hybrid, _ = bench.measure(sample, Contender(Family.HYBRID, CATALOGUE["decision_tree"]), limit=LIMIT)
+    hybrid, _ = bench.measure(sample, Contender(Family.HYBRID, REGISTRY["decision_tree"]), limit=LIMIT)
     assert hybrid.fit_seconds > network.fit_seconds * 0.9
     assert hybrid.size_bytes > network.size_bytes - 1000
 
 
 def test_a_pilot_tells_what_a_few_rows_cost(bench: Bench, sample: Sample) -> None:
-    cost = bench.pilot(sample, Contender(Family.PIXELS, CATALOGUE["decision_tree"]), limit=LIMIT)
+    cost = bench.pilot(sample, Contender(Family.PIXELS, REGISTRY["decision_tree"]), limit=LIMIT)
     assert 0 < cost.rows <= len(sample.parts.train)
     assert cost.fit > 0
 
@@ -145,7 +145,7 @@ def test_a_fit_that_takes_longer_than_its_limit_is_ended_and_the_next_one_is_not
     with pytest.raises(Ended, match=r"ended after [34] s, the budget was spent"):
         slow.measure(draw(many, [None], 0)[0][0], boosting, limit=3)
     assert time.monotonic() - started < 5
-    bench.measure(sample, Contender(Family.HYBRID, CATALOGUE["decision_tree"]), limit=LIMIT)
+    bench.measure(sample, Contender(Family.HYBRID, REGISTRY["decision_tree"]), limit=LIMIT)
 
 
 def test_features_that_take_longer_than_their_limit_are_ended(worker: Worker) -> None:
@@ -157,7 +157,7 @@ def test_features_that_take_longer_than_their_limit_are_ended(worker: Worker) ->
 
 def test_another_turn_is_another_seed_of_the_same_model(bench: Bench, sample: Sample) -> None:
     count = len(sample.parts.test)
-    forest = Contender(Family.HOG, CATALOGUE["random_forest"])
+    forest = Contender(Family.HOG, REGISTRY["random_forest"])
     first, again, other = (bench.measure(sample, forest, limit=LIMIT, turn=turn)[0] for turn in (0, 0, 1))
     assert first.right == again.right != other.right
     joined = first.and_another(other, count)

@@ -10,7 +10,6 @@ import pytest
 
 import training.__main__ as training
 from tests.training.squares import CLASSES, TINY, write_image, write_squares
-from training.catalogue import CATALOGUE
 from training.compare import contest, match, network
 from training.compare.bench import Bench
 from training.compare.budget import Cost
@@ -18,6 +17,7 @@ from training.compare.command import HTML, JSON, MARKDOWN
 from training.compare.contenders import Contender, contenders
 from training.compare.rows import Comparison, Family, Row
 from training.compare.samples import Sample
+from training.heads.registry import REGISTRY
 
 BUDGET = "15"  # minutes: far more than these few rows need, however slow the machine is
 KINDS = ("logistic_regression", "decision_tree")
@@ -31,7 +31,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
         entered = contenders(has_columns=has_columns)
         plain = [each for each in entered if each.family in (Family.PIXELS, Family.COLUMNS)][:2]
         families = (Family.HYBRID, Family.HYBRID_COLUMNS) if has_columns else (Family.HYBRID,)
-        heads = [Contender(family, CATALOGUE[kind]) for family in families for kind in KINDS]
+        heads = [Contender(family, REGISTRY[kind]) for family in families for kind in KINDS]
         return [*plain, Contender(Family.NETWORK), *heads]
 
     monkeypatch.setattr(match, "contenders", few)

@@ -6,10 +6,10 @@ import pickle
 
 import pytest
 
-from training.catalogue import CATALOGUE, Size, installed
 from training.compare.budget import KERNEL, LINEAR
 from training.compare.contenders import Contender, contenders
 from training.compare.rows import Family
+from training.heads.registry import REGISTRY, Size, installed
 
 
 def by_family(*, has_columns: bool) -> dict[Family, list[Contender]]:
@@ -54,7 +54,7 @@ def test_names_are_unique_and_the_network_precedes_what_needs_it() -> None:
 
 
 def test_neighbours_explain_where_they_decide_or_an_embedding_has_them() -> None:
-    nearest = CATALOGUE["nearest_neighbours"]
+    nearest = REGISTRY["nearest_neighbours"]
     assert Contender(Family.PIXELS, nearest).explains == ("pixels", "neighbours")
     assert Contender(Family.HYBRID_COLUMNS, nearest).explains == ("pixels", "neighbours", "columns")
     assert Contender(Family.NETWORK).explains == ("pixels",)
@@ -63,7 +63,7 @@ def test_neighbours_explain_where_they_decide_or_an_embedding_has_them() -> None
 def test_only_a_kernel_on_all_rows_grows_faster_than_they() -> None:
     growing = {each.name for each in contenders(has_columns=True) if each.growth == KERNEL}
     assert growing == {"SVM (RBF) on pixels", "SVM (RBF) on HOG"}
-    assert Contender(Family.HYBRID, CATALOGUE["svm"]).growth == LINEAR
+    assert Contender(Family.HYBRID, REGISTRY["svm"]).growth == LINEAR
 
 
 @pytest.mark.parametrize("rows", [8, 100, 5000])

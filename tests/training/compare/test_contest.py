@@ -16,8 +16,8 @@ from training.compare.network import Trained
 from training.compare.rows import Family, Network, Row
 from training.compare.samples import Sample
 from training.compare.worker import Ended
-from training.crossfit import Lesson
 from training.errors import DataError, ExportError
+from training.heads.crossfit import Lesson
 from training.split import Split
 
 ENTERED = contenders(has_columns=False)

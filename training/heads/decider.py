@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.manifest import Task
 from models.sessions import Embedding, Interval
-from training.calibration import AS_IS, Calibration, Rescaling, Scores
-from training.catalogue import Kind
-from training.encoding import NO_COLUMNS, Encoder, Rows
-from training.intervals import Scale
+from training.heads.calibration import AS_IS, Calibration, Rescaling, Scores
+from training.heads.encoding import NO_COLUMNS, Encoder, Rows
+from training.heads.intervals import Scale
+from training.heads.registry import Kind
 
 _UNKNOWN = 10.0
 """A class that a head was not fitted on has a decision value that is so much below the least one."""
@@ -24,7 +24,7 @@ class Decider:
     """A fitted head.
 
     Attributes:
-        kind: of the catalogue.
+        kind: of the registry.
         estimator: fitted on features and positions in `present`, or on numbers; None where one class was present.
         encoder: makes features of embedding and columns.
         calibration: makes probabilities of its scores.

@@ -5,8 +5,8 @@ Normalised conformal intervals (Lei et al. 2018, https://arxiv.org/abs/1604.0417
 columns and the number itself; it is kept only where it predicts out-of-fold residuals better than one constant does.
 The quantile is that of residual / s(x), each by an `s` that was not fitted on that row.
 
-Everything here is on the fitted scale, the one that the regressor is fitted on; `training.calibration.Rescaling` leads
-back from it. On the log scale a lower bound is therefore never negative.
+Everything here is on the fitted scale, the one that the regressor is fitted on; `Rescaling` in `calibration` leads back
+from it. On the log scale a lower bound is therefore never negative.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ Maker = Callable[[Size], Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """One model of the catalogue.
+    """One model of the registry.
 
     Attributes:
         name: as the manifest tells it.
@@ -181,7 +181,7 @@ def _ridge(strength: float) -> Maker:
     return lambda _: _scaled(Ridge(alpha=strength))
 
 
-CATALOGUE = {
+REGISTRY = {
     kind.name: kind
     for kind in (
         Kind(
@@ -262,18 +262,18 @@ CATALOGUE = {
 
 def classifiers() -> list[str]:
     """Names of the kinds that tell classes apart."""
-    return [kind.name for kind in CATALOGUE.values() if kind.settings]
+    return [kind.name for kind in REGISTRY.values() if kind.settings]
 
 
 def regressors() -> list[str]:
     """Names of the kinds that name a number."""
-    return [kind.name for kind in CATALOGUE.values() if kind.regressors]
+    return [kind.name for kind in REGISTRY.values() if kind.regressors]
 
 
 def installed(task: Task = "classification") -> list[Kind]:
     """The kinds for a task whose packages are installed."""
     able = classifiers() if task == "classification" else regressors()
-    kinds = [CATALOGUE[name] for name in able]
+    kinds = [REGISTRY[name] for name in able]
     return [kind for kind in kinds if not kind.module or importlib.util.find_spec(kind.module) is not None]
 
 
@@ -285,5 +285,5 @@ def asked_for(name: str, task: Task) -> list[Kind]:
     """
     if name == BEST:
         return installed(task)
-    CATALOGUE[name].makers(task)
-    return [CATALOGUE[name]]
+    REGISTRY[name].makers(task)
+    return [REGISTRY[name]]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from models.sessions import Embedding
 from training.dataset import Dataset
-from training.decider import Decider
-from training.encoding import Rows
 from training.errors import DataError
+from training.heads.decider import Decider
+from training.heads.encoding import Rows
 from training.images import Indices
 from training.progress import progress
 from training.split import make_folds

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.manifest import HeadSpec
 from models.sessions import cpu_session
-from training.catalogue import CATALOGUE, Size
-from training.decider import Decider
-from training.head_graph import head_graph
-from training.tree_splits import make_exportable
+from training.heads.decider import Decider
+from training.heads.head_graph import head_graph
+from training.heads.registry import REGISTRY, Size
+from training.heads.tree_splits import make_exportable
 
 TREES = ("decision_tree", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm")
 
@@ -26,9 +26,9 @@ def scaled(numbers: NDArray[np.int64]) -> NDArray[np.float32]:
 def fitted(kind: str) -> Any:
     """Trees fitted on even numbers, so that odd ones lie just on their splits."""
     even = 2 * np.random.default_rng(0).integers(0, 200, (600, 3))
-    maker = next(iter(CATALOGUE[kind].makers("classification").values()))
-    if CATALOGUE[kind].module:
-        pytest.importorskip(CATALOGUE[kind].module)
+    maker = next(iter(REGISTRY[kind].makers("classification").values()))
+    if REGISTRY[kind].module:
+        pytest.importorskip(REGISTRY[kind].module)
     return maker(Size(600, 0)).fit(scaled(even), (even[:, 0] + even[:, 1] > 400).astype(np.int64))
 
 
@@ -43,7 +43,7 @@ def test_trees_answer_as_before(kind: str) -> None:
 @pytest.mark.parametrize("kind", TREES)
 def test_a_graph_answers_as_its_trees_on_their_splits(kind: str) -> None:
     trees, asked = fitted(kind), scaled(np.random.default_rng(1).integers(0, 400, (5000, 3)))
-    decider = Decider(CATALOGUE[kind], trees, present=np.arange(2), classes=2)
+    decider = Decider(REGISTRY[kind], trees, present=np.arange(2), classes=2)
     spec = HeadSpec(name="x", kind=kind, classes=("small", "large"))
     session = cpu_session(head_graph(decider, spec, 3).SerializeToString())
     (found,) = session.run(["probabilities"], {"embedding": asked})

@@ -10,14 +10,14 @@ import pytest
 from models.columns import Column
 from models.manifest import HeadSpec
 from models.sessions import Head, cpu_session
-from training.calibration import LOGS, Rescaling
-from training.catalogue import CATALOGUE
-from training.crossfit import Lesson
-from training.decider import Decider
-from training.encoding import Rows
 from training.export import export_head
-from training.heads import fit_regressor
-from training.intervals import COVERED, Scale, fit_intervals
+from training.heads.calibration import LOGS, Rescaling
+from training.heads.candidates import fit_regressor
+from training.heads.crossfit import Lesson
+from training.heads.decider import Decider
+from training.heads.encoding import Rows
+from training.heads.intervals import COVERED, Scale, fit_intervals
+from training.heads.registry import REGISTRY
 
 EMBEDDED = 32
 DECAY = np.exp(-np.arange(EMBEDDED) / 12)  # the directions of real embeddings are not of one size, either
@@ -70,7 +70,7 @@ class World:
         return replace(decider, scale=fit_intervals(features, *undone, folds, width=EMBEDDED))
 
     def _fit(self, lesson: Lesson, *, is_log: bool) -> Decider:
-        kind = CATALOGUE["linear_regression"]
+        kind = REGISTRY["linear_regression"]
         rescaling = Rescaling.of(lesson.labels, is_log=is_log)
         scaled = replace(lesson, labels=rescaling.undo(lesson.labels))
         decider = fit_regressor(kind, kind.regressors["alpha = 10"], scaled, columns=self.columns, seed=0)

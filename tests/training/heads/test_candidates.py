@@ -1,4 +1,4 @@
-"""`training.heads`: heads fitted, calibrated and judged by answers that are out of fold."""
+"""`training.heads.candidates`: heads fitted, calibrated and judged by answers that are out of fold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from models.sessions import Embedder
 from tests.training.plain_source import plain_source
 from tests.training.squares import squares
-from training.catalogue import CATALOGUE
-from training.crossfit import Lesson, Source
 from training.dataset import Dataset
 from training.errors import DataError
-from training.heads import Candidate, Fitting, fit_classifiers, fit_regressors
+from training.heads.candidates import Candidate, Fitting, fit_classifiers, fit_regressors
+from training.heads.crossfit import Lesson, Source
+from training.heads.registry import REGISTRY
 
 BOOSTING, LOGISTIC, TREE = (
-    CATALOGUE[name] for name in ("hist_gradient_boosting", "logistic_regression", "decision_tree")
+    REGISTRY[name] for name in ("hist_gradient_boosting", "logistic_regression", "decision_tree")
 )
 THREE = Fitting(classes=3)
 
@@ -56,14 +56,14 @@ def test_an_answer_is_of_a_head_that_has_not_seen_the_row() -> None:
     random = np.random.default_rng(0)
     noise = Lesson(random.normal(0, 1, (400, 8)).astype(np.float32), random.integers(0, 2, 400))
     source = plain_source(noise, np.arange(400) % 5, noise.part(np.arange(0)))
-    (tree,) = fit_classifiers([CATALOGUE["decision_tree"]], source, Fitting(classes=2))
+    (tree,) = fit_classifiers([REGISTRY["decision_tree"]], source, Fitting(classes=2))
     assert tree.scores.accuracy < 0.6
     own = tree.finished(source)(noise.embedding).argmax(1) == noise.labels
     assert own.mean() > 0.8
 
 
 def test_the_final_head_is_fitted_on_all_rows(source: Source, lesson: Lesson) -> None:
-    kind = CATALOGUE["nearest_neighbours"]
+    kind = REGISTRY["nearest_neighbours"]
     (best,) = fit_classifiers([kind], source, THREE)
     assert best.finished(source).estimator.steps[-1][1].n_samples_fit_ == len(lesson)
 
@@ -94,7 +94,7 @@ def test_a_class_that_is_missing_from_a_fold_is_judged_as_wrong_and_breaks_nothi
     labels[labels == 2] = 1
     labels[0] = 2
     source = plain_source(replace(lesson, labels=labels), np.arange(len(labels)) % 5, lesson.part(np.arange(0)))
-    best = fit_classifiers([CATALOGUE[kind]], source, THREE)[0]
+    best = fit_classifiers([REGISTRY[kind]], source, THREE)[0]
     assert best.answers.shape == (len(labels), 3)
     assert best.answers[0].argmax() != 2
     assert best.scores.accuracy > 0.95
@@ -107,7 +107,7 @@ def test_a_fold_with_one_class_left_answers_that_one(kind: str, lesson: Lesson) 
     labels[0] = 1
     few = Lesson(lesson.embedding[:20], labels)
     source = plain_source(few, np.arange(20) % 5, few.part(np.arange(0)))
-    best = fit_classifiers([CATALOGUE[kind]], source, Fitting(classes=2))[0]
+    best = fit_classifiers([REGISTRY[kind]], source, Fitting(classes=2))[0]
     assert best.answers[0].argmax() == 0
 
 
@@ -126,7 +126,7 @@ def test_with_weights_a_rare_class_is_found_more_often() -> None:
 
 def test_a_kind_that_cannot_weigh_classes_says_so(source: Source) -> None:
     with pytest.raises(DataError, match="nearest_neighbours cannot weigh classes; take another head"):
-        fit_classifiers([CATALOGUE["nearest_neighbours"]], source, Fitting(classes=3, is_balanced=True))
+        fit_classifiers([REGISTRY["nearest_neighbours"]], source, Fitting(classes=3, is_balanced=True))
 
 
 def test_answers_on_other_embeddings_are_out_of_fold_too(source: Source) -> None:
@@ -140,7 +140,7 @@ def test_numbers_are_judged_out_of_fold_in_their_own_unit() -> None:
     embedding = random.normal(0, 1, (300, 5)).astype(np.float32)
     rows = Lesson(embedding, 400 + 100 * embedding[:, 0].astype(np.float64))
     source = plain_source(rows, np.arange(300) % 5, rows.part(np.arange(0)))
-    best = fit_regressors([CATALOGUE["linear_regression"]], source, Fitting())[0]
+    best = fit_regressors([REGISTRY["linear_regression"]], source, Fitting())[0]
     assert best.answers.shape == (300, 1)
     assert best.scores.r2 > 0.99
     assert abs(best.finished(source)(embedding).mean() - 400) < 20

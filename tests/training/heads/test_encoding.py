@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.columns import Column, ColumnValue
-from training.encoding import MAX_CATEGORIES, CategoryCode, NumberCode, fit_encoder, fitted_columns
+from training.heads.encoding import MAX_CATEGORIES, CategoryCode, NumberCode, fit_encoder, fitted_columns
 
 NONE = np.empty((0, 2), np.float32)
 

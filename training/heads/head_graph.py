@@ -19,11 +19,11 @@ from sklearn.svm import LinearSVC
 
 from models.manifest import INTERVAL, HeadSpec
 from training.builder import OPSETS, GraphBuilder, set_versions
-from training.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
-from training.decider import Decider
-from training.encoding import CategoryCode, Code, Encoder
-from training.intervals import Scale
-from training.tree_splits import make_exportable
+from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
+from training.heads.decider import Decider
+from training.heads.encoding import CategoryCode, Code, Encoder
+from training.heads.intervals import Scale
+from training.heads.tree_splits import make_exportable
 
 _FEATURES = "columns/features"
 _INPUT_TYPES = {

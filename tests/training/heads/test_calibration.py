@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import AsIs, Rescaling, Temperature, calibrate, fit_temperature, logits_of
+from training.heads.calibration import AsIs, Rescaling, Temperature, calibrate, fit_temperature, logits_of
 from training.metrics import balanced_weights, score
 
 ROWS = 6000

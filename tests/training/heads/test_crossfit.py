@@ -1,4 +1,4 @@
-"""`training.crossfit`: which rows a head is fitted on, and which judge it."""
+"""`training.heads.crossfit`: which rows a head is fitted on, and which judge it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.training.squares import squares
-from training.crossfit import FOLDS, Lesson, lesson_of, make_sources
 from training.dataset import Dataset
+from training.heads.crossfit import FOLDS, Lesson, lesson_of, make_sources
 
 DATASET = squares(60)
 EMBEDDING = np.arange(60 * 4, dtype=np.float32).reshape(60, 4)

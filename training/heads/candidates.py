@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from models.columns import Column
 from models.manifest import Task
 from models.sessions import Probabilities
-from training.calibration import AS_IS, Calibration, Rescaling, calibrate
-from training.catalogue import Kind, Maker, Size
-from training.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
-from training.decider import Decider
-from training.encoding import fit_encoder, root_offset
 from training.errors import DataError
+from training.heads.calibration import AS_IS, Calibration, Rescaling, calibrate
+from training.heads.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
+from training.heads.decider import Decider
+from training.heads.encoding import fit_encoder, root_offset
+from training.heads.registry import Kind, Maker, Size
 from training.images import Indices
 from training.metrics import Errors, balanced_weights, errors, score
 from training.metrics import Scores as Figures
@@ -37,7 +37,7 @@ class Candidate:
 
     Attributes:
         name: for a person.
-        kind: of the catalogue.
+        kind: of the registry.
         fit: fits it to labelled embeddings.
         crossed: the heads that judged it, each fitted without a fold.
         calibration: of the scores, fitted on those that are out of fold.
@@ -97,7 +97,7 @@ def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, 
     """Judges settings of each kind; the least loss comes first.
 
     Args:
-        kinds: of the catalogue.
+        kinds: of the registry.
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
@@ -181,7 +181,7 @@ def fit_classifier(
     """Fits one head, not yet calibrated; on a part of the rows, class by class, where the kind takes no more.
 
     Args:
-        kind: of the catalogue.
+        kind: of the registry.
         maker: makes its estimator.
         lesson: labelled embeddings, of some of the classes at least.
         columns: what stands beside the image.
@@ -219,7 +219,7 @@ def _fitted(estimator: Any, features: NDArray[np.float32], targets: NDArray[Any]
     extra = {} if weights is None else {f"{prefix}sample_weight": weights}
     threads = 1 if len(features) < _FEW_ROWS else None
     with threadpool_limits(threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, see the catalogue
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, see the registry
         return estimator.fit(features, targets, **extra)
 
 

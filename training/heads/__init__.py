@@ -1,0 +1,1 @@
+"""Heads: classical models on embeddings and columns, their search, calibration and graphs."""
