@@ -15,7 +15,6 @@ from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.embedding_cache import EmbeddingCache
 from training.fit import CHECKPOINT
-from training.heads.registry import DEFAULT
 from training.overview import tell
 from training.pretrained import INPUT, load_network
 from training.pretrained import NAME as NETWORK
@@ -37,7 +36,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--data", type=Path, help="folder with the four IDX files")
     command.set_defaults(run=_train, load=lambda given: fashion_mnist.load(given.data), name=fashion_mnist.NAME)
     _add_network(command, preset="best")
-    head_options.add_head(command, kind=DEFAULT)
+    head_options.add_head(command)
     options.add_data(command)
 
     command = options.add_folder_command(commands)
@@ -50,12 +49,12 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.set_defaults(run=_train, load=_load_folder)
     _add_network(command, preset="quick")
-    head_options.add_head(command, kind=DEFAULT)
+    head_options.add_head(command)
     options.add_data(command)
 
     command = options.add_table_command(commands)
     options.add_name(command)
-    head_options.add_head(command, kind=head_options.LINEAR)
+    head_options.add_head(command)
     command.set_defaults(run=_transfer, load=_stream_table)
     options.add_data(command)
 
@@ -63,7 +62,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("data", metavar="DATA", help=options.DATA)
     options.add_links(command)
     options.add_name(command)
-    head_options.add_head(command, kind=head_options.LINEAR)
+    head_options.add_head(command)
     command.set_defaults(run=_transfer, load=_stream_data)
     options.add_data(command)
 
@@ -84,7 +83,7 @@ def _add_later_ones(commands: argparse._SubParsersAction[argparse.ArgumentParser
         "--name", dest="head_name", required=True, type=options.name_of, metavar="HEAD",
         help="the head's; one of the bundle's of this name is replaced",
     )  # fmt: skip
-    head_options.add_head(command, kind=head_options.LINEAR)
+    head_options.add_head(command)
     options.add_data(command)
     command.set_defaults(run=_refit, out=None)
 

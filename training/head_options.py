@@ -11,24 +11,22 @@ from training.clean.kinds import add_drop
 from training.costs import Costs
 from training.dataset import Dataset
 from training.examples import COUNT
-from training.heads.registry import BEST, DEFAULT, MANY_CLASSES, REGISTRY
+from training.heads.registry import AUTO, BEST, REGISTRY
 from training.options import integer, within
 from training.policies import Aims
 from training.teach import Balance, HeadPlan
 from training.transforms import Asked
 
-LINEAR = "logistic_regression"
 _MOST_EXAMPLES = 100_000
 
 
-def add_head(command: argparse.ArgumentParser, *, kind: str) -> None:
-    """What decides, and when it is sure enough; `kind` is the default for classes."""
-    many = "" if kind == LINEAR else f"; {LINEAR} for more than {MANY_CLASSES} classes"
+def add_head(command: argparse.ArgumentParser) -> None:
+    """What decides, and when it is sure enough."""
     command.add_argument(
-        "--head", choices=[*REGISTRY, BEST],
-        help=f"what decides on the embedding; best tries all of them (default: {kind}{many}; for numbers {DEFAULT})",
+        "--head", choices=[AUTO, *REGISTRY, BEST], default=AUTO,
+        help="what decides; auto: gradient boosting on a linear margin, or, for numbers, the best of a linear and "
+        "three boosted ones; best: the best of all (default: %(default)s)",
     )  # fmt: skip
-    command.set_defaults(default_head=kind)
     command.add_argument(
         "--balance", choices=get_args(Balance), default="none",
         help="weights: each class counts the same in the fit and in the choice of the head (default: %(default)s)",
@@ -84,7 +82,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         extrapolate=arguments.extrapolate,
     )
     plan = HeadPlan(
-        kind=arguments.head or _default_kind(arguments.default_head, dataset),
+        kind=arguments.head,
         name=name or HeadPlan.name,
         aims=aims,
         examples=arguments.examples,
@@ -97,12 +95,6 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
     )
     plan.check(dataset)
     return plan
-
-
-def _default_kind(kind: str, dataset: Dataset) -> str:
-    if not dataset.classes:
-        return DEFAULT
-    return LINEAR if len(dataset.classes) > MANY_CLASSES else kind
 
 
 def share(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def score(probabilities: Floats, labels: Labels, weights: Floats | None = None) 
     """
     if not len(labels):
         return Scores(math.nan, math.nan, math.nan, math.nan)
-    losses = -np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(min=1e-15))
+    losses = log_losses(probabilities, labels)
     hits = probabilities.argmax(1) == labels
     return Scores(
         accuracy=float(np.average(hits, weights=weights)),
@@ -73,6 +74,21 @@ def score(probabilities: Floats, labels: Labels, weights: Floats | None = None) 
         ece=reliability(probabilities, labels).ece,
         macro_log_loss=float(np.average(losses, weights=balanced_weights(labels))),
     )
+
+
+def log_losses(probabilities: Floats, labels: Labels) -> NDArray[np.float64]:
+    """Minus the logarithm of the true class's probability `[N, K]`, for each row, `[N]`."""
+    return np.asarray(-np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(min=1e-15)))
+
+
+def row_losses(answers: Floats, labels: NDArray[Any], *, is_balanced: bool = False) -> NDArray[np.float64]:
+    """Of each row `[N]` the log loss of its probabilities `[N, K]`, or the squared error of its number `[N, 1]`.
+
+    With `is_balanced` each class counts the same.
+    """
+    if labels.dtype.kind == "f":
+        return np.asarray(np.square(answers[:, 0].astype(np.float64) - labels))
+    return log_losses(answers, labels) * (balanced_weights(labels) if is_balanced else 1.0)
 
 
 def balanced_weights(labels: Labels) -> NDArray[np.float64]:

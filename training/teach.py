@@ -15,9 +15,10 @@ from training.embedding_cache import EmbeddingCache, keys_of
 from training.errors import DataError
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Finished, finish
-from training.heads.candidates import Candidate, Fitting, check_weights, fit_classifiers, fit_regressors
+from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
-from training.heads.registry import BEST, DEFAULT, REGISTRY, Kind, asked_for
+from training.heads.registry import AUTO, BEST, asked_for
+from training.heads.search import Search, check_weights, fit_heads
 from training.images import Indices
 from training.policies import Aims
 from training.prepare import Prepared
@@ -66,7 +67,7 @@ class HeadPlan:
             DataError: the kind is not installed, does another task or cannot weigh classes; an aim or a setting is
                 of classes and the labels are numbers, or the other way round; a class of the aims is none.
         """
-        kinds, classes = asked_for(self.kind, dataset.task), dataset.classes
+        kinds, classes = asked_for(self.kind, dataset), dataset.classes
         self.aims.check(classes)
         if self.balance == "weights" and not classes:
             raise DataError("--balance weights weighs classes, but the labels are numbers")
@@ -165,7 +166,7 @@ def teach(material: Material, plan: HeadPlan) -> Taught:
     dataset = material.dataset
     fitting = Fitting(len(dataset.classes), dataset.columns, plan.seed, is_balanced=plan.balance == "weights")
     fitting, found = _candidates(material, plan, fitting)
-    name, best = min(found, key=lambda each: each[1].loss)
+    name, best = _best(found)
     source = material.sources[name]
     head = finish(best, dataset, source, _examples(material, plan), name=plan.name, aims=plan.aims, seed=plan.seed)
     others = sorted((candidate for _, candidate in found if candidate is not best), key=lambda each: each.loss)
@@ -181,37 +182,29 @@ def alone(material: Material, taught: Taught) -> dict[str, Probabilities]:
     if not dataset.columns:
         return {}
     kind = taught.candidates[0].kind
-    fit = fit_classifiers if dataset.classes else fit_regressors
     shown = {}
     for title, columns, width in (("image", (), None), ("columns", dataset.columns, 0)):
         narrow = source.narrowed(width, with_columns=bool(columns))
-        best = fit([kind], narrow, replace(taught.fitting, columns=columns))[0]
+        best = fit_heads([kind], narrow, replace(taught.fitting, columns=columns))[0]
         shown[f"{kind.title} on the {title} alone"] = best.finished(narrow)(test.embedding[:, :width], test.rows)
     return shown
 
 
 def _fit(material: Material, plan: HeadPlan, fitting: Fitting) -> list[Named]:
-    """Candidates with the source each was judged on."""
-    task = material.dataset.task
-    fit = fit_classifiers if task == "classification" else fit_regressors
-    wanted = asked_for(plan.kind, task)
+    """Candidates with the source each was judged on: the default kinds on all sources, the others on the best one."""
+    wanted = asked_for(plan.kind, material.dataset)
     if plan.kind == BEST and fitting.is_balanced:
         wanted = [kind for kind in wanted if kind.takes_weights]
-    default = REGISTRY[DEFAULT]
-    first = [default] if plan.kind == BEST and default in wanted else wanted
-
-    def fit_on(name: str, kinds: list[Kind]) -> list[Named]:
-        suffix = ", ".join([
-            *(["of logarithms"] if fitting.is_log else []),
-            *([f"fitted on {name}"] if len(material.sources) > 1 else []),
-        ])  # fmt: skip
-        return [(name, candidate) for candidate in fit(kinds, material.sources[name], fitting, suffix=suffix)]
-
-    found = [each for name in material.sources for each in fit_on(name, first)]
-    if plan.kind == BEST:
-        best, _ = min(found, key=lambda each: each[1].loss)
-        found += fit_on(best, [kind for kind in wanted if kind not in first])
-    return found
+    first = [kind for kind in asked_for(AUTO, material.dataset) if kind in wanted] if plan.kind == BEST else wanted
+    searches = {}
+    for name, source in material.sources.items():
+        told = ["of logarithms"] if fitting.is_log else []
+        told += [f"fitted on {name}"] if len(material.sources) > 1 else []
+        searches[name] = Search(source, fitting, ", ".join(told))
+        searches[name].choose(first)
+    best = min(searches.values(), key=lambda search: search.candidates[0].loss)
+    best.choose([kind for kind in wanted if kind not in first])
+    return [(name, each) for name, search in searches.items() for each in search.candidates]
 
 
 def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> tuple[Fitting, list[Named]]:
@@ -226,9 +219,14 @@ def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> tuple[F
     tried = [_fit(material, plan, each) for each in fittings]
     chosen = 0
     if len(tried) > 1:
-        plain, logged = (min(found, key=lambda each: each[1].loss)[1].answers[:, 0] for found in tried)
+        plain, logged = (_best(found)[1].answers[:, 0] for found in tried)
         chosen = int(better_transform(labels[material.judged], plain, logged) == "log")
     return fittings[chosen], tried[chosen]
+
+
+def _best(found: list[Named]) -> Named:
+    """The choice of the least loss."""
+    return min((each for each in found if each[1].is_choice), key=lambda each: each[1].loss)
 
 
 def _examples(material: Material, plan: HeadPlan) -> Examples | None:

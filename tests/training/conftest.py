@@ -17,7 +17,7 @@ from training import fashion_mnist
 from training.bundle import encode_png
 from training.dataset import Dataset
 from training.export import export_embedder
-from training.heads.candidates import Lesson, fit_classifier
+from training.heads.candidates import Fitting, HeadFit, Lesson
 from training.heads.decider import Decider
 from training.heads.registry import REGISTRY
 from training.images import Encoded
@@ -104,4 +104,5 @@ def lite() -> dict[str, np.ndarray]:
 def boosted(embedding: np.ndarray, labels: np.ndarray) -> Decider:
     """Gradient boosting, uncalibrated."""
     kind = REGISTRY["hist_gradient_boosting"]
-    return fit_classifier(kind, kind.settings[""], Lesson(embedding, labels), seed=0)
+    fitting = Fitting(classes=int(labels.max()) + 1)
+    return HeadFit(kind, kind.settings[""], kind.preparations[0], fitting)(Lesson(embedding, labels))

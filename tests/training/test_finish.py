@@ -12,10 +12,11 @@ from service.work import Found
 from tests.training.plain_source import plain_source
 from training.dataset import Dataset
 from training.finish import Finished, accepted, finish
-from training.heads.candidates import Fitting, fit_classifiers, fit_regressors
+from training.heads.candidates import Fitting
 from training.heads.crossfit import Lesson
 from training.heads.encoding import Rows
 from training.heads.registry import REGISTRY
+from training.heads.search import fit_heads
 from training.interval_coverage import coverage
 from training.policies import Aims
 
@@ -36,7 +37,7 @@ def finished(rows: int, aims: Aims = AIMS) -> Finished:
     source = plain_source(lesson, np.arange(rows) % 5, lesson.part(np.arange(0)))
     images = np.zeros((rows, 4, 4, 1), np.uint8)
     dataset = Dataset("lengths", images, lesson.labels, (), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
-    best = fit_regressors([REGISTRY["linear_regression"]], source, Fitting(columns=COLUMNS))[0]
+    best = fit_heads([REGISTRY["linear_regression"]], source, Fitting(columns=COLUMNS))[0]
     return finish(best, dataset, source, None, name="length", aims=aims, seed=0)
 
 
@@ -102,7 +103,7 @@ def test_thresholds_are_chosen_without_rows_out_of_range() -> None:
     source = plain_source(lesson, np.arange(300) % 5, lesson.part(np.arange(0)))
     images = np.zeros((300, 4, 4, 1), np.uint8)
     dataset = Dataset("signs", images, labels, ("a", "b"), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
-    best = fit_classifiers([REGISTRY["logistic_regression"]], source, Fitting(2, COLUMNS))[0]
+    best = fit_heads([REGISTRY["logistic_regression"]], source, Fitting(2, COLUMNS))[0]
     shares = []
     for extrapolate in (False, True):
         aims = Aims(target_precision=0.6, extrapolate=extrapolate)

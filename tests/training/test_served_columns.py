@@ -23,10 +23,11 @@ from tests.training.plain_source import plain_source
 from training.bundle import golden_columns, golden_decisions
 from training.dataset import Dataset
 from training.finish import Finished, finish
-from training.heads.candidates import Fitting, fit_classifiers, fit_regressors
+from training.heads.candidates import Fitting
 from training.heads.crossfit import Lesson
 from training.heads.decider import Decider
 from training.heads.registry import REGISTRY
+from training.heads.search import fit_heads
 from training.policies import Aims
 
 CLASSES = ("cheap", "dear", "odd")
@@ -117,8 +118,7 @@ def trained(kind: str, folder: Path) -> Trained:
     classes = () if is_number else CLASSES
     images = np.zeros((ROWS, 8, 8, 1), np.uint8)
     dataset = Dataset("parts", images, labels, classes, InputSpec(height=8, width=8, channels=1), columns=COLUMNS)
-    fit = fit_regressors if is_number else fit_classifiers
-    best = fit([REGISTRY[kind]], source, Fitting(len(classes), COLUMNS))[0]
+    best = fit_heads([REGISTRY[kind]], source, Fitting(len(classes), COLUMNS))[0]
     finished = finish(best, dataset, source, None, name="part", aims=Aims(target_precision=0.6), seed=0)
     return Trained(best.finished(source), finished, Engine.load(settings_of(bundle_of(finished, rows, folder))))
 

@@ -24,13 +24,13 @@ from training.compare.contenders import Contender
 from training.compare.features import Extract
 from training.export import export_head
 from training.heads.calibration import Temperature, fit_temperature
-from training.heads.candidates import fit_classifier
-from training.heads.crossfit import Lesson
+from training.heads.candidates import Candidate, Fitting, sample_rows
+from training.heads.crossfit import Lesson, Source
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
-from training.heads.registry import Kind, Maker
+from training.heads.registry import Kind
+from training.heads.search import fit_heads
 from training.images import Indices
-from training.metrics import score
 
 Alone = Callable[[NDArray[np.uint8], Sequence[Mapping[str, Any]]], Probabilities]
 """What answers one image `[1, H, W, C]` and its columns."""
@@ -103,9 +103,9 @@ def measure(job: Job) -> Measured:
     known = np.unique(job.lesson.labels)
     lesson, judge = _relabelled(job.lesson, known), _relabelled(job.judge, known)
     started = time.perf_counter()
-    maker = _chosen(job, lesson, judge)
+    chosen = _chosen(job, lesson, judge)
     tuned = time.perf_counter()
-    decider = _calibrated(_kind(job), maker, lesson, judge, job)
+    decider = _calibrated(chosen.fit(lesson), judge)
     fitted = time.perf_counter()
     classes = tuple(job.classes[position] for position in known)
     spec = HeadSpec(name="head", kind=decider.kind.name, classes=classes, columns=job.columns)
@@ -127,11 +127,9 @@ def measure(job: Job) -> Measured:
 def fit_first(job: Job) -> float:
     """Seconds that the first of the settings takes to be fitted."""
     started = time.perf_counter()
-    kind = _kind(job)
-    maker = kind.makers("classification")[kind.first("classification")]
-    fit_classifier(
-        kind, maker, _relabelled(job.lesson, np.unique(job.lesson.labels)), columns=job.columns, seed=job.seed
-    )
+    known = np.unique(job.lesson.labels)
+    lesson = _relabelled(job.lesson, known)
+    fit_heads([_kind(job)], _source(lesson, lesson.part(np.arange(0))), _fitting(job, len(known)))[0].fit(lesson)
     return time.perf_counter() - started
 
 
@@ -159,26 +157,28 @@ def _relabelled(lesson: Lesson, known: Indices) -> Lesson:
     return replace(kept, labels=np.searchsorted(known, kept.labels))
 
 
-def _chosen(job: Job, lesson: Lesson, judge: Lesson) -> Maker:
-    """The setting of least log loss on the held-out rows; where there are none, the one that is tried first."""
-    kind = _kind(job)
-    makers = list(kind.makers("classification").values())
-    if len(makers) == 1 or not len(judge):
-        return kind.makers("classification")[kind.first("classification")]
-    small = replace(kind, max_rows=min(TUNING_ROWS, kind.max_rows or TUNING_ROWS))
-    losses = []
-    for maker in makers:
-        decider = _calibrated(small, maker, lesson, judge, job)
-        losses.append(score(decider(judge.embedding, judge.rows), judge.labels).log_loss)
-    return makers[int(np.argmin(losses))]
+def _chosen(job: Job, lesson: Lesson, judge: Lesson) -> Candidate:
+    """What the held-out rows choose, fitted on some of the others; where there are none, what is tried first."""
+    few = lesson.part(sample_rows(lesson.labels, TUNING_ROWS, job.seed))
+    return fit_heads([_kind(job)], _source(few, judge), _fitting(job, int(lesson.labels.max()) + 1))[0]
 
 
-def _calibrated(kind: Kind, maker: Maker, lesson: Lesson, judge: Lesson, job: Job) -> Decider:
-    decider = fit_classifier(kind, maker, lesson, columns=job.columns, seed=job.seed)
+def _source(lesson: Lesson, judge: Lesson) -> Source:
+    """Rows to fit on, and rows that judge, all in one fold."""
+    count = len(judge)
+    return Source(judge, np.zeros(count, np.int64), lesson, np.arange(count), np.ones(count, bool))
+
+
+def _fitting(job: Job, classes: int) -> Fitting:
+    return Fitting(classes, job.columns, job.seed)
+
+
+def _calibrated(decider: Decider, judge: Lesson) -> Decider:
+    has_probabilities = decider.kind.has_probabilities
     if not len(judge):
-        return replace(decider, calibration=Temperature(1.0, kind.has_probabilities))
+        return replace(decider, calibration=Temperature(1.0, has_probabilities))
     scores = decider.scores(judge.embedding, judge.rows)
-    return replace(decider, calibration=fit_temperature(scores, judge.labels, kind.has_probabilities))
+    return replace(decider, calibration=fit_temperature(scores, judge.labels, has_probabilities))
 
 
 def _in_batches(head: Head, test: Lesson) -> Probabilities:

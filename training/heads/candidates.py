@@ -1,34 +1,32 @@
-"""`Source` ──▶ candidates for a head: kinds in several settings, each judged by out-of-fold answers."""
+"""a kind in one setting ──▶ `Candidate`: fitted without each fold, calibrated, judged by its out-of-fold answers."""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from sklearn.linear_model import LogisticRegression
 
 from models.columns import Column
 from models.manifest import Task
 from models.sessions import Probabilities
-from training.errors import DataError
 from training.heads.calibration import AS_IS, Calibration, Rescaling, calibrate
 from training.heads.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
 from training.heads.decider import Decider
-from training.heads.encoding import fit_encoder, root_offset
+from training.heads.encoding import fit_encoder
+from training.heads.logistic import fit_logistic
+from training.heads.preparation import Preparation, fit_scaling
 from training.heads.registry import Kind, Maker, Size
+from training.heads.views import fit_view
 from training.images import Indices
-from training.metrics import Errors, balanced_weights, errors, score
+from training.metrics import Errors, balanced_weights, errors, row_losses, score
 from training.metrics import Scores as Figures
-from training.progress import progress
-
-_FEW_ROWS = 5000
-"""Below this a fit takes one thread: two gain nothing, and wait long for each other where another has a core."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,6 @@ class Candidate:
     """A kind in one setting, and how it does on the judged rows.
 
     Attributes:
-        name: for a person.
         kind: of the registry.
         fit: fits it to labelled embeddings.
         crossed: the heads that judged it, each fitted without a fold.
@@ -44,10 +41,14 @@ class Candidate:
         answers: out-of-fold probabilities on the scale that is served, `[J, K]`; or values, `[J, 1]`.
         scores: what those are worth; NaN where there are none.
         loss: what the best candidate has least of: log loss, or the root mean square error.
+        losses: of each unit of the judged rows, log loss or squared error, `[U]`.
+        preparation: how it makes features.
+        setting: its name among the kind's.
+        name: for a person.
         note: what a person should know of the setting.
+        is_choice: whether it is what its kind would serve; the others were tried, too.
     """
 
-    name: str
     kind: Kind
     fit: Fit
     crossed: CrossFit
@@ -55,16 +56,26 @@ class Candidate:
     answers: Probabilities
     scores: Figures | Errors
     loss: float
+    losses: NDArray[np.float64]
+    preparation: Preparation
+    setting: str = ""
+    name: str = ""
     note: str = ""
+    is_choice: bool = False
 
     def finished(self, source: Source) -> Decider:
         """The head that serves: fitted on all rows."""
-        fitted = self.fit(source.whole)
+        fitted = self.fit(source.whole, next(iter(self.crossed.deciders.values()), None))
         return fitted if isinstance(self.calibration, Rescaling) else replace(fitted, calibration=self.calibration)
 
     def answer(self, judged: Lesson, positions: Indices) -> Probabilities:
         """Out-of-fold answers on other embeddings of the judged rows at some positions, as of another precision."""
         return _answers(self.crossed.part(positions), self.calibration, judged)
+
+    def clearly_beats(self, other: Candidate) -> bool:
+        """Whether its mean loss is lower by more than one standard error of the differences, unit by unit."""
+        gains = other.losses - self.losses
+        return bool(gains.mean() > gains.std() / math.sqrt(len(gains))) if len(gains) else False
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,11 @@ class Fitting:
     is_log: bool = False
 
     @property
+    def task(self) -> Task:
+        """What heads do."""
+        return "classification" if self.classes else "regression"
+
+    @property
     def criterion(self) -> str:
         """What the best candidate has least of, for a person."""
         if not self.classes:
@@ -93,138 +109,112 @@ class Fitting:
         return "out-of-fold macro log loss (each class counts the same)" if self.is_balanced else "out-of-fold log loss"
 
 
-def fit_classifiers(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
-    """Judges settings of each kind; the least loss comes first.
+@dataclass(frozen=True)
+class HeadFit:
+    """Fits a kind in one setting.
 
-    Args:
-        kinds: of the registry.
-        source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
-        fitting: how.
-        suffix: behind the candidates' names.
-
-    Raises:
-        DataError: a kind is not installed, or takes no weights where classes are to weigh the same.
-    """
-    if fitting.is_balanced:
-        check_weights(kinds)
-
-    offset = root_offset(source.whole.embedding)
-
-    def judge(kind: Kind, setting: str, maker: Maker, *, is_rooted: bool = False) -> Candidate:
-        fit = partial(
-            fit_classifier,
-            kind,
-            maker,
-            columns=fitting.columns,
-            seed=fitting.seed,
-            classes=fitting.classes,
-            is_balanced=fitting.is_balanced,
-            offset=offset if is_rooted else None,
-        )
-        crossed = cross_fit(fit, source, fitting.classes)
-        labels = source.judged.labels
-        calibration = _calibrated(crossed, source.judged, kind, fitting)
-        answers = _answers(crossed, calibration, source.judged)
-        scores = score(answers, labels)
-        loss = scores.macro_log_loss if fitting.is_balanced else scores.log_loss
-        name = _titled(kind, setting, "of roots" if is_rooted else "", suffix)
-        return Candidate(name, kind, fit, crossed, calibration, answers, scores, loss)
-
-    can_judge = len(source.judged) > 0
-    found = _search(kinds, "classification", judge, can_judge=can_judge)
-    if can_judge and offset is not None:
-        rooted = [kind for kind in kinds if kind.tries_roots]
-        found += _search(rooted, "classification", partial(judge, is_rooted=True), can_judge=can_judge)
-    return sorted(found, key=lambda candidate: candidate.loss)
-
-
-def fit_regressors(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
-    """Judges settings of each kind that names numbers; the least root mean square error comes first.
-
-    Args and errors are those of `fit_classifiers`.
-    """
-
-    def judge(kind: Kind, setting: str, maker: Maker) -> Candidate:
-        fit = partial(fit_regressor, kind, maker, columns=fitting.columns, seed=fitting.seed, is_log=fitting.is_log)
-        crossed = cross_fit(fit, source, 1)
-        calibration = Rescaling(0.0, 1.0)  # each head undoes its own
-        answers = _answers(crossed, calibration, source.judged)
-        scores = errors(answers, source.judged.labels)
-        name = _titled(kind, setting, suffix)
-        return Candidate(name, kind, fit, crossed, calibration, answers, scores, scores.rmse)
-
-    found = _search(kinds, "regression", judge, can_judge=len(source.judged) > 0)
-    return sorted(found, key=lambda candidate: candidate.loss)
-
-
-def check_weights(kinds: Sequence[Kind]) -> None:
-    """Whether kinds can weigh classes.
-
-    Raises:
-        DataError: one cannot.
-    """
-    if unable := [kind.name for kind in kinds if not kind.takes_weights]:
-        raise DataError(f"{unable[0]} cannot weigh classes; take another head, or --balance none")
-
-
-def fit_classifier(
-    kind: Kind,
-    maker: Maker,
-    lesson: Lesson,
-    *,
-    columns: Sequence[Column] = (),
-    seed: int,
-    classes: int = 0,
-    is_balanced: bool = False,
-    offset: float | None = None,
-) -> Decider:
-    """Fits one head, not yet calibrated; on a part of the rows, class by class, where the kind takes no more.
-
-    Args:
+    Attributes:
         kind: of the registry.
         maker: makes its estimator.
-        lesson: labelled embeddings, of some of the classes at least.
-        columns: what stands beside the image.
-        seed: of whatever is random.
-        classes: how many there are in all; 0 where all are in the lesson.
-        is_balanced: whether each class weighs the same.
-        offset: of the square roots that are taken of the embedding; None where none are.
+        preparation: of its features.
+        fitting: how.
     """
-    taken = lesson.part(_sample(lesson.labels, kind.max_rows, seed))
-    present, positions = np.unique(taken.labels, return_inverse=True)
-    encoder = fit_encoder(columns, lesson.rows, offset)
-    estimator = None
-    if len(present) > 1:
-        weights = balanced_weights(positions) if is_balanced else None
+
+    kind: Kind
+    maker: Maker
+    preparation: Preparation
+    fitting: Fitting
+
+    def __call__(self, lesson: Lesson, start: Decider | None = None) -> Decider:
+        """Fits one head, not yet calibrated; on a part of the rows, class by class, where the kind takes no more.
+
+        Args:
+            lesson: labelled embeddings, of some of the classes at least.
+            start: a fitted head of the same kind, from which the fit may start.
+        """
+        fitting = self.fitting
+        strata = lesson.labels if fitting.classes else np.zeros(len(lesson), np.int64)
+        taken = lesson.part(sample_rows(strata, self.kind.max_rows, fitting.seed))
+        view = fit_view(self.preparation.view, taken.embedding)
+        encoder = fit_encoder(fitting.columns, lesson.rows, view, expands=self.preparation.expands)
         features = encoder(taken.embedding, taken.rows)
-        estimator = _fitted(maker(Size(len(taken), seed)), features, positions, weights)
-    return Decider(kind, estimator, encoder, AS_IS, present, classes or int(present.max()) + 1)
+        scaling = fit_scaling(self.preparation, features, view.width(lesson.embedding.shape[1]))
+        plain = Decider(self.kind, None, encoder, AS_IS, classes=fitting.classes, scaling=scaling)
+        if fitting.classes:
+            return self._of_classes(plain, features, taken, start)
+        rescaling = Rescaling.of(lesson.labels, is_log=fitting.is_log)
+        estimator = self.maker(Size(len(taken), fitting.seed))
+        fitted = _fitted(estimator, plain.scaled(features), rescaling.undo(taken.labels), None)
+        return replace(plain, estimator=fitted, calibration=rescaling)
+
+    def _of_classes(
+        self, plain: Decider, features: NDArray[np.float32], taken: Lesson, start: Decider | None
+    ) -> Decider:
+        present, positions = np.unique(taken.labels, return_inverse=True)
+        plain = replace(plain, present=present)
+        if len(present) < 2:
+            return plain
+        estimator = self.maker(Size(len(taken), self.fitting.seed))
+        weights = balanced_weights(positions) if self.fitting.is_balanced else None
+        if plain.scaling is not None and isinstance(estimator, LogisticRegression):
+            size, begin = plain.scaling.size, _begin(plain, start)
+            fit_logistic(estimator, plain.scaled(features), positions, size, weights=weights, begin=begin)
+            return replace(plain, estimator=estimator)
+        return replace(plain, estimator=_fitted(estimator, plain.scaled(features), positions, weights))
 
 
-def fit_regressor(
-    kind: Kind, maker: Maker, lesson: Lesson, *, columns: Sequence[Column] = (), seed: int, is_log: bool = False
-) -> Decider:
-    """Fits one head to numbers, or to their logarithms; on a part of the rows where the kind takes no more."""
-    taken = lesson.part(_sample(np.zeros(len(lesson), np.int64), kind.max_rows, seed))
-    encoder = fit_encoder(columns, lesson.rows)
-    rescaling = Rescaling.of(lesson.labels, is_log=is_log)
-    features = encoder(taken.embedding, taken.rows)
-    estimator = _fitted(maker(Size(len(taken), seed)), features, rescaling.undo(taken.labels), None)
-    return Decider(kind, estimator, encoder, rescaling)
+def judge(fit: HeadFit, source: Source, starts: Mapping[int, Decider]) -> Candidate:
+    """Fits a kind in one setting without each fold, and judges it.
+
+    Args:
+        fit: of the kind.
+        source: to fit on and to judge by.
+        starts: fitted heads of each fold, from which fits may start; perhaps none.
+    """
+    crossed = cross_fit(fit, source, fit.fitting.classes or 1, starts)
+    return judged(fit, crossed, source, kind=fit.kind, fitting=fit.fitting, preparation=fit.preparation)
+
+
+def judged(
+    fit: Fit, crossed: CrossFit, source: Source, *, kind: Kind, fitting: Fitting, preparation: Preparation
+) -> Candidate:
+    """Calibrates heads that were fitted without a fold, and says what their answers are worth."""
+    labels = source.judged.labels
+    calibration = _calibrated(crossed, source.judged, kind, fitting)
+    answers = _answers(crossed, calibration, source.judged)
+    losses = source.by_unit(row_losses(answers, labels, is_balanced=fitting.is_balanced))
+    scores: Figures | Errors
+    if fitting.classes:
+        scores = score(answers, labels)
+        loss = scores.macro_log_loss if fitting.is_balanced else scores.log_loss
+    else:
+        scores = errors(answers, labels)
+        loss = scores.rmse
+    return Candidate(kind, fit, crossed, calibration, answers, scores, loss, losses, preparation)
+
+
+def _begin(plain: Decider, start: Decider | None) -> NDArray[np.float64] | None:
+    """Weights of another head to start from, if it has the same classes and features."""
+    if start is None or start.estimator is None or start.scaling is None or plain.scaling is None:
+        return None
+    if not np.array_equal(start.present, plain.present) or start.scaling.size.shape != plain.scaling.size.shape:
+        return None
+    return np.vstack([start.estimator.coef_.T * start.scaling.size[:, None], start.estimator.intercept_])
 
 
 def _fitted(estimator: Any, features: NDArray[np.float32], targets: NDArray[Any], weights: Any) -> Any:
     """Fits, with weights of the rows where there are some; in a pipeline its last step takes them."""
     prefix = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
     extra = {} if weights is None else {f"{prefix}sample_weight": weights}
-    threads = 1 if len(features) < _FEW_ROWS else None
-    with threadpool_limits(threads), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, see the registry
         return estimator.fit(features, targets, **extra)
 
 
 def _calibrated(crossed: CrossFit, judged: Lesson, kind: Kind, fitting: Fitting) -> Calibration:
     """By the rows whose class the head that judges them knows: of others nothing follows for known ones."""
+    if not fitting.classes:
+        return Rescaling(0.0, 1.0)  # each head undoes its own
     known = np.flatnonzero(crossed.knows(judged.labels))
     rows = judged.part(known)
     scores = crossed.part(known)(rows, _scores)
@@ -242,51 +232,7 @@ def _scores(decider: Decider, rows: Lesson) -> Probabilities:
     return decider.scores(rows.embedding, rows.rows)
 
 
-def _search(
-    kinds: Sequence[Kind], task: Task, judge: Callable[[Kind, str, Maker], Candidate], *, can_judge: bool
-) -> list[Candidate]:
-    return [
-        candidate
-        for kind in progress(kinds, "fitting heads", "kind", part=True)
-        for candidate in _tried(kind, task, judge, can_judge=can_judge)
-    ]
-
-
-def _tried(
-    kind: Kind, task: Task, judge: Callable[[Kind, str, Maker], Candidate], *, can_judge: bool
-) -> Iterable[Candidate]:
-    makers, first = kind.makers(task), kind.first(task)
-
-    def at(name: str) -> Candidate:
-        return judge(kind, name, makers[name])
-
-    tried = {first: at(first)}
-    if can_judge and kind.is_ordered:
-        _climb(tried, list(makers), at)
-    elif can_judge:
-        tried |= {name: at(name) for name in makers if name != first}
-    return tried.values()
-
-
-def _climb(tried: dict[str, Candidate], names: list[str], judge: Callable[[str], Candidate]) -> None:
-    """Tries the neighbours of the best setting until it has no better one; the losses have one valley as a rule."""
-    while True:
-        best = min(tried, key=lambda name: tried[name].loss)
-        at = names.index(best)
-        new = [name for name in names[max(0, at - 1) : at + 2] if name not in tried]
-        if not new:
-            break
-        tried.update((name, judge(name)) for name in new)
-    if at in (0, len(names) - 1):
-        note = f"{best} is at the edge of what was tried ({names[0]} to {names[-1]})"
-        tried[best] = replace(tried[best], note=note)
-
-
-def _titled(kind: Kind, *details: str) -> str:
-    return ", ".join(part for part in (kind.title, *details) if part)
-
-
-def _sample(labels: NDArray[np.int64], limit: int | None, seed: int) -> Indices:
+def sample_rows(labels: NDArray[np.int64], limit: int | None, seed: int) -> Indices:
     """Positions of at most about `limit` rows, as large a share of each class, and two of it at least."""
     if limit is None or len(labels) <= limit:
         return np.arange(len(labels))

@@ -20,7 +20,6 @@ from training.errors import DataError
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
 from training.images import Indices
-from training.progress import progress
 from training.split import make_folds
 
 FOLDS = 5
@@ -89,6 +88,11 @@ class Source:
         _, first = np.unique(self.units[shuffled], return_index=True)
         return np.sort(shuffled[first])
 
+    def by_unit(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean of values of the judged rows `[J]` over the rows of each unit, `[U]`."""
+        _, unit = np.unique(self.units, return_inverse=True)
+        return np.asarray(np.bincount(unit, values) / np.maximum(np.bincount(unit), 1))
+
     def narrowed(self, width: int | None, *, with_columns: bool) -> Source:
         """The same with the first numbers of the embedding alone, or all of them where None; and without columns."""
 
@@ -102,7 +106,8 @@ class Source:
         return self.seen + self.judged.part(np.flatnonzero((self.folds != fold) & self.fitted))
 
 
-Fit = Callable[[Lesson], Decider]
+Fit = Callable[..., Decider]
+"""Fits a head to a lesson; given a fitted one, too, it may start from that."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,10 @@ class CrossFit:
             found[positions] = answer(decider, judged.part(positions))
         return found
 
+    def without(self, fold: int) -> Decider:
+        """The head without a fold; where there is one head, it has seen no judged row at all."""
+        return self.deciders[fold] if len(self.deciders) > 1 else next(iter(self.deciders.values()))
+
     def part(self, positions: Indices) -> CrossFit:
         """The same for some of the judged rows."""
         folds = self.folds[positions]
@@ -141,10 +150,10 @@ class CrossFit:
         return known
 
 
-def cross_fit(fit: Fit, source: Source, width: int) -> CrossFit:
-    """Fits a head for each fold on all rows but those of the fold."""
-    folds = progress(np.unique(source.folds).tolist(), "fitting without a fold", "fold", part=True)
-    return CrossFit({fold: fit(source.without(fold)) for fold in folds}, source.folds, width)
+def cross_fit(fit: Fit, source: Source, width: int, starts: Mapping[int, Decider]) -> CrossFit:
+    """Fits a head for each fold on all rows but those of the fold; `starts` has fitted ones to start from."""
+    fitted = {fold: fit(source.without(fold), starts.get(fold)) for fold in np.unique(source.folds).tolist()}
+    return CrossFit(fitted, source.folds, width)
 
 
 def lesson_of(dataset: Dataset, embedding: Embedding, positions: Indices) -> Lesson:

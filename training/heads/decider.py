@@ -13,9 +13,10 @@ from models.sessions import Embedding, Interval
 from training.heads.calibration import AS_IS, Calibration, Rescaling, Scores
 from training.heads.encoding import NO_COLUMNS, Encoder, Rows
 from training.heads.intervals import Scale
+from training.heads.preparation import Scaling
 from training.heads.registry import Kind
 
-_UNKNOWN = 10.0
+UNKNOWN = 10.0
 """A class that a head was not fitted on has a decision value that is so much below the least one."""
 
 
@@ -31,6 +32,7 @@ class Decider:
         present: class positions that were among the rows it was fitted on, int64 `[P]`.
         classes: how many there are in all, K.
         scale: how far off its numbers may be; None where nobody knows.
+        scaling: of the encoder's features, before the estimator has them; None where they stay as they are.
     """
 
     kind: Kind
@@ -40,22 +42,27 @@ class Decider:
     present: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     classes: int = 0
     scale: Scale | None = None
+    scaling: Scaling | None = None
 
     @property
     def task(self) -> Task:
         """Whether it names a number: then it was fitted on those of mean 0 and deviation 1."""
         return "regression" if isinstance(self.calibration, Rescaling) else "classification"
 
+    def scaled(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The encoder's features `[N, F]` as the estimator wants them."""
+        return features if self.scaling is None else self.scaling(features)
+
     def scores(self, embedding: Embedding, rows: Rows = ()) -> Scores:
         """What it says, uncalibrated, float32 `[N, K]` or `[N, 1]`."""
-        features = self.encoder(embedding, rows)
+        features = self.scaled(self.encoder(embedding, rows))
         if self.task == "regression":
             values = self.estimator.predict(features) if len(features) else np.empty(0)
             return np.asarray(values, np.float32).reshape(-1, 1)
         said = self._scores_of_present(features)
         if said.shape[1] == self.classes:
             return said
-        least = 0.0 if self.kind.has_probabilities else said.min(initial=0.0) - _UNKNOWN
+        least = 0.0 if self.kind.has_probabilities else said.min(initial=0.0) - UNKNOWN
         scores = np.full((len(said), self.classes), least, np.float32)
         scores[:, self.present] = said
         return scores

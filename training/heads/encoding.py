@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.columns import Column, ColumnValue
+from training.heads.expansion import Expansion, fit_expansion
+from training.heads.views import View, Whole
 
 Rows = Sequence[Mapping[str, ColumnValue]]
 """Checked columns, one mapping a row; None where a value is missing."""
 
 MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200
-_ROOT_OFFSET = 0.01  # of the mean
 _LEAST_ROWS = 2  # of a category that gets a number of its own
 _MOST = 1e300  # larger numbers count as it, so that no sum or difference of them is infinite
 _LEAST_DEVIATION = float(np.finfo(np.float64).tiny)  # less has no reciprocal
@@ -41,6 +42,11 @@ class NumberCode:
     is_missed: bool
     """Whether it was missing in training."""
 
+    @property
+    def width(self) -> int:
+        """How many numbers it is encoded as."""
+        return 1 + self.is_missed
+
     def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
         """Float32 `[N, 1]`, or `[N, 2]` with what is missing."""
         given = np.array([np.nan if value is None else float(value) for value in values], np.float64)
@@ -58,6 +64,11 @@ class CategoryCode:
     categories: tuple[str, ...]
     """Those with a number of their own, `MISSING_CATEGORY` among them where it was missing in training; none at all
     where each text came once, so that the column tells nothing."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers it is encoded as."""
+        return len(self.categories)
 
     def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
         """Float32 `[N, C]`."""
@@ -78,27 +89,40 @@ class Encoder:
 
     Attributes:
         codes: of each column, in the manifest's order.
-        root_offset: where it is not None, a model is given square roots of the embedding, this being added before.
+        view: what is looked at of the embedding.
+        expansion: what is added to the encoded columns; None where nothing is.
     """
 
     codes: tuple[Code, ...] = ()
-    root_offset: float | None = None
+    view: View = Whole()  # noqa: RUF009 (frozen)
+    expansion: Expansion | None = None
+
+    def width(self, of: int) -> int:
+        """F, of embeddings that are `of` wide."""
+        added = 0 if self.expansion is None else self.expansion.width
+        return self.view.width(of) + sum(code.width for code in self.codes) + added
 
     def __call__(self, embedding: NDArray[np.float32], rows: Rows = ()) -> NDArray[np.float32]:
-        """Embedding float32 `[N, D]` and columns side by side, float32 `[N, F]`."""
-        if self.root_offset is not None:
-            embedding = np.sqrt(np.maximum(embedding, np.float32(0)) + np.float32(self.root_offset))
-        encoded = [code([row[code.name] for row in rows]) for code in self.codes]
-        return np.concatenate([embedding, *encoded], axis=1) if encoded else embedding
+        """View, encoded columns and what is added to them side by side, float32 `[N, F]`, of embeddings `[N, D]`."""
+        view = self.view(embedding)
+        return np.concatenate([view, self.encoded(rows)], axis=1) if self.codes else view
+
+    def encoded(self, rows: Rows) -> NDArray[np.float32]:
+        """The columns of rows, float32 `[N, C]`."""
+        encoded = np.concatenate([code([row[code.name] for row in rows]) for code in self.codes], axis=1)
+        return np.concatenate([encoded, self.expansion(encoded)], axis=1) if self.expansion else encoded
 
 
 NO_COLUMNS = Encoder()
 
 
-def fit_encoder(columns: Sequence[Column], rows: Rows, root_offset: float | None = None) -> Encoder:
-    """Learns from training rows how columns are encoded."""
+def fit_encoder(
+    columns: Sequence[Column], rows: Rows, view: View = NO_COLUMNS.view, *, expands: bool = False
+) -> Encoder:
+    """Learns from training rows how columns are encoded, and what is added to them."""
     codes = tuple(_code(column, [row[column.name] for row in rows]) for column in columns)
-    return Encoder(codes, root_offset)
+    plain = Encoder(codes, view)
+    return replace(plain, expansion=fit_expansion(plain.encoded(rows))) if codes and expands else plain
 
 
 def fitted_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
@@ -115,15 +139,6 @@ def _fitted(column: Column, values: Sequence[ColumnValue]) -> Column:
         return column.model_copy(update={"categories": tuple(sorted(category for category, _ in frequent))})
     numbers = [float(value) for value in given] or [0.0]  # as the graph has it where all are missing
     return column.model_copy(update={"low": min(numbers), "high": max(numbers)})
-
-
-def root_offset(embedding: NDArray[np.float32]) -> float | None:
-    """What is added before roots are taken of an embedding `[N, D]`; None where it has negative numbers, or none.
-
-    It keeps the root's slope finite at 0, so that the rounding of a precision does not count for more than the image.
-    """
-    mean = float(embedding.mean()) if embedding.size else 0.0
-    return _ROOT_OFFSET * mean if mean > 0 and float(embedding.min()) >= 0 else None
 
 
 def _code(column: Column, values: Sequence[ColumnValue]) -> Code:

@@ -19,9 +19,11 @@ from sklearn.svm import LinearSVC
 
 from models.manifest import INTERVAL, HeadSpec
 from training.builder import OPSETS, GraphBuilder, set_versions
+from training.heads.boosted import Boosted
 from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
 from training.heads.encoding import CategoryCode, Code, Encoder
+from training.heads.folding import can_fold, folded
 from training.heads.intervals import Scale
 from training.heads.tree_splits import make_exportable
 
@@ -47,8 +49,8 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
         spec: its entry in the manifest, which names and types the columns.
         width: of the embedding.
     """
-    features = width + sum(_width(code) for code in decider.encoder.codes)
-    model = compose.add_prefix(_estimator(decider, features), "model/")
+    features = decider.encoder.width(width)
+    model = compose.add_prefix(_model(decider, features), "model/")
     encoder = _encoder(decider.encoder, spec, width, features)
     joined = compose.merge_models(encoder, model, [(_FEATURES, "model/features")])
     scores = joined.graph.output[-1].name  # behind a label, where there is one
@@ -59,9 +61,25 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
     return _finished(whole, spec, scores)
 
 
+def _model(decider: Decider, features: int) -> ModelProto:
+    """`features` to scores, as the last output."""
+    estimator, build = decider.estimator, GraphBuilder("")
+    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, features])]
+    if isinstance(estimator, Boosted):
+        estimator.add(build, "features", "scores")
+        return build.model(inputs, [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, None])])
+    if decider.scaling is None or can_fold(estimator):
+        return _estimator(decider, features)
+    decider.scaling.add(build, "features", "scaled")
+    scaled = build.model(inputs, [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, [None, features])])
+    model = compose.add_prefix(_estimator(decider, features), "on/")
+    return compose.merge_models(scaled, model, [("scaled", "on/features")])
+
+
 def _estimator(decider: Decider, features: int) -> ModelProto:
     """The estimator's own graph, `features` to `label` and `probabilities`."""
-    last = decider.estimator.steps[-1][1] if hasattr(decider.estimator, "steps") else decider.estimator
+    estimator = folded(decider.estimator, decider.scaling) if can_fold(decider.estimator) else decider.estimator
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     options: dict[str, bool | str] = {}
     if decider.task == "classification":
         options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # whose scores come as an array anyway
@@ -74,7 +92,7 @@ def _estimator(decider: Decider, features: int) -> ModelProto:
         warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers,
         warnings.simplefilter("ignore", FutureWarning)  # and reads what scikit-learn 1.11 will not have
         model: ModelProto = to_onnx(
-            decider.estimator,
+            estimator,
             initial_types=[("features", FloatTensorType([None, features]))],
             options={id(last): options},
             target_opset=OPSETS,
@@ -102,21 +120,21 @@ def _register(decider: Decider) -> None:
 
 def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> ModelProto:
     build = GraphBuilder("columns/")
-    parts = [_rooted(build, encoder), *(_encoded(build, code) for code in encoder.codes if _width(code))]
-    build.node("Concat", *parts, output=_FEATURES, axis=1) if len(parts) > 1 else build.node(
-        "Identity", *parts, output=_FEATURES
-    )
+    columns = [_encoded(build, code) for code in encoder.codes if code.width]
+    if encoder.expansion is not None:
+        columns.append(encoder.expansion.add(build, _joined(build, columns)))
+    view = [encoder.view.add(build, "embedding")] if encoder.view.width(width) else []
+    _joined(build, [*view, *columns], output=_FEATURES)
     inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [None, width])]
     inputs += [helper.make_tensor_value_info(c.name, _INPUT_TYPES[c.type], [None, 1]) for c in spec.columns]
     return build.model(inputs, [helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, [None, features])])
 
 
-def _rooted(build: GraphBuilder, encoder: Encoder) -> str:
-    """The embedding, or square roots of it."""
-    if encoder.root_offset is None:
-        return "embedding"
-    positive = build.node("Max", "embedding", build.constant(0.0))
-    return build.node("Sqrt", build.node("Add", positive, build.constant(encoder.root_offset)))
+def _joined(build: GraphBuilder, parts: list[str], output: str = "") -> str:
+    """Features side by side."""
+    if len(parts) > 1:
+        return build.node("Concat", *parts, output=output, axis=1)
+    return build.node("Identity", *parts, output=output) if output else parts[0]
 
 
 def _encoded(build: GraphBuilder, code: Code) -> str:
@@ -135,10 +153,6 @@ def _encoded(build: GraphBuilder, code: Code) -> str:
     if not code.is_missed:
         return scaled
     return build.node("Concat", scaled, build.node("Cast", missing, to=TensorProto.FLOAT), axis=1)
-
-
-def _width(code: Code) -> int:
-    return len(code.categories) if isinstance(code, CategoryCode) else 1 + code.is_missed
 
 
 def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:

@@ -22,25 +22,30 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from models.manifest import Task
+from training.dataset import Dataset
 from training.errors import DataError
+from training.heads.boosted import Boosted
+from training.heads.preparation import Preparation
 
-DEFAULT = "hist_gradient_boosting"
-MANY_CLASSES = 20
-"""More classes than this are told apart by logistic regression unless another head is asked for: trees want a hundred
-rows of each, and there is one a class and round (100 classes of 20 images: 0.857 and 5.1 MB for 1.000 and 0.03 MB)."""
+AUTO = "auto"
+"""Asks for the default kinds, of which the one of least loss is taken."""
+DEFAULTS: Mapping[Task, tuple[str, ...]] = {
+    "classification": ("boosted_linear",),
+    "regression": ("linear_regression", "boosted_linear", "boosted_components", "boosted_columns"),
+}
 BEST = "best"
 """Asks for all kinds, of which the one of least log loss is taken."""
 NEIGHBOURS = 15
 _QUICK = 256
-_STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_STRENGTHS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """C of logistic regression, from a strong penalty to hardly any: some hundred rows of a wide embedding want the one,
 60,000 of a narrow one the other."""
+ONE_SCALE = Preparation(scaling="one")
+EACH_STANDARDISED = Preparation(scaling="each")
 _FOREST_LEAVES = 128  # of each of 100 trees: some 3 MB of graph for ten classes
 
 
@@ -76,9 +81,10 @@ class Kind:
         regressors: the same for numbers, of mean 0 and deviation 1; none where the kind is for classes alone.
         is_ordered: whether the settings are values of one hyperparameter, ascending: then the search begins in the
             middle and goes where the loss falls.
-        tries_roots: whether it is tried on square roots of embeddings that are never negative, too. Those are means of
-            activations, whose spread grows with their size; a linear model's log loss falls by 3 to 5 % (EfficientNet-
-            Lite0: Fashion-MNIST with 10, 50 and 120 images a class, solar cells).
+        preparations: ways to make features that are tried, the first of them where nothing can be judged.
+        weighs: whether the weight of the columns, hinges and products are searched for.
+        boosts: whether boosted trees are put on heads of another kind, or on nothing.
+        bases: that other kind, by task.
         max_rows: it is fitted on at most so many.
         has_probabilities: whether it gives probabilities, or scores that have to be calibrated.
         takes_weights: whether rows can weigh more than others.
@@ -91,7 +97,10 @@ class Kind:
     settings: Mapping[str, Maker]
     regressors: Mapping[str, Maker] = field(default_factory=dict)
     is_ordered: bool = False
-    tries_roots: bool = False
+    preparations: tuple[Preparation, ...] = (Preparation(),)
+    weighs: bool = False
+    boosts: bool = False
+    bases: Mapping[Task, str] = field(default_factory=dict)
     max_rows: int | None = None
     has_probabilities: bool = True
     takes_weights: bool = True
@@ -109,6 +118,11 @@ class Kind:
         if not made:
             raise DataError(f"{self.name} is no model for {task}; take one of {', '.join(able())}")
         return made
+
+    @property
+    def needs_columns(self) -> bool:
+        """Whether it looks at nothing else."""
+        return all(preparation.view == "nothing" for preparation in self.preparations)
 
     def first(self, task: Task) -> str:
         """The setting that is tried first, and taken where nothing can be judged."""
@@ -168,17 +182,17 @@ def _neighbours(size: Size) -> dict[str, Any]:
     return {"n_neighbors": max(1, min(NEIGHBOURS, size.rows // 4)), "algorithm": "brute"}
 
 
-def _scaled(estimator: Any) -> Any:
-    return make_pipeline(StandardScaler(), estimator)
-
-
 def _logistic(strength: float) -> Maker:
     """Stopped on purpose: strong penalties need hardly more iterations, weak ones are the worse for it."""
     return lambda size: LogisticRegression(C=strength, max_iter=100, random_state=size.seed)
 
 
 def _ridge(strength: float) -> Maker:
-    return lambda _: _scaled(Ridge(alpha=strength))
+    return lambda _: Ridge(alpha=strength)
+
+
+def _boosted(_: Size) -> Boosted:
+    return Boosted()
 
 
 REGISTRY = {
@@ -189,7 +203,8 @@ REGISTRY = {
             "logistic regression",
             {f"C = {strength:g}": _logistic(strength) for strength in _STRENGTHS},
             is_ordered=True,
-            tries_roots=True,
+            preparations=(ONE_SCALE, Preparation("roots", "one")),
+            weighs=True,
             explain_rows=_QUICK,
         ),
         Kind(
@@ -198,7 +213,34 @@ REGISTRY = {
             {},
             {f"alpha = {strength:g}": _ridge(strength) for strength in (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)},
             is_ordered=True,
+            preparations=(ONE_SCALE, EACH_STANDARDISED),
+            weighs=True,
             explain_rows=_QUICK,
+        ),
+        Kind(
+            "boosted_linear",
+            "gradient boosting on a linear margin",
+            {"": _boosted},
+            {"": _boosted},
+            has_probabilities=False,
+            boosts=True,
+            bases={"classification": "logistic_regression", "regression": "linear_regression"},
+        ),
+        Kind(
+            "boosted_components",
+            "gradient boosting on components",
+            {},
+            {"": _boosted},
+            preparations=(Preparation("components"),),
+            boosts=True,
+        ),
+        Kind(
+            "boosted_columns",
+            "gradient boosting on the columns alone",
+            {},
+            {"": _boosted},
+            preparations=(Preparation("nothing"),),
+            boosts=True,
         ),
         Kind(
             "decision_tree",
@@ -216,23 +258,29 @@ REGISTRY = {
         Kind(
             "linear_svm",
             "linear support vector machine",
-            {"": lambda size: _scaled(LinearSVC(C=0.001, dual=False, random_state=size.seed))},
+            {"": lambda size: LinearSVC(C=0.001, dual=False, random_state=size.seed)},
+            preparations=(ONE_SCALE, EACH_STANDARDISED),
+            weighs=True,
             has_probabilities=False,
             explain_rows=_QUICK,
         ),
         Kind(
             "svm",
             "support vector machine (RBF)",
-            {"": lambda size: _scaled(SVC(C=5.0, random_state=size.seed))},
-            {"": lambda _: _scaled(SVR(C=1.0))},
+            {"": lambda size: SVC(C=5.0, random_state=size.seed)},
+            {"": lambda _: SVR(C=1.0)},
+            preparations=(ONE_SCALE, EACH_STANDARDISED),
+            weighs=True,
             max_rows=10_000,
             has_probabilities=False,
         ),
         Kind(
             "nearest_neighbours",
             f"{NEIGHBOURS} nearest neighbours",
-            {"": lambda size: _scaled(KNeighborsClassifier(**_neighbours(size)))},
-            {"": lambda size: _scaled(KNeighborsRegressor(**_neighbours(size)))},
+            {"": lambda size: KNeighborsClassifier(**_neighbours(size))},
+            {"": lambda size: KNeighborsRegressor(**_neighbours(size))},
+            preparations=(Preparation("direction", "one"), EACH_STANDARDISED),
+            weighs=True,
             max_rows=10_000,
             takes_weights=False,
         ),
@@ -277,13 +325,19 @@ def installed(task: Task = "classification") -> list[Kind]:
     return [kind for kind in kinds if not kind.module or importlib.util.find_spec(kind.module) is not None]
 
 
-def asked_for(name: str, task: Task) -> list[Kind]:
-    """The kinds that a name means: itself, or all of them where it is `best`.
+def asked_for(name: str, dataset: Dataset) -> list[Kind]:
+    """The kinds that a name means for a data set: itself, the default ones for `auto`, or all of them for `best`.
 
     Raises:
-        DataError: the kind cannot do the task, or its package is missing.
+        DataError: the kind cannot do the task, its package is missing, or it wants columns and there are none.
     """
+    task, kinds = dataset.task, [REGISTRY[name] for name in DEFAULTS[dataset.task]]
     if name == BEST:
-        return installed(task)
-    REGISTRY[name].makers(task)
-    return [REGISTRY[name]]
+        kinds = installed(task)
+    if name in (AUTO, BEST):
+        return [kind for kind in kinds if dataset.columns or not kind.needs_columns]
+    kind = REGISTRY[name]
+    kind.makers(task)
+    if kind.needs_columns and not dataset.columns:
+        raise DataError(f"{name} decides by columns alone, but there are none; name them with --columns")
+    return [kind]

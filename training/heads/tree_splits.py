@@ -22,9 +22,9 @@ def make_exportable(estimator: Any) -> None:
     """Rounds the thresholds of trees down to float32, in place; what is no such tree stays as it is."""
     for tree in (estimator, *getattr(estimator, "estimators_", ())):
         if hasattr(tree, "tree_"):
-            tree.tree_.threshold[:] = _floor(tree.tree_.threshold)
+            tree.tree_.threshold[:] = floor32(tree.tree_.threshold)
     for predictor in (each for stage in getattr(estimator, "_predictors", ()) for each in stage):
-        predictor.nodes["num_threshold"] = _floor(predictor.nodes["num_threshold"])
+        predictor.nodes["num_threshold"] = floor32(predictor.nodes["num_threshold"])
     if type(estimator).__module__.startswith("lightgbm."):
         _round_booster(estimator)
 
@@ -33,14 +33,14 @@ def _round_booster(estimator: Any) -> None:
     import lightgbm  # noqa: PLC0415 (an extra)
 
     def rounded(line: re.Match[str]) -> str:
-        thresholds = _floor(np.array([float(text) for text in line[1].split()]))
+        thresholds = floor32(np.array([float(text) for text in line[1].split()]))
         return f"threshold={' '.join(map(repr, thresholds.tolist()))}"
 
     told = _LIGHTGBM_SIZES.sub("", estimator.booster_.model_to_string())
     estimator._Booster = lightgbm.Booster(model_str=_LIGHTGBM.sub(rounded, told))
 
 
-def _floor(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+def floor32(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     """The largest float32 numbers that are no larger than numbers `[N]`."""
     nearest = thresholds.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))

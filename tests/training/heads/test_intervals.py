@@ -12,7 +12,7 @@ from models.manifest import HeadSpec
 from models.sessions import Head, cpu_session
 from training.export import export_head
 from training.heads.calibration import LOGS, Rescaling
-from training.heads.candidates import fit_regressor
+from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
@@ -73,7 +73,9 @@ class World:
         kind = REGISTRY["linear_regression"]
         rescaling = Rescaling.of(lesson.labels, is_log=is_log)
         scaled = replace(lesson, labels=rescaling.undo(lesson.labels))
-        decider = fit_regressor(kind, kind.regressors["alpha = 10"], scaled, columns=self.columns, seed=0)
+        decider = HeadFit(kind, kind.regressors["alpha = 10"], kind.preparations[0], Fitting(columns=self.columns))(
+            scaled
+        )
         return replace(decider, calibration=rescaling)
 
 

@@ -23,11 +23,12 @@ from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.errors import DataError
 from training.export import agreement, export_head
-from training.heads.candidates import Fitting, fit_classifier, fit_classifiers, fit_regressors
+from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson, Source
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
 from training.heads.registry import REGISTRY, Size, classifiers, regressors
+from training.heads.search import fit_heads
 from training.metrics import errors
 
 COLUMNS = (
@@ -61,7 +62,7 @@ def source_of(seen: Lesson, judged: Lesson) -> Source:
 
 def decider_of(kind: str, lesson: Lesson, columns: tuple[Column, ...], judge: Lesson) -> Decider:
     source, classes = source_of(lesson, judge), int(lesson.labels.max()) + 1
-    (best, *_) = fit_classifiers([REGISTRY[kind]], source, Fitting(classes, columns))
+    (best, *_) = fit_heads([REGISTRY[kind]], source, Fitting(classes, columns))
     return best.finished(source)
 
 
@@ -130,7 +131,7 @@ def test_every_kind_for_numbers_serves(kind: str, tmp_path: Path) -> None:
     lesson, judge = Lesson(embedding[:200], percent[:200]), Lesson(embedding[200:], percent[200:])
     spec = HeadSpec(name="shade", kind=kind, task="regression")
     source = source_of(lesson, judge)
-    decider = fit_regressors([REGISTRY[kind]], source, Fitting())[0].finished(source)
+    decider = fit_heads([REGISTRY[kind]], source, Fitting())[0].finished(source)
     engine = Engine.load(settings_of(with_head(bundle, spec, export_head(decider, spec, judge.embedding), tmp_path)))
 
     async def ask(pipeline: Pipeline) -> list[Outcome | TandemError]:
@@ -162,7 +163,7 @@ def numbers_of(rows: int, *, seed: int = 0) -> Lesson:
 def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
     lesson, judge, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
     source = source_of(lesson, judge)
-    best = fit_regressors([REGISTRY[kind]], source, Fitting(columns=columns))[0]
+    best = fit_heads([REGISTRY[kind]], source, Fitting(columns=columns))[0]
     decider = best.finished(source)
     spec = HeadSpec(name="price", kind=kind, task="regression", columns=columns)
     head = Head.checked(cpu_session(export_head(decider, spec, judge.embedding, judge.rows)), spec, 16)
@@ -177,15 +178,15 @@ def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: t
 def test_a_kind_for_classes_names_no_number() -> None:
     lesson = numbers_of(100)
     with pytest.raises(DataError, match=r"^linear_svm is no model for regression; take one of linear_regression, "):
-        fit_regressors([REGISTRY["linear_svm"]], source_of(lesson, lesson), Fitting())
+        fit_heads([REGISTRY["linear_svm"]], source_of(lesson, lesson), Fitting())
 
 
 def test_what_stores_its_rows_is_fitted_on_a_part_of_them() -> None:
     kind = REGISTRY["nearest_neighbours"]
     assert kind.max_rows == 10_000
     lesson = lesson_of(10_500)
-    decider = fit_classifier(kind, kind.settings[""], lesson, seed=0)
-    assert 9_990 <= decider.estimator.steps[-1][1].n_samples_fit_ <= 10_000
+    decider = HeadFit(kind, kind.settings[""], kind.preparations[0], Fitting(3))(lesson)
+    assert 9_990 <= decider.estimator.n_samples_fit_ <= 10_000
 
 
 def test_a_kind_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

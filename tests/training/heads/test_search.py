@@ -1,4 +1,4 @@
-"""`training.heads.candidates`: heads fitted, calibrated and judged by answers that are out of fold."""
+"""`training.heads.search`: heads fitted, calibrated and judged by answers that are out of fold."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tests.training.plain_source import plain_source
 from tests.training.squares import squares
 from training.dataset import Dataset
 from training.errors import DataError
-from training.heads.candidates import Candidate, Fitting, fit_classifiers, fit_regressors
+from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source
 from training.heads.registry import REGISTRY
+from training.heads.search import fit_heads
 
 BOOSTING, LOGISTIC, TREE = (
     REGISTRY[name] for name in ("hist_gradient_boosting", "logistic_regression", "decision_tree")
@@ -43,7 +44,7 @@ def overlapping(rows: int, classes: int = 3, *, width: int = 16, seed: int = 0) 
 
 
 def test_the_least_log_loss_comes_first_and_every_kind_is_judged(source: Source) -> None:
-    found = fit_classifiers([BOOSTING, LOGISTIC], source, THREE, suffix="fitted on squares")
+    found = fit_heads([BOOSTING, LOGISTIC], source, THREE, suffix="fitted on squares")
     assert {candidate.kind.name for candidate in found} == {"hist_gradient_boosting", "logistic_regression"}
     assert all(candidate.name.endswith(", fitted on squares") for candidate in found)
     losses = [candidate.loss for candidate in found]
@@ -56,7 +57,7 @@ def test_an_answer_is_of_a_head_that_has_not_seen_the_row() -> None:
     random = np.random.default_rng(0)
     noise = Lesson(random.normal(0, 1, (400, 8)).astype(np.float32), random.integers(0, 2, 400))
     source = plain_source(noise, np.arange(400) % 5, noise.part(np.arange(0)))
-    (tree,) = fit_classifiers([REGISTRY["decision_tree"]], source, Fitting(classes=2))
+    (tree,) = fit_heads([REGISTRY["decision_tree"]], source, Fitting(classes=2))
     assert tree.scores.accuracy < 0.6
     own = tree.finished(source)(noise.embedding).argmax(1) == noise.labels
     assert own.mean() > 0.8
@@ -64,24 +65,24 @@ def test_an_answer_is_of_a_head_that_has_not_seen_the_row() -> None:
 
 def test_the_final_head_is_fitted_on_all_rows(source: Source, lesson: Lesson) -> None:
     kind = REGISTRY["nearest_neighbours"]
-    (best,) = fit_classifiers([kind], source, THREE)
-    assert best.finished(source).estimator.steps[-1][1].n_samples_fit_ == len(lesson)
+    (best,) = fit_heads([kind], source, THREE)
+    assert best.finished(source).estimator.n_samples_fit_ == len(lesson)
 
 
 def test_the_search_goes_to_where_the_loss_is_least_and_says_so_at_the_edge() -> None:
-    found = fit_classifiers([LOGISTIC], overlapping(300), THREE)
+    found = fit_heads([LOGISTIC], overlapping(300), THREE)
     assert 3 <= len(found) < len(LOGISTIC.settings)
     assert found[0].note == ""
     apart = overlapping(60, width=16)
     apart = replace(apart, judged=replace(apart.judged, embedding=apart.judged.embedding * 0.01))
-    weakest = fit_classifiers([LOGISTIC], apart, THREE)[0]
+    weakest = fit_heads([LOGISTIC], apart, THREE)[0]
     assert weakest.name == "logistic regression, C = 100"
     assert weakest.note == "C = 100 is at the edge of what was tried (C = 0.003 to C = 100)"
 
 
 def test_where_nothing_judges_each_kind_has_one_setting(lesson: Lesson) -> None:
     source = plain_source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
-    (found,) = fit_classifiers([LOGISTIC], source, THREE)
+    (found,) = fit_heads([LOGISTIC], source, THREE)
     assert found.name == f"logistic regression, {LOGISTIC.first('classification')}"
     assert np.isnan(found.loss)
     assert found.answers.shape == (0, 3)
@@ -94,7 +95,7 @@ def test_a_class_that_is_missing_from_a_fold_is_judged_as_wrong_and_breaks_nothi
     labels[labels == 2] = 1
     labels[0] = 2
     source = plain_source(replace(lesson, labels=labels), np.arange(len(labels)) % 5, lesson.part(np.arange(0)))
-    best = fit_classifiers([REGISTRY[kind]], source, THREE)[0]
+    best = fit_heads([REGISTRY[kind]], source, THREE)[0]
     assert best.answers.shape == (len(labels), 3)
     assert best.answers[0].argmax() != 2
     assert best.scores.accuracy > 0.95
@@ -107,7 +108,7 @@ def test_a_fold_with_one_class_left_answers_that_one(kind: str, lesson: Lesson) 
     labels[0] = 1
     few = Lesson(lesson.embedding[:20], labels)
     source = plain_source(few, np.arange(20) % 5, few.part(np.arange(0)))
-    best = fit_classifiers([REGISTRY[kind]], source, Fitting(classes=2))[0]
+    best = fit_heads([REGISTRY[kind]], source, Fitting(classes=2))[0]
     assert best.answers[0].argmax() == 0
 
 
@@ -119,18 +120,18 @@ def test_with_weights_a_rare_class_is_found_more_often() -> None:
     source = plain_source(Lesson(embedding, labels), random.permutation(1000) % 5, Lesson(embedding[:0], labels[:0]))
     recalls = []
     for is_balanced in (False, True):
-        best = fit_classifiers([LOGISTIC], source, Fitting(classes=2, is_balanced=is_balanced))[0]
+        best = fit_heads([LOGISTIC], source, Fitting(classes=2, is_balanced=is_balanced))[0]
         recalls.append(float((best.answers.argmax(1) == 1)[labels == 1].mean()))
     assert recalls[0] < 0.3 < 0.6 < recalls[1]
 
 
 def test_a_kind_that_cannot_weigh_classes_says_so(source: Source) -> None:
     with pytest.raises(DataError, match="nearest_neighbours cannot weigh classes; take another head"):
-        fit_classifiers([REGISTRY["nearest_neighbours"]], source, Fitting(classes=3, is_balanced=True))
+        fit_heads([REGISTRY["nearest_neighbours"]], source, Fitting(classes=3, is_balanced=True))
 
 
 def test_answers_on_other_embeddings_are_out_of_fold_too(source: Source) -> None:
-    (best,) = fit_classifiers([BOOSTING], source, THREE)
+    (best,) = fit_heads([BOOSTING], source, THREE)
     positions = np.array([4, 77, 100])
     np.testing.assert_array_equal(best.answer(source.judged.part(positions), positions), best.answers[positions])
 
@@ -140,7 +141,7 @@ def test_numbers_are_judged_out_of_fold_in_their_own_unit() -> None:
     embedding = random.normal(0, 1, (300, 5)).astype(np.float32)
     rows = Lesson(embedding, 400 + 100 * embedding[:, 0].astype(np.float64))
     source = plain_source(rows, np.arange(300) % 5, rows.part(np.arange(0)))
-    best = fit_regressors([REGISTRY["linear_regression"]], source, Fitting())[0]
+    best = fit_heads([REGISTRY["linear_regression"]], source, Fitting())[0]
     assert best.answers.shape == (300, 1)
     assert best.scores.r2 > 0.99
     assert abs(best.finished(source)(embedding).mean() - 400) < 20
@@ -148,7 +149,7 @@ def test_numbers_are_judged_out_of_fold_in_their_own_unit() -> None:
 
 def test_the_same_seed_gives_the_same_heads(source: Source) -> None:
     def once() -> list[Candidate]:
-        return fit_classifiers([BOOSTING], source, replace(THREE, seed=5))
+        return fit_heads([BOOSTING], source, replace(THREE, seed=5))
 
     assert [candidate.scores for candidate in once()] == [candidate.scores for candidate in once()]
 
@@ -157,5 +158,5 @@ def test_even_two_images_a_class_are_told_apart(embedder: Embedder) -> None:
     few = squares(6)
     lesson = Lesson(embedder(few.images), few.labels)
     source = plain_source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
-    (head,) = fit_classifiers([BOOSTING], source, THREE)
+    (head,) = fit_heads([BOOSTING], source, THREE)
     assert head.finished(source)(lesson.embedding).argmax(1).tolist() == few.labels.tolist()

@@ -1,0 +1,150 @@
+"""a base ──▶ `Candidate` with boosted trees on top, as many as out-of-fold answers show to be worth it.
+
+The trees of a classifier start from the logits of a linear model and correct them. Those are of answers out of fold: a
+model's answers on its own rows would leave the trees nothing to mend. The trees of a regressor start from the mean, and
+look at the number that the linear model gives, also out of fold: for rows unlike those of training it goes astray, and
+a tree can leave it alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.heads.boosted import Boosted, TreeInputs
+from training.heads.calibration import Rescaling
+from training.heads.candidates import Candidate, Fitting, judged
+from training.heads.crossfit import CrossFit, Lesson, Source
+from training.heads.decider import Decider
+from training.heads.folding import linear_of
+from training.heads.linear import Linear
+from training.heads.registry import Kind
+from training.heads.trees import Growth, Sample, Trees, cross_grow, grow
+from training.heads.views import fit_components
+from training.images import Indices
+from training.metrics import balanced_weights
+from training.split import make_folds
+
+Features = NDArray[np.float32]
+_FOLDS = 5
+
+
+def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees_components: bool) -> Candidate:
+    """Puts trees on a base.
+
+    Args:
+        kind: what becomes of it.
+        base: a linear model in its best setting, or a candidate of `kind` itself, which has no estimator yet.
+        source: that it was judged on.
+        fitting: how.
+        sees_components: whether the trees look at leading components of the embedding, too.
+    """
+    ground = _Ground.of(kind, base, source, fitting, sees_components=sees_components)
+    folds = _tree_folds(source, fitting)
+    without = {fold: base.crossed.without(fold) for fold in np.unique(folds).tolist()}
+    plots = {fold: ground.plot(decider, folds[ground.rows] != fold) for fold, decider in without.items()}
+    growth = Growth(fitting.classes, fitting.seed)
+    trees, rounds = cross_grow({fold: plot.sample for fold, plot in plots.items()}, folds[ground.rows], growth)
+    deciders = {fold: plot.planted(trees[fold]) for fold, plot in plots.items()}
+    crossed = CrossFit(deciders, folds, base.crossed.width)
+    fit = BoostedFit(ground, base, growth, rounds)
+    candidate = judged(fit, crossed, source, kind=kind, fitting=fitting, preparation=base.preparation)
+    return replace(candidate, setting=f"{rounds} rounds", note=base.note)
+
+
+@dataclass(frozen=True)
+class BoostedFit:
+    """Fits a base on rows, and puts trees on it that start from what it says out of fold."""
+
+    ground: _Ground
+    base: Candidate
+    growth: Growth
+    rounds: int
+
+    def __call__(self, lesson: Lesson, start: Decider | None = None) -> Decider:
+        """Fits one head, not yet calibrated."""
+        plot = self.ground.plot(self.base.fit(lesson, start), np.ones(len(self.ground.rows), bool))
+        return plot.planted(grow(plot.sample, self.growth, self.rounds))
+
+
+def _tree_folds(source: Source, fitting: Fitting) -> Indices:
+    """Those of the source; where that has one, others: the base has not seen any of its rows anyway."""
+    if len(np.unique(source.folds)) != 1:
+        return source.folds
+    strata = source.judged.labels if fitting.classes else np.zeros(len(source.judged), np.int64)
+    return make_folds(strata, source.units, _FOLDS, fitting.seed)
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """A base and the rows on which trees are grown for it."""
+
+    decider: Decider
+    boosted: Boosted
+    sample: Sample
+
+    def planted(self, trees: Trees) -> Decider:
+        """The base with trees; where there are none, the linear model alone."""
+        if trees.rounds:
+            return replace(self.decider, estimator=replace(self.boosted, trees=trees))
+        margin = self.boosted.margin or self.boosted.inputs.linear or Linear.zero(self.sample.inputs.shape[1])
+        return replace(self.decider, estimator=Boosted(margin))
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What trees are grown on, whatever the fold.
+
+    Attributes:
+        kind: what becomes of it.
+        rows: positions of the judged rows that trees are fitted on.
+        lesson: these rows.
+        said: what the base says of them out of fold: logits `[N, K]`, or numbers in their own unit `[N, 1]`.
+        has_linear: whether the base is a linear model.
+        sees_components: whether trees look at components.
+        weights: of the rows; None where all weigh the same.
+    """
+
+    kind: Kind
+    rows: Indices
+    lesson: Lesson
+    said: Features
+    has_linear: bool
+    sees_components: bool
+    weights: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees_components: bool) -> _Ground:
+        """Of a base on a source."""
+        judged, usable = source.judged, source.fitted
+        if fitting.classes:
+            said = base.crossed(judged, _logits)
+            usable = usable & base.crossed.knows(judged.labels)
+        else:
+            said = base.answers
+        rows = np.flatnonzero(usable)
+        weights = balanced_weights(judged.labels[rows]) if fitting.is_balanced else None
+        return cls(kind, rows, judged.part(rows), said[rows], base.kind is not kind, sees_components, weights)
+
+    def plot(self, decider: Decider, is_fitted: NDArray[np.bool_]) -> _Plot:
+        """Rows as a fitted base encodes them; components are learnt from those that are fitted on."""
+        features = decider.encoder(self.lesson.embedding, self.lesson.rows)
+        linear = linear_of(decider) if self.has_linear else None
+        width = decider.encoder.view.width(self.lesson.embedding.shape[1]) if linear else 0
+        components = fit_components(features[is_fitted, :width]) if self.sees_components else None
+        plain = replace(decider, kind=self.kind, scaling=None)
+        rescaling = decider.calibration
+        if isinstance(rescaling, Rescaling):
+            boosted = Boosted(None, TreeInputs(width, components, linear))
+            inputs = boosted.inputs(features, np.asarray(rescaling.undo(self.said), np.float32))
+            labels, margins = rescaling.undo(self.lesson.labels), np.zeros((len(features), 1), np.float32)
+        else:
+            boosted = Boosted(linear, TreeInputs(width, components))
+            inputs, labels, margins = boosted.inputs(features), self.lesson.labels, self.said
+        return _Plot(plain, boosted, Sample(inputs, labels, margins, self.weights))
+
+
+def _logits(decider: Decider, rows: Lesson) -> Features:
+    return linear_of(decider)(decider.encoder(rows.embedding, rows.rows))

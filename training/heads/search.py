@@ -1,0 +1,178 @@
+"""kinds ──▶ candidates for a head, the best first: hyperparameters are searched by out-of-fold answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from training.errors import DataError
+from training.heads.boosting import boost
+from training.heads.candidates import Candidate, Fitting, HeadFit, judge
+from training.heads.crossfit import Source
+from training.heads.preparation import WEIGHTS, Preparation
+from training.heads.registry import REGISTRY, Kind
+from training.heads.views import can_root
+from training.progress import progress
+
+_Key = TypeVar("_Key", str, float)
+
+
+def fit_heads(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
+    """Judges settings of each kind; the choices of the kinds come first, that of the least loss foremost.
+
+    Args:
+        kinds: of the registry.
+        source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
+        fitting: how.
+        suffix: behind the candidates' names.
+
+    Raises:
+        DataError: a kind is not installed, does another task, or takes no weights where classes are to weigh the same.
+    """
+    search = Search(source, fitting, suffix)
+    search.choose(kinds)
+    return search.candidates
+
+
+def check_weights(kinds: Sequence[Kind]) -> None:
+    """Whether kinds can weigh classes.
+
+    Raises:
+        DataError: one cannot.
+    """
+    if unable := [kind.name for kind in kinds if not kind.takes_weights]:
+        raise DataError(f"{unable[0]} cannot weigh classes; take another head, or --balance none")
+
+
+class Search:
+    """Candidates on one source, each judged once.
+
+    Args:
+        source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
+        fitting: how.
+        suffix: behind the candidates' names.
+    """
+
+    def __init__(self, source: Source, fitting: Fitting, suffix: str) -> None:
+        self._source = source
+        self._fitting = fitting
+        self._suffix = suffix
+        self._found: dict[tuple[str, str, Preparation], Candidate] = {}
+        self._chosen: dict[str, Candidate] = {}
+        self._asked: list[Candidate] = []
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The choices of the kinds come first, that of the least loss foremost; then what else was tried."""
+        found = [replace(each, is_choice=any(each is asked for asked in self._asked)) for each in self._found.values()]
+        return sorted(found, key=lambda each: (not each.is_choice, each.loss))
+
+    def choose(self, kinds: Sequence[Kind]) -> None:
+        """Searches for what each kind would serve.
+
+        Raises:
+            DataError: one is not installed, does another task, or takes no weights where classes are to weigh the same.
+        """
+        if self._fitting.is_balanced:
+            check_weights(kinds)
+        with threadpool_limits(1, user_api="blas"):  # two threads wait for each other longer than they compute
+            for kind in progress(kinds, "fitting heads", "kind", part=True):
+                self._asked.append(self._choice(kind))
+
+    def _choice(self, kind: Kind) -> Candidate:
+        """What a kind would serve; a kind that others are put on is searched once."""
+        if kind.name not in self._chosen:
+            self._chosen[kind.name] = self._boosted(kind) if kind.boosts else self._searched(kind)
+        return self._chosen[kind.name]
+
+    def _searched(self, kind: Kind) -> Candidate:
+        """One hyperparameter after the other: view and setting, the weight of the columns, what is added to them."""
+        first, can_judge = kind.first(self._fitting.task), len(self._source.judged) > 0
+        if not can_judge:
+            return self._judge(kind, first, kind.preparations[0])
+        best = self._settled(kind, first, kind.preparations[0])
+        for other in kind.preparations[1:]:
+            if other.view != "roots" or can_root(self._source.whole.embedding):
+                best = min(best, self._settled(kind, best.setting, other), key=_loss)
+        return self._weighed(kind, best) if kind.weighs and self._fitting.columns else best
+
+    def _weighed(self, kind: Kind, plain: Candidate) -> Candidate:
+        """The weight of the columns, then hinges and products, each only where it is clearly better."""
+        best = plain
+
+        def at(weight: float) -> Candidate:
+            return self._judge(kind, plain.setting, replace(plain.preparation, weight=weight))
+
+        heavier = _climb(WEIGHTS, 1.0, at)
+        if heavier.clearly_beats(plain):
+            best = self._settled(kind, plain.setting, heavier.preparation)
+        expanded = self._judge(kind, best.setting, replace(best.preparation, expands=True))
+        return self._settled(kind, best.setting, expanded.preparation) if expanded.clearly_beats(best) else best
+
+    def _settled(self, kind: Kind, begin: str, preparation: Preparation) -> Candidate:
+        """The best setting with a preparation."""
+        names = list(kind.makers(self._fitting.task))
+        if not kind.is_ordered:
+            return min((self._judge(kind, name, preparation) for name in names), key=_loss)
+        best = _climb(names, begin, lambda name: self._judge(kind, name, preparation))
+        if best.setting in (names[0], names[-1]):
+            note = f"{best.setting} is at the edge of what was tried ({names[0]} to {names[-1]})"
+            best = self._found[kind.name, best.setting, preparation] = replace(best, note=note)
+        return best
+
+    def _judge(self, kind: Kind, setting: str, preparation: Preparation) -> Candidate:
+        key = kind.name, setting, preparation
+        if key not in self._found:
+            like = [
+                each for each in self._found.values() if each.kind is kind and each.preparation.is_like(preparation)
+            ]
+            starts = like[-1].crossed.deciders if like else {}
+            maker = kind.makers(self._fitting.task)[setting]
+            candidate = judge(HeadFit(kind, maker, preparation, self._fitting), self._source, starts)
+            self._found[key] = self._named(candidate, setting, preparation.title)
+        return self._found[key]
+
+    def _boosted(self, kind: Kind) -> Candidate:
+        """Trees on the best of the kind's base; they look at components where there is nothing else, or it pays."""
+        task = self._fitting.task
+        if task in kind.bases:
+            base = self._choice(REGISTRY[kind.bases[task]])
+            can_see = self._source.whole.embedding.shape[1] > 0
+        else:
+            base, can_see = self._judge(kind, "", kind.preparations[0]), False
+        plain = self._grown(kind, base, sees_components=False)
+        if not can_see or not len(self._source.judged):
+            return plain
+        wider = self._grown(kind, base, sees_components=True)
+        is_better = wider.clearly_beats(plain) if self._fitting.classes else wider.loss < plain.loss
+        return wider if is_better else plain
+
+    def _grown(self, kind: Kind, base: Candidate, *, sees_components: bool) -> Candidate:
+        grown = boost(kind, base, self._source, self._fitting, sees_components=sees_components)
+        details = base.setting, base.preparation.title, grown.setting, "seeing components" if sees_components else ""
+        setting = ", ".join(part for part in details if part)
+        self._found[kind.name, setting, base.preparation] = named = self._named(grown, setting)
+        return named
+
+    def _named(self, candidate: Candidate, setting: str, *details: str) -> Candidate:
+        told = (candidate.kind.title, setting, *details, self._suffix)
+        return replace(candidate, setting=setting, name=", ".join(part for part in told if part))
+
+
+def _climb(keys: Sequence[_Key], begin: _Key, judge: Callable[[_Key], Candidate]) -> Candidate:
+    """The best of keys in order: tries its neighbours until none is better; losses have one valley as a rule."""
+    tried = {begin: judge(begin)}
+    while True:
+        best = min(tried, key=lambda key: tried[key].loss)
+        at = list(keys).index(best)
+        new = [key for key in keys[max(0, at - 1) : at + 2] if key not in tried]
+        if not new:
+            return tried[best]
+        tried.update((key, judge(key)) for key in new)
+
+
+def _loss(candidate: Candidate) -> float:
+    return candidate.loss

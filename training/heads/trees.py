@@ -1,0 +1,204 @@
+"""features ──▶ what boosted trees add to the scores of a linear model: LightGBM's trees, in Python and in a graph.
+
+LightGBM starts from given scores and fits trees to what those leave. Its booster does not know them afterwards, so that
+a converter which makes a model of the booster alone loses them; here trees give a sum, and whoever has them adds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from training.builder import GraphBuilder
+from training.heads.tree_splits import floor32
+
+Features = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees are grown.
+
+    Attributes:
+        classes: K; 0 of numbers.
+        seed: of what is random.
+        threads: that fit them.
+        rounds: at most.
+        patience: rounds without a better mean over the folds after which no more are tried.
+    """
+
+    classes: int
+    seed: int
+    threads: int = 1
+    rounds: int = 120
+    patience: int = 15
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """LightGBM's parameters: few, shallow and slow."""
+        task = {"objective": "multiclass", "num_class": self.classes, "metric": "multi_logloss"}
+        return {
+            **(task if self.classes else {"objective": "regression", "metric": "l2"}),
+            "learning_rate": 0.05,
+            "num_leaves": 6,
+            "max_depth": 3,
+            "lambda_l2": 5.0,
+            "min_data_in_leaf": 20,
+            "max_bin": 63,
+            "boost_from_average": False,
+            "feature_pre_filter": False,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self.threads,
+            "seed": self.seed,
+            "verbosity": -1,
+        }
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows that trees are grown on.
+
+    Attributes:
+        inputs: what trees look at, float32 `[N, P]`.
+        labels: class positions or numbers, `[N]`.
+        margins: scores that they start from, float32 `[N, K]`; of numbers `[N, 1]`.
+        weights: of the rows, `[N]`; None where all weigh the same.
+    """
+
+    inputs: Features
+    labels: NDArray[Any]
+    margins: Features
+    weights: Floats | None = None
+
+    def part(self, positions: NDArray[np.int64]) -> Sample:
+        """Some of them."""
+        weights = None if self.weights is None else self.weights[positions]
+        return Sample(self.inputs[positions], self.labels[positions], self.margins[positions], weights)
+
+    def to_lightgbm(self, growth: Growth, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        """As LightGBM wants it."""
+        margins = self.margins.astype(np.float64)
+        return lightgbm.Dataset(
+            self.inputs,
+            self.labels,
+            weight=self.weights,
+            init_score=margins if growth.classes else margins[:, 0],
+            reference=reference,
+            params=growth.settings,
+            free_raw_data=False,
+        )
+
+
+@dataclass(frozen=True)
+class Trees:
+    """A sum of trees.
+
+    Attributes:
+        booster: LightGBM's; None where there are no rounds.
+        rounds: how many rounds of it count; each has a tree for each output.
+        outputs: K; 1 of numbers.
+    """
+
+    booster: lightgbm.Booster | None = field(repr=False)
+    rounds: int
+    outputs: int
+
+    def __call__(self, inputs: Features) -> Features:
+        """What they add to the scores, float32 `[N, K]`, on inputs `[N, P]`."""
+        if self.booster is None or not len(inputs):
+            return np.zeros((len(inputs), self.outputs), np.float32)
+        found = self.booster.predict(inputs, raw_score=True, num_iteration=self.rounds)
+        return np.asarray(found, np.float32).reshape(len(inputs), self.outputs)
+
+    def add(self, build: GraphBuilder, inputs: str) -> str:
+        """Adds the node that computes it to a graph; names its output."""
+        assert self.booster is not None
+        nodes: dict[str, Any] = {name: [] for name in (*_NODE, *_LEAF)}
+        for tree_id, tree in enumerate(self.booster.dump_model(num_iteration=self.rounds)["tree_info"]):
+            _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
+        nodes |= {"n_targets": self.outputs, "post_transform": "NONE"}
+        return build.node("TreeEnsembleRegressor", inputs, domain="ai.onnx.ml", **nodes)
+
+
+def grow(sample: Sample, growth: Growth, rounds: int) -> Trees:
+    """Grows a number of rounds of trees."""
+    if not rounds:
+        return Trees(None, 0, max(1, growth.classes))
+    booster = lightgbm.Booster(growth.settings, sample.to_lightgbm(growth))
+    for _ in range(rounds):
+        booster.update()
+    return Trees(booster, rounds, max(1, growth.classes))
+
+
+def cross_grow(
+    samples: Mapping[int, Sample], folds: NDArray[np.int64], growth: Growth
+) -> tuple[Mapping[int, Trees], int]:
+    """Grows trees without each fold, as many rounds as are best for what the folds hold, on average; perhaps none.
+
+    Args:
+        samples: all rows, as those without each fold see them, by fold.
+        folds: of each row, int64 `[N]`.
+        growth: how.
+
+    Returns:
+        The trees without each fold, by fold, and how many rounds they have.
+    """
+    outputs = max(1, growth.classes)
+    if not all(sample.inputs.size for sample in samples.values()):
+        return dict.fromkeys(samples, Trees(None, 0, outputs)), 0
+    boosters, shares = {}, []
+    for fold, sample in samples.items():
+        fitted, held = sample.part(np.flatnonzero(folds != fold)), sample.part(np.flatnonzero(folds == fold))
+        data = fitted.to_lightgbm(growth)
+        boosters[fold] = lightgbm.Booster(growth.settings, data)
+        boosters[fold].add_valid(held.to_lightgbm(growth, data), "held")
+        shares.append(len(held.labels) / len(folds))
+    rounds = _best_round(list(boosters.values()), shares, growth)
+    return {fold: Trees(booster, rounds, outputs) for fold, booster in boosters.items()}, rounds
+
+
+def _best_round(boosters: Sequence[lightgbm.Booster], shares: Sequence[float], growth: Growth) -> int:
+    """Adds rounds to all boosters at once until their mean loss on what they have not seen falls no more."""
+    curve = [_mean_loss(boosters, shares)]
+    while len(curve) <= growth.rounds and len(curve) - 1 - int(np.argmin(curve)) < growth.patience:
+        ended = [booster.update() for booster in boosters]  # True of one that could split nothing
+        if all(ended):
+            break
+        curve.append(_mean_loss(boosters, shares))
+    return int(np.argmin(curve))
+
+
+def _mean_loss(boosters: Sequence[lightgbm.Booster], shares: Sequence[float]) -> float:
+    return sum(share * booster.eval_valid()[0][2] for booster, share in zip(boosters, shares, strict=True))
+
+
+_NODE = tuple(
+    f"nodes_{name}" for name in ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")
+)
+_LEAF = ("target_treeids", "target_nodeids", "target_ids", "target_weights")
+
+
+def _add_tree(nodes: Mapping[str, Any], root: Mapping[str, Any], tree: int, target: int) -> None:
+    """Adds a tree of LightGBM's dump: a row goes left where its value is no larger than the threshold."""
+    waiting, count = [(root, 0)], 1
+    while waiting:
+        node, index = waiting.pop()
+        if "leaf_value" in node:
+            row: tuple[Any, ...] = (tree, index, 0, "LEAF", 0.0, 0, 0)
+            leaf: tuple[Any, ...] = (tree, index, target, float(node["leaf_value"]))
+            for name, value in zip(_LEAF, leaf, strict=True):
+                nodes[name].append(value)
+        else:
+            threshold = float(floor32(np.array(node["threshold"], np.float64)))
+            row = (tree, index, int(node["split_feature"]), "BRANCH_LEQ", threshold, count, count + 1)
+            waiting += [(node["left_child"], count), (node["right_child"], count + 1)]
+            count += 2
+        for name, value in zip(_NODE, row, strict=True):
+            nodes[name].append(value)
