@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,10 @@ class TreeInputs:
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def add(self, build: GraphBuilder, features: str) -> str:
-        """Adds the nodes that compute it to a graph; names their output."""
-        zero, width, end, axis = (build.constant([at], np.int64) for at in (0, self.width, np.iinfo(np.int64).max, 1))
-        parts = [build.node("Slice", features, width, end, axis)] if self.width else [features]
+        """Adds the nodes that compute it to a graph; names their output, in which inputs begin after the view."""
+        parts = [features]
         if self.components is not None:
+            zero, width, axis = (build.constant([at], np.int64) for at in (0, self.width, 1))
             parts.append(self.components.add(build, build.node("Slice", features, zero, width, axis)))
         if self.linear is not None:
             parts.append(self.linear.add_exact(build, features))
@@ -79,9 +79,14 @@ class Boosted:
         """Numbers float32 `[N]`."""
         return self.decision_function(features)[:, 0]
 
-    def add(self, build: GraphBuilder, features: str, output: str) -> None:
-        """Adds the nodes that compute scores `[N, K]` to a graph, under the name `output`."""
+    def times(self, factor: float) -> Boosted:
+        """The same, multiplied."""
+        margin = None if self.margin is None else self.margin.times(factor)
+        return replace(self, margin=margin, trees=None if self.trees is None else self.trees.times(factor))
+
+    def add(self, build: GraphBuilder, features: str) -> str:
+        """Adds the nodes that compute scores `[N, K]` to a graph; names their output."""
         parts = [] if self.margin is None else [self.margin.add(build, features)]
         if self.trees is not None:
-            parts.append(self.trees.add(build, self.inputs.add(build, features)))
-        build.node("Add" if len(parts) > 1 else "Identity", *parts, output=output)
+            parts.append(self.trees.add(build, self.inputs.add(build, features), self.inputs.width))
+        return build.node("Add", *parts) if len(parts) > 1 else parts[0]

@@ -1,31 +1,14 @@
-"""a fitted linear head ──▶ the same on its encoder's features: the scaling is folded into the weights."""
+"""a fitted linear head ──▶ the same on its encoder's features: the scaling's factor is folded into the weights."""
 
 from __future__ import annotations
 
-from copy import copy
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from training.heads.decider import UNKNOWN, Decider
 from training.heads.linear import Linear
-from training.heads.preparation import Scaling
 
-
-def can_fold(estimator: Any) -> bool:
-    """Whether an estimator is linear in its features."""
-    return hasattr(estimator, "coef_") and hasattr(estimator, "intercept_") and not hasattr(estimator, "support_")
-
-
-def folded(estimator: Any, scaling: Scaling | None) -> Any:
-    """A linear estimator of scikit-learn on features as they are before scaling."""
-    if scaling is None:
-        return estimator
-    plain = copy(estimator)
-    weights = np.asarray(estimator.coef_, np.float64) * scaling.factor.astype(np.float64)
-    plain.coef_ = weights.astype(np.float32)
-    plain.intercept_ = np.asarray(estimator.intercept_ - weights @ scaling.mean.astype(np.float64), np.float32)
-    return plain
+Floats = NDArray[np.float64]
 
 
 def linear_of(decider: Decider) -> Linear:
@@ -34,22 +17,30 @@ def linear_of(decider: Decider) -> Linear:
     scikit-learn gives two classes one logit, which is split between them here. A class that the model was not fitted on
     is `UNKNOWN` below the least likely one.
     """
-    if decider.task == "regression":
-        plain = folded(decider.estimator, decider.scaling)
-        return Linear(plain.coef_.reshape(-1, 1), plain.intercept_.reshape(1))
-    weights, offset = _of_present(decider)
-    least = offset.min() - UNKNOWN
-    whole = Linear(np.zeros((len(weights), decider.classes), np.float32), np.full(decider.classes, least, np.float32))
-    whole.weights[:, decider.present], whole.offset[decider.present] = weights, offset
-    return whole
+    weights, offset = _fitted(decider)
+    if decider.task == "classification":
+        weights, offset = _of_all(decider, weights, offset)
+    mean = None
+    if decider.scaling is not None:
+        weights = weights * decider.scaling.factor[:, None]
+        mean = decider.scaling.mean if decider.scaling.mean.any() else None
+    return Linear(weights.astype(np.float32), offset.astype(np.float32), mean)
 
 
-def _of_present(decider: Decider) -> tuple[np.ndarray, np.ndarray]:
-    """Weights `[F, P]` and offsets `[P]` of the classes that a logistic regression was fitted on."""
+def _fitted(decider: Decider) -> tuple[Floats, Floats]:
+    """Weights `[F, P]` and offsets `[P]` of the classes that an estimator was fitted on; of numbers P is 1."""
     if decider.estimator is None:  # one class was present
         features = 0 if decider.scaling is None else len(decider.scaling.factor)
         return np.zeros((features, len(decider.present))), np.zeros(len(decider.present))
-    plain = folded(decider.estimator, decider.scaling)
-    if len(plain.coef_) == 1:
-        return plain.coef_.T * [[-0.5, 0.5]], plain.intercept_ * [-0.5, 0.5]
-    return plain.coef_.T, plain.intercept_
+    weights = np.atleast_2d(decider.estimator.coef_).T.astype(np.float64)
+    offset = np.atleast_1d(decider.estimator.intercept_).astype(np.float64)
+    if len(decider.present) == 2:
+        return weights * [[-0.5, 0.5]], offset * [-0.5, 0.5]
+    return weights, offset
+
+
+def _of_all(decider: Decider, weights: Floats, offset: Floats) -> tuple[Floats, Floats]:
+    """Weights `[F, K]` and offsets `[K]` of all classes."""
+    whole, offsets = np.zeros((len(weights), decider.classes)), np.full(decider.classes, offset.min() - UNKNOWN)
+    whole[:, decider.present], offsets[decider.present] = weights, offset
+    return whole, offsets

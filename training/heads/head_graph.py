@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -22,8 +23,7 @@ from training.builder import OPSETS, GraphBuilder, set_versions
 from training.heads.boosted import Boosted
 from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
-from training.heads.encoding import CategoryCode, Code, Encoder
-from training.heads.folding import can_fold, folded
+from training.heads.encoding import CategoryCode, Encoder, NumberCode
 from training.heads.intervals import Scale
 from training.heads.tree_splits import make_exportable
 
@@ -49,6 +49,7 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
         spec: its entry in the manifest, which names and types the columns.
         width: of the embedding.
     """
+    decider = _cooled(decider)
     features = decider.encoder.width(width)
     model = compose.add_prefix(_model(decider, features), "model/")
     encoder = _encoder(decider.encoder, spec, width, features)
@@ -61,14 +62,23 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
     return _finished(whole, spec, scores)
 
 
+def _cooled(decider: Decider) -> Decider:
+    """Boosted trees and their margin divided by the temperature, which then costs no node."""
+    boosted, calibration = decider.estimator, decider.calibration
+    if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature):
+        return decider
+    cooled = boosted.times(1 / calibration.temperature)
+    return replace(decider, estimator=cooled, calibration=replace(calibration, temperature=1.0))
+
+
 def _model(decider: Decider, features: int) -> ModelProto:
     """`features` to scores, as the last output."""
     estimator, build = decider.estimator, GraphBuilder("")
     inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, features])]
     if isinstance(estimator, Boosted):
-        estimator.add(build, "features", "scores")
-        return build.model(inputs, [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, None])])
-    if decider.scaling is None or can_fold(estimator):
+        scores = estimator.add(build, "features")
+        return build.model(inputs, [helper.make_tensor_value_info(scores, TensorProto.FLOAT, [None, None])])
+    if decider.scaling is None:
         return _estimator(decider, features)
     decider.scaling.add(build, "features", "scaled")
     scaled = build.model(inputs, [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, [None, features])])
@@ -78,7 +88,7 @@ def _model(decider: Decider, features: int) -> ModelProto:
 
 def _estimator(decider: Decider, features: int) -> ModelProto:
     """The estimator's own graph, `features` to `label` and `probabilities`."""
-    estimator = folded(decider.estimator, decider.scaling) if can_fold(decider.estimator) else decider.estimator
+    estimator = decider.estimator
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     options: dict[str, bool | str] = {}
     if decider.task == "classification":
@@ -120,7 +130,7 @@ def _register(decider: Decider) -> None:
 
 def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> ModelProto:
     build = GraphBuilder("columns/")
-    columns = [_encoded(build, code) for code in encoder.codes if code.width]
+    columns = _encoded(build, encoder)
     if encoder.expansion is not None:
         columns.append(encoder.expansion.add(build, _joined(build, columns)))
     view = [encoder.view.add(build, "embedding")] if encoder.view.width(width) else []
@@ -130,29 +140,53 @@ def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> Mod
     return build.model(inputs, [helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, [None, features])])
 
 
-def _joined(build: GraphBuilder, parts: list[str], output: str = "") -> str:
-    """Features side by side."""
+def _joined(build: GraphBuilder, parts: list[str], output: str = "", axis: int = 1) -> str:
+    """Parts side by side."""
     if len(parts) > 1:
-        return build.node("Concat", *parts, output=output, axis=1)
+        return build.node("Concat", *parts, output=output, axis=axis)
     return build.node("Identity", *parts, output=output) if output else parts[0]
 
 
-def _encoded(build: GraphBuilder, code: Code) -> str:
-    if isinstance(code, CategoryCode):
-        hot = build.node(
+def _encoded(build: GraphBuilder, encoder: Encoder) -> list[str]:
+    """The encoded columns, in the encoder's order: of all numbers at once, as each node costs about a microsecond."""
+    numbers = [code for code in encoder.codes if isinstance(code, NumberCode)]
+    categories = [code for code in encoder.codes if isinstance(code, CategoryCode) and code.width]
+    parts = [*_numbers(build, numbers), *_categories(build, categories)]
+    made = [(code.name, at) for at in (0, 1) for code in numbers if at == 0 or any(each.is_missed for each in numbers)]
+    made += [(code.name, at) for code in categories for at in range(code.width)]
+    order = [made.index((code.name, at)) for code in encoder.codes for at in range(code.width)]
+    if order == list(range(len(made))):
+        return parts
+    return [build.node("Gather", _joined(build, parts), build.constant(order, np.int64), axis=1)]
+
+
+def _numbers(build: GraphBuilder, codes: list[NumberCode]) -> list[str]:
+    """All numbers scaled, `[N, C]`; and, where one was missing in training, which of all are missing, `[N, C]`."""
+    if not codes:
+        return []
+    fill, low, high, mean, scale = (
+        build.constant([getattr(code, name) for code in codes], np.float64)
+        for name in ("fill", "low", "high", "mean", "scale")
+    )
+    given = _joined(build, [code.name for code in codes])
+    missing = build.node("IsNaN", given)
+    kept = build.node("Min", build.node("Max", build.node("Where", missing, fill, given), low), high)
+    exact = build.node("Mul", build.node("Sub", kept, mean), scale)
+    parts = [build.node("Cast", exact, to=TensorProto.FLOAT)]
+    if any(code.is_missed for code in codes):
+        parts.append(build.node("Cast", missing, to=TensorProto.FLOAT))
+    return parts
+
+
+def _categories(build: GraphBuilder, codes: list[CategoryCode]) -> list[str]:
+    """All categories, `[N, C]`, of which each has a number of its own."""
+    hot = [
+        build.node(
             "OneHotEncoder", code.name, domain="ai.onnx.ml", cats_strings=[c.encode() for c in code.categories], zeros=1
         )
-        return build.node("Flatten", hot, axis=1)
-    fill, low, high, mean, scale = (
-        build.constant(value, np.float64) for value in (code.fill, code.low, code.high, code.mean, code.scale)
-    )
-    missing = build.node("IsNaN", code.name)
-    kept = build.node("Clip", build.node("Where", missing, fill, code.name), low, high)
-    exact = build.node("Mul", build.node("Sub", kept, mean), scale)
-    scaled = build.node("Cast", exact, to=TensorProto.FLOAT)
-    if not code.is_missed:
-        return scaled
-    return build.node("Concat", scaled, build.node("Cast", missing, to=TensorProto.FLOAT), axis=1)
+        for code in codes
+    ]
+    return [build.node("Flatten", _joined(build, hot, axis=2), axis=1)] if hot else []
 
 
 def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:
@@ -166,8 +200,9 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
         logits = source
         if calibration.of_probabilities:
             logits = build.node("Log", build.node("Max", source, build.constant(LEAST)))
-        cooled = build.node("Mul", logits, build.constant(1 / calibration.temperature))
-        build.node("Softmax", cooled, output="probabilities", axis=1)
+        if calibration.temperature != 1:
+            logits = build.node("Mul", logits, build.constant(1 / calibration.temperature))
+        build.node("Softmax", logits, output="probabilities", axis=1)
     inputs = [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None, spec.width])]
     return build.model(inputs, [helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width])])
 

@@ -7,7 +7,7 @@ a converter which makes a model of the booster alone loses them; here trees give
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import lightgbm
@@ -104,27 +104,42 @@ class Trees:
         booster: LightGBM's; None where there are no rounds.
         rounds: how many rounds of it count; each has a tree for each output.
         outputs: K; 1 of numbers.
+        factor: that the sum is multiplied by.
     """
 
     booster: lightgbm.Booster | None = field(repr=False)
     rounds: int
     outputs: int
+    factor: float = 1.0
 
     def __call__(self, inputs: Features) -> Features:
         """What they add to the scores, float32 `[N, K]`, on inputs `[N, P]`."""
         if self.booster is None or not len(inputs):
             return np.zeros((len(inputs), self.outputs), np.float32)
         found = self.booster.predict(inputs, raw_score=True, num_iteration=self.rounds)
-        return np.asarray(found, np.float32).reshape(len(inputs), self.outputs)
+        return (self.factor * np.asarray(found)).astype(np.float32).reshape(len(inputs), self.outputs)
 
-    def add(self, build: GraphBuilder, inputs: str) -> str:
-        """Adds the node that computes it to a graph; names its output."""
+    def times(self, factor: float) -> Trees:
+        """The same, multiplied."""
+        return replace(self, factor=self.factor * factor)
+
+    def add(self, build: GraphBuilder, features: str, first: int) -> str:
+        """Adds the node that computes it to a graph; names its output.
+
+        Args:
+            build: takes it.
+            features: which end in the inputs `[N, P]`.
+            first: position of the first input among them.
+        """
         assert self.booster is not None
         nodes: dict[str, Any] = {name: [] for name in (*_NODE, *_LEAF)}
         for tree_id, tree in enumerate(self.booster.dump_model(num_iteration=self.rounds)["tree_info"]):
-            _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
+            if tree["num_leaves"] > 1 or not tree_id:  # a leaf alone says 0; without any tree there were no node
+                _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
+        nodes["nodes_featureids"] = [first + feature for feature in nodes["nodes_featureids"]]
+        nodes["target_weights"] = [self.factor * weight for weight in nodes["target_weights"]]
         nodes |= {"n_targets": self.outputs, "post_transform": "NONE"}
-        return build.node("TreeEnsembleRegressor", inputs, domain="ai.onnx.ml", **nodes)
+        return build.node("TreeEnsembleRegressor", features, domain="ai.onnx.ml", **nodes)
 
 
 def grow(sample: Sample, growth: Growth, rounds: int) -> Trees:
