@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LIGHTGBM = re.compile(r"^threshold=(.*)$", re.MULTILINE)
+_LIGHTGBM_ZERO = np.float32(1e-35)  # kZeroThreshold in LightGBM/include/LightGBM/meta.h
 _LIGHTGBM_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # which would no longer be those of the trees
 
 
@@ -33,11 +34,21 @@ def _round_booster(estimator: Any) -> None:
     import lightgbm  # noqa: PLC0415 (an extra)
 
     def rounded(line: re.Match[str]) -> str:
-        thresholds = floor32(np.array([float(text) for text in line[1].split()]))
+        thresholds = lightgbm_splits(np.array([float(text) for text in line[1].split()]))
         return f"threshold={' '.join(map(repr, thresholds.tolist()))}"
 
     told = _LIGHTGBM_SIZES.sub("", estimator.booster_.model_to_string())
     estimator._Booster = lightgbm.Booster(model_str=_LIGHTGBM.sub(rounded, told))
+
+
+def lightgbm_splits(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """LightGBM's thresholds `[N]` for numbers as they are.
+
+    LightGBM takes numbers from -1e-35 to 1e-35 for 0, which is no larger than its threshold 1e-35 and larger than its
+    threshold -1e-35.
+    """
+    splits = floor32(thresholds)
+    return np.where(splits == -_LIGHTGBM_ZERO, np.nextafter(-_LIGHTGBM_ZERO, np.float32(-np.inf)), splits)
 
 
 def floor32(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:

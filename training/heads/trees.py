@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.builder import GraphBuilder
-from training.heads.tree_splits import floor32
+from training.heads.tree_splits import lightgbm_splits
 
 Features = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -133,9 +133,10 @@ class Trees:
         """
         assert self.booster is not None
         nodes: dict[str, Any] = {name: [] for name in (*_NODE, *_LEAF)}
-        for tree_id, tree in enumerate(self.booster.dump_model(num_iteration=self.rounds)["tree_info"]):
-            if tree["num_leaves"] > 1 or not tree_id:  # a leaf alone says 0; without any tree there were no node
-                _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
+        trees = list(enumerate(self.booster.dump_model(num_iteration=self.rounds)["tree_info"]))
+        splitting = [each for each in trees if each[1]["num_leaves"] > 1]  # a leaf alone says 0
+        for tree_id, tree in splitting or trees[:1]:  # ONNX Runtime refuses none at all
+            _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
         nodes["nodes_featureids"] = [first + feature for feature in nodes["nodes_featureids"]]
         nodes["target_weights"] = [self.factor * weight for weight in nodes["target_weights"]]
         nodes |= {"n_targets": self.outputs, "post_transform": "NONE"}
@@ -211,7 +212,7 @@ def _add_tree(nodes: Mapping[str, Any], root: Mapping[str, Any], tree: int, targ
             for name, value in zip(_LEAF, leaf, strict=True):
                 nodes[name].append(value)
         else:
-            threshold = float(floor32(np.array(node["threshold"], np.float64)))
+            threshold = float(lightgbm_splits(np.array(node["threshold"], np.float64)))
             row = (tree, index, int(node["split_feature"]), "BRANCH_LEQ", threshold, count, count + 1)
             waiting += [(node["left_child"], count), (node["right_child"], count + 1)]
             count += 2
