@@ -6,7 +6,6 @@ import importlib
 import warnings
 from dataclasses import replace
 
-import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, compose, helper
 from skl2onnx import to_onnx, update_registered_converter
@@ -23,17 +22,10 @@ from training.builder import OPSETS, GraphBuilder, set_versions
 from training.heads.boosted import Boosted
 from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
-from training.heads.encoding import CategoryCode, Encoder, NumberCode
+from training.heads.encoder_graph import FEATURES, encoder_graph
 from training.heads.intervals import Scale
 from training.heads.tree_splits import make_exportable
 
-_FEATURES = "columns/features"
-_INPUT_TYPES = {
-    "number": TensorProto.DOUBLE,
-    "boolean": TensorProto.DOUBLE,
-    "date": TensorProto.DOUBLE,
-    "category": TensorProto.STRING,
-}
 # Estimators that skl2onnx does not know, with the converters that onnxmltools has for them.
 _FOREIGN = {
     "xgboost": ("onnxmltools.convert.xgboost.operator_converters.XGBoost", "convert_xgboost", "XGB"),
@@ -52,8 +44,8 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
     decider = _cooled(decider)
     features = decider.encoder.width(width)
     model = compose.add_prefix(_model(decider, features), "model/")
-    encoder = _encoder(decider.encoder, spec, width, features)
-    joined = compose.merge_models(encoder, model, [(_FEATURES, "model/features")])
+    encoder = encoder_graph(decider.encoder, spec, width)
+    joined = compose.merge_models(encoder, model, [(FEATURES, "model/features")])
     scores = joined.graph.output[-1].name  # behind a label, where there is one
     last = _calibration(decider.calibration, spec, scores)
     whole = compose.merge_models(joined, last, [(scores, scores)]) if last is not None else joined
@@ -128,67 +120,6 @@ def _register(decider: Decider) -> None:
     )
 
 
-def _encoder(encoder: Encoder, spec: HeadSpec, width: int, features: int) -> ModelProto:
-    build = GraphBuilder("columns/")
-    columns = _encoded(build, encoder)
-    if encoder.expansion is not None:
-        columns.append(encoder.expansion.add(build, _joined(build, columns)))
-    view = [encoder.view.add(build, "embedding")] if encoder.view.width(width) else []
-    _joined(build, [*view, *columns], output=_FEATURES)
-    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [None, width])]
-    inputs += [helper.make_tensor_value_info(c.name, _INPUT_TYPES[c.type], [None, 1]) for c in spec.columns]
-    return build.model(inputs, [helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, [None, features])])
-
-
-def _joined(build: GraphBuilder, parts: list[str], output: str = "", axis: int = 1) -> str:
-    """Parts side by side."""
-    if len(parts) > 1:
-        return build.node("Concat", *parts, output=output, axis=axis)
-    return build.node("Identity", *parts, output=output) if output else parts[0]
-
-
-def _encoded(build: GraphBuilder, encoder: Encoder) -> list[str]:
-    """The encoded columns, in the encoder's order: of all numbers at once, as each node costs about a microsecond."""
-    numbers = [code for code in encoder.codes if isinstance(code, NumberCode)]
-    categories = [code for code in encoder.codes if isinstance(code, CategoryCode) and code.width]
-    parts = [*_numbers(build, numbers), *_categories(build, categories)]
-    made = [(code.name, at) for at in (0, 1) for code in numbers if at == 0 or any(each.is_missed for each in numbers)]
-    made += [(code.name, at) for code in categories for at in range(code.width)]
-    order = [made.index((code.name, at)) for code in encoder.codes for at in range(code.width)]
-    if order == list(range(len(made))):
-        return parts
-    return [build.node("Gather", _joined(build, parts), build.constant(order, np.int64), axis=1)]
-
-
-def _numbers(build: GraphBuilder, codes: list[NumberCode]) -> list[str]:
-    """All numbers scaled, `[N, C]`; and, where one was missing in training, which of all are missing, `[N, C]`."""
-    if not codes:
-        return []
-    fill, low, high, mean, scale = (
-        build.constant([getattr(code, name) for code in codes], np.float64)
-        for name in ("fill", "low", "high", "mean", "scale")
-    )
-    given = _joined(build, [code.name for code in codes])
-    missing = build.node("IsNaN", given)
-    kept = build.node("Min", build.node("Max", build.node("Where", missing, fill, given), low), high)
-    exact = build.node("Mul", build.node("Sub", kept, mean), scale)
-    parts = [build.node("Cast", exact, to=TensorProto.FLOAT)]
-    if any(code.is_missed for code in codes):
-        parts.append(build.node("Cast", missing, to=TensorProto.FLOAT))
-    return parts
-
-
-def _categories(build: GraphBuilder, codes: list[CategoryCode]) -> list[str]:
-    """All categories, `[N, C]`, of which each has a number of its own."""
-    hot = [
-        build.node(
-            "OneHotEncoder", code.name, domain="ai.onnx.ml", cats_strings=[c.encode() for c in code.categories], zeros=1
-        )
-        for code in codes
-    ]
-    return [build.node("Flatten", _joined(build, hot, axis=2), axis=1)] if hot else []
-
-
 def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:
     """`source` float32 `[N, K]` to the head's output; None where it is that."""
     build = GraphBuilder("calibration/")
@@ -210,7 +141,7 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
 def _interval(scale: Scale, rescaling: Rescaling, scores: str) -> GraphBuilder:
     """Features and `scores` to the lower and upper bound, in the numbers' own unit."""
     build = GraphBuilder("interval/")
-    _rescaled(build, rescaling, scale.add_bounds(build, _FEATURES, scores), INTERVAL)
+    _rescaled(build, rescaling, scale.add_bounds(build, FEATURES, scores), INTERVAL)
     return build
 
 

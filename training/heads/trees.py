@@ -114,7 +114,7 @@ class Trees:
 
     def __call__(self, inputs: Features) -> Features:
         """What they add to the scores, float32 `[N, K]`, on inputs `[N, P]`."""
-        if self.booster is None or not len(inputs):
+        if self.booster is None or not self.rounds or not len(inputs):  # LightGBM takes 0 rounds for all it has
             return np.zeros((len(inputs), self.outputs), np.float32)
         found = self.booster.predict(inputs, raw_score=True, num_iteration=self.rounds)
         return (self.factor * np.asarray(found)).astype(np.float32).reshape(len(inputs), self.outputs)
@@ -137,6 +137,7 @@ class Trees:
         splitting = [each for each in trees if each[1]["num_leaves"] > 1]  # a leaf alone says 0
         for tree_id, tree in splitting or trees[:1]:  # ONNX Runtime refuses none at all
             _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
+        nodes["nodes_values"] = lightgbm_splits(np.array(nodes["nodes_values"])).tolist()
         nodes["nodes_featureids"] = [first + feature for feature in nodes["nodes_featureids"]]
         nodes["target_weights"] = [self.factor * weight for weight in nodes["target_weights"]]
         nodes |= {"n_targets": self.outputs, "post_transform": "NONE"}
@@ -212,8 +213,7 @@ def _add_tree(nodes: Mapping[str, Any], root: Mapping[str, Any], tree: int, targ
             for name, value in zip(_LEAF, leaf, strict=True):
                 nodes[name].append(value)
         else:
-            threshold = float(lightgbm_splits(np.array(node["threshold"], np.float64)))
-            row = (tree, index, int(node["split_feature"]), "BRANCH_LEQ", threshold, count, count + 1)
+            row = (tree, index, node["split_feature"], "BRANCH_LEQ", node["threshold"], count, count + 1)
             waiting += [(node["left_child"], count), (node["right_child"], count + 1)]
             count += 2
         for name, value in zip(_NODE, row, strict=True):

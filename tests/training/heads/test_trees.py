@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -68,6 +70,14 @@ def test_a_factor_multiplies_what_trees_say() -> None:
     inputs = numbers.astype(np.float32)
     np.testing.assert_allclose(trees.times(2.0).times(0.25)(inputs), trees(inputs) / 2, rtol=1e-6)
     assert_same(trees.times(0.5), inputs)
+
+
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_rounds_that_do_not_count_say_nothing(rounds: int) -> None:
+    numbers = whole_numbers(400)
+    inputs, labels = numbers.astype(np.float32), numbers.sum(1) // 60
+    fewer = replace(grown(inputs, labels, rounds=5), rounds=rounds)
+    np.testing.assert_array_equal(fewer(inputs), grown(inputs, labels, rounds)(inputs))
 
 
 def test_trees_that_split_nothing_say_zero() -> None:

@@ -1,4 +1,4 @@
-"""A head's graph encodes columns as training does, with few nodes."""
+"""An encoder's graph makes the features that the head was fitted on, with few nodes."""
 
 from __future__ import annotations
 
