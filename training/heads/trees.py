@@ -135,7 +135,7 @@ class Trees:
         nodes: dict[str, Any] = {name: [] for name in (*_NODE, *_LEAF)}
         trees = list(enumerate(self.booster.dump_model(num_iteration=self.rounds)["tree_info"]))
         splitting = [each for each in trees if each[1]["num_leaves"] > 1]  # a leaf alone says 0
-        for tree_id, tree in splitting or trees[:1]:  # ONNX Runtime refuses none at all
+        for tree_id, tree in splitting or trees[:1]:  # no ensemble can be empty
             _add_tree(nodes, tree["tree_structure"], tree_id, tree_id % self.outputs)
         nodes["nodes_values"] = lightgbm_splits(np.array(nodes["nodes_values"])).tolist()
         nodes["nodes_featureids"] = [first + feature for feature in nodes["nodes_featureids"]]
