@@ -48,14 +48,8 @@ def test_whole_numbers_go_the_same_way_on_a_threshold_between_them(classes: int)
 def test_numbers_about_zero_go_the_same_way(values: tuple[float, ...]) -> None:
     inputs = np.repeat(np.array(values, np.float32), 100)[:, None]
     edge = np.float32(TINY)
-    near = [
-        0.0,
-        -0.0,
-        edge,
-        -edge,
-        *np.nextafter(np.float32([edge, edge, -edge, -edge]), np.float32([0, 1, 0, -1])),
-        *values,
-    ]
+    beside = np.nextafter(np.array([edge, edge, -edge, -edge]), np.array([0, 1, 0, -1], np.float32))
+    near = [0.0, -0.0, edge, -edge, *beside, *values]
     assert_same(grown(inputs, np.repeat([0, 1, 0], 100)), np.array(near, np.float32)[:, None])
 
 
