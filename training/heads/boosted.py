@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from training.builder import GraphBuilder
 from training.heads.linear import Linear
 from training.heads.trees import Trees
-from training.heads.views import Components
+from training.heads.views import View
 
 Features = NDArray[np.float32]
 
@@ -22,19 +22,19 @@ class TreeInputs:
 
     Attributes:
         width: of the view, which features begin with; encoded columns follow.
-        components: of the view; None where trees do not see it.
+        seen: what trees see of the view; None where they see nothing of it.
         linear: whose number they see; None where they see none.
     """
 
     width: int = 0
-    components: Components | None = None
+    seen: View | None = None
     linear: Linear | None = None
 
     def __call__(self, features: Features, said: Features | None = None) -> Features:
         """Inputs float32 `[N, P]` of features `[N, F]`; `said` stands for what the linear model says, `[N, 1]`."""
         parts = [features[:, self.width :]]
-        if self.components is not None:
-            parts.append(self.components(features[:, : self.width]))
+        if self.seen is not None:
+            parts.append(self.seen(features[:, : self.width]))
         if self.linear is not None:
             parts.append(self.linear.exact(features) if said is None else said)
         return np.concatenate(parts, axis=1, dtype=np.float32)
@@ -42,9 +42,9 @@ class TreeInputs:
     def add(self, build: GraphBuilder, features: str) -> str:
         """Adds the nodes that compute it to a graph; names their output, in which inputs begin after the view."""
         parts = [features]
-        if self.components is not None:
+        if self.seen is not None:
             zero, width, axis = (build.constant([at], np.int64) for at in (0, self.width, 1))
-            parts.append(self.components.add(build, build.node("Slice", features, zero, width, axis)))
+            parts.append(self.seen.add(build, build.node("Slice", features, zero, width, axis)))
         if self.linear is not None:
             parts.append(self.linear.add_exact(build, features))
         return build.node("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]

@@ -136,23 +136,23 @@ class Search:
         return self._found[key]
 
     def _boosted(self, kind: Kind) -> Candidate:
-        """Trees on the best of the kind's base; they look at components where there is nothing else, or it pays."""
+        """Trees on the best of the kind's base; they look at the embedding where there is nothing else, or it pays."""
         task = self._fitting.task
         if task in kind.bases:
             base = self._choice(REGISTRY[kind.bases[task]])
             can_see = self._source.whole.embedding.shape[1] > 0
         else:
             base, can_see = self._judge(kind, "", kind.preparations[0]), False
-        plain = self._grown(kind, base, sees_components=False)
+        plain = self._grown(kind, base, sees_embedding=False)
         if not can_see or not len(self._source.judged):
             return plain
-        wider = self._grown(kind, base, sees_components=True)
+        wider = self._grown(kind, base, sees_embedding=True)
         is_better = wider.clearly_beats(plain) if self._fitting.classes else wider.loss < plain.loss
         return wider if is_better else plain
 
-    def _grown(self, kind: Kind, base: Candidate, *, sees_components: bool) -> Candidate:
-        grown = boost(kind, base, self._source, self._fitting, sees_components=sees_components)
-        details = base.setting, base.preparation.title, grown.setting, "seeing components" if sees_components else ""
+    def _grown(self, kind: Kind, base: Candidate, *, sees_embedding: bool) -> Candidate:
+        grown = boost(kind, base, self._source, self._fitting, sees_embedding=sees_embedding)
+        details = base.setting, base.preparation.title, grown.setting, "seeing the embedding" if sees_embedding else ""
         setting = ", ".join(part for part in details if part)
         self._found[kind.name, setting, base.preparation] = named = self._named(grown, setting)
         return named

