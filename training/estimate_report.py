@@ -52,6 +52,7 @@ class EstimateReport:
         head_choices: the candidates for the head.
         judging: sentences on what head and limits were judged on, and why not on more.
         criterion: a sentence on how the best head was chosen.
+        adding_nothing: sentences on what the head would be as good without.
         copied: test images that have a copy in another part, or one of their group; all figures are without.
         novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
         skipped: files left out of the data, each with the reason.
@@ -76,6 +77,7 @@ class EstimateReport:
     head_choices: Sequence[HeadChoice] = ()
     judging: str = ""
     criterion: str = ""
+    adding_nothing: tuple[str, ...] = ()
     copied: int = 0
     novelty: str = ""
     skipped: tuple[str, ...] = ()

@@ -195,7 +195,8 @@ def _bounded(candidate: Candidate, source: Source) -> Decider:
         return decider
     features = decider.encoder(judged.embedding, judged.rows)
     values, labels = rescaling.undo(candidate.answers), rescaling.undo(judged.labels)
-    scale = fit_intervals(features, values, labels, source.folds, width=judged.embedding.shape[1])
+    width = decider.encoder.view.width(judged.embedding.shape[1])
+    scale = fit_intervals(features, values, labels, source.folds, width=width)
     return replace(decider, scale=scale)
 
 

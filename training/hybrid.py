@@ -20,7 +20,7 @@ from training.notes import told
 from training.progress import stage
 from training.reporting import report_page
 from training.results import Results, Stopwatch, evaluate, known_images
-from training.teach import HeadPlan, Material, Taught, teach
+from training.teach import HeadPlan, Material, alone, teach
 from training.variants import Trial, calibration_images, make_variants
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def conclude(
     material: Material,
     plan: HeadPlan,
     *,
-    rivals: Callable[[Taught], Mapping[str, Probabilities]],
+    rivals: Callable[[], Mapping[str, Probabilities]],
     findings: Findings,
     watch: Stopwatch,
     store: Path,
@@ -62,7 +62,7 @@ def conclude(
         network: the one.
         material: what heads are fitted on and judged by.
         plan: which heads.
-        rivals: rows that the head is compared with, on the test images.
+        rivals: other rows that the head is compared with, on the test images.
         findings: what is wrong with the data.
         watch: has the seconds of the steps before.
         store: where the bundle goes.
@@ -75,7 +75,8 @@ def conclude(
     with watch.step("fit the heads"):
         taught = teach(material, plan)
     with watch.step("evaluate"):
-        evaluation = evaluate(taught.head, material, rivals(taught))
+        beside = alone(material, taught)
+        evaluation = evaluate(taught.head, material, {**rivals(), **{each.title: each.answers for each in beside}})
     with watch.step("make other precisions"):
         judged = select(dataset.images, material.judged)
         variants = make_variants(
@@ -88,6 +89,7 @@ def conclude(
         material=material,
         head=taught.head,
         choices=taught.candidates,
+        alone=beside,
         criterion=taught.fitting.criterion,
         evaluation=evaluation,
         variants=variants,

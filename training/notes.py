@@ -7,9 +7,12 @@ from typing import Any
 
 from training.class_figures import accepted_as_another
 from training.finish import Judged
+from training.heads.candidates import Candidate
 from training.heads.intervals import FEWEST_ROWS
-from training.metrics import confusion, errors
+from training.metrics import Errors, confusion, errors
+from training.page import figures
 from training.results import Results, image_counts, judging
+from training.teach import Part
 
 
 def told(results: Results) -> dict[str, Any]:
@@ -31,6 +34,7 @@ def notes(results: Results) -> Iterator[str]:
         yield from _missed(judged, results.dataset.classes)
     if judged is not None and not results.dataset.classes:
         yield from _of_numbers(judged, results.head.spec.interval_coverage)
+    yield from adding_nothing(results)
     if judged is not None and judged.limit is not None:
         yield judged.limit.sentence
     if copied := len(results.parts.copied):
@@ -47,6 +51,45 @@ def _missed(judged: Judged, classes: tuple[str, ...]) -> Iterator[str]:
     taken = judged.accepted
     for sentence in accepted_as_another(classes, confusion(judged.found[taken], judged.labels[taken])):
         yield f"{sentence}; --max-missed bounds that, and --balance weights finds more of a rare class"
+
+
+def adding_nothing(results: Results) -> Iterator[str]:
+    """Says that image or columns add nothing, where heads without them are as good by their out-of-fold answers."""
+    if not results.choices or not len(results.choices[0].losses):
+        return
+    head = results.choices[0]
+    asked = [each for each in results.choices if each.is_choice]
+    if head.kind.needs_columns:
+        if wider := [each for each in asked if not each.kind.needs_columns]:
+            yield _nothing("image", "columns", head, min(wider, key=_loss))
+    elif narrow := [each for each in asked if each.kind.needs_columns] + _alone(results, "columns"):
+        best = min(narrow, key=_loss)
+        if not head.clearly_beats(best):
+            yield _nothing("image", "columns", best, head)
+    for image in _alone(results, "image"):
+        if not head.clearly_beats(image):
+            yield _nothing("columns", "image", image, head)
+
+
+def _alone(results: Results, part: Part) -> list[Candidate]:
+    return [each.candidate for each in results.alone if each.part == part]
+
+
+def _loss(candidate: Candidate) -> float:
+    return candidate.loss
+
+
+def _nothing(idle: Part, other: Part, alone: Candidate, both: Candidate) -> str:
+    verb = "adds" if idle == "image" else "add"
+    (name, of_one), (_, of_both) = _figure(alone), _figure(both)
+    return f"the {idle} {verb} nothing here: out-of-fold {name} is {of_one} with the {other} alone, {of_both} with both"
+
+
+def _figure(candidate: Candidate) -> tuple[str, str]:
+    """What a person understands best, and its value."""
+    if isinstance(candidate.scores, Errors):
+        return "mean absolute error", figures(candidate.scores.mae)
+    return "log loss", figures(candidate.loss)
 
 
 def _of_numbers(judged: Judged, covered: float | None) -> Iterator[str]:

@@ -100,13 +100,15 @@ def _conclude(
         material = material_of(prepared, embedding, caches.of("fp32"), seed=seed)
         taught = teach(material, plan.head)
     with watch.step("evaluate"):
-        evaluation = evaluate(taught.head, material, alone(material, taught))
+        beside = alone(material, taught)
+        evaluation = evaluate(taught.head, material, {each.title: each.answers for each in beside})
     with watch.step("try the other precisions"):
         variants = _measured(bundle.manifest, taught.head, caches, material)
     results = Results(
         material=material,
         head=taught.head,
         choices=taught.candidates,
+        alone=beside,
         criterion=taught.fitting.criterion,
         evaluation=evaluation,
         variants=Variants(tuple(variants), {}),

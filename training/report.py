@@ -126,6 +126,7 @@ class Report:
     mistakes: Sequence[Mistake] = ()
     head_choices: Sequence[HeadChoice] = ()
     variants: Sequence[Variant] = ()
+    adding_nothing: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     findings: Section | None = None
     promise: Promise | None = None

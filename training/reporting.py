@@ -12,6 +12,7 @@ from training import charts, estimate_report, metrics, report
 from training.clean.section import show
 from training.coverage import Coverage
 from training.heads.candidates import Candidate
+from training.notes import adding_nothing
 from training.novelty import Limit
 from training.results import Evaluation, Results
 
@@ -59,6 +60,7 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         ],
         "judging": _judging(results),
         "criterion": f"The best has the least {results.criterion}." if results.choices else "",
+        "adding_nothing": tuple(adding_nothing(results)),
         "copied": len(parts.copied),
         "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
         "skipped": results.dataset.skipped,

@@ -24,7 +24,7 @@ from training.images import Indices
 from training.interval_coverage import coverage
 from training.progress import stage
 from training.split import Split
-from training.teach import Material
+from training.teach import Alone, Material
 from training.variants import Variants
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class Results:
         seconds: of each step.
         hardware: what it ran on.
         history: of the network's training; None where it was not trained.
+        alone: what the head's kind makes of the image alone and of the columns alone.
         findings: what is wrong with the data; None where nobody looked.
     """
 
@@ -162,6 +163,7 @@ class Results:
     seconds: Mapping[str, float]
     hardware: str
     history: History | None = None
+    alone: Sequence[Alone] = ()
     findings: Findings | None = None
 
     @property

@@ -26,7 +26,7 @@ from training.recipe import Recipe
 from training.results import CNN, LOGISTIC, Stopwatch, known_images
 from training.seen import SEEN, WHY_FEWER, seen_file
 from training.sources import seen_sources
-from training.teach import HeadPlan, Material, Taught
+from training.teach import HeadPlan, Material
 
 _EXPORT_SAMPLE = 2000
 
@@ -99,7 +99,7 @@ def train(dataset: Dataset, plan: Plan) -> Path:
     return path
 
 
-def _rivals(material: Material, fitted: Fitted, _: Taught) -> dict[str, Probabilities]:
+def _rivals(material: Material, fitted: Fitted) -> dict[str, Probabilities]:
     """The network's own softmax and logistic regression, on the test images, `[T, K]` each."""
     dataset, parts, test = material.dataset, material.parts, material.test.embedding
     with torch.no_grad():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from models.columns import Column
 from models.examples import Examples
 from models.sessions import Embedding, Probabilities
 from training.dataset import Dataset
@@ -17,7 +18,7 @@ from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Finished, finish
 from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
-from training.heads.registry import AUTO, BEST, asked_for
+from training.heads.registry import AUTO, BEST, REGISTRY, Kind, asked_for
 from training.heads.search import Search, check_weights, fit_heads
 from training.images import Indices
 from training.policies import Aims
@@ -28,6 +29,7 @@ from training.transforms import Asked, better_transform, transforms
 
 NAME = "category"
 Balance = Literal["none", "weights"]
+Part = Literal["image", "columns"]
 Named = tuple[str, Candidate]
 """A candidate with the name of the source that it was judged on."""
 
@@ -145,6 +147,26 @@ class Taught:
     fitting: Fitting
 
 
+@dataclass(frozen=True)
+class Alone:
+    """A head on a part of what there is.
+
+    Attributes:
+        part: the one.
+        candidate: what it would be, judged by the same rows as the head itself.
+        answers: of it on the test images, calibrated as the head's, `[T, K]` or `[T, 1]`.
+    """
+
+    part: Part
+    candidate: Candidate
+    answers: Probabilities
+
+    @property
+    def title(self) -> str:
+        """For a person."""
+        return f"{self.candidate.kind.title} on the {self.part} alone"
+
+
 def material_of(prepared: Prepared, embedding: Embedding, cache: EmbeddingCache, *, seed: int) -> Material:
     """Material in which all images judge that are no test images and that the network has not seen."""
     dataset, parts = prepared.dataset, prepared.parts
@@ -173,20 +195,24 @@ def teach(material: Material, plan: HeadPlan) -> Taught:
     return Taught(head, [best, *others], source, fitting)
 
 
-def alone(material: Material, taught: Taught) -> dict[str, Probabilities]:
-    """What the same kind of head makes of the image alone and of the columns alone, `[T, K]` on the test images.
+def alone(material: Material, taught: Taught) -> list[Alone]:
+    """The same kind of head on the image alone and on the columns alone; nothing where there are no columns.
 
-    Calibrated as the head itself, so that their figures can be compared.
+    A kind that looks at the columns alone is that already: what the image alone tells, trees on a linear margin find.
     """
     dataset, source, test = material.dataset, taught.source, material.test
     if not dataset.columns:
-        return {}
+        return []
     kind = taught.candidates[0].kind
-    shown = {}
-    for title, columns, width in (("image", (), None), ("columns", dataset.columns, 0)):
+    of_image = REGISTRY["boosted_linear"] if kind.needs_columns else kind
+    parts: list[tuple[Part, Kind, Sequence[Column], int | None]] = [("image", of_image, (), None)]
+    if not kind.needs_columns:
+        parts.append(("columns", kind, dataset.columns, 0))
+    shown = []
+    for part, kind, columns, width in parts:
         narrow = source.narrowed(width, with_columns=bool(columns))
         best = fit_heads([kind], narrow, replace(taught.fitting, columns=columns))[0]
-        shown[f"{kind.title} on the {title} alone"] = best.finished(narrow)(test.embedding[:, :width], test.rows)
+        shown.append(Alone(part, best, best.finished(narrow)(test.embedding[:, :width], test.rows)))
     return shown
 
 

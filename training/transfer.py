@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from models.sessions import Embedder, cpu_session
@@ -16,7 +15,7 @@ from training.hybrid import Network, conclude
 from training.prepare import prepare
 from training.pretrained import Frozen
 from training.results import Stopwatch, known_images
-from training.teach import HeadPlan, alone, material_of
+from training.teach import HeadPlan, material_of
 
 _EXPORT_SAMPLE = 32
 
@@ -66,5 +65,4 @@ def transfer(dataset: Dataset, network: Frozen, plan: Transfer) -> Path:
         prepared = replace(prepared, parts=kept, unfitted=findings.doubtful(plan.head.drop))
         material = material_of(prepared, embedding, cache, seed=seed)
         frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores", {})
-        rivals = partial(alone, material)
-        return conclude(frozen, material, plan.head, rivals=rivals, findings=findings, watch=watch, store=plan.store)
+        return conclude(frozen, material, plan.head, rivals=dict, findings=findings, watch=watch, store=plan.store)

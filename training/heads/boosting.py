@@ -30,9 +30,9 @@ from training.split import make_folds
 Features = NDArray[np.float32]
 _FOLDS = 5
 _NARROW = 128
-"""Elements of an embedding up to which trees of numbers see all of it instead of its leading components: beside the number
-of a ridge they made more of the default embedding's 64 (7.96 off a price on 500 rows, of components 8.24); on 1,280 each
-round would take 20 times as long."""
+"""Elements of an embedding up to which trees of numbers see all of it, else its leading components. Of the default
+embedding's 64 they made more that way (500 rows: 7.96 off a price for 8.24); of 1,280 a round would take 20 times as
+long."""
 
 
 def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees_embedding: bool) -> Candidate:

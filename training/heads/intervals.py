@@ -102,7 +102,7 @@ def fit_intervals(
         values: what regressors that have not seen the row say, on the fitted scale, `[J]` or `[J, 1]`.
         labels: what is true, on the fitted scale, `[J]`.
         folds: the fold of each row, `[J]`; none of a row's fold is used to judge it.
-        width: of the embedding, which the features begin with; what follows are columns.
+        width: of the view of the embedding, which the features begin with; what follows are columns.
     """
     rank = math.ceil((len(labels) + 1) * COVERED)
     if rank > len(labels):

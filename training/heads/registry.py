@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from models.columns import Column
 from models.manifest import Task
 from training.dataset import Dataset
 from training.errors import DataError
@@ -123,6 +124,15 @@ class Kind:
     def needs_columns(self) -> bool:
         """Whether it looks at nothing else."""
         return all(preparation.view == "nothing" for preparation in self.preparations)
+
+    def check_columns(self, columns: Sequence[Column]) -> None:
+        """Asks for what the kind looks at.
+
+        Raises:
+            DataError: it looks at columns alone, and there are none.
+        """
+        if self.needs_columns and not columns:
+            raise DataError(f"{self.name} decides by columns alone, but there are none; name them with --columns")
 
     def first(self, task: Task) -> str:
         """The setting that is tried first, and taken where nothing can be judged."""
@@ -338,6 +348,5 @@ def asked_for(name: str, dataset: Dataset) -> list[Kind]:
         return [kind for kind in kinds if dataset.columns or not kind.needs_columns]
     kind = REGISTRY[name]
     kind.makers(task)
-    if kind.needs_columns and not dataset.columns:
-        raise DataError(f"{name} decides by columns alone, but there are none; name them with --columns")
+    kind.check_columns(dataset.columns)
     return [kind]

@@ -74,10 +74,13 @@ class Search:
         """Searches for what each kind would serve.
 
         Raises:
-            DataError: one is not installed, does another task, or takes no weights where classes are to weigh the same.
+            DataError: one is not installed, does another task, takes no weights where classes are to weigh the same, or
+                looks at columns alone where there are none.
         """
         if self._fitting.is_balanced:
             check_weights(kinds)
+        for kind in kinds:
+            kind.check_columns(self._fitting.columns)
         with threadpool_limits(1, user_api="blas"):  # two threads wait for each other longer than they compute
             for kind in progress(kinds, "fitting heads", "kind", part=True):
                 self._asked.append(self._choice(kind))
