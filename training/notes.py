@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from training.class_figures import accepted_as_another
@@ -12,7 +12,7 @@ from training.heads.intervals import FEWEST_ROWS
 from training.metrics import Errors, confusion, errors
 from training.page import figures
 from training.results import Results, image_counts, judging
-from training.teach import Part
+from training.teach import Alone, Part
 
 
 def told(results: Results) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def notes(results: Results) -> Iterator[str]:
         yield from _missed(judged, results.dataset.classes)
     if judged is not None and not results.dataset.classes:
         yield from _of_numbers(judged, results.head.spec.interval_coverage)
-    yield from adding_nothing(results)
+    yield from adding_nothing(results.choices, results.alone)
     if judged is not None and judged.limit is not None:
         yield judged.limit.sentence
     if copied := len(results.parts.copied):
@@ -53,35 +53,40 @@ def _missed(judged: Judged, classes: tuple[str, ...]) -> Iterator[str]:
         yield f"{sentence}; --max-missed bounds that, and --balance weights finds more of a rare class"
 
 
-def adding_nothing(results: Results) -> Iterator[str]:
-    """Says that image or columns add nothing, where heads without them are as good by their out-of-fold answers."""
-    if not results.choices or not len(results.choices[0].losses):
+def adding_nothing(choices: Sequence[Candidate], alone: Sequence[Alone]) -> Iterator[str]:
+    """Says that image or columns add nothing, where heads without them are as good by their out-of-fold answers.
+
+    Args:
+        choices: the candidates for the head, the chosen one first; none where the head was there before.
+        alone: what its kind makes of the image alone and of the columns alone.
+    """
+    if not choices or not len(choices[0].losses):
         return
-    head = results.choices[0]
-    asked = [each for each in results.choices if each.is_choice]
+    head = choices[0]
+    asked = [each for each in choices if each.is_choice]
     if head.kind.needs_columns:
         if wider := [each for each in asked if not each.kind.needs_columns]:
             yield _nothing("image", "columns", head, min(wider, key=_loss))
-    elif narrow := [each for each in asked if each.kind.needs_columns] + _alone(results, "columns"):
+    elif narrow := [each for each in asked if each.kind.needs_columns] + _on(alone, "columns"):
         best = min(narrow, key=_loss)
         if not head.clearly_beats(best):
             yield _nothing("image", "columns", best, head)
-    for image in _alone(results, "image"):
+    for image in _on(alone, "image"):
         if not head.clearly_beats(image):
             yield _nothing("columns", "image", image, head)
 
 
-def _alone(results: Results, part: Part) -> list[Candidate]:
-    return [each.candidate for each in results.alone if each.part == part]
+def _on(alone: Sequence[Alone], part: Part) -> list[Candidate]:
+    return [each.candidate for each in alone if each.part == part]
 
 
 def _loss(candidate: Candidate) -> float:
     return candidate.loss
 
 
-def _nothing(idle: Part, other: Part, alone: Candidate, both: Candidate) -> str:
+def _nothing(idle: Part, other: Part, one: Candidate, both: Candidate) -> str:
     verb = "adds" if idle == "image" else "add"
-    (name, of_one), (_, of_both) = _figure(alone), _figure(both)
+    (name, of_one), (_, of_both) = _figure(one), _figure(both)
     return f"the {idle} {verb} nothing here: out-of-fold {name} is {of_one} with the {other} alone, {of_both} with both"
 
 

@@ -60,7 +60,7 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         ],
         "judging": _judging(results),
         "criterion": f"The best has the least {results.criterion}." if results.choices else "",
-        "adding_nothing": tuple(adding_nothing(results)),
+        "adding_nothing": tuple(adding_nothing(results.choices, results.alone)),
         "copied": len(parts.copied),
         "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
         "skipped": results.dataset.skipped,

@@ -11,7 +11,7 @@ import pytest
 
 from training.estimate_report import EstimateReport, render
 from training.metrics import Errors
-from training.report import Counts
+from training.report import Counts, HeadChoice
 
 
 @pytest.fixture
@@ -45,6 +45,12 @@ def test_the_page_says_how_often_the_intervals_hold_by_fifths(report: EstimateRe
     assert "nine of ten unseen numbers; of the 10 test images it holds 80.0 %" in text
     assert "10 \N{EN DASH} 20 2 100.0 % 22.5" in text
     assert "90 \N{EN DASH} 100 2 0.0 % 142.5" in text
+
+
+def test_the_page_says_what_adds_nothing(report: EstimateReport) -> None:
+    choices = [HeadChoice("ridge", {"MAE": 1.0}, True)]
+    shown = replace(report, head_choices=choices, adding_nothing=("the image adds nothing here: 1 off alone",))
+    assert "The image adds nothing here: 1 off alone." in text_of(shown)
 
 
 def test_without_intervals_the_page_is_silent_about_them(report: EstimateReport) -> None:

@@ -10,13 +10,17 @@ import pytest
 from models.bundle import Bundle
 from tests.training.squares import squares
 from tests.training.test_transfer import Still, plan_of
+from tests.training.worlds import World, material_of
 from training.class_figures import accepted_as_another
 from training.costs import Costs
 from training.errors import DataError
+from training.heads.registry import AUTO
+from training.metrics import errors
 from training.network import EmbeddingNetwork
+from training.notes import adding_nothing
 from training.policies import Aims
 from training.summary import summary
-from training.teach import HeadPlan
+from training.teach import HeadPlan, alone, teach
 from training.transfer import transfer
 
 
@@ -59,3 +63,50 @@ def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
 def test_what_cannot_be_fitted_is_refused_before_anything_is(plan: HeadPlan, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         plan.check(squares(30))
+
+
+def told_of(world: World, kind: str, folder: Path, *, classes: int = 0) -> list[str]:
+    material = material_of(world, 400, folder, tested=50, classes=classes)
+    taught = teach(material, HeadPlan(kind, examples=0))
+    return list(adding_nothing(taught.candidates, alone(material, taught)))
+
+
+@pytest.mark.parametrize(
+    ("world", "begins"),
+    [
+        ("columns", ["the image adds nothing here: out-of-fold mean absolute error is "]),
+        ("image", ["the columns add nothing here: out-of-fold mean absolute error is "]),
+        ("both", []),
+    ],
+)
+def test_what_adds_nothing_to_a_number_is_told(world: World, begins: list[str], tmp_path: Path) -> None:
+    found = told_of(world, AUTO, tmp_path)
+    assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
+
+
+@pytest.mark.parametrize(
+    ("world", "begins"),
+    [
+        ("columns", ["the image adds nothing here: out-of-fold log loss is "]),
+        ("image", ["the columns add nothing here: out-of-fold log loss is "]),
+        ("both", []),
+    ],
+)
+def test_what_adds_nothing_to_classes_is_told(world: World, begins: list[str], tmp_path: Path) -> None:
+    found = told_of(world, AUTO, tmp_path, classes=3)
+    assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
+
+
+def test_a_head_of_columns_alone_that_was_asked_for_is_no_news(tmp_path: Path) -> None:
+    assert told_of("columns", "boosted_columns", tmp_path) == []
+
+
+def test_the_figures_are_those_of_out_of_fold_answers(tmp_path: Path) -> None:
+    material = material_of("image", 200, tmp_path, tested=50)
+    taught = teach(material, HeadPlan("linear_regression", examples=0))
+    image, columns = alone(material, taught)
+    (sentence,) = adding_nothing(taught.candidates, (image, columns))
+    of_image, of_both = (errors(each.answers, material.dataset.labels[:200]).mae
+                         for each in (image.candidate, taught.candidates[0]))  # fmt: skip
+    assert sentence.endswith(f"is {of_image:,.4g} with the image alone, {of_both:,.4g} with both")
+    assert image.answers.shape == columns.answers.shape == (50, 1)
