@@ -105,6 +105,7 @@ class Report:
         accuracy_with_copies: of the served row with them, in [0, 1].
         judging: sentences on what the head, the limits and the promise were judged on, and why not on more.
         criterion: a sentence on how the best head was chosen.
+        adding_nothing: sentences on what the head would be as good without.
         novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
     """
 
