@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from training.errors import DataError
 from training.heads.boosting import boost
 from training.heads.candidates import Candidate, Fitting, HeadFit, judge
 from training.heads.crossfit import Source
+from training.heads.decider import Decider
 from training.heads.preparation import WEIGHTS, Preparation
 from training.heads.registry import REGISTRY, Kind
 from training.heads.views import can_root
@@ -126,14 +127,21 @@ class Search:
     def _judge(self, kind: Kind, setting: str, preparation: Preparation) -> Candidate:
         key = kind.name, setting, preparation
         if key not in self._found:
-            like = [
-                each for each in self._found.values() if each.kind is kind and each.preparation.is_like(preparation)
-            ]
-            starts = like[-1].crossed.deciders if like else {}
             maker = kind.makers(self._fitting.task)[setting]
-            candidate = judge(HeadFit(kind, maker, preparation, self._fitting), self._source, starts)
+            fit = HeadFit(kind, maker, preparation, self._fitting)
+            candidate = judge(fit, self._source, self._starts(kind, setting, preparation))
             self._found[key] = self._named(candidate, setting, preparation.title)
         return self._found[key]
+
+    def _starts(self, kind: Kind, setting: str, preparation: Preparation) -> Mapping[int, Decider]:
+        """The fitted heads of each fold that are nearest to a candidate, from which its fits may start."""
+        names = list(kind.makers(self._fitting.task))
+        near = [
+            (abs(names.index(each.setting) - names.index(setting)) + each.preparation.distance(preparation), order)
+            for order, each in enumerate(self._found.values())
+            if each.kind is kind and each.preparation.is_part_of(preparation)
+        ]
+        return list(self._found.values())[min(near)[1]].crossed.deciders if near else {}
 
     def _boosted(self, kind: Kind) -> Candidate:
         """Trees on the best of the kind's base; they look at components where there is nothing else, or it pays."""
