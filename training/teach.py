@@ -181,12 +181,12 @@ def alone(material: Material, taught: Taught) -> dict[str, Probabilities]:
     dataset, source, test = material.dataset, taught.source, material.test
     if not dataset.columns:
         return {}
-    kind = taught.candidates[0].kind
+    chosen = taught.candidates[0]
     shown = {}
     for title, columns, width in (("image", (), None), ("columns", dataset.columns, 0)):
         narrow = source.narrowed(width, with_columns=bool(columns))
-        best = fit_heads([kind], narrow, replace(taught.fitting, columns=columns))[0]
-        shown[f"{kind.title} on the {title} alone"] = best.finished(narrow)(test.embedding[:, :width], test.rows)
+        best = fit_heads([chosen.kind], narrow, replace(taught.fitting, columns=columns), like=chosen)[0]
+        shown[f"{chosen.kind.title} on the {title} alone"] = best.finished(narrow)(test.embedding[:, :width], test.rows)
     return shown
 
 

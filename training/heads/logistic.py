@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from sklearn.linear_model import LogisticRegression
 
 Features = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 _TOLERANCE = 1e-4  # of the gradient of the mean loss, as in scikit-learn
-_LEAST_GAIN = 1e-6  # relative, of the loss in one step, below which no more are taken
+_LEAST_GAIN = 1e-6  # of the loss in one step, below which no more are taken
+_LEAST_GAIN_UNCURVED = 1e-7  # the same in coordinates in which steps get less far
 _STEPS = 100
-_OPTIONS = {"gtol": _TOLERANCE, "ftol": _LEAST_GAIN}
 _STEPS_A_CURVATURE = 25
 _ROWS_A_FEATURE = 20  # on which curvature is measured
-_ROWS_A_SQUARE = 1 / 8
+_ROWS_A_SQUARE = 1 / 20
 """Rows for each square of a feature from which on the curvature costs less than the steps that it saves: it takes some
 20 F^3 operations, a step 4 N F, of each class."""
 _LEAST_CURVATURE = 1e-3  # of a row, so that rows which are told apart for sure count a little
@@ -69,17 +69,21 @@ def fit_logistic(
 def _minimized(loss: _Loss, weights: Floats) -> tuple[Floats, int]:
     """Weights of the least loss `[F + 1, K]`, and how many steps it took from some weights."""
     if not loss.is_long:
-        found = minimize(loss, weights.ravel(), jac=True, method="L-BFGS-B", options=_OPTIONS | {"maxiter": _STEPS})
+        found = _descended(loss, weights.ravel(), _STEPS, _LEAST_GAIN_UNCURVED)
         return found.x.reshape(weights.shape), found.nit
     steps = 0
     while steps < _STEPS:
         curved = _Curved(loss, weights)
-        options = _OPTIONS | {"maxiter": min(_STEPS_A_CURVATURE, _STEPS - steps)}
-        found = minimize(curved, curved.begin, jac=True, method="L-BFGS-B", options=options)
+        found = _descended(curved, curved.begin, _STEPS_A_CURVATURE, _LEAST_GAIN)
         weights, steps = curved.weights(found.x), steps + found.nit
         if found.nit < _STEPS_A_CURVATURE:
             break
     return weights, steps
+
+
+def _descended(loss: _Loss | _Curved, begin: Floats, steps: int, least_gain: float) -> OptimizeResult:
+    options = {"maxiter": steps, "gtol": _TOLERANCE, "ftol": least_gain}
+    return minimize(loss, begin, jac=True, method="L-BFGS-B", options=options)
 
 
 class _Curved:

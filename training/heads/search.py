@@ -9,7 +9,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.errors import DataError
-from training.heads.boosting import boost
+from training.heads.boosting import BoostedFit, boost
 from training.heads.candidates import Candidate, Fitting, HeadFit, judge
 from training.heads.crossfit import Source
 from training.heads.decider import Decider
@@ -21,7 +21,9 @@ from training.progress import progress
 _Key = TypeVar("_Key", str, float)
 
 
-def fit_heads(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
+def fit_heads(
+    kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "", like: Candidate | None = None
+) -> list[Candidate]:
     """Judges settings of each kind; the choices of the kinds come first, that of the least loss foremost.
 
     Args:
@@ -29,11 +31,13 @@ def fit_heads(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
+        like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty; None
+            where all are searched for.
 
     Raises:
         DataError: a kind is not installed, does another task, or takes no weights where classes are to weigh the same.
     """
-    search = Search(source, fitting, suffix)
+    search = Search(source, fitting, suffix, like)
     search.choose(kinds)
     return search.candidates
 
@@ -55,12 +59,14 @@ class Search:
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
+        like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty.
     """
 
-    def __init__(self, source: Source, fitting: Fitting, suffix: str) -> None:
+    def __init__(self, source: Source, fitting: Fitting, suffix: str, like: Candidate | None = None) -> None:
         self._source = source
         self._fitting = fitting
         self._suffix = suffix
+        self._like = like.fit.base if like is not None and isinstance(like.fit, BoostedFit) else like
         self._found: dict[tuple[str, str, Preparation], Candidate] = {}
         self._chosen: dict[str, Candidate] = {}
         self._asked: list[Candidate] = []
@@ -94,11 +100,19 @@ class Search:
         first, can_judge = kind.first(self._fitting.task), len(self._source.judged) > 0
         if not can_judge:
             return self._judge(kind, first, kind.preparations[0])
+        if self._like is not None and self._like.kind is kind:
+            return self._settled(kind, self._like.setting, self._suited(self._like.preparation))
         best = self._settled(kind, first, kind.preparations[0])
         for other in kind.preparations[1:]:
             if other.view != "roots" or can_root(self._source.whole.embedding):
                 best = min(best, self._settled(kind, best.setting, other), key=_loss)
         return self._weighed(kind, best) if kind.weighs and self._fitting.columns else best
+
+    def _suited(self, preparation: Preparation) -> Preparation:
+        """A preparation without what there is no part of here: an embedding, or columns."""
+        if not self._source.judged.embedding.shape[1]:
+            preparation = replace(preparation, view="whole")
+        return preparation if self._fitting.columns else replace(preparation, weight=1.0, expands=False)
 
     def _weighed(self, kind: Kind, plain: Candidate) -> Candidate:
         """The weight of the columns, then hinges and products, each only where it is clearly better."""
