@@ -18,7 +18,7 @@ from models.sessions import Embedding
 from training.dataset import Dataset
 from training.errors import DataError
 from training.heads.decider import Decider
-from training.heads.rows import ColumnRows, Rows
+from training.heads.rows import ColumnRows, Rows, joined
 from training.images import Indices
 from training.split import make_folds
 
@@ -54,12 +54,10 @@ class Lesson:
         return Lesson(self.embedding[positions], self.labels[positions], rows)
 
     def __add__(self, other: Lesson) -> Lesson:
-        if not len(self):
-            return other
         return Lesson(
             np.concatenate([self.embedding, other.embedding]),
             np.concatenate([self.labels, other.labels]),
-            self.rows + other.rows if isinstance(self.rows, ColumnRows) else other.rows,
+            joined(self.rows, other.rows),
         )
 
 

@@ -17,9 +17,20 @@ from numpy.typing import NDArray
 
 from models.columns import Column, ColumnValue
 from training.heads.expansion import Expansion, fit_expansion
-from training.heads.rows import Rows as Rows
-from training.heads.rows import Values, values_of
+from training.heads.rows import Rows, Values, values_of
 from training.heads.views import View, Whole
+
+__all__ = [
+    "MAX_CATEGORIES",
+    "NO_COLUMNS",
+    "CategoryCode",
+    "Code",
+    "Encoder",
+    "NumberCode",
+    "Rows",
+    "fit_encoder",
+    "fitted_columns",
+]
 
 MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200

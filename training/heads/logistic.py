@@ -5,8 +5,9 @@ its square; but the former are so unlike the embedding in size that L-BFGS has n
 the latter it takes 50 (2,000 rows of 64 + 8 features, weight 100). A fit may start from another one's weights.
 
 Of few features L-BFGS takes its steps in coordinates in which the loss is about as curved in all directions: for each
-class the curvature at the start, measured on some rows. From a warm start that takes a third of the steps (1,600 rows of
-64 + 8 features, 10 classes: 13 to 22 for 43 to 45).
+class the curvature at the start, measured on some rows, and again every 25 steps. From a warm start that takes about half
+the evaluations and ends at a lower loss (1,600 rows of 64 + 8 features, 10 classes, C three times that of the start: 17 to
+23 evaluations for 43 to 45, at the tolerances below).
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ class _Curved:
     def __init__(self, loss: _Loss, near: Floats) -> None:
         self._loss = loss
         self._shape = near.T.shape
-        lower = np.linalg.cholesky(loss.curvature(near))
-        self._back = np.linalg.inv(lower).swapaxes(1, 2)
+        lower = np.asarray(np.linalg.cholesky(loss.curvature(near)), np.float64)
+        self._back = np.asarray(np.linalg.inv(lower), np.float64).swapaxes(1, 2)
         self._forth = np.ascontiguousarray(self._back.swapaxes(1, 2))
         self.begin = _times(lower.swapaxes(1, 2), near.T).ravel()
 
@@ -143,7 +144,7 @@ class _Loss:
     @property
     def is_long(self) -> bool:
         """Whether there are rows enough, so that a step costs more than a share of a measurement of curvature."""
-        return self._features.shape[1] >= _ROWS_A_SQUARE * self._shape[0] ** 2
+        return bool(len(self._shares) >= _ROWS_A_SQUARE * self._shape[0] ** 2)
 
     def curvature(self, matrix: Floats) -> Floats:
         """About the second derivatives by the weights of each class, at weights, float64 `[K, F + 1, F + 1]`."""

@@ -9,7 +9,6 @@ choose.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,13 +39,9 @@ class Preparation:
     weight: float = 1.0
     expands: bool = False
 
-    def is_part_of(self, other: Preparation) -> bool:
-        """Whether it makes the same features, but for their scale, or the first of them."""
-        return self.view == other.view and self.expands <= other.expands
-
-    def distance(self, other: Preparation) -> float:
-        """How far its scale is from another one's, in factors of e."""
-        return abs(math.log(self.weight / other.weight)) + (self.expands != other.expands)
+    def is_like(self, other: Preparation) -> bool:
+        """Whether it makes the same features, but for their scale."""
+        return (self.view, self.expands) == (other.view, other.expands)
 
     @property
     def title(self) -> str:

@@ -106,6 +106,13 @@ class ColumnRows(Sequence[Mapping[str, ColumnValue]]):
         return ColumnRows({name: values + other.columns[name] for name, values in self.columns.items()})
 
 
+def joined(first: Rows, second: Rows) -> Rows:
+    """The rows of both."""
+    if isinstance(first, ColumnRows) and isinstance(second, ColumnRows):
+        return first + second
+    return first or second
+
+
 def values_of(rows: Rows, name: str) -> Values:
     """A column of rows."""
     return rows.columns[name] if isinstance(rows, ColumnRows) else Values.of(row[name] for row in rows)

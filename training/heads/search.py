@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -151,9 +152,9 @@ class Search:
         """The fitted heads of each fold that are nearest to a candidate, from which its fits may start."""
         names = list(kind.makers(self._fitting.task))
         near = [
-            (abs(names.index(each.setting) - names.index(setting)) + each.preparation.distance(preparation), order)
+            (abs(names.index(each.setting) - names.index(setting)) + _distance(each.preparation, preparation), order)
             for order, each in enumerate(self._found.values())
-            if each.kind is kind and each.preparation.is_part_of(preparation)
+            if each.kind is kind and _is_part(each.preparation, preparation)
         ]
         return list(self._found.values())[min(near)[1]].crossed.deciders if near else {}
 
@@ -198,3 +199,13 @@ def _climb(keys: Sequence[_Key], begin: _Key, judge: Callable[[_Key], Candidate]
 
 def _loss(candidate: Candidate) -> float:
     return candidate.loss
+
+
+def _is_part(preparation: Preparation, other: Preparation) -> bool:
+    """Whether it makes the same features as another one, but for their scale, or the first of them."""
+    return preparation.view == other.view and preparation.expands <= other.expands
+
+
+def _distance(preparation: Preparation, other: Preparation) -> float:
+    """How far two scales of the columns are apart, in factors of e; expansion counts as one."""
+    return abs(math.log(preparation.weight / other.weight)) + (preparation.expands != other.expands)

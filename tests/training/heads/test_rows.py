@@ -35,7 +35,10 @@ def test_a_part_has_the_rows_at_its_positions() -> None:
 
 
 def test_a_sum_has_the_rows_of_both() -> None:
-    more: list[dict[str, ColumnValue]] = [{"size": 7.0, "shape": "flat", "new": False}, {"size": 1.5, "shape": "", "new": None}]
+    more: list[dict[str, ColumnValue]] = [
+        {"size": 7.0, "shape": "flat", "new": False},
+        {"size": 1.5, "shape": "", "new": None},
+    ]
     both = kept() + kept(more)
     assert list(both) == ROWS + more
     np.testing.assert_array_equal(both.columns["size"].as_numbers(), [1.5, np.nan, 1.5, 2, 7, 1.5])
