@@ -120,11 +120,14 @@ class Search:
         best = plain
 
         def at(weight: float) -> Candidate:
-            return self._judge(kind, plain.setting, replace(plain.preparation, weight=weight))
+            """The heavier the columns, the stronger the penalty that is best: each weight has one of its own."""
+            nonlocal best
+            found = self._settled(kind, best.setting, replace(plain.preparation, weight=weight))
+            best = min(best, found, key=_loss)
+            return found
 
         heavier = _climb(WEIGHTS, 1.0, at)
-        if heavier.clearly_beats(plain):
-            best = self._settled(kind, plain.setting, heavier.preparation)
+        best = heavier if heavier.clearly_beats(plain) else plain
         expanded = self._judge(kind, best.setting, replace(best.preparation, expands=True))
         return self._settled(kind, best.setting, expanded.preparation) if expanded.clearly_beats(best) else best
 
