@@ -203,15 +203,16 @@ def alone(material: Material, taught: Taught) -> list[Alone]:
     dataset, source, test = material.dataset, taught.source, material.test
     if not dataset.columns:
         return []
-    kind = taught.candidates[0].kind
-    of_image = REGISTRY["boosted_linear"] if kind.needs_columns else kind
+    chosen = taught.candidates[0]
+    of_image = REGISTRY["boosted_linear"] if chosen.kind.needs_columns else chosen.kind
     parts: list[tuple[Part, Kind, Sequence[Column], int | None]] = [("image", of_image, (), None)]
-    if not kind.needs_columns:
-        parts.append(("columns", kind, dataset.columns, 0))
+    if not chosen.kind.needs_columns:
+        parts.append(("columns", chosen.kind, dataset.columns, 0))
     shown = []
     for part, kind, columns, width in parts:
         narrow = source.narrowed(width, with_columns=bool(columns))
-        best = fit_heads([kind], narrow, replace(taught.fitting, columns=columns))[0]
+        fitting = replace(taught.fitting, columns=columns)
+        best = fit_heads([kind], narrow, fitting, like=chosen if kind is chosen.kind else None)[0]
         shown.append(Alone(part, best, best.finished(narrow)(test.embedding[:, :width], test.rows)))
     return shown
 

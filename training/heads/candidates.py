@@ -70,7 +70,10 @@ class Candidate:
 
     def answer(self, judged: Lesson, positions: Indices) -> Probabilities:
         """Out-of-fold answers on other embeddings of the judged rows at some positions, as of another precision."""
-        return _answers(self.crossed.part(positions), self.calibration, judged)
+        crossed = self.crossed.part(positions)
+        if isinstance(self.calibration, Rescaling):
+            return crossed(judged, _values)
+        return self.calibration(crossed(judged, _scores))
 
     def clearly_beats(self, other: Candidate) -> bool:
         """Whether its mean loss is lower by more than one standard error of the differences, unit by unit."""
@@ -180,8 +183,9 @@ def judged(
 ) -> Candidate:
     """Calibrates heads that were fitted without a fold, and says what their answers are worth."""
     labels = source.judged.labels
-    calibration = _calibrated(crossed, source.judged, kind, fitting)
-    answers = _answers(crossed, calibration, source.judged)
+    said = crossed(source.judged, _scores if fitting.classes else _values)
+    calibration = _calibrated(said, crossed, labels, kind, fitting)
+    answers = calibration(said) if fitting.classes else said
     losses = source.by_unit(row_losses(answers, labels, is_balanced=fitting.is_balanced))
     scores: Figures | Errors
     if fitting.classes:
@@ -194,12 +198,14 @@ def judged(
 
 
 def _begin(plain: Decider, start: Decider | None) -> NDArray[np.float64] | None:
-    """Weights of another head to start from, if it has the same classes and features."""
+    """Weights of another head to start from, if it has the same classes, and the same features or the first of them."""
     if start is None or start.estimator is None or start.scaling is None or plain.scaling is None:
         return None
-    if not np.array_equal(start.present, plain.present) or start.scaling.size.shape != plain.scaling.size.shape:
+    more = len(plain.scaling.size) - len(start.scaling.size)
+    if not np.array_equal(start.present, plain.present) or more < 0:
         return None
-    return np.vstack([start.estimator.coef_.T * start.scaling.size[:, None], start.estimator.intercept_])
+    weights = start.estimator.coef_.T * start.scaling.size[:, None]
+    return np.vstack([weights, np.zeros((more, weights.shape[1])), start.estimator.intercept_])
 
 
 def _fitted(estimator: Any, features: NDArray[np.float32], targets: NDArray[Any], weights: Any) -> Any:
@@ -211,21 +217,19 @@ def _fitted(estimator: Any, features: NDArray[np.float32], targets: NDArray[Any]
         return estimator.fit(features, targets, **extra)
 
 
-def _calibrated(crossed: CrossFit, judged: Lesson, kind: Kind, fitting: Fitting) -> Calibration:
+def _calibrated(
+    said: Probabilities, crossed: CrossFit, labels: NDArray[Any], kind: Kind, fitting: Fitting
+) -> Calibration:
     """By the rows whose class the head that judges them knows: of others nothing follows for known ones."""
     if not fitting.classes:
         return Rescaling(0.0, 1.0)  # each head undoes its own
-    known = np.flatnonzero(crossed.knows(judged.labels))
-    rows = judged.part(known)
-    scores = crossed.part(known)(rows, _scores)
-    weights = balanced_weights(rows.labels) if fitting.is_balanced else None
-    return calibrate(scores, rows.labels, are_probabilities=kind.has_probabilities, weights=weights)
+    known = crossed.knows(labels)
+    weights = balanced_weights(labels[known]) if fitting.is_balanced else None
+    return calibrate(said[known], labels[known], are_probabilities=kind.has_probabilities, weights=weights)
 
 
-def _answers(crossed: CrossFit, calibration: Calibration, judged: Lesson) -> Probabilities:
-    if isinstance(calibration, Rescaling):
-        return crossed(judged, lambda decider, rows: decider(rows.embedding, rows.rows))
-    return calibration(crossed(judged, _scores))
+def _values(decider: Decider, rows: Lesson) -> Probabilities:
+    return decider(rows.embedding, rows.rows)
 
 
 def _scores(decider: Decider, rows: Lesson) -> Probabilities:

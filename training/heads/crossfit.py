@@ -18,7 +18,7 @@ from models.sessions import Embedding
 from training.dataset import Dataset
 from training.errors import DataError
 from training.heads.decider import Decider
-from training.heads.encoding import Rows
+from training.heads.rows import ColumnRows, Rows, joined
 from training.images import Indices
 from training.split import make_folds
 
@@ -42,19 +42,22 @@ class Lesson:
     labels: NDArray[Any]
     rows: Rows = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", ColumnRows.of(self.rows))
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def part(self, positions: Indices) -> Lesson:
         """Some rows of it."""
-        rows = [self.rows[int(position)] for position in positions] if self.rows else ()
+        rows = self.rows.part(positions) if isinstance(self.rows, ColumnRows) else self.rows
         return Lesson(self.embedding[positions], self.labels[positions], rows)
 
     def __add__(self, other: Lesson) -> Lesson:
         return Lesson(
             np.concatenate([self.embedding, other.embedding]),
             np.concatenate([self.labels, other.labels]),
-            [*self.rows, *other.rows],
+            joined(self.rows, other.rows),
         )
 
 

@@ -9,7 +9,7 @@ and of a missing one, all of them are 0. Where a column was missing in training,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +17,20 @@ from numpy.typing import NDArray
 
 from models.columns import Column, ColumnValue
 from training.heads.expansion import Expansion, fit_expansion
+from training.heads.rows import Rows, Values, values_of
 from training.heads.views import View, Whole
 
-Rows = Sequence[Mapping[str, ColumnValue]]
-"""Checked columns, one mapping a row; None where a value is missing."""
+__all__ = [
+    "MAX_CATEGORIES",
+    "NO_COLUMNS",
+    "CategoryCode",
+    "Code",
+    "Encoder",
+    "NumberCode",
+    "Rows",
+    "fit_encoder",
+    "fitted_columns",
+]
 
 MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200
@@ -47,9 +57,9 @@ class NumberCode:
         """How many numbers it is encoded as."""
         return 1 + self.is_missed
 
-    def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
+    def __call__(self, values: Values) -> NDArray[np.float32]:
         """Float32 `[N, 1]`, or `[N, 2]` with what is missing."""
-        given = np.array([np.nan if value is None else float(value) for value in values], np.float64)
+        given = values.as_numbers()
         missing = np.isnan(given)
         filled = np.where(missing, self.fill, given).clip(self.low, self.high)
         scaled = ((filled - self.mean) * self.scale).astype(np.float32)
@@ -70,14 +80,11 @@ class CategoryCode:
         """How many numbers it is encoded as."""
         return len(self.categories)
 
-    def __call__(self, values: Sequence[ColumnValue]) -> NDArray[np.float32]:
+    def __call__(self, values: Values) -> NDArray[np.float32]:
         """Float32 `[N, C]`."""
-        position = {category: index for index, category in enumerate(self.categories)}
-        code = np.zeros((len(values), len(self.categories)), np.float32)
-        for row, value in enumerate(values):
-            if (found := position.get(MISSING_CATEGORY if value is None else str(value))) is not None:
-                code[row, found] = 1.0
-        return code
+        index = {category: position for position, category in enumerate(self.categories)}
+        position = np.array([index.get(_category(value), -1) for value in values.distinct], np.int64)[values.positions]
+        return np.asarray(position[:, None] == np.arange(len(self.categories)), np.float32)
 
 
 Code = NumberCode | CategoryCode
@@ -109,7 +116,7 @@ class Encoder:
 
     def encoded(self, rows: Rows) -> NDArray[np.float32]:
         """The columns of rows, float32 `[N, C]`."""
-        encoded = np.concatenate([code([row[code.name] for row in rows]) for code in self.codes], axis=1)
+        encoded = np.concatenate([code(values_of(rows, code.name)) for code in self.codes], axis=1)
         return np.concatenate([encoded, self.expansion(encoded)], axis=1) if self.expansion else encoded
 
 
@@ -120,33 +127,35 @@ def fit_encoder(
     columns: Sequence[Column], rows: Rows, view: View = NO_COLUMNS.view, *, expands: bool = False
 ) -> Encoder:
     """Learns from training rows how columns are encoded, and what is added to them."""
-    codes = tuple(_code(column, [row[column.name] for row in rows]) for column in columns)
+    codes = tuple(_code(column, values_of(rows, column.name)) for column in columns)
     plain = Encoder(codes, view)
     return replace(plain, expansion=fit_expansion(plain.encoded(rows))) if codes and expands else plain
 
 
 def fitted_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
     """Columns with the range, or the most frequent categories, of the rows that a head is fitted on."""
-    return tuple(_fitted(column, [row[column.name] for row in rows]) for column in columns)
+    return tuple(_fitted(column, values_of(rows, column.name)) for column in columns)
 
 
-def _fitted(column: Column, values: Sequence[ColumnValue]) -> Column:
+def _fitted(column: Column, values: Values) -> Column:
     if column.type == "boolean":
         return column
-    given = [value for value in values if value is not None]
     if column.type == "category":
-        frequent = Counter(str(value) for value in given).most_common(MAX_CATEGORIES)
-        return column.model_copy(update={"categories": tuple(sorted(category for category, _ in frequent))})
-    numbers = [float(value) for value in given] or [0.0]  # as the graph has it where all are missing
-    return column.model_copy(update={"low": min(numbers), "high": max(numbers)})
+        counts = _counted(values)
+        del counts[MISSING_CATEGORY]
+        given = [category for category, count in counts.most_common(MAX_CATEGORIES) if count]
+        return column.model_copy(update={"categories": tuple(sorted(given))})
+    numbers = _given(values)
+    numbers = numbers if len(numbers) else np.zeros(1)  # as the graph has it where all are missing
+    return column.model_copy(update={"low": float(numbers.min()), "high": float(numbers.max())})
 
 
-def _code(column: Column, values: Sequence[ColumnValue]) -> Code:
+def _code(column: Column, values: Values) -> Code:
     if column.type == "category":
-        counts = Counter(MISSING_CATEGORY if value is None else str(value) for value in values)
-        frequent = [category for category, count in counts.most_common(MAX_CATEGORIES) if count >= _LEAST_ROWS]
+        counts = _counted(values).most_common(MAX_CATEGORIES)
+        frequent = [category for category, count in counts if count >= _LEAST_ROWS]
         return CategoryCode(column.name, tuple(sorted(frequent)))
-    given = np.array([float(value) for value in values if value is not None], np.float64).clip(-_MOST, _MOST)
+    given = _given(values).clip(-_MOST, _MOST)
     if not len(given):
         given = np.zeros(1)
     fill, low, high = float(np.median(given)), float(given.min()), float(given.max())
@@ -162,6 +171,24 @@ def _code(column: Column, values: Sequence[ColumnValue]) -> Code:
         scale=1 / deviation if deviation >= _LEAST_DEVIATION else 1.0,
         is_missed=len(given) < len(values),
     )
+
+
+def _category(value: ColumnValue) -> str:
+    return MISSING_CATEGORY if value is None else str(value)
+
+
+def _counted(values: Values) -> Counter[str]:
+    """How many rows have each category."""
+    counts: Counter[str] = Counter()
+    for value, count in zip(values.distinct, values.counts().tolist(), strict=True):
+        counts[_category(value)] += count
+    return counts
+
+
+def _given(values: Values) -> NDArray[np.float64]:
+    """Numbers of the rows that have one."""
+    numbers = values.as_numbers()
+    return numbers[~np.isnan(numbers)]
 
 
 def _deviation(differences: NDArray[np.float64]) -> float:

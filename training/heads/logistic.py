@@ -3,21 +3,33 @@
 scikit-learn's penalty is one number for all. Columns times a weight are the same as columns whose penalty is divided by
 its square; but the former are so unlike the embedding in size that L-BFGS has not converged after 100 steps, where with
 the latter it takes 50 (2,000 rows of 64 + 8 features, weight 100). A fit may start from another one's weights.
+
+Of few features L-BFGS takes its steps in coordinates in which the loss is about as curved in all directions: for each
+class the curvature at the start, measured on some rows, and again every 25 steps. From a warm start that takes about
+half the evaluations and ends at a lower loss (1,600 rows of 64 + 8 features, 10 classes, C three times that of the
+start: 17 to 23 evaluations at a least gain of 1e-6 for 43 to 45 at 1e-7).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from sklearn.linear_model import LogisticRegression
 
 Features = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 _TOLERANCE = 1e-4  # of the gradient of the mean loss, as in scikit-learn
-_LEAST_GAIN = 1e-7  # relative, of the loss in one step, below which no more are taken
+_LEAST_GAIN = 5e-6  # of the loss in one step, below which no more are taken
+_LEAST_GAIN_UNCURVED = 1e-7  # the same in coordinates in which steps get less far
 _STEPS = 100
+_STEPS_A_CURVATURE = 25
+_ROWS_A_FEATURE = 20  # on which curvature is measured
+_ROWS_A_SQUARE = 1 / 20
+"""Rows for each square of a feature from which on the curvature costs less than the steps that it saves: it takes some
+20 F^3 operations, a step 4 N F, of each class."""
+_LEAST_CURVATURE = 1e-3  # of a row, so that rows which are told apart for sure count a little
 
 
 def fit_logistic(
@@ -47,14 +59,63 @@ def fit_logistic(
     loss = _Loss(features / size, labels, shares / len(labels), penalties=penalties, count=count)
     if begin is None:
         begin = np.zeros((features.shape[1] + 1, count))
-    options = {"maxiter": _STEPS, "gtol": _TOLERANCE, "ftol": _LEAST_GAIN}
-    found = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
-    fitted = found.x.reshape(begin.shape)
+    fitted, steps = _minimized(loss, begin)
     model.classes_ = np.arange(classes)
     model.coef_ = (fitted[:-1] / size[:, None]).T.astype(np.float32)
     model.intercept_ = fitted[-1].astype(np.float32)
     model.n_features_in_ = features.shape[1]
-    model.n_iter_ = np.array([found.nit], np.int32)
+    model.n_iter_ = np.array([steps], np.int32)
+
+
+def _minimized(loss: _Loss, weights: Floats) -> tuple[Floats, int]:
+    """Weights of the least loss `[F + 1, K]`, and how many steps it took from some weights."""
+    if not loss.is_long:
+        found = _descended(loss, weights.ravel(), _STEPS, _LEAST_GAIN_UNCURVED)
+        return found.x.reshape(weights.shape), found.nit
+    steps = 0
+    while steps < _STEPS:
+        curved = _Curved(loss, weights)
+        found = _descended(curved, curved.begin, _STEPS_A_CURVATURE, _LEAST_GAIN)
+        weights, steps = curved.weights(found.x), steps + found.nit
+        if found.nit < _STEPS_A_CURVATURE:
+            break
+    return weights, steps
+
+
+def _descended(loss: _Loss | _Curved, begin: Floats, steps: int, least_gain: float) -> OptimizeResult:
+    options = {"maxiter": steps, "gtol": _TOLERANCE, "ftol": least_gain}
+    return minimize(loss, begin, jac=True, method="L-BFGS-B", options=options)
+
+
+class _Curved:
+    """A loss in coordinates in which it is about as curved in all directions, near some weights.
+
+    Args:
+        loss: of weights.
+        near: the weights, `[F + 1, K]`.
+    """
+
+    def __init__(self, loss: _Loss, near: Floats) -> None:
+        self._loss = loss
+        self._shape = near.T.shape
+        lower = np.asarray(np.linalg.cholesky(loss.curvature(near)), np.float64)
+        self._back = np.asarray(np.linalg.inv(lower), np.float64).swapaxes(1, 2)
+        self._forth = np.ascontiguousarray(self._back.swapaxes(1, 2))
+        self.begin = _times(lower.swapaxes(1, 2), near.T).ravel()
+
+    def weights(self, flat: Floats) -> Floats:
+        """Weights `[F + 1, K]` at coordinates."""
+        return _times(self._back, flat.reshape(self._shape)).T
+
+    def __call__(self, flat: Floats) -> tuple[float, Floats]:
+        """The loss and its gradient."""
+        value, gradient = self._loss(self.weights(flat).ravel())
+        return value, _times(self._forth, gradient.reshape(self._shape[::-1]).T).ravel()
+
+
+def _times(matrices: Floats, vectors: Floats) -> Floats:
+    """Of each class, `[K, F + 1, F + 1]` by `[K, F + 1]`."""
+    return np.asarray((matrices @ vectors[:, :, None])[:, :, 0])
 
 
 class _Loss:
@@ -73,19 +134,43 @@ class _Loss:
     def __init__(
         self, features: Features, labels: NDArray[np.int64], shares: Floats, *, penalties: Floats, count: int
     ) -> None:
-        self._features = features
+        self._features = np.ascontiguousarray(features.T)
         self._true = labels, np.arange(len(labels))
         self._shares = shares.astype(np.float32)
+        self._exact_shares = shares
         self._penalties = penalties[:, None]
         self._shape = (features.shape[1] + 1, count)
 
-    def __call__(self, flat: Floats) -> tuple[float, Floats]:
-        matrix = flat.reshape(self._shape)
+    @property
+    def is_long(self) -> bool:
+        """Whether there are rows enough, so that a step costs more than a share of a measurement of curvature."""
+        return bool(len(self._shares) >= _ROWS_A_SQUARE * self._shape[0] ** 2)
+
+    def curvature(self, matrix: Floats) -> Floats:
+        """About the second derivatives by the weights of each class, at weights, float64 `[K, F + 1, F + 1]`."""
+        few = slice(None, None, max(1, self._features.shape[1] // (_ROWS_A_FEATURE * self._shape[0])))
+        features = np.pad(self._features[:, few], ((0, 1), (0, 0)), constant_values=1)
+        powers = np.exp(self._logits(matrix, few))
+        likely = powers / powers.sum(0)
+        shares = (likely * (1 - likely) + _LEAST_CURVATURE) * self._shares[few] / self._shares[few].sum()
+        curved = np.stack([(features * share) @ features.T for share in shares[-self._shape[1] :]])
+        diagonal = np.arange(self._shape[0] - 1)
+        curved = curved.astype(np.float64)
+        curved[:, diagonal, diagonal] += self._penalties[:, 0]
+        return curved
+
+    def _logits(self, matrix: Floats, rows: slice) -> Features:
+        """Less the largest of each row, `[K, N]`."""
         narrow = matrix.astype(np.float32)
-        logits = narrow[:-1].T @ self._features.T + narrow[-1][:, None]
+        logits = np.ascontiguousarray(narrow[:-1].T) @ self._features[:, rows] + narrow[-1][:, None]
         if len(logits) == 1:  # of two classes the first one's logit is 0
             logits = np.vstack([np.zeros_like(logits), logits])
         logits -= logits.max(0)
+        return np.asarray(logits)
+
+    def __call__(self, flat: Floats) -> tuple[float, Floats]:
+        matrix = flat.reshape(self._shape)
+        logits = self._logits(matrix, slice(None))
         true = logits[self._true]
         powers = np.exp(logits, out=logits)
         sums = powers.sum(0)
@@ -94,6 +179,6 @@ class _Loss:
         powers[self._true] -= self._shares
         slopes = powers[-self._shape[1] :]
         penalty = self._penalties * matrix[:-1]
-        gradient = np.vstack([(slopes @ self._features).T + penalty, slopes.sum(1)])
-        total = np.dot(losses, self._shares) + (penalty * matrix[:-1]).sum() / 2
+        gradient = np.vstack([self._features @ slopes.T + penalty, slopes.sum(1)])
+        total = np.dot(losses, self._exact_shares) + (penalty * matrix[:-1]).sum() / 2
         return float(total), np.asarray(gradient, np.float64).ravel()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.errors import DataError
-from training.heads.boosting import boost
+from training.heads.boosting import BoostedFit, boost
 from training.heads.candidates import Candidate, Fitting, HeadFit, judge
 from training.heads.crossfit import Source
+from training.heads.decider import Decider
 from training.heads.preparation import WEIGHTS, Preparation
 from training.heads.registry import REGISTRY, Kind
 from training.heads.views import can_root
@@ -20,7 +22,9 @@ from training.progress import progress
 _Key = TypeVar("_Key", str, float)
 
 
-def fit_heads(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
+def fit_heads(
+    kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "", like: Candidate | None = None
+) -> list[Candidate]:
     """Judges settings of each kind; the choices of the kinds come first, that of the least loss foremost.
 
     Args:
@@ -28,11 +32,13 @@ def fit_heads(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
+        like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty; None
+            where all are searched for.
 
     Raises:
         DataError: a kind is not installed, does another task, or takes no weights where classes are to weigh the same.
     """
-    search = Search(source, fitting, suffix)
+    search = Search(source, fitting, suffix, like)
     search.choose(kinds)
     return search.candidates
 
@@ -54,12 +60,14 @@ class Search:
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
+        like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty.
     """
 
-    def __init__(self, source: Source, fitting: Fitting, suffix: str) -> None:
+    def __init__(self, source: Source, fitting: Fitting, suffix: str, like: Candidate | None = None) -> None:
         self._source = source
         self._fitting = fitting
         self._suffix = suffix
+        self._like = like.fit.base if like is not None and isinstance(like.fit, BoostedFit) else like
         self._found: dict[tuple[str, str, Preparation], Candidate] = {}
         self._chosen: dict[str, Candidate] = {}
         self._asked: list[Candidate] = []
@@ -96,22 +104,33 @@ class Search:
         first, can_judge = kind.first(self._fitting.task), len(self._source.judged) > 0
         if not can_judge:
             return self._judge(kind, first, kind.preparations[0])
+        if self._like is not None and self._like.kind is kind:
+            return self._settled(kind, self._like.setting, self._suited(self._like.preparation))
         best = self._settled(kind, first, kind.preparations[0])
         for other in kind.preparations[1:]:
             if other.view != "roots" or can_root(self._source.whole.embedding):
                 best = min(best, self._settled(kind, best.setting, other), key=_loss)
         return self._weighed(kind, best) if kind.weighs and self._fitting.columns else best
 
+    def _suited(self, preparation: Preparation) -> Preparation:
+        """A preparation without what there is no part of here: an embedding, or columns."""
+        if not self._source.judged.embedding.shape[1]:
+            preparation = replace(preparation, view="whole")
+        return preparation if self._fitting.columns else replace(preparation, weight=1.0, expands=False)
+
     def _weighed(self, kind: Kind, plain: Candidate) -> Candidate:
         """The weight of the columns, then hinges and products, each only where it is clearly better."""
         best = plain
 
         def at(weight: float) -> Candidate:
-            return self._judge(kind, plain.setting, replace(plain.preparation, weight=weight))
+            """The heavier the columns, the stronger the penalty that is best: each weight has one of its own."""
+            nonlocal best
+            found = self._settled(kind, best.setting, replace(plain.preparation, weight=weight))
+            best = min(best, found, key=_loss)
+            return found
 
         heavier = _climb(WEIGHTS, 1.0, at)
-        if heavier.clearly_beats(plain):
-            best = self._settled(kind, plain.setting, heavier.preparation)
+        best = heavier if heavier.clearly_beats(plain) else plain
         expanded = self._judge(kind, best.setting, replace(best.preparation, expands=True))
         return self._settled(kind, best.setting, expanded.preparation) if expanded.clearly_beats(best) else best
 
@@ -129,14 +148,21 @@ class Search:
     def _judge(self, kind: Kind, setting: str, preparation: Preparation) -> Candidate:
         key = kind.name, setting, preparation
         if key not in self._found:
-            like = [
-                each for each in self._found.values() if each.kind is kind and each.preparation.is_like(preparation)
-            ]
-            starts = like[-1].crossed.deciders if like else {}
             maker = kind.makers(self._fitting.task)[setting]
-            candidate = judge(HeadFit(kind, maker, preparation, self._fitting), self._source, starts)
+            fit = HeadFit(kind, maker, preparation, self._fitting)
+            candidate = judge(fit, self._source, self._starts(kind, setting, preparation))
             self._found[key] = self._named(candidate, setting, preparation.title)
         return self._found[key]
+
+    def _starts(self, kind: Kind, setting: str, preparation: Preparation) -> Mapping[int, Decider]:
+        """The fitted heads of each fold that are nearest to a candidate, from which its fits may start."""
+        names = list(kind.makers(self._fitting.task))
+        near = [
+            (abs(names.index(each.setting) - names.index(setting)) + _distance(each.preparation, preparation), order)
+            for order, each in enumerate(self._found.values())
+            if each.kind is kind and _is_part(each.preparation, preparation)
+        ]
+        return list(self._found.values())[min(near)[1]].crossed.deciders if near else {}
 
     def _boosted(self, kind: Kind) -> Candidate:
         """Trees on the best of the kind's base; they look at the embedding where there is nothing else, or it pays."""
@@ -179,3 +205,13 @@ def _climb(keys: Sequence[_Key], begin: _Key, judge: Callable[[_Key], Candidate]
 
 def _loss(candidate: Candidate) -> float:
     return candidate.loss
+
+
+def _is_part(preparation: Preparation, other: Preparation) -> bool:
+    """Whether it makes the same features as another one, but for their scale, or the first of them."""
+    return preparation.view == other.view and preparation.expands <= other.expands
+
+
+def _distance(preparation: Preparation, other: Preparation) -> float:
+    """How far two scales of the columns are apart, in factors of e; expansion counts as one."""
+    return abs(math.log(preparation.weight / other.weight)) + (preparation.expands != other.expands)

@@ -9,6 +9,7 @@ import pytest
 
 from models.columns import Column, ColumnValue
 from training.heads.encoding import MAX_CATEGORIES, CategoryCode, NumberCode, fit_encoder, fitted_columns
+from training.heads.rows import Values
 
 NONE = np.empty((0, 2), np.float32)
 
@@ -57,7 +58,7 @@ def test_no_more_categories_than_the_limit_have_numbers() -> None:
 def test_a_column_that_is_all_missing_says_nothing() -> None:
     (code,) = fit_encoder([Column(name="x", type="number", required=False)], [{"x": None}, {"x": None}]).codes
     assert isinstance(code, NumberCode)
-    assert code([None]).tolist() == [[0, 1]]
+    assert code(Values.of([None])).tolist() == [[0, 1]]
     assert math.isfinite(code.scale)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.columns import Column
 from models.sessions import Embedder
 from tests.training.plain_source import plain_source
 from tests.training.squares import squares
@@ -43,12 +44,20 @@ def overlapping(rows: int, classes: int = 3, *, width: int = 16, seed: int = 0) 
     return plain_source(rows_, random.permutation(rows) % 5, rows_.part(np.arange(0)))
 
 
+def beside(source: Source) -> Source:
+    """The same with a column that tells the classes apart, but for noise."""
+    sizes = source.judged.labels + np.random.default_rng(0).normal(0, 0.5, len(source.judged))
+    rows = [{"size": float(size)} for size in sizes]
+    return replace(source, judged=replace(source.judged, rows=rows), seen=replace(source.seen, rows=rows[:0]))
+
+
 def test_the_least_log_loss_comes_first_and_every_kind_is_judged(source: Source) -> None:
     found = fit_heads([BOOSTING, LOGISTIC], source, THREE, suffix="fitted on squares")
     assert {candidate.kind.name for candidate in found} == {"hist_gradient_boosting", "logistic_regression"}
     assert all(candidate.name.endswith(", fitted on squares") for candidate in found)
-    losses = [candidate.loss for candidate in found]
-    assert losses == sorted(losses)
+    choices = [candidate for candidate in found if candidate.is_choice]
+    assert found[:2] == choices
+    assert choices[0].loss <= choices[1].loss
     assert found[0].scores.accuracy == 1.0
 
 
@@ -65,7 +74,7 @@ def test_an_answer_is_of_a_head_that_has_not_seen_the_row() -> None:
 
 def test_the_final_head_is_fitted_on_all_rows(source: Source, lesson: Lesson) -> None:
     kind = REGISTRY["nearest_neighbours"]
-    (best,) = fit_heads([kind], source, THREE)
+    best = fit_heads([kind], source, THREE)[0]
     assert best.finished(source).estimator.n_samples_fit_ == len(lesson)
 
 
@@ -73,11 +82,39 @@ def test_the_search_goes_to_where_the_loss_is_least_and_says_so_at_the_edge() ->
     found = fit_heads([LOGISTIC], overlapping(300), THREE)
     assert 3 <= len(found) < len(LOGISTIC.settings)
     assert found[0].note == ""
-    apart = overlapping(60, width=16)
-    apart = replace(apart, judged=replace(apart.judged, embedding=apart.judged.embedding * 0.01))
-    weakest = fit_heads([LOGISTIC], apart, THREE)[0]
-    assert weakest.name == "logistic regression, C = 100"
-    assert weakest.note == "C = 100 is at the edge of what was tried (C = 0.003 to C = 100)"
+    noise = overlapping(60)
+    noise = replace(noise, judged=replace(noise.judged, labels=np.random.default_rng(1).integers(0, 3, 60)))
+    strongest = fit_heads([LOGISTIC], noise, THREE)[0]
+    assert strongest.name == "logistic regression, C = 0.0001"
+    assert strongest.note == "C = 0.0001 is at the edge of what was tried (C = 0.0001 to C = 10)"
+
+
+def test_like_another_candidate_only_the_penalty_is_searched_for() -> None:
+    source, columns = beside(overlapping(300)), (Column(name="size", type="number"),)
+    chosen = fit_heads([LOGISTIC], source, Fitting(3, columns))[0]
+    heavy = replace(chosen, preparation=replace(chosen.preparation, weight=30.0))
+    found = fit_heads([LOGISTIC], source, Fitting(3, columns), like=heavy)
+    assert {each.preparation for each in found} == {heavy.preparation}
+    bare = fit_heads([LOGISTIC], source.narrowed(None, with_columns=False), THREE, like=heavy)
+    assert {each.preparation.weight for each in bare} == {1.0}
+    alone = fit_heads([LOGISTIC], source.narrowed(0, with_columns=True), Fitting(3, columns), like=heavy)
+    assert {each.preparation.weight for each in alone} == {30.0}
+
+
+@pytest.mark.parametrize(
+    ("gains", "is_clear"),
+    [
+        pytest.param([0.1, 0.1, 0.1, 0.1], True, id="a gain everywhere is clear"),
+        pytest.param([0.9, -0.7, 0.5, -0.5], False, id="a gain below one standard error is not"),
+        pytest.param([-0.1, -0.1, -0.1, -0.1], False, id="a loss is none"),
+        pytest.param([], False, id="nothing judged, nothing clear"),
+    ],
+)
+def test_a_candidate_clearly_beats_another_by_more_than_a_standard_error(
+    gains: list[float], is_clear: bool, source: Source
+) -> None:
+    other = replace(fit_heads([TREE], source, THREE)[0], losses=np.ones(len(gains)))
+    assert replace(other, losses=1 - np.array(gains)).clearly_beats(other) is is_clear
 
 
 def test_where_nothing_judges_each_kind_has_one_setting(lesson: Lesson) -> None:
