@@ -233,7 +233,7 @@ REGISTRY = {
             has_probabilities=False,
             boosts=True,
             bases={"classification": "logistic_regression", "regression": "linear_regression"},
-            row_us=19,
+            row_us=18,
         ),
         Kind(
             "boosted_components",
@@ -251,7 +251,7 @@ REGISTRY = {
             {"": _boosted},
             preparations=(Preparation("nothing"),),
             boosts=True,
-            row_us=9,
+            row_us=7,
         ),
         Kind(
             "decision_tree",

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from models.columns import Column
-from models.manifest import HeadSpec
+from models.manifest import HeadSpec, InputSpec
 from models.sessions import Head, cpu_session
 from tests.training.heads.test_registry import COLUMNS, lesson_of, numbers_of, source_of
 from tests.training.plain_source import plain_source
+from training.dataset import Dataset
 from training.export import export_head
+from training.finish import finish
 from training.heads.blend import Blend, blend
 from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source
@@ -20,6 +22,7 @@ from training.heads.intervals import fit_intervals
 from training.heads.registry import REGISTRY, Kind, blend_of, kind_named
 from training.heads.search import Search, fit_heads
 from training.metrics import errors, log_losses
+from training.policies import Aims
 
 LOGISTIC, TREE, BOOSTING, NEIGHBOURS = (
     REGISTRY[name] for name in ("logistic_regression", "decision_tree", "hist_gradient_boosting", "nearest_neighbours")
@@ -153,3 +156,16 @@ def test_a_blend_is_named_after_its_kinds() -> None:
     assert kind_named("svm") is REGISTRY["svm"]
     assert PAIR.row_us == LOGISTIC.row_us + BOOSTING.row_us
     assert not blend_of(LOGISTIC, NEIGHBOURS).takes_weights
+
+
+def test_a_blend_is_finished_as_any_other_head() -> None:
+    lesson = two_views(300)
+    spec = InputSpec(height=1, width=1, channels=1)
+    dataset = Dataset("views", np.zeros((300, 1, 1, 1), np.uint8), lesson.labels, ("a", "b"), spec)
+    source = judged_source(lesson)
+    best = fit_heads([blend_of(LOGISTIC, TREE)], source, Fitting(2))[0]
+    head = finish(best, dataset, source, None, name="kind", aims=Aims(), seed=0)
+    assert head.spec.kind == "blend of logistic_regression and decision_tree"
+    assert head.judged is not None
+    np.testing.assert_array_equal(head.judged.found, best.answers)
+    np.testing.assert_allclose(head.head(lesson.embedding), best.finished(source)(lesson.embedding), atol=1e-5)
