@@ -90,8 +90,9 @@ class Kind:
         has_probabilities: whether it gives probabilities, or scores that have to be calibrated.
         takes_weights: whether rows can weigh more than others.
         explain_rows: that an explanation may ask of it: more of kinds whose rows cost a microsecond than of ensembles.
-        row_us: microseconds of one row alone in its graph, the least of 15 runs: 64 numbers, 10 classes (of kinds for
-            numbers a number), fitted on 2,000 rows, 60 rounds of trees; ONNX Runtime on one core of an AMD EPYC.
+        row_us: microseconds of one row alone in its graph, the least of 15 runs or more: 64 numbers, 10 classes (of
+            kinds for numbers a number), fitted on 2,000 rows, 60 rounds of trees; ONNX Runtime, one core of a busy AMD
+            EPYC. Of columns alone less what encoding them takes, which all kinds do.
         module: that has to be installed beside scikit-learn, by the extra `boosting`.
         parts: the two kinds that it blends; none of others.
     """
