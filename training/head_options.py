@@ -25,7 +25,8 @@ def add_head(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--head", choices=[AUTO, *REGISTRY, BEST], default=AUTO,
         help="what decides; auto: gradient boosting on a linear margin, or, for numbers, the best of a linear and "
-        "three boosted ones; best: the best of all (default: %(default)s)",
+        "three boosted ones; best: of all, the cheapest that is as good as the best, or a blend that clearly beats "
+        "them (default: %(default)s)",
     )  # fmt: skip
     command.add_argument(
         "--balance", choices=get_args(Balance), default="none",

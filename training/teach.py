@@ -17,6 +17,7 @@ from training.errors import DataError
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Finished, finish
 from training.heads.candidates import Candidate, Fitting
+from training.heads.choice import cheapest_as_good
 from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
 from training.heads.registry import AUTO, BEST, REGISTRY, Kind, asked_for
 from training.heads.search import Search, check_weights, fit_heads
@@ -39,7 +40,7 @@ class HeadPlan:
     """Which head to fit, and for what.
 
     Attributes:
-        kind: of the registry; `best` tries all of them on the source of embeddings that is best for one.
+        kind: of the registry; `best` tries all of them and a blend, on the source that is best for the default ones.
         name: the head's.
         aims: of its policy.
         examples: how many training images to keep for explanations; 0 for none.
@@ -188,7 +189,7 @@ def teach(material: Material, plan: HeadPlan) -> Taught:
     dataset = material.dataset
     fitting = Fitting(len(dataset.classes), dataset.columns, plan.seed, is_balanced=plan.balance == "weights")
     fitting, found = _candidates(material, plan, fitting)
-    name, best = _best(found)
+    name, best = _best(found, plan)
     source = material.sources[name]
     head = finish(best, dataset, source, _examples(material, plan), name=plan.name, aims=plan.aims, seed=plan.seed)
     others = sorted((candidate for _, candidate in found if candidate is not best), key=lambda each: each.loss)
@@ -230,7 +231,9 @@ def _fit(material: Material, plan: HeadPlan, fitting: Fitting) -> list[Named]:
         searches[name] = Search(source, fitting, ", ".join(told))
         searches[name].choose(first)
     best = min(searches.values(), key=lambda search: search.candidates[0].loss)
-    best.choose([kind for kind in wanted if kind not in first])
+    if plan.kind == BEST:
+        best.choose([kind for kind in wanted if kind not in first])
+        best.blend()
     return [(name, each) for name, search in searches.items() for each in search.candidates]
 
 
@@ -246,14 +249,18 @@ def _candidates(material: Material, plan: HeadPlan, fitting: Fitting) -> tuple[F
     tried = [_fit(material, plan, each) for each in fittings]
     chosen = 0
     if len(tried) > 1:
-        plain, logged = (_best(found)[1].answers[:, 0] for found in tried)
+        plain, logged = (_best(found, plan)[1].answers[:, 0] for found in tried)
         chosen = int(better_transform(labels[material.judged], plain, logged) == "log")
     return fittings[chosen], tried[chosen]
 
 
-def _best(found: list[Named]) -> Named:
-    """The choice of the least loss."""
-    return min((each for each in found if each[1].is_choice), key=lambda each: each[1].loss)
+def _best(found: list[Named], plan: HeadPlan) -> Named:
+    """The choice of the least loss; of all kinds the cheapest choice that is as good."""
+    choices = [each for each in found if each[1].is_choice]
+    if plan.kind != BEST:
+        return min(choices, key=lambda each: each[1].loss)
+    serves = cheapest_as_good([candidate for _, candidate in choices])
+    return next(each for each in choices if each[1] is serves)
 
 
 def _examples(material: Material, plan: HeadPlan) -> Examples | None:

@@ -22,7 +22,7 @@ from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.errors import DataError, ExportError
 from training.finish import Finished
 from training.heads.candidates import Candidate, Fitting
-from training.heads.registry import REGISTRY
+from training.heads.registry import kind_named
 from training.heads.search import fit_heads
 from training.images import select
 from training.prepare import prepare
@@ -125,7 +125,7 @@ def _like(head: Finished, material: Material, training: Mapping[str, Any]) -> Ca
     """A head of the same kind that answers out of fold: the head itself was fitted on the images that judge."""
     is_balanced = training.get("balance") == "weights"
     fitting = Fitting(len(material.dataset.classes), seed=training["seed"], is_balanced=is_balanced)
-    return fit_heads([REGISTRY[head.spec.kind]], next(iter(material.sources.values())), fitting)[0]
+    return fit_heads([kind_named(head.spec.kind)], next(iter(material.sources.values())), fitting)[0]
 
 
 def _manifest(before: Manifest, variants: Variants, version: int) -> Manifest:

@@ -46,7 +46,7 @@ def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees
         sees_embedding: whether the trees look at the embedding, too, or at its leading components.
     """
     ground = _Ground.of(kind, base, source, fitting, sees_embedding=sees_embedding)
-    folds = _tree_folds(source, fitting)
+    folds = tree_folds(source, fitting)
     without = {fold: base.crossed.without(fold) for fold in np.unique(folds).tolist()}
     plots = {fold: ground.plot(decider, folds[ground.rows] != fold) for fold, decider in without.items()}
     growth = Growth(fitting.classes, fitting.seed)
@@ -73,7 +73,7 @@ class BoostedFit:
         return plot.planted(grow(plot.sample, self.growth, self.rounds))
 
 
-def _tree_folds(source: Source, fitting: Fitting) -> Indices:
+def tree_folds(source: Source, fitting: Fitting) -> Indices:
     """Those of the source; where that has one, others: the base has not seen any of its rows anyway."""
     if len(np.unique(source.folds)) != 1:
         return source.folds

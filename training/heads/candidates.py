@@ -65,8 +65,11 @@ class Candidate:
 
     def finished(self, source: Source) -> Decider:
         """The head that serves: fitted on all rows."""
-        fitted = self.fit(source.whole, next(iter(self.crossed.deciders.values()), None))
-        return fitted if isinstance(self.calibration, Rescaling) else replace(fitted, calibration=self.calibration)
+        return self.calibrated(self.fit(source.whole, next(iter(self.crossed.deciders.values()), None)))
+
+    def calibrated(self, decider: Decider) -> Decider:
+        """A head that `fit` has fitted, calibrated; one that names numbers already is."""
+        return decider if isinstance(self.calibration, Rescaling) else replace(decider, calibration=self.calibration)
 
     def answer(self, judged: Lesson, positions: Indices) -> Probabilities:
         """Out-of-fold answers on other embeddings of the judged rows at some positions, as of another precision."""

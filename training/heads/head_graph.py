@@ -19,6 +19,8 @@ from sklearn.svm import LinearSVC
 
 from models.manifest import INTERVAL, HeadSpec
 from training.builder import OPSETS, GraphBuilder, set_versions
+from training.heads.blend import Blend
+from training.heads.blend_graph import PREFIXES, weighted_sum
 from training.heads.boosted import Boosted
 from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
@@ -42,16 +44,38 @@ def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
         width: of the embedding.
     """
     decider = _cooled(decider)
-    features = decider.encoder.width(width)
-    model = compose.add_prefix(_model(decider, features), "model/")
-    encoder = encoder_graph(decider.encoder, spec, width)
-    joined = compose.merge_models(encoder, model, [(FEATURES, "model/features")])
-    scores = joined.graph.output[-1].name  # behind a label, where there is one
-    last = _calibration(decider.calibration, spec, scores)
-    whole = compose.merge_models(joined, last, [(scores, scores)]) if last is not None else joined
+    joined = _scored(decider, spec, width)
+    scores = _scores(joined)
+    whole = _calibrated(joined, decider, spec)
     if decider.scale is not None and isinstance(decider.calibration, Rescaling):
-        _append(whole, _interval(decider.scale, decider.calibration, scores))
+        features = f"{PREFIXES[0]}{FEATURES}" if isinstance(decider, Blend) else FEATURES
+        _append(whole, _interval(decider.scale, decider.calibration, features, scores))
     return _finished(whole, spec, scores)
+
+
+def _scored(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
+    """Embedding and columns to scores, as the last output."""
+    if isinstance(decider, Blend):
+        parts = [_cooled(part) for part in decider.parts]
+        models = [_scored(part, spec, width) for part in parts]
+        if spec.classes:
+            models = [_calibrated(model, part, spec) for model, part in zip(models, parts, strict=True)]
+        shares = [weight for _, weight in decider.weighted]
+        return weighted_sum(models, [_scores(model) for model in models], shares)
+    model = compose.add_prefix(_model(decider, decider.encoder.width(width)), "model/")
+    return compose.merge_models(encoder_graph(decider.encoder, spec, width), model, [(FEATURES, "model/features")])
+
+
+def _scores(model: ModelProto) -> str:
+    """The last output, behind a label where there is one."""
+    return str(model.graph.output[-1].name)
+
+
+def _calibrated(model: ModelProto, decider: Decider, spec: HeadSpec) -> ModelProto:
+    """Scores to the head's output, where that is not the same."""
+    scores = _scores(model)
+    last = _calibration(decider.calibration, spec, scores)
+    return model if last is None else compose.merge_models(model, last, [(scores, scores)])
 
 
 def _cooled(decider: Decider) -> Decider:
@@ -138,10 +162,10 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
     return build.model(inputs, [helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width])])
 
 
-def _interval(scale: Scale, rescaling: Rescaling, scores: str) -> GraphBuilder:
-    """Features and `scores` to the lower and upper bound, in the numbers' own unit."""
+def _interval(scale: Scale, rescaling: Rescaling, features: str, scores: str) -> GraphBuilder:
+    """`features` and `scores` to the lower and upper bound, in the numbers' own unit."""
     build = GraphBuilder("interval/")
-    _rescaled(build, rescaling, scale.add_bounds(build, FEATURES, scores), INTERVAL)
+    _rescaled(build, rescaling, scale.add_bounds(build, features, scores), INTERVAL)
     return build
 
 

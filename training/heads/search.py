@@ -10,12 +10,14 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.errors import DataError
+from training.heads.blend import blend
 from training.heads.boosting import BoostedFit, boost
 from training.heads.candidates import Candidate, Fitting, HeadFit, judge
+from training.heads.choice import partners
 from training.heads.crossfit import Source
 from training.heads.decider import Decider
 from training.heads.preparation import WEIGHTS, Preparation
-from training.heads.registry import REGISTRY, Kind
+from training.heads.registry import REGISTRY, Kind, blend_of
 from training.heads.views import can_root
 from training.progress import progress
 
@@ -93,11 +95,27 @@ class Search:
             for kind in progress(kinds, "fitting heads", "kind", part=True):
                 self._asked.append(self._choice(kind))
 
+    def blend(self) -> None:
+        """Blends the two best kinds; the blend becomes a choice only if it clearly beats the best one."""
+        choices = [each for each in self.candidates if each.is_choice]
+        if not len(self._source.judged) or (pair := partners(choices)) is None:
+            return
+        blended = self._choice(blend_of(pair[0].kind, pair[1].kind))
+        if blended.clearly_beats(pair[0]):
+            self._asked.append(blended)
+
     def _choice(self, kind: Kind) -> Candidate:
         """What a kind would serve; a kind that others are put on is searched once."""
         if kind.name not in self._chosen:
-            self._chosen[kind.name] = self._boosted(kind) if kind.boosts else self._searched(kind)
+            find = self._blended if kind.parts else self._boosted if kind.boosts else self._searched
+            self._chosen[kind.name] = find(kind)
         return self._chosen[kind.name]
+
+    def _blended(self, kind: Kind) -> Candidate:
+        first, second = (self._choice(part) for part in kind.parts)
+        found = blend(first, second, self._source, self._fitting)
+        self._found[kind.name, found.setting, found.preparation] = found
+        return found
 
     def _searched(self, kind: Kind) -> Candidate:
         """One hyperparameter after the other: view and setting, the weight of the columns, what is added to them."""
