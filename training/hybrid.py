@@ -20,7 +20,7 @@ from training.notes import told
 from training.progress import stage
 from training.reporting import report_page
 from training.results import Results, Stopwatch, evaluate, known_images
-from training.teach import HeadPlan, Material, alone, teach
+from training.teach import HeadPlan, Material, alone, outputs_beside, teach
 from training.variants import Trial, calibration_images, make_variants
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def conclude(
         taught = teach(material, plan)
     with watch.step("evaluate"):
         beside = alone(material, taught)
-        evaluation = evaluate(taught.head, material, {**rivals(), **{each.title: each.answers for each in beside}})
+        evaluation = evaluate(taught.head, material, {**rivals(), **outputs_beside(material, taught, beside)})
     with watch.step("make other precisions"):
         judged = select(dataset.images, material.judged)
         variants = make_variants(

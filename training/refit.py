@@ -32,7 +32,7 @@ from training.prepare import Prepared, prepare
 from training.progress import stage
 from training.reporting import report_page
 from training.results import JUDGING, Results, Stopwatch, evaluate
-from training.teach import HeadPlan, Material, alone, material_of, teach
+from training.teach import HeadPlan, Material, alone, material_of, outputs_beside, teach
 from training.variants import Trial, Variants
 
 _OF_A_HEAD = (
@@ -101,7 +101,7 @@ def _conclude(
         taught = teach(material, plan.head)
     with watch.step("evaluate"):
         beside = alone(material, taught)
-        evaluation = evaluate(taught.head, material, {each.title: each.answers for each in beside})
+        evaluation = evaluate(taught.head, material, outputs_beside(material, taught, beside))
     with watch.step("try the other precisions"):
         variants = _measured(bundle.manifest, taught.head, caches, material)
     results = Results(

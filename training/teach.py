@@ -16,6 +16,7 @@ from training.embedding_cache import EmbeddingCache, keys_of
 from training.errors import DataError
 from training.examples import COUNT, choose_examples, make_examples
 from training.finish import Finished, finish
+from training.heads.boosting import taken_apart
 from training.heads.candidates import Candidate, Fitting
 from training.heads.choice import cheapest_as_good
 from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
@@ -216,6 +217,14 @@ def alone(material: Material, taught: Taught) -> list[Alone]:
         best = fit_heads([kind], narrow, fitting, like=chosen if kind is chosen.kind else None)[0]
         shown.append(Alone(part, best, best.finished(narrow)(test.embedding[:, :width], test.rows)))
     return shown
+
+
+def outputs_beside(material: Material, taught: Taught, shown: Sequence[Alone]) -> dict[str, Probabilities]:
+    """Answers on the test images beside those of a head, by name, `[T, K]` or `[T, 1]`: of its parts, and of less."""
+    test = material.test
+    apart = taken_apart(taught.candidates[0], taught.source) if len(test) else {}
+    parts = {name: decider(test.embedding, test.rows) for name, decider in apart.items()}
+    return {**parts, **{each.title: each.answers for each in shown}}
 
 
 def _fit(material: Material, plan: HeadPlan, fitting: Fitting) -> list[Named]:

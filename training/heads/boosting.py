@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.heads.boosted import Boosted, TreeInputs
-from training.heads.calibration import Rescaling
+from training.heads.calibration import Rescaling, Temperature
 from training.heads.candidates import Candidate, Fitting, judged
 from training.heads.crossfit import CrossFit, Lesson, Source
 from training.heads.decider import Decider
@@ -71,6 +71,26 @@ class BoostedFit:
         """Fits one head, not yet calibrated."""
         plot = self.ground.plot(self.base.fit(lesson, start), np.ones(len(self.ground.rows), bool))
         return plot.planted(grow(plot.sample, self.growth, self.rounds))
+
+
+def taken_apart(candidate: Candidate, source: Source) -> dict[str, Decider]:
+    """What the linear model and the trees of a classifier are without each other, by name; nothing of other heads.
+
+    Trees alone look at columns and components, whatever those of the head look at, and have all their rounds.
+    """
+    fit = candidate.fit
+    if not isinstance(fit, BoostedFit) or not fit.ground.has_linear or not fit.growth.classes:
+        return {}
+    ground = replace(fit.ground, sees_embedding=True)
+    plot = ground.plot(fit.base.fit(source.whole), np.ones(len(ground.rows), bool))
+    sample = replace(plot.sample, margins=np.zeros_like(plot.sample.margins))
+    trees = grow(sample, fit.growth, fit.growth.rounds)
+    boosted = replace(plot.boosted, margin=None, trees=trees)
+    calibration = Temperature(1.0, of_probabilities=False)
+    return {
+        f"{fit.base.kind.title} alone": fit.base.finished(source),
+        "boosted trees alone": replace(plot.decider, estimator=boosted, calibration=calibration),
+    }
 
 
 def tree_folds(source: Source, fitting: Fitting) -> Indices:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from models.columns import Column
 from models.manifest import Task
@@ -150,7 +150,10 @@ class HeadFit:
             return self._of_classes(plain, features, taken, start)
         rescaling = Rescaling.of(lesson.labels, is_log=fitting.is_log)
         estimator = self.maker(Size(len(taken), fitting.seed))
-        fitted = _fitted(estimator, plain.scaled(features), rescaling.undo(taken.labels), None)
+        scaled = plain.scaled(features)
+        if isinstance(estimator, Ridge):
+            scaled = scaled.astype(np.float64)  # hinges, products and their numbers are nearly linear in each other
+        fitted = _fitted(estimator, scaled, rescaling.undo(taken.labels), None)
         return replace(plain, estimator=fitted, calibration=rescaling)
 
     def _of_classes(
