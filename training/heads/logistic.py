@@ -29,6 +29,9 @@ _ROWS_A_FEATURE = 20  # on which curvature is measured
 _ROWS_A_SQUARE = 1 / 20
 """Rows for each square of a feature from which on the curvature costs less than the steps that it saves: it takes some
 20 F^3 operations, a step 4 N F, of each class."""
+_LEAST_SHARE = (
+    1e-5  # of the mean curvature that each feature has at least; float32 sums of alike ones leave less than 0
+)
 _LEAST_CURVATURE = 1e-3  # of a row, so that rows which are told apart for sure count a little
 
 
@@ -154,9 +157,10 @@ class _Loss:
         likely = powers / powers.sum(0)
         shares = (likely * (1 - likely) + _LEAST_CURVATURE) * self._shares[few] / self._shares[few].sum()
         curved = np.stack([(features * share) @ features.T for share in shares[-self._shape[1] :]])
-        diagonal = np.arange(self._shape[0] - 1)
         curved = curved.astype(np.float64)
-        curved[:, diagonal, diagonal] += self._penalties[:, 0]
+        diagonal = np.arange(self._shape[0])
+        least = _LEAST_SHARE * curved[:, diagonal, diagonal].mean(1, keepdims=True)
+        curved[:, diagonal, diagonal] += least + np.append(self._penalties[:, 0], 0)
         return curved
 
     def _logits(self, matrix: Floats, rows: slice) -> Features:

@@ -58,3 +58,13 @@ def test_from_the_optimum_there_are_hardly_any_steps() -> None:
     fit_logistic(again, features, labels, size, begin=begin)
     assert again.n_iter_[0] <= 2 < first.n_iter_[0]
     np.testing.assert_allclose(again.coef_, first.coef_, atol=5e-3)
+
+
+def test_features_that_are_sums_of_others_are_fitted_with_hardly_any_penalty() -> None:
+    features, labels = problem(3, 4000, 12)
+    sums = np.hstack([features, features @ np.random.default_rng(1).normal(0, 1, (12, 12)).astype(np.float32)])
+    size, model = np.full(24, 100, np.float32), LogisticRegression(C=1000.0)
+    fit_logistic(model, sums * size, labels, size)
+    exact = LogisticRegression(C=1000.0, solver="newton-cg", tol=1e-6, max_iter=1000).fit(features, labels)
+    difference = model.predict_proba(sums * size) - exact.predict_proba(features)
+    assert np.abs(difference).max() < 0.02
