@@ -5,23 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.errors import DataError
 from training.heads.blend import blend
 from training.heads.boosting import BoostedFit, boost
-from training.heads.candidates import Candidate, Fitting, HeadFit, judge
+from training.heads.candidates import Candidate, Fitting, HeadFit, judge, sample_rows
 from training.heads.choice import partners
-from training.heads.crossfit import Source
+from training.heads.crossfit import Lesson, Source
 from training.heads.decider import Decider
 from training.heads.preparation import WEIGHTS, Preparation
 from training.heads.registry import REGISTRY, Kind, blend_of
 from training.heads.views import can_root
+from training.images import Indices
 from training.progress import progress
 
 _Key = TypeVar("_Key", str, float)
+_ROWS = 2500
+"""Rows that judge, and seen ones beside them, by which views, weights and hinges are chosen; more choose the same ones.
+All rows then choose the strength of the penalty and the rounds of trees."""
 
 
 def fit_heads(
@@ -122,13 +128,35 @@ class Search:
         first, can_judge = kind.first(self._fitting.task), len(self._source.judged) > 0
         if not can_judge:
             return self._judge(kind, first, kind.preparations[0])
-        if self._like is not None and self._like.kind is kind:
-            return self._settled(kind, self._like.setting, self._suited(self._like.preparation))
+        if (like := self._found_before(kind)) is not None:
+            return self._settled(kind, like.setting, self._suited(like.preparation))
         best = self._settled(kind, first, kind.preparations[0])
         for other in kind.preparations[1:]:
             if other.view != "roots" or can_root(self._source.whole.embedding):
                 best = min(best, self._settled(kind, best.setting, other), key=_loss)
         return self._weighed(kind, best) if kind.weighs and self._fitting.columns else best
+
+    def _found_before(self, kind: Kind) -> Candidate | None:
+        """What has a kind's hyperparameters already: the head to be like, or a search on a part of many rows."""
+        if self._like is not None and self._like.kind is kind:
+            return self._like
+        return self._part._choice(kind) if self._part is not None else None
+
+    @cached_property
+    def _part(self) -> Search | None:
+        """A search on some of the rows; None where they are few."""
+        source, seed = self._source, self._fitting.seed
+        if len(source.judged) <= _ROWS:
+            return None
+        judged, seen = (sample_rows(_strata(rows, self._fitting), _ROWS, seed) for rows in (source.judged, source.seen))
+        some = Source(
+            source.judged.part(judged),
+            source.folds[judged],
+            source.seen.part(seen),
+            source.units[judged],
+            source.fitted[judged],
+        )
+        return Search(some, self._fitting, self._suffix)
 
     def _suited(self, preparation: Preparation) -> Preparation:
         """A preparation without what there is no part of here: an embedding, or columns."""
@@ -190,6 +218,9 @@ class Search:
             can_see = self._source.whole.embedding.shape[1] > 0
         else:
             base, can_see = self._judge(kind, "", kind.preparations[0]), False
+        if can_see and self._part is not None:
+            like = self._part._choice(kind).fit
+            return self._grown(kind, base, sees_embedding=isinstance(like, BoostedFit) and like.ground.sees_embedding)
         plain = self._grown(kind, base, sees_embedding=False)
         if not can_see or not len(self._source.judged):
             return plain
@@ -219,6 +250,11 @@ def _climb(keys: Sequence[_Key], begin: _Key, judge: Callable[[_Key], Candidate]
         if not new:
             return tried[best]
         tried.update((key, judge(key)) for key in new)
+
+
+def _strata(rows: Lesson, fitting: Fitting) -> Indices:
+    """Of which a part has as large shares as the whole, `[N]`."""
+    return rows.labels if fitting.classes else np.zeros(len(rows), np.int64)
 
 
 def _loss(candidate: Candidate) -> float:
