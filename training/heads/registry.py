@@ -32,6 +32,7 @@ from training.errors import DataError
 from training.heads.boosted import Boosted
 from training.heads.preparation import Preparation
 
+_CONVERTERS = "onnxmltools"
 AUTO = "auto"
 """Asks for the default kinds, of which the one of least loss is taken."""
 DEFAULTS: Mapping[Task, tuple[str, ...]] = {
@@ -146,13 +147,19 @@ class Kind:
         names = list(self.makers(task))
         return names[len(names) // 2] if self.is_ordered else names[0]
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether its package and what makes graphs of that are there."""
+        needed = (self.module, _CONVERTERS) if self.module else ()
+        return all(importlib.util.find_spec(module) is not None for module in needed)
+
     def check_installed(self) -> None:
         """Asks for the kind's package.
 
         Raises:
             DataError: it is missing.
         """
-        if self.module and importlib.util.find_spec(self.module) is None:
+        if not self.is_installed:
             raise DataError(f"{self.name} is not installed; pip install '.[boosting]'")
 
 
@@ -376,8 +383,7 @@ def regressors() -> list[str]:
 def installed(task: Task = "classification") -> list[Kind]:
     """The kinds for a task whose packages are installed."""
     able = classifiers() if task == "classification" else regressors()
-    kinds = [REGISTRY[name] for name in able]
-    return [kind for kind in kinds if not kind.module or importlib.util.find_spec(kind.module) is not None]
+    return [REGISTRY[name] for name in able if REGISTRY[name].is_installed]
 
 
 def asked_for(name: str, dataset: Dataset) -> list[Kind]:
