@@ -196,7 +196,7 @@ def _bounded(candidate: Candidate, source: Source) -> Decider:
     features = decider.encoder(judged.embedding, judged.rows)
     values, labels = rescaling.undo(candidate.answers), rescaling.undo(judged.labels)
     width = decider.encoder.view.width(judged.embedding.shape[1])
-    scale = fit_intervals(features, values, labels, source.folds, width=width)
+    scale = fit_intervals(features, values, labels, candidate.crossed.folds, width=width)
     return replace(decider, scale=scale)
 
 

@@ -105,7 +105,9 @@ def measure(job: Job) -> Measured:
     started = time.perf_counter()
     chosen = _chosen(job, lesson, judge)
     tuned = time.perf_counter()
-    decider = _calibrated(chosen.fit(lesson), judge)
+    decider = chosen.fit(lesson)
+    # Trees are grown on the rows that judge: those can calibrate only heads that have not seen them.
+    decider = chosen.calibrated(decider) if chosen.kind.boosts else _calibrated(decider, judge)
     fitted = time.perf_counter()
     classes = tuple(job.classes[position] for position in known)
     spec = HeadSpec(name="head", kind=decider.kind.name, classes=classes, columns=job.columns)

@@ -67,9 +67,10 @@ class BoostedFit:
     growth: Growth
     rounds: int
 
-    def __call__(self, lesson: Lesson, start: Decider | None = None) -> Decider:
-        """Fits one head, not yet calibrated."""
-        plot = self.ground.plot(self.base.fit(lesson, start), np.ones(len(self.ground.rows), bool))
+    def __call__(self, lesson: Lesson, start: Decider | None = None) -> Decider:  # noqa: ARG002
+        """Fits one head, not yet calibrated; the base starts from one of its own that were fitted without a fold."""
+        near = next(iter(self.base.crossed.deciders.values()), None)
+        plot = self.ground.plot(self.base.fit(lesson, near), np.ones(len(self.ground.rows), bool))
         return plot.planted(grow(plot.sample, self.growth, self.rounds))
 
 
@@ -82,13 +83,14 @@ def taken_apart(candidate: Candidate, source: Source) -> dict[str, Decider]:
     if not isinstance(fit, BoostedFit) or not fit.ground.has_linear or not fit.growth.classes:
         return {}
     ground = replace(fit.ground, sees_embedding=True)
-    plot = ground.plot(fit.base.fit(source.whole), np.ones(len(ground.rows), bool))
+    linear = fit.base.finished(source)
+    plot = ground.plot(linear, np.ones(len(ground.rows), bool))
     sample = replace(plot.sample, margins=np.zeros_like(plot.sample.margins))
     trees = grow(sample, fit.growth, fit.growth.rounds)
     boosted = replace(plot.boosted, margin=None, trees=trees)
     calibration = Temperature(1.0, of_probabilities=False)
     return {
-        f"{fit.base.kind.title} alone": fit.base.finished(source),
+        f"{fit.base.kind.title} alone": linear,
         "boosted trees alone": replace(plot.decider, estimator=boosted, calibration=calibration),
     }
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.columns import Column
 from models.manifest import Task
@@ -65,7 +66,9 @@ class Candidate:
 
     def finished(self, source: Source) -> Decider:
         """The head that serves: fitted on all rows."""
-        return self.calibrated(self.fit(source.whole, next(iter(self.crossed.deciders.values()), None)))
+        start = next(iter(self.crossed.deciders.values()), None)
+        with threadpool_limits(1, user_api="blas"):  # as in the search
+            return self.calibrated(self.fit(source.whole, start))
 
     def calibrated(self, decider: Decider) -> Decider:
         """A head that `fit` has fitted, calibrated; one that names numbers already is."""

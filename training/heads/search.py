@@ -71,10 +71,13 @@ class Search:
         like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty.
     """
 
-    def __init__(self, source: Source, fitting: Fitting, suffix: str, like: Candidate | None = None) -> None:
+    def __init__(
+        self, source: Source, fitting: Fitting, suffix: str, like: Candidate | None = None, *, is_part: bool = False
+    ) -> None:
         self._source = source
         self._fitting = fitting
         self._suffix = suffix
+        self._is_part = is_part
         self._like = like.fit.base if like is not None and isinstance(like.fit, BoostedFit) else like
         self._found: dict[tuple[str, str, Preparation], Candidate] = {}
         self._chosen: dict[str, Candidate] = {}
@@ -146,7 +149,7 @@ class Search:
     def _part(self) -> Search | None:
         """A search on some of the rows; None where they are few."""
         source, seed = self._source, self._fitting.seed
-        if len(source.judged) <= _ROWS:
+        if self._is_part or len(source.judged) <= _ROWS:
             return None
         judged, seen = (sample_rows(_strata(rows, self._fitting), _ROWS, seed) for rows in (source.judged, source.seen))
         some = Source(
@@ -156,7 +159,7 @@ class Search:
             source.units[judged],
             source.fitted[judged],
         )
-        return Search(some, self._fitting, self._suffix)
+        return Search(some, self._fitting, self._suffix, self._like, is_part=True)
 
     def _suited(self, preparation: Preparation) -> Preparation:
         """A preparation without what there is no part of here: an embedding, or columns."""
@@ -186,7 +189,7 @@ class Search:
         if not kind.is_ordered:
             return min((self._judge(kind, name, preparation) for name in names), key=_loss)
         best = _climb(names, begin, lambda name: self._judge(kind, name, preparation))
-        if best.setting in (names[0], names[-1]):
+        if best.setting in (names[0], names[-1]) and not best.note:
             note = f"{best.setting} is at the edge of what was tried ({names[0]} to {names[-1]})"
             best = self._found[kind.name, best.setting, preparation] = replace(best, note=note)
         return best

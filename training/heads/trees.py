@@ -138,7 +138,7 @@ class Trees:
         """What they add to the scores, float32 `[N, K]`, on inputs `[N, P]`."""
         if self.booster is None or not self.rounds or not len(inputs):  # LightGBM takes 0 rounds for all it has
             return np.zeros((len(inputs), self.outputs), np.float32)
-        found = self.booster.predict(inputs, raw_score=True, num_iteration=self.rounds)
+        found = self.booster.predict(inputs, raw_score=True, num_iteration=self.rounds, num_threads=1)
         return (self.factor * np.asarray(found)).astype(np.float32).reshape(len(inputs), self.outputs)
 
     def times(self, factor: float) -> Trees:
@@ -190,14 +190,15 @@ def cross_grow(
         The trees without each fold, by fold, and how many rounds they have.
     """
     outputs = max(1, growth.classes)
-    if not all(sample.inputs.size for sample in samples.values()):
+    if len(np.unique(folds)) < 2 or not all(sample.inputs.size for sample in samples.values()):
         return dict.fromkeys(samples, Trees(None, 0, outputs)), 0
     boosters, shares = {}, []
     for fold, sample in samples.items():
         fitted, held = sample.part(np.flatnonzero(folds != fold)), sample.part(np.flatnonzero(folds == fold))
         data = fitted.to_lightgbm(growth)
         boosters[fold] = lightgbm.Booster(growth.settings, data)
-        boosters[fold].add_valid(held.to_lightgbm(growth, data), "held")
+        if len(held.labels):  # else all rows of the fold were left out
+            boosters[fold].add_valid(held.to_lightgbm(growth, data), "held")
         shares.append(len(held.labels) / len(folds))
     rounds = _best_round(list(boosters.values()), shares, growth)
     return {fold: Trees(booster, rounds, outputs) for fold, booster in boosters.items()}, rounds
@@ -215,7 +216,7 @@ def _best_round(boosters: Sequence[lightgbm.Booster], shares: Sequence[float], g
 
 
 def _mean_loss(boosters: Sequence[lightgbm.Booster], shares: Sequence[float]) -> float:
-    return sum(share * booster.eval_valid()[0][2] for booster, share in zip(boosters, shares, strict=True))
+    return sum(share * booster.eval_valid()[0][2] for booster, share in zip(boosters, shares, strict=True) if share)
 
 
 _NODE = tuple(

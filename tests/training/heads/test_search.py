@@ -89,6 +89,35 @@ def test_the_search_goes_to_where_the_loss_is_least_and_says_so_at_the_edge() ->
     assert strongest.note == "C = 0.0001 is at the edge of what was tried (C = 0.0001 to C = 10)"
 
 
+def test_a_choice_at_the_edge_is_the_choice_when_columns_are_weighed_too() -> None:
+    noise = beside(overlapping(60))
+    random = np.random.default_rng(1)
+    rows = [{"size": size} for size in random.normal(size=60).tolist()]
+    noise = replace(noise, judged=replace(noise.judged, labels=random.integers(0, 3, 60), rows=rows))
+    found = fit_heads([LOGISTIC], noise, Fitting(3, (Column(name="size", type="number"),)))
+    assert found[0].setting == "C = 0.0001"
+    assert [each.is_choice for each in found] == [True] + [False] * (len(found) - 1)
+
+
+@pytest.mark.parametrize("are_numbers", [False, True], ids=["classes", "numbers"])
+def test_a_fold_whose_rows_were_all_dropped_grows_trees_all_the_same(are_numbers: bool) -> None:
+    source = beside(overlapping(60))
+    labels = source.judged.labels.astype(np.float64) if are_numbers else source.judged.labels
+    source = replace(source, judged=replace(source.judged, labels=labels), fitted=source.folds != 0)
+    fitting = Fitting(0 if are_numbers else 3, (Column(name="size", type="number"),))
+    best = fit_heads([REGISTRY["boosted_linear"]], source, fitting)[0]
+    assert np.isfinite(best.answers).all()
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes is greater than 50%")
+def test_very_many_classes_are_searched_on_a_part_once() -> None:
+    labels = np.arange(3900) % 1300
+    lesson = Lesson(labels[:, None].astype(np.float32), labels)
+    source = plain_source(lesson, np.arange(3900) // 1300, lesson.part(np.arange(0)))
+    (found,) = fit_heads([TREE], source, Fitting(1300))
+    assert found.is_choice
+
+
 def test_like_another_candidate_only_the_penalty_is_searched_for() -> None:
     source, columns = beside(overlapping(300)), (Column(name="size", type="number"),)
     chosen = fit_heads([LOGISTIC], source, Fitting(3, columns))[0]
