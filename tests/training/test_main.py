@@ -202,6 +202,12 @@ def test_a_precision_that_there_is_not_is_refused(images: Path, capsys: pytest.C
     assert "invalid choice: 'int4'" in capsys.readouterr().err
 
 
+def test_a_head_more_and_help_load_no_torch() -> None:
+    code = "import sys, training.commands, training.refit; print({'lightning_fabric', 'torch'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
 def test_interrupted_while_there_is_nothing_to_resume_it_does_not_promise_to(
     images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
