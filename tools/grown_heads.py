@@ -23,9 +23,9 @@ from models.policy import Policy
 from models.sessions import Embedder, Embedding, Head, cpu_session
 from models.store import DEFAULT_ROOT, Store, resolve
 from training.embedding_cache import embed
-from training.export import export_head
 from training.fashion_mnist import load
 from training.heads.decider import Decider
+from training.heads.head_export import export_head
 from training.heads.registry import REGISTRY
 
 KIND = "hist_gradient_boosting"

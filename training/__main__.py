@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,7 +26,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # while libraries were loaded
         print("\ninterrupted; nothing was written: start again", file=sys.stderr)
         return INTERRUPTED
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill leaves by the same door as Ctrl-C
     run: Callable[[argparse.Namespace], Path | None] = arguments.run
     try:
@@ -50,7 +48,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     if words[:1] == ["inspect"]:
         parser.set_defaults(way_on=lambda _: "nothing was written: start again")
         return parser
-    from training.commands import add_commands, tell_result, way_on  # noqa: PLC0415 (torch and more, which take seconds)
+    from training.commands import add_commands, tell_result, way_on  # noqa: PLC0415 (scikit-learn and more, which take seconds)
 
     parser.set_defaults(tell=tell_result, way_on=way_on)
     add_commands(commands)

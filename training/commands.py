@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.bundle import Bundle
+from models.manifest import InputSpec
 from models.store import resolve
 from training import fashion_mnist, folder, head_options, options, tabular
 from training.clean import command as clean
@@ -14,18 +15,12 @@ from training.compare.command import add_parser as add_compare
 from training.dataset import Dataset, subset
 from training.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.embedding_cache import EmbeddingCache
-from training.fit import CHECKPOINT
 from training.overview import tell
-from training.pretrained import INPUT, load_network
-from training.pretrained import NAME as NETWORK
-from training.recipe import PRESETS
+from training.recipe import CHECKPOINT, PRESETS
 from training.refit import Refit, refit
-from training.run import Plan, train
 from training.summary import summary
 from training.table import read
-from training.transfer import Transfer, transfer
-from training.upgrade import upgrade
-from training.variants import OTHERS
+from training.trial import OTHERS
 
 WORK = Path("build") / "training"
 
@@ -102,7 +97,12 @@ def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
     command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
 
 
+# What needs torch is imported where it runs: that takes seconds, which `head` and `--help` do without.
+
+
 def _train(arguments: argparse.Namespace) -> Path:
+    from training.run import Plan, train  # noqa: PLC0415
+
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = _limited(load(arguments), arguments)
     plan = Plan(
@@ -117,11 +117,14 @@ def _train(arguments: argparse.Namespace) -> Path:
 
 
 def _transfer(arguments: argparse.Namespace) -> Path:
+    from training.pretrained import INPUT, NAME, load_network  # noqa: PLC0415
+    from training.transfer import Transfer, transfer  # noqa: PLC0415
+
     network = load_network()
-    load: Callable[[argparse.Namespace], Dataset] = arguments.load
-    dataset = _limited(load(arguments), arguments)
+    load: Callable[[argparse.Namespace, InputSpec], Dataset] = arguments.load
+    dataset = _limited(load(arguments, INPUT.model_copy(update={"fit": arguments.fit})), arguments)
     head = head_options.head_plan(arguments, dataset)
-    return transfer(dataset, network, Transfer(arguments.out, f"{NETWORK}, fitted on ImageNet", head))
+    return transfer(dataset, network, Transfer(arguments.out, f"{NAME}, fitted on ImageNet", head))
 
 
 def _refit(arguments: argparse.Namespace) -> Path:
@@ -135,6 +138,8 @@ def _refit(arguments: argparse.Namespace) -> Path:
 
 
 def _upgrade(arguments: argparse.Namespace) -> Path:
+    from training.upgrade import upgrade  # noqa: PLC0415
+
     bundle = Bundle.open(resolve(arguments.bundle))
     manifest = bundle.manifest
     dataset = options.stream_data(arguments.data, manifest.name, manifest.input, follow=arguments.follow)
@@ -154,15 +159,13 @@ def _load_folder(arguments: argparse.Namespace) -> Dataset:
     )
 
 
-def _stream_data(arguments: argparse.Namespace) -> Dataset:
-    on_black = arguments.data == fashion_mnist.NAME
-    background = fashion_mnist.BACKGROUND if on_black else INPUT.background
-    spec = INPUT.model_copy(update={"background": background, "fit": arguments.fit})
+def _stream_data(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
+    if arguments.data == fashion_mnist.NAME:
+        spec = spec.model_copy(update={"background": fashion_mnist.BACKGROUND})
     return options.stream_data(arguments.data, arguments.name, spec, follow=arguments.follow)
 
 
-def _stream_table(arguments: argparse.Namespace) -> Dataset:
-    spec = INPUT.model_copy(update={"fit": arguments.fit})
+def _stream_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
     return tabular.stream(read(arguments.table, options.ask(arguments)), name=arguments.name, spec=spec)
 
 

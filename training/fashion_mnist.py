@@ -70,7 +70,7 @@ def stream(*, name: str, spec: InputSpec, folder: Path | None = None) -> Dataset
     dataset = load(folder)
     if spec == dataset.input:
         return replace(dataset, name=name)
-    from training.bundle import encode_png  # noqa: PLC0415 (imports torch, which a dry run of other data does without)
+    from training.bundle import encode_png  # noqa: PLC0415 (imports what fits heads, which a dry run does without)
 
     small = dataset.images
     images = Encoded(lambda position: encode_png(small[np.array([position])][0]), np.arange(len(small)), spec)

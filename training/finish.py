@@ -17,12 +17,12 @@ from models.manifest import HeadSpec
 from models.policy import NEVER, as_served
 from models.sessions import Distances, Embedding, Head, Novelty, Probabilities, cpu_session
 from training.dataset import Dataset
-from training.export import export_head
 from training.heads.calibration import Rescaling
 from training.heads.candidates import Candidate
 from training.heads.crossfit import Source
 from training.heads.decider import Decider
 from training.heads.encoding import Rows, fitted_columns
+from training.heads.head_export import export_head
 from training.heads.intervals import COVERED, fit_intervals
 from training.novelty import Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
 from training.policies import Aims, Held, choose_policy, expected_columns, range_columns

@@ -6,6 +6,7 @@ Every epoch ends with a checkpoint, replaced in one rename; the random numbers o
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import pickle
@@ -28,11 +29,10 @@ from training.errors import ResumeError
 from training.images import Indices
 from training.network import EmbeddingNetwork
 from training.progress import progress
-from training.recipe import Recipe
+from training.recipe import CHECKPOINT, Recipe
 from training.split import Split
 
 EVALUATION_BATCH = 1000
-CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass
@@ -84,6 +84,7 @@ def fit(
         ResumeError: nothing to resume from, or a damaged checkpoint, or one of other data or settings.
     """
     torch.manual_seed(seed)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="auto", devices="auto", precision=_precision())
     fabric.launch()
     network = _network(dataset, split, recipe)

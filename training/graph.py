@@ -79,3 +79,12 @@ def attributes_of(node: Node) -> dict[str, Any]:
 def float_value(name: str) -> Value:
     """A float32 tensor of any shape, as input or output of a graph."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+
+
+def strip(model: onnx.ModelProto) -> None:
+    """Removes what exporters note: stack traces, file names, their own names."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    del graph.value_info[:]

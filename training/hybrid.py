@@ -21,7 +21,8 @@ from training.progress import stage
 from training.reporting import report_page
 from training.results import Results, Stopwatch, evaluate, known_images
 from training.teach import HeadPlan, Material, alone, outputs_beside, teach
-from training.variants import Trial, calibration_images, make_variants
+from training.trial import Trial
+from training.variants import calibration_images, make_variants
 
 if TYPE_CHECKING:
     from training.fit import History

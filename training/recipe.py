@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+CHECKPOINT = "checkpoint.pt"
+"""File of a network that is being fitted."""
+
 
 @dataclass(frozen=True)
 class Recipe:

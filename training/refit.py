@@ -33,7 +33,7 @@ from training.progress import stage
 from training.reporting import report_page
 from training.results import JUDGING, Results, Stopwatch, evaluate
 from training.teach import HeadPlan, Material, alone, material_of, outputs_beside, teach
-from training.variants import Trial, Variants
+from training.trial import Trial, Variants
 
 _OF_A_HEAD = (
     *("head", "head fitted on", "target precision", "confidence", "max missed", "costs", "false alarms", "dropped"),

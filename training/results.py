@@ -25,7 +25,7 @@ from training.interval_coverage import coverage
 from training.progress import stage
 from training.split import Split
 from training.teach import Alone, Material
-from training.variants import Variants
+from training.trial import Variants
 
 if TYPE_CHECKING:
     from training.fit import History

@@ -30,7 +30,8 @@ from training.reporting import report_page
 from training.results import Results, Stopwatch, evaluate, image_counts
 from training.split import Split
 from training.teach import Material, material_of
-from training.variants import OTHERS, Trial, Variants, calibration_images, make_variants
+from training.trial import OTHERS, Trial, Variants
+from training.variants import calibration_images, make_variants
 
 
 def upgrade(

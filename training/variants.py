@@ -7,11 +7,9 @@ Test images choose nothing: how the hybrid does on them in each precision is tol
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -20,81 +18,18 @@ from numpy.typing import NDArray
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from models.manifest import InputSpec, Precision, Variant
-from models.sessions import Embedder, Embedding, Head, Probabilities, cpu_session
+from models.sessions import Embedder, cpu_session
 from training.embedding_cache import embed
 from training.errors import ExportError
-from training.heads.candidates import Candidate
-from training.heads.crossfit import Lesson, Source
-from training.images import Images, Indices, select
-from training.metrics import errors, score
+from training.images import Images, Indices
 from training.quantize import quantize
+from training.trial import OTHERS, Trial, Variants
 
-OTHERS: tuple[Precision, ...] = ("int8", "fp16")
 MAX_DROP = 0.002
 """Of accuracy, or of R squared where the head names a number, against float32's."""
-_MAX_HELD_OUT = 2000  # images that precisions are judged by: 12 s in fp32 where an image takes 6 ms
 _CALIBRATION_PIXELS = 2_500_000  # 49 images of 224x224; more do no better, and quantizing these takes 3 GB
 _MAX_CALIBRATION = 512
 _ROUNDS, _RUNS = 15, 10
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What precisions are compared by.
-
-    Attributes:
-        name: of the images, before the names of the figures: `held_out` or `test`.
-        images: uint8 `[T, H, W, C]`.
-        rows: what the float32 graph gives for them, their labels and columns.
-        answer: what the hybrid says, given embeddings and columns.
-    """
-
-    name: str
-    images: Images
-    rows: Lesson
-    answer: Callable[[Lesson], Probabilities]
-
-    @classmethod
-    def held_out(cls, images: Images, candidate: Candidate, source: Source, *, seed: int) -> Trial:
-        """Images that judge, answered out of fold.
-
-        Args:
-            images: of the judged rows, uint8 `[J, H, W, C]`, of which some are taken where they are many.
-            candidate: the head.
-            source: the judged rows.
-            seed: of the choice.
-        """
-        count = min(len(source.judged), _MAX_HELD_OUT)
-        positions = np.sort(np.random.default_rng(seed).permutation(len(source.judged))[:count])
-        rows = source.judged.part(positions)
-        return cls("held_out", select(images, positions), rows, lambda lesson: candidate.answer(lesson, positions))
-
-    @classmethod
-    def test(cls, images: Images, head: Head, test: Lesson) -> Trial:
-        """The test images, answered by the head that serves."""
-        return cls("test", images, test, lambda lesson: head(lesson.embedding, lesson.rows))
-
-    def figures(self, embedding: Embedding) -> dict[str, float]:
-        """How the hybrid does with these embeddings of the images, `[T, D]`; none where there are no images."""
-        if not len(self.rows):
-            return {}
-        found = self.answer(replace(self.rows, embedding=embedding))
-        measure = score if self.rows.labels.dtype.kind == "i" else errors
-        figures = asdict(measure(found, self.rows.labels))
-        return {f"{self.name}_{name}": round(value, 6) for name, value in figures.items() if math.isfinite(value)}
-
-
-@dataclass(frozen=True)
-class Variants:
-    """What each precision measured, float32 first, and the graphs of those that were kept."""
-
-    specs: tuple[Variant, ...]
-    graphs: Mapping[Precision, bytes]
-
-    @property
-    def precisions(self) -> tuple[Precision, ...]:
-        """Those that were kept."""
-        return tuple(spec.precision for spec in self.specs if spec.kept)
 
 
 def make_variants(

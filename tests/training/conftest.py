@@ -10,21 +10,25 @@ import numpy as np
 import pytest
 import torch
 
+from models.manifest import HeadSpec
 from models.sessions import Embedder, Embedding, cpu_session
 from tests.test_default_bundle import digits, noise
-from tests.training.squares import squares
+from tests.training.squares import CLASSES, squares
 from training import fashion_mnist
 from training.bundle import encode_png
 from training.dataset import Dataset
 from training.export import export_embedder
 from training.heads.candidates import Fitting, HeadFit, Lesson
 from training.heads.decider import Decider
+from training.heads.head_export import export_head
 from training.heads.registry import REGISTRY
 from training.images import Encoded
 from training.network import EmbeddingNetwork
 from training.pretrained import INPUT, load_network
 from training.recipe import PRESETS
 from training.split import Split, split
+
+HEAD = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,6 +75,13 @@ def embedder_graph(network: EmbeddingNetwork, dataset: Dataset) -> bytes:
 @pytest.fixture(scope="session")
 def embedder(embedder_graph: bytes) -> Embedder:
     return Embedder(cpu_session(embedder_graph))
+
+
+@pytest.fixture(scope="session")
+def head_graph(embedder: Embedder, dataset: Dataset) -> bytes:
+    """Of a head on the squares, `HEAD`."""
+    embedding = embedder(dataset.images)
+    return export_head(boosted(embedding, dataset.labels), HEAD, embedding)
 
 
 EACH, UNSEEN, STRANGE = 240, 200, 250

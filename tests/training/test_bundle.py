@@ -16,8 +16,8 @@ from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, squares
 from training.bundle import choose_golden, encode_png, golden_files, golden_spec, library_versions
 from training.dataset import Dataset
-from training.export import export_head
 from training.finish import Finished
+from training.heads.head_export import export_head
 from training.novelty import export_familiar, fit_familiar
 from training.variants import to_fp16
 

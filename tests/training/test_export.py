@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,33 +13,12 @@ import torch
 from torch import Tensor
 
 from models.audit import audit_onnx
-from models.manifest import HeadSpec
-from models.sessions import Embedder, Head, cpu_session
-from tests.training.conftest import boosted
-from tests.training.squares import CLASSES, TINY
+from models.sessions import Embedder, cpu_session
+from tests.training.squares import TINY
 from training.dataset import Dataset
 from training.errors import ExportError
-from training.export import export_embedder, export_head
-from training.heads.calibration import AsIs
-from training.heads.decider import Decider
+from training.export import export_embedder
 from training.network import EmbeddingNetwork
-
-SPEC = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)
-
-
-@pytest.fixture(scope="module")
-def embedding(embedder: Embedder, dataset: Dataset) -> np.ndarray:
-    return embedder(dataset.images)
-
-
-@pytest.fixture(scope="module")
-def head(embedding: np.ndarray, dataset: Dataset) -> Decider:
-    return boosted(embedding, dataset.labels)
-
-
-@pytest.fixture(scope="module")
-def head_graph(head: Decider, embedding: np.ndarray) -> bytes:
-    return export_head(head, SPEC, embedding)
 
 
 class Drifting(EmbeddingNetwork):
@@ -55,12 +33,10 @@ class Drifting(EmbeddingNetwork):
     factor = 1.0
 
 
-def test_the_graph_embeds_as_the_network_does(
-    embedding: np.ndarray, network: EmbeddingNetwork, dataset: Dataset
-) -> None:
+def test_the_graph_embeds_as_the_network_does(embedder: Embedder, network: EmbeddingNetwork, dataset: Dataset) -> None:
     with torch.no_grad():
         expected = network(torch.from_numpy(dataset.images)).numpy()
-    np.testing.assert_allclose(embedding, expected, atol=1e-5 * expected.max())
+    np.testing.assert_allclose(embedder(dataset.images), expected, atol=1e-5 * expected.max())
 
 
 def test_the_graph_has_the_promised_input_and_output(embedder_graph: bytes) -> None:
@@ -102,31 +78,3 @@ def test_a_network_that_computes_something_else_than_its_graph_is_refused(
     network.drift = drift
     with pytest.raises(ExportError, match=rf"^embedder\.onnx does not compute .*: largest difference {difference} \("):
         export_embedder(network, network.classifier, dataset.images)
-
-
-def test_the_head_s_graph_answers_as_the_head_does(head: Decider, head_graph: bytes, embedding: np.ndarray) -> None:
-    found = Head(cpu_session(head_graph), SPEC)(embedding)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, head(embedding), atol=1e-5)
-    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
-
-
-def test_a_head_of_two_classes_gives_two_probabilities(embedding: np.ndarray, dataset: Dataset) -> None:
-    two = dataset.labels < 2
-    head = boosted(embedding[two], dataset.labels[two])
-    spec = SPEC.model_copy(update={"classes": CLASSES[:2]})
-    graph = export_head(head, spec, embedding[two])
-    assert Head(cpu_session(graph), spec)(embedding[:4]).shape == (4, 2)
-
-
-class Rolled(AsIs):
-    """Which the graph does not do."""
-
-    def __call__(self, scores: np.ndarray) -> np.ndarray:
-        return np.roll(scores, 1, axis=1)
-
-
-def test_a_head_that_answers_otherwise_than_its_graph_is_refused(head: Decider, embedding: np.ndarray) -> None:
-    other = replace(head, calibration=Rolled())
-    with pytest.raises(ExportError, match=r"^head-category\.onnx does not compute .* same class for 0\.0000%"):
-        export_head(other, SPEC, embedding)

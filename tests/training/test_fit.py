@@ -13,8 +13,8 @@ from torch import Tensor
 from tests.training.squares import TINY, signal_when_there, squares
 from training.dataset import Dataset
 from training.errors import ResumeError
-from training.fit import CHECKPOINT, Fitted, fit, schedule
-from training.recipe import PRESETS, Recipe
+from training.fit import Fitted, fit, schedule
+from training.recipe import CHECKPOINT, PRESETS, Recipe
 from training.split import Split, split
 
 # Long enough to be interrupted: the signal comes milliseconds after the first of some 30 epochs.

@@ -26,10 +26,9 @@ from models.manifest import InputSpec
 from models.store import Store
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import CLASSES, TINY, signal_when_there, squares, write_image, write_squares
-from training import commands, folder
-from training.fit import CHECKPOINT
+from training import folder
 from training.images import read_image
-from training.recipe import PRESETS
+from training.recipe import CHECKPOINT, PRESETS
 
 ROOT = Path(__file__).parents[2]
 WORK = Path("build") / "training" / "squares"
@@ -203,13 +202,19 @@ def test_a_precision_that_there_is_not_is_refused(images: Path, capsys: pytest.C
     assert "invalid choice: 'int4'" in capsys.readouterr().err
 
 
+def test_a_head_more_and_help_load_no_torch() -> None:
+    code = "import sys, training.commands, training.refit; print({'lightning_fabric', 'torch'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
 def test_interrupted_while_there_is_nothing_to_resume_it_does_not_promise_to(
     images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "load_network", interrupted)
+    monkeypatch.setattr("training.pretrained.load_network", interrupted)
     assert command.main(["pretrained", str(images), "--name", "squares"]) == 130
     assert capsys.readouterr().err.endswith(
         "interrupted; no result was written; the same command goes on from the embeddings that are kept, if there are "
@@ -223,7 +228,7 @@ def test_interrupted_before_the_first_epoch_it_does_not_promise_to_resume(
     def interrupted(*_: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "train", interrupted)
+    monkeypatch.setattr("training.run.train", interrupted)
     assert command.main(arguments(images)) == 130
     assert capsys.readouterr().err.endswith(
         "interrupted; no epoch was finished, so there is nothing to --resume: start again\n"
@@ -291,8 +296,8 @@ def test_the_pretrained_network_is_given_images_fitted_as_was_asked_for(
     rows = [f"{file.relative_to(strips)},{file.parent.name}" for file in sorted(strips.rglob("*.*"))]
     (strips / "table.csv").write_text("\n".join(["image,label", *rows]))
     given = []
-    monkeypatch.setattr(commands, "load_network", lambda: None)
-    monkeypatch.setattr(commands, "transfer", lambda dataset, *_: given.append(dataset))
+    monkeypatch.setattr("training.pretrained.load_network", lambda: None)
+    monkeypatch.setattr("training.transfer.transfer", lambda dataset, *_: given.append(dataset))
     status = command.main([words[0], str(strips / words[1]), "--name", "squares", "--fit", "pad"])
     assert status == 0
     assert given[0].input.fit == "pad"

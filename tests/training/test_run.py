@@ -16,7 +16,7 @@ from models.sessions import Embedder, Head, cpu_session
 from models.store import Store
 from tests.training.squares import CLASSES, TINY, signal_when_there, squares
 from training.clean.looks import look
-from training.fit import CHECKPOINT
+from training.recipe import CHECKPOINT
 from training.run import Plan, train
 from training.seen import find_seen
 from training.split import split

@@ -18,8 +18,8 @@ from training import fashion_mnist
 from training.errors import DataError, ExportError
 from training.network import EmbeddingNetwork
 from training.transfer import transfer
+from training.trial import OTHERS
 from training.upgrade import upgrade
-from training.variants import OTHERS
 
 DATASET = squares(90)
 

@@ -15,10 +15,11 @@ from tests.training.conftest import boosted
 from tests.training.squares import CLASSES
 from training.bundle import EMBEDDING_TOLERANCES
 from training.dataset import Dataset
-from training.export import export_head
 from training.graph import Graph, make_node
 from training.heads.crossfit import Lesson
-from training.variants import Trial, calibration_images, make_variants, refusal, time_alone_ms, to_fp16
+from training.heads.head_export import export_head
+from training.trial import Trial
+from training.variants import calibration_images, make_variants, refusal, time_alone_ms, to_fp16
 
 TEST = np.arange(60)
 

@@ -14,7 +14,6 @@ from training.clean.kept import kept_copies
 from training.compare import page
 from training.compare.budget import Budget
 from training.compare.decision import DEFAULT_MARGIN
-from training.compare.match import compare
 from training.compare.rows import Comparison
 from training.compare.samples import DEFAULT_SIZES, draw, parse_sizes
 from training.dataset import Dataset
@@ -60,6 +59,8 @@ def run(arguments: argparse.Namespace) -> Path:
         OSError: the folder cannot be written to.
         KeyboardInterrupt: a person stopped it; what there was is written, and the exception says where.
     """
+    from training.compare.match import compare  # noqa: PLC0415 (imports torch, which other commands do without)
+
     minutes, seed, sizes = _minutes(arguments.budget), _seed(arguments.seed), parse_sizes(arguments.sizes)
     margin = _margin(arguments.margin)
     _check_side(getattr(arguments, "image_size", _SMALLEST_SIDE))

@@ -22,12 +22,12 @@ from models.manifest import HeadSpec
 from models.sessions import Head, Probabilities, cpu_session
 from training.compare.contenders import Contender
 from training.compare.features import Extract
-from training.export import export_head
 from training.heads.calibration import Temperature, fit_temperature
 from training.heads.candidates import Candidate, Fitting, sample_rows
 from training.heads.crossfit import Lesson, Source
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
+from training.heads.head_export import export_head
 from training.heads.registry import Kind
 from training.heads.search import fit_heads
 from training.images import Indices

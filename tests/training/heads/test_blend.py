@@ -13,11 +13,11 @@ from models.sessions import Head, cpu_session
 from tests.training.heads.test_registry import COLUMNS, lesson_of, numbers_of, source_of
 from tests.training.plain_source import plain_source
 from training.dataset import Dataset
-from training.export import export_head
 from training.finish import finish
 from training.heads.blend import Blend, blend
 from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source
+from training.heads.head_export import export_head
 from training.heads.intervals import fit_intervals
 from training.heads.registry import REGISTRY, Kind, blend_of, kind_named
 from training.heads.search import Search, fit_heads

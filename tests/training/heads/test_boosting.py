@@ -10,10 +10,10 @@ import pytest
 from models.manifest import HeadSpec
 from models.sessions import Head, cpu_session
 from tests.training.worlds import COLUMNS, World, material_of
-from training.export import export_head
 from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Source
 from training.heads.decider import Decider
+from training.heads.head_export import export_head
 from training.heads.intervals import COVERED
 from training.heads.registry import DEFAULTS, REGISTRY
 from training.heads.search import fit_heads

@@ -10,12 +10,12 @@ import pytest
 from models.columns import Column
 from models.manifest import HeadSpec
 from models.sessions import Head, cpu_session
-from training.export import export_head
 from training.heads.calibration import LOGS, Rescaling
 from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
+from training.heads.head_export import export_head
 from training.heads.intervals import COVERED, Scale, fit_intervals
 from training.heads.registry import REGISTRY
 

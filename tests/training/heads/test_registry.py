@@ -21,12 +21,13 @@ from tests.service.serving import BRIGHT, DARK, settings_of
 from tests.service.test_pipeline import asked, label, run
 from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from tests.training.plain_source import plain_source
+from training.agreement import agreement
 from training.errors import DataError
-from training.export import agreement, export_head
 from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson, Source
 from training.heads.decider import Decider
 from training.heads.encoding import Rows
+from training.heads.head_export import export_head
 from training.heads.registry import REGISTRY, Size, classifiers, regressors
 from training.heads.search import fit_heads
 from training.metrics import errors
