@@ -125,7 +125,8 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
 def _like(head: Finished, material: Material, training: Mapping[str, Any]) -> Candidate:
     """A head of the same kind that answers out of fold: the head itself was fitted on the images that judge."""
     is_balanced = training.get("balance") == "weights"
-    fitting = Fitting(len(material.dataset.classes), seed=training["seed"], is_balanced=is_balanced)
+    dataset = material.dataset
+    fitting = Fitting(len(dataset.classes), dataset.columns, training["seed"], is_balanced=is_balanced)
     return fit_heads([kind_named(head.spec.kind)], next(iter(material.sources.values())), fitting)[0]
 
 

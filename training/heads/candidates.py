@@ -211,7 +211,8 @@ def _begin(plain: Decider, start: Decider | None) -> NDArray[np.float64] | None:
     if start is None or start.estimator is None or start.scaling is None or plain.scaling is None:
         return None
     more = len(plain.scaling.size) - len(start.scaling.size)
-    if not np.array_equal(start.present, plain.present) or more < 0:
+    is_other = [code.width for code in start.encoder.codes] != [code.width for code in plain.encoder.codes]
+    if not np.array_equal(start.present, plain.present) or more < 0 or is_other:
         return None
     weights = start.estimator.coef_.T * start.scaling.size[:, None]
     return np.vstack([weights, np.zeros((more, weights.shape[1])), start.estimator.intercept_])
@@ -222,7 +223,7 @@ def _fitted(estimator: Any, features: NDArray[np.float32], targets: NDArray[Any]
     prefix = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
     extra = {} if weights is None else {f"{prefix}sample_weight": weights}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped on purpose, see the registry
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of a linear SVM: more steps change nothing
         return estimator.fit(features, targets, **extra)
 
 

@@ -39,10 +39,6 @@ class Preparation:
     weight: float = 1.0
     expands: bool = False
 
-    def is_like(self, other: Preparation) -> bool:
-        """Whether it makes the same features, but for their scale."""
-        return (self.view, self.expands) == (other.view, other.expands)
-
     @property
     def title(self) -> str:
         """What is unusual about it, for a person; empty where nothing is."""

@@ -134,8 +134,10 @@ class Search:
         if (like := self._found_before(kind)) is not None:
             return self._settled(kind, like.setting, self._suited(like.preparation))
         best = self._settled(kind, first, kind.preparations[0])
-        for other in kind.preparations[1:]:
-            if other.view != "roots" or can_root(self._source.whole.embedding):
+        others = kind.preparations[1:]
+        has_roots = any(each.view == "roots" for each in others) and can_root(self._source.whole.embedding)
+        for other in others:
+            if other.view != "roots" or has_roots:
                 best = min(best, self._settled(kind, best.setting, other), key=_loss)
         return self._weighed(kind, best) if kind.weighs and self._fitting.columns else best
 
@@ -218,7 +220,7 @@ class Search:
         task = self._fitting.task
         if task in kind.bases:
             base = self._choice(REGISTRY[kind.bases[task]])
-            can_see = self._source.whole.embedding.shape[1] > 0
+            can_see = self._source.judged.embedding.shape[1] > 0
         else:
             base, can_see = self._judge(kind, "", kind.preparations[0]), False
         if can_see and self._part is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,8 +32,6 @@ def make_exportable(estimator: Any) -> None:
 
 
 def _round_booster(estimator: Any) -> None:
-    import lightgbm  # noqa: PLC0415 (an extra)
-
     def rounded(line: re.Match[str]) -> str:
         thresholds = lightgbm_splits(np.array([float(text) for text in line[1].split()]))
         return f"threshold={' '.join(map(repr, thresholds.tolist()))}"

@@ -28,12 +28,10 @@ class Growth:
     Attributes:
         classes: K; 0 of numbers.
         seed: of what is random.
-        threads: that fit them.
     """
 
     classes: int
     seed: int
-    threads: int = 1
 
     @property
     def rounds(self) -> int:
@@ -57,7 +55,7 @@ class Growth:
             "feature_pre_filter": False,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": self.threads,
+            "num_threads": 1,
             "seed": self.seed,
             "verbosity": -1,
         }
@@ -199,7 +197,7 @@ def cross_grow(
         boosters[fold] = lightgbm.Booster(growth.settings, data)
         if len(held.labels):  # else all rows of the fold were left out
             boosters[fold].add_valid(held.to_lightgbm(growth, data), "held")
-        shares.append(len(held.labels) / len(folds))
+        shares.append(float(len(held.labels) if held.weights is None else held.weights.sum()))
     rounds = _best_round(list(boosters.values()), shares, growth)
     return {fold: Trees(booster, rounds, outputs) for fold, booster in boosters.items()}, rounds
 
