@@ -22,7 +22,7 @@ from training.builder import OPSETS, GraphBuilder, set_versions
 from training.heads.blend import Blend
 from training.heads.blend_graph import PREFIXES, weighted_sum
 from training.heads.boosted import Boosted
-from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
+from training.heads.calibration import LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
 from training.heads.encoder_graph import FEATURES, encoder_graph
 from training.heads.intervals import Scale
@@ -154,7 +154,7 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
     if isinstance(calibration, Temperature):
         logits = source
         if calibration.of_probabilities:
-            logits = build.node("Log", build.node("Max", source, build.constant(LEAST)))
+            logits = build.node("Log", build.node("Max", source, build.constant(calibration.least)))
         if calibration.temperature != 1:
             logits = build.node("Mul", logits, build.constant(1 / calibration.temperature))
         build.node("Softmax", logits, output="probabilities", axis=1)

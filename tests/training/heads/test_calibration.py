@@ -89,3 +89,9 @@ def test_rescaling_makes_numbers_of_mean_0_and_deviation_1_and_leads_back(is_log
     scaled = rescaling.undo(prices)
     assert (scaled.mean(), scaled.std()) == (pytest.approx(0), pytest.approx(1))
     np.testing.assert_allclose(rescaling(scaled.astype(np.float32)), prices, rtol=1e-4, atol=1e-4)
+
+
+def test_a_probability_of_exactly_0_is_raised_even_if_no_row_at_hand_refutes_it() -> None:
+    said = np.repeat(np.eye(3, dtype=np.float32), 50, axis=0)
+    calibration = calibrate(said, said.argmax(1), are_probabilities=True)
+    assert 1e-5 < calibration(said).min() < 0.05
