@@ -22,8 +22,8 @@ Scores = NDArray[np.float32]
 LEAST = 1e-7
 """The least probability whose logarithm is taken."""
 _FLOORS = (LEAST, 1e-4, 1e-3, 0.01, 0.03)
-"""Floors that are tried for kinds that say exactly 0, as neighbours do that are all of other classes. Of 500 rows none may
-prove such an answer wrong, while of 10,000 others some do: out of fold the log loss was 0.10, on those 0.23."""
+"""Floors that are tried for kinds that say exactly 0, as neighbours do that are all of other classes. Of 500 rows none
+may prove such an answer wrong, while of 10,000 others some do: out of fold the log loss was 0.10, on those 0.23."""
 LOGS = (np.float32(-87.0), np.float32(88.0))
 """Logarithms whose powers float32 can hold; what a regressor says of a strange image may lie beyond them."""
 

@@ -225,7 +225,7 @@ class Search:
             base, can_see = self._judge(kind, "", kind.preparations[0]), False
         if can_see and self._part is not None:
             like = self._part._choice(kind).fit
-            return self._grown(kind, base, sees_embedding=isinstance(like, BoostedFit) and like.ground.sees_embedding)
+            can_see = isinstance(like, BoostedFit) and like.ground.sees_embedding  # else more rows would not pay either
         plain = self._grown(kind, base, sees_embedding=False)
         if not can_see or not len(self._source.judged):
             return plain
