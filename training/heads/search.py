@@ -153,7 +153,9 @@ class Search:
         source, seed = self._source, self._fitting.seed
         if self._is_part or len(source.judged) <= _ROWS:
             return None
-        judged, seen = (sample_rows(_strata(rows, self._fitting), _ROWS, seed) for rows in (source.judged, source.seen))
+        _, strata = np.unique([_strata(source.judged, self._fitting), source.folds], axis=1, return_inverse=True)
+        judged = sample_rows(strata.ravel(), _ROWS, seed)  # of every fold, too
+        seen = sample_rows(_strata(source.seen, self._fitting), _ROWS, seed)
         some = Source(
             source.judged.part(judged),
             source.folds[judged],

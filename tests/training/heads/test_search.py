@@ -226,3 +226,13 @@ def test_even_two_images_a_class_are_told_apart(embedder: Embedder) -> None:
     source = plain_source(lesson.part(np.arange(0)), np.empty(0, np.int64), lesson)
     (head,) = fit_heads([BOOSTING], source, THREE)
     assert head.finished(source)(lesson.embedding).argmax(1).tolist() == few.labels.tolist()
+
+
+def test_a_search_on_some_of_many_rows_keeps_rows_of_every_fold() -> None:
+    """All but 3 rows are of one group, and so of one fold."""
+    random = np.random.default_rng(0)
+    rows = Lesson(random.normal(0, 1, (30_000, 2)).astype(np.float32), np.arange(30_000) % 2)
+    folds = np.where(np.arange(30_000) < 3, 1, 0)
+    found = fit_heads([LOGISTIC], plain_source(rows, folds, rows.part(np.arange(0))), Fitting(classes=2))
+    assert found[0].is_choice
+    assert found[0].answers.shape == (30_000, 2)
