@@ -231,8 +231,10 @@ def test_even_two_images_a_class_are_told_apart(embedder: Embedder) -> None:
 def test_a_search_on_some_of_many_rows_keeps_rows_of_every_fold() -> None:
     """All but 3 rows are of one group, and so of one fold."""
     random = np.random.default_rng(0)
-    rows = Lesson(random.normal(0, 1, (30_000, 2)).astype(np.float32), np.arange(30_000) % 2)
-    folds = np.where(np.arange(30_000) < 3, 1, 0)
-    found = fit_heads([LOGISTIC], plain_source(rows, folds, rows.part(np.arange(0))), Fitting(classes=2))
+    embedding, beside = random.normal(0, 1, (30_000, 2)).astype(np.float32), [{"x": float(x)} for x in range(30_000)]
+    rows = Lesson(embedding, np.arange(30_000) % 2, beside)
+    folds = np.isin(np.arange(30_000), [0, 1, 3]).astype(np.int64)
+    fitting = Fitting(2, (Column(name="x", type="number"),))
+    found = fit_heads([LOGISTIC], plain_source(rows, folds, rows.part(np.arange(0))), fitting)
     assert found[0].is_choice
     assert found[0].answers.shape == (30_000, 2)
