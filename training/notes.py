@@ -14,6 +14,9 @@ from training.page import figures
 from training.results import Results, image_counts, judging
 from training.teach import Alone, Part
 
+_AS_GOOD = 1.02
+"""Times the loss of a head that a part of it may have to be called as good."""
+
 
 def told(results: Results) -> dict[str, Any]:
     """What the manifest tells of how a head was made."""
@@ -67,13 +70,20 @@ def adding_nothing(choices: Sequence[Candidate], alone: Sequence[Alone]) -> Iter
     if head.kind.needs_columns:
         if wider := [each for each in asked if not each.kind.needs_columns]:
             yield _nothing("image", "columns", head, min(wider, key=_loss))
-    elif narrow := [each for each in asked if each.kind.needs_columns] + _on(alone, "columns"):
-        best = min(narrow, key=_loss)
-        if not head.clearly_beats(best):
-            yield _nothing("image", "columns", best, head)
-    for image in _on(alone, "image"):
-        if not head.clearly_beats(image):
-            yield _nothing("columns", "image", image, head)
+        return
+    of_columns = [each for each in asked if each.kind.needs_columns] + _on(alone, "columns")
+    narrow = [("image", "columns", each) for each in of_columns] + [
+        ("columns", "image", each) for each in _on(alone, "image")
+    ]
+    as_good = [each for each in narrow if _is_as_good(each[2], head)]
+    if as_good:  # of two that are, which can hardly be without each other, the better one
+        idle, other, best = min(as_good, key=lambda each: each[2].loss)
+        yield _nothing(idle, other, best, head)
+
+
+def _is_as_good(narrow: Candidate, head: Candidate) -> bool:
+    """Whether less does as well: the head neither clearly beats it, nor is much better with rows too few to show it."""
+    return not head.clearly_beats(narrow) and narrow.loss <= _AS_GOOD * head.loss
 
 
 def _on(alone: Sequence[Alone], part: Part) -> list[Candidate]:
@@ -84,7 +94,7 @@ def _loss(candidate: Candidate) -> float:
     return candidate.loss
 
 
-def _nothing(idle: Part, other: Part, one: Candidate, both: Candidate) -> str:
+def _nothing(idle: str, other: str, one: Candidate, both: Candidate) -> str:
     verb = "adds" if idle == "image" else "add"
     (name, of_one), (_, of_both) = _figure(one), _figure(both)
     return f"the {idle} {verb} nothing here: out-of-fold {name} is {of_one} with the {other} alone, {of_both} with both"

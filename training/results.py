@@ -19,7 +19,7 @@ from training.clean.findings import Findings
 from training.dataset import Dataset
 from training.finish import Finished, accepted
 from training.heads.candidates import Candidate
-from training.heads.registry import REGISTRY
+from training.heads.registry import REGISTRY, kind_named
 from training.images import Indices
 from training.interval_coverage import coverage
 from training.progress import stage
@@ -116,7 +116,7 @@ def evaluate(head: Finished, material: Material, rivals: Mapping[str, Probabilit
     """What a head answers on the test images, beside what others do."""
     test, parts = material.test, material.parts
     beside = " and the columns" if material.dataset.columns else ""
-    row = ROWS.get(head.spec.kind, head.spec.kind) + beside
+    row = f"{kind_named(head.spec.kind).title} on the embedding{beside}"
     found, intervals = head.head.answer(test.embedding, test.rows)
     policy, distances = head.spec.policy, head.distances(test.embedding)
     at_any_confidence = policy.model_copy(update={"min_confidence": 0.0, "min_confidence_of": {}})

@@ -55,7 +55,8 @@ def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees
     crossed = CrossFit(deciders, folds, base.crossed.width)
     fit = BoostedFit(ground, base, growth, rounds)
     candidate = judged(fit, crossed, source, kind=kind, fitting=fitting, preparation=base.preparation)
-    return replace(candidate, setting=f"{rounds} rounds", note=base.note)
+    rounds_told = f"{rounds} round{'s' if rounds > 1 else ''}" if rounds else "no trees"
+    return replace(candidate, setting=rounds_told, note=base.note)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class _Ground:
         lesson: these rows.
         said: what the base says of them out of fold: logits `[N, K]`, or numbers in their own unit `[N, 1]`.
         has_linear: whether the base is a linear model.
+        sharpness: that the base's calibration multiplies its logits by. Trees start from calibrated ones, or they would
+            spend their rounds on what a temperature does for nothing.
         sees_embedding: whether trees look at the embedding.
         weights: of the rows; None where all weigh the same.
     """
@@ -138,6 +141,7 @@ class _Ground:
     lesson: Lesson
     said: Features
     has_linear: bool
+    sharpness: float
     sees_embedding: bool
     weights: NDArray[np.float64] | None
 
@@ -145,19 +149,20 @@ class _Ground:
     def of(cls, kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees_embedding: bool) -> _Ground:
         """Of a base on a source."""
         judged, usable = source.judged, source.fitted
+        sharpness = 1 / base.calibration.temperature if isinstance(base.calibration, Temperature) else 1.0
         if fitting.classes:
-            said = base.crossed(judged, _logits)
+            said = base.crossed(judged, _logits) * np.float32(sharpness)
             usable = usable & base.crossed.knows(judged.labels)
         else:
             said = base.answers
         rows = np.flatnonzero(usable)
         weights = balanced_weights(judged.labels[rows]) if fitting.is_balanced else None
-        return cls(kind, rows, judged.part(rows), said[rows], base.kind is not kind, sees_embedding, weights)
+        return cls(kind, rows, judged.part(rows), said[rows], base.kind is not kind, sharpness, sees_embedding, weights)
 
     def plot(self, decider: Decider, is_fitted: NDArray[np.bool_]) -> _Plot:
         """Rows as a fitted base encodes them; components are learnt from those that are fitted on."""
         features = decider.encoder(self.lesson.embedding, self.lesson.rows)
-        linear = linear_of(decider) if self.has_linear else None
+        linear = linear_of(decider).times(self.sharpness) if self.has_linear else None
         width = decider.encoder.view.width(self.lesson.embedding.shape[1]) if linear else 0
         seen = self._seen(features[is_fitted, :width]) if self.sees_embedding else None
         plain = replace(decider, kind=self.kind, scaling=None)

@@ -127,7 +127,7 @@ def fit_temperature(
     scores: Scores, labels: Labels, are_probabilities: bool, weights: NDArray[np.float64] | None = None
 ) -> Temperature:
     """The temperature of least log loss, and the floor of probabilities among which some are 0."""
-    floors = _FLOORS if are_probabilities and len(scores) and scores.min() < LEAST else (LEAST,)
+    floors = _FLOORS if are_probabilities and (scores == 0).any() else (LEAST,)
     doubted = _Doubted(labels, scores.shape[1], weights)
     found = []
     for least in floors:

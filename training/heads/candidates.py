@@ -195,14 +195,17 @@ def judged(
     said = crossed(source.judged, _scores if fitting.classes else _values)
     calibration = _calibrated(said, crossed, labels, kind, fitting)
     answers = calibration(said) if fitting.classes else said
-    losses = source.by_unit(row_losses(answers, labels, is_balanced=fitting.is_balanced))
+    known = crossed.knows(labels) if fitting.classes else np.ones(len(labels), bool)
+    of_rows = np.zeros(len(labels))  # of a class that a fold's head has not seen it can say nothing, whatever it is
+    of_rows[known] = row_losses(answers[known], labels[known], is_balanced=fitting.is_balanced)
     scores: Figures | Errors
     if fitting.classes:
         scores = score(answers, labels)
-        loss = scores.macro_log_loss if fitting.is_balanced else scores.log_loss
+        loss = float(of_rows[known].mean()) if known.any() else math.nan
     else:
         scores = errors(answers, labels)
         loss = scores.rmse
+    losses = source.by_unit(of_rows)
     return Candidate(kind, fit, crossed, calibration, answers, scores, loss, losses, preparation)
 
 

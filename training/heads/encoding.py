@@ -36,6 +36,7 @@ MISSING_CATEGORY = ""  # as `models.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200
 _LEAST_ROWS = 2  # of a category that gets a number of its own
 _MOST = 1e300  # larger numbers count as it, so that no sum or difference of them is infinite
+_FAR = 10.0  # interquartile ranges beyond the quartiles, where no common distribution has a number
 _LEAST_DEVIATION = float(np.finfo(np.float64).tiny)  # less has no reciprocal
 
 
@@ -158,7 +159,8 @@ def _code(column: Column, values: Values) -> Code:
     given = _given(values).clip(-_MOST, _MOST)
     if not len(given):
         given = np.zeros(1)
-    fill, low, high = float(np.median(given)), float(given.min()), float(given.max())
+    fill, (low, high) = float(np.median(given)), _ends(given)
+    given = given.clip(low, high)
     filled = np.concatenate([given, np.full(len(values) - len(given), fill)])
     mean = low if low == high else float(filled.mean())
     deviation = _deviation(filled - mean)
@@ -171,6 +173,16 @@ def _code(column: Column, values: Values) -> Code:
         scale=1 / deviation if deviation >= _LEAST_DEVIATION else 1.0,
         is_missed=len(given) < len(values),
     )
+
+
+def _ends(given: NDArray[np.float64]) -> tuple[float, float]:
+    """Between which numbers `[N]` are kept: their own, less what is far out.
+
+    One number of 1e12 among thousands would make a deviation beside which all others are the same.
+    """
+    low, first, third, high = np.quantile(given, (0.0, 0.25, 0.75, 1.0))
+    far = _FAR * (third - first)
+    return (float(max(low, first - far)), float(min(high, third + far))) if far > 0 else (float(low), float(high))
 
 
 def _category(value: ColumnValue) -> str:

@@ -308,7 +308,7 @@ REGISTRY = {
         ),
         Kind(
             "nearest_neighbours",
-            f"{NEIGHBOURS} nearest neighbours",
+            "nearest neighbours",
             {"": lambda size: KNeighborsClassifier(**_neighbours(size))},
             {"": lambda size: KNeighborsRegressor(**_neighbours(size))},
             preparations=(Preparation("direction", "one"), EACH_STANDARDISED),

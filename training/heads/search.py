@@ -223,8 +223,9 @@ class Search:
         if task in kind.bases:
             base = self._choice(REGISTRY[kind.bases[task]])
             can_see = self._source.judged.embedding.shape[1] > 0
-        else:
-            base, can_see = self._judge(kind, "", kind.preparations[0]), False
+        else:  # trees on nothing, which is no candidate of its own
+            start = HeadFit(kind, kind.makers(task)[""], kind.preparations[0], self._fitting)
+            base, can_see = judge(start, self._source, {}), False
         if can_see and self._part is not None:
             like = self._part._choice(kind).fit
             can_see = isinstance(like, BoostedFit) and like.ground.sees_embedding  # else more rows would not pay either
