@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.heads.boosted import Boosted, TreeInputs
-from training.heads.calibration import Rescaling, Temperature
+from training.heads.calibration import LEAST, Calibration, Rescaling, Temperature
 from training.heads.candidates import Candidate, Fitting, judged
 from training.heads.crossfit import CrossFit, Lesson, Source
 from training.heads.decider import Decider
@@ -54,9 +54,20 @@ def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees
     deciders = {fold: plot.planted(trees[fold]) for fold, plot in plots.items()}
     crossed = CrossFit(deciders, folds, base.crossed.width)
     fit = BoostedFit(ground, base, growth, rounds)
-    candidate = judged(fit, crossed, source, kind=kind, fitting=fitting, preparation=base.preparation)
+    calibration = None if rounds else _as_sharp(base.calibration)
+    candidate = judged(
+        fit, crossed, source, kind=kind, fitting=fitting, preparation=base.preparation, calibration=calibration
+    )
     rounds_told = f"{rounds} round{'s' if rounds > 1 else ''}" if rounds else "no trees"
     return replace(candidate, setting=rounds_told, note=base.note)
+
+
+def _as_sharp(calibration: Calibration) -> Calibration | None:
+    """That of a base whose logits are sharpened already, where no trees are put on it."""
+    if not isinstance(calibration, Temperature):
+        return None
+    least = LEAST if calibration.least == LEAST else calibration.least ** (1 / calibration.temperature)
+    return Temperature(1.0, of_probabilities=False, least=least)
 
 
 @dataclass(frozen=True)

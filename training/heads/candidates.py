@@ -188,12 +188,19 @@ def judge(fit: HeadFit, source: Source, starts: Mapping[int, Decider]) -> Candid
 
 
 def judged(
-    fit: Fit, crossed: CrossFit, source: Source, *, kind: Kind, fitting: Fitting, preparation: Preparation
+    fit: Fit,
+    crossed: CrossFit,
+    source: Source,
+    *,
+    kind: Kind,
+    fitting: Fitting,
+    preparation: Preparation,
+    calibration: Calibration | None = None,
 ) -> Candidate:
-    """Calibrates heads that were fitted without a fold, and says what their answers are worth."""
+    """Calibrates heads that were fitted without a fold, unless it is given how, and says what they are worth."""
     labels = source.judged.labels
     said = crossed(source.judged, _scores if fitting.classes else _values)
-    calibration = _calibrated(said, crossed, labels, kind, fitting)
+    calibration = calibration or _calibrated(said, crossed, labels, kind, fitting)
     answers = calibration(said) if fitting.classes else said
     known = crossed.knows(labels) if fitting.classes else np.ones(len(labels), bool)
     of_rows = np.zeros(len(labels))  # of a class that a fold's head has not seen it can say nothing, whatever it is

@@ -6,6 +6,7 @@ import importlib
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, compose, helper
 from skl2onnx import to_onnx, update_registered_converter
@@ -22,7 +23,7 @@ from training.builder import OPSETS, GraphBuilder, set_versions
 from training.heads.blend import Blend
 from training.heads.blend_graph import PREFIXES, weighted_sum
 from training.heads.boosted import Boosted
-from training.heads.calibration import LOGS, AsIs, Calibration, Rescaling, Temperature
+from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
 from training.heads.encoder_graph import FEATURES, encoder_graph
 from training.heads.intervals import Scale
@@ -84,7 +85,8 @@ def _cooled(decider: Decider) -> Decider:
     if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature):
         return decider
     cooled = boosted.times(1 / calibration.temperature)
-    return replace(decider, estimator=cooled, calibration=replace(calibration, temperature=1.0))
+    least = LEAST if calibration.least == LEAST else calibration.least ** (1 / calibration.temperature)
+    return replace(decider, estimator=cooled, calibration=replace(calibration, temperature=1.0, least=least))
 
 
 def _model(decider: Decider, features: int) -> ModelProto:
@@ -155,6 +157,10 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
         logits = source
         if calibration.of_probabilities:
             logits = build.node("Log", build.node("Max", source, build.constant(calibration.least)))
+        elif calibration.least != LEAST:
+            largest = build.node("ReduceMax", source, build.constant([1], np.int64), keepdims=1)
+            below = build.node("Sub", source, largest)
+            logits = build.node("Max", below, build.constant(np.log(calibration.least)))
         if calibration.temperature != 1:
             logits = build.node("Mul", logits, build.constant(1 / calibration.temperature))
         build.node("Softmax", logits, output="probabilities", axis=1)
