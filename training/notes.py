@@ -82,8 +82,8 @@ def adding_nothing(choices: Sequence[Candidate], alone: Sequence[Alone]) -> Iter
 
 
 def _is_as_good(narrow: Candidate, head: Candidate) -> bool:
-    """Whether less does as well: the head neither clearly beats it, nor is much better with rows too few to show it."""
-    return not head.clearly_beats(narrow) and narrow.loss <= _AS_GOOD * head.loss
+    """Whether less does as well, but for what nobody would notice; where few rows cannot tell, nothing is said."""
+    return narrow.loss <= _AS_GOOD * head.loss
 
 
 def _on(alone: Sequence[Alone], part: Part) -> list[Candidate]:
