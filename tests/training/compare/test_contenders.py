@@ -31,7 +31,7 @@ def test_columns_compete_where_there_are_some() -> None:
 def test_what_a_sceptic_asks_for_competes() -> None:
     names = {each.name for each in contenders(has_columns=False)}
     assert {
-        "15 nearest neighbours on EfficientNet-Lite0",
+        "nearest neighbours on EfficientNet-Lite0",
         "logistic regression on EfficientNet-Lite0",
         "XGBoost on pixels",
         "SVM (RBF) on HOG",
