@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.heads.boosted import Boosted, TreeInputs
-from training.heads.calibration import LEAST, Calibration, Rescaling, Temperature
+from training.heads.calibration import LOGITS, Calibration, Rescaling, Temperature
 from training.heads.candidates import Candidate, Fitting, judged
 from training.heads.crossfit import CrossFit, Lesson, Source
 from training.heads.decider import Decider
@@ -54,7 +54,7 @@ def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees
     deciders = {fold: plot.planted(trees[fold]) for fold, plot in plots.items()}
     crossed = CrossFit(deciders, folds, base.crossed.width)
     fit = BoostedFit(ground, base, growth, rounds)
-    calibration = None if rounds else _as_sharp(base.calibration)
+    calibration = None if rounds else _of_logits(base.calibration)
     candidate = judged(
         fit, crossed, source, kind=kind, fitting=fitting, preparation=base.preparation, calibration=calibration
     )
@@ -62,12 +62,11 @@ def boost(kind: Kind, base: Candidate, source: Source, fitting: Fitting, *, sees
     return replace(candidate, setting=rounds_told, note=base.note)
 
 
-def _as_sharp(calibration: Calibration) -> Calibration | None:
-    """That of a base whose logits are sharpened already, where no trees are put on it."""
-    if not isinstance(calibration, Temperature):
+def _of_logits(calibration: Calibration) -> Calibration | None:
+    """A base's calibration, for its logits instead of its probabilities; where no trees are put on it."""
+    if isinstance(calibration, Rescaling):
         return None
-    least = LEAST if calibration.least == LEAST else calibration.least ** (1 / calibration.temperature)
-    return Temperature(1.0, of_probabilities=False, least=least)
+    return replace(calibration, of_probabilities=False) if isinstance(calibration, Temperature) else LOGITS
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,9 @@ def taken_apart(candidate: Candidate, source: Source) -> dict[str, Decider]:
     sample = replace(plot.sample, margins=np.zeros_like(plot.sample.margins))
     trees = grow(sample, fit.growth, fit.growth.rounds)
     boosted = replace(plot.boosted, margin=None, trees=trees)
-    calibration = Temperature(1.0, of_probabilities=False)
     return {
         f"{fit.base.kind.title} alone": linear,
-        "boosted trees alone": replace(plot.decider, estimator=boosted, calibration=calibration),
+        "boosted trees alone": replace(plot.decider, estimator=boosted, calibration=LOGITS),
     }
 
 
@@ -117,18 +115,17 @@ def tree_folds(source: Source, fitting: Fitting) -> Indices:
 
 @dataclass(frozen=True)
 class _Plot:
-    """A base and the rows on which trees are grown for it."""
+    """A base and the rows on which trees are grown for it; `linear` is the base, its logits not yet sharpened."""
 
     decider: Decider
+    linear: Linear
     boosted: Boosted
     sample: Sample
 
     def planted(self, trees: Trees) -> Decider:
         """The base with trees; where there are none, the linear model alone."""
-        if trees.rounds:
-            return replace(self.decider, estimator=replace(self.boosted, trees=trees))
-        margin = self.boosted.margin or self.boosted.inputs.linear or Linear.zero(self.sample.inputs.shape[1])
-        return replace(self.decider, estimator=Boosted(margin))
+        boosted = replace(self.boosted, trees=trees) if trees.rounds else Boosted(self.linear)
+        return replace(self.decider, estimator=boosted)
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ class _Ground:
     def plot(self, decider: Decider, is_fitted: NDArray[np.bool_]) -> _Plot:
         """Rows as a fitted base encodes them; components are learnt from those that are fitted on."""
         features = decider.encoder(self.lesson.embedding, self.lesson.rows)
-        linear = linear_of(decider).times(self.sharpness) if self.has_linear else None
+        linear = linear_of(decider) if self.has_linear else None
         width = decider.encoder.view.width(self.lesson.embedding.shape[1]) if linear else 0
         seen = self._seen(features[is_fitted, :width]) if self.sees_embedding else None
         plain = replace(decider, kind=self.kind, scaling=None)
@@ -183,9 +180,10 @@ class _Ground:
             inputs = boosted.inputs(features, np.asarray(rescaling.undo(self.said), np.float32))
             labels, margins = rescaling.undo(self.lesson.labels), np.zeros((len(features), 1), np.float32)
         else:
-            boosted = Boosted(linear, TreeInputs(width, seen))
+            boosted = Boosted(linear and linear.times(self.sharpness), TreeInputs(width, seen))
             inputs, labels, margins = boosted.inputs(features), self.lesson.labels, self.said
-        return _Plot(plain, boosted, Sample(inputs, labels, margins, self.weights))
+        base = linear or Linear.zero(features.shape[1])
+        return _Plot(plain, base, boosted, Sample(inputs, labels, margins, self.weights))
 
     def _seen(self, view: Features) -> View:
         """What trees see of the base's view `[N, V]`."""

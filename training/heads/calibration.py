@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from training.dataset import Labels
 
@@ -49,7 +50,7 @@ class Temperature:
     Attributes:
         temperature: the number.
         of_probabilities: whether scores are probabilities, whose logarithms are the logits.
-        least: lesser probabilities count as it; of logits, those that are as far below the largest one.
+        least: lesser probabilities count as it, also those that logits stand for.
     """
 
     temperature: float
@@ -65,6 +66,10 @@ class Temperature:
         """The softmax of the logits."""
         logits = logits_of(scores, self.least) if self.of_probabilities else floored(scores, self.least)
         return _softmax(logits / self.temperature).astype(np.float32)
+
+
+LOGITS = Temperature(1.0, of_probabilities=False)
+"""Of scores that are calibrated logits already."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def calibrate(
         are_probabilities: else they are decision values, which always need a softmax.
         weights: of the rows, `[N]`; None where all weigh the same.
     """
-    plain: Calibration = AsIs() if are_probabilities else Temperature(1.0, of_probabilities=False)
+    plain: Calibration = AsIs() if are_probabilities else LOGITS
     if not len(labels):
         return plain
     fitted = fit_temperature(scores, labels, are_probabilities, weights)
@@ -166,9 +171,9 @@ class _Doubted:
 
 
 def floored(logits: NDArray[np.floating], least: float) -> NDArray[np.float64]:
-    """Logits `[N, K]` less the largest of their row, none below the logarithm of `least`; as they are for `LEAST`."""
+    """Logarithms of the probabilities that logits `[N, K]` stand for, none below `least`; for `LEAST` the logits."""
     wide = logits.astype(np.float64)
-    return wide if least == LEAST else np.maximum(wide - wide.max(1, keepdims=True, initial=-np.inf), np.log(least))
+    return wide if least == LEAST else np.maximum(log_softmax(wide, axis=1), np.log(least))
 
 
 def logits_of(probabilities: NDArray[np.floating], least: float = LEAST) -> NDArray[np.float64]:

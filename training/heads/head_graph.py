@@ -23,7 +23,7 @@ from training.builder import OPSETS, GraphBuilder, set_versions
 from training.heads.blend import Blend
 from training.heads.blend_graph import PREFIXES, weighted_sum
 from training.heads.boosted import Boosted
-from training.heads.calibration import LEAST, LOGS, AsIs, Calibration, Rescaling, Temperature
+from training.heads.calibration import LEAST, LOGITS, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.decider import Decider
 from training.heads.encoder_graph import FEATURES, encoder_graph
 from training.heads.intervals import Scale
@@ -82,11 +82,9 @@ def _calibrated(model: ModelProto, decider: Decider, spec: HeadSpec) -> ModelPro
 def _cooled(decider: Decider) -> Decider:
     """Boosted trees and their margin divided by the temperature, which then costs no node."""
     boosted, calibration = decider.estimator, decider.calibration
-    if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature):
+    if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature) or calibration.least != LEAST:
         return decider
-    cooled = boosted.times(1 / calibration.temperature)
-    least = LEAST if calibration.least == LEAST else calibration.least ** (1 / calibration.temperature)
-    return replace(decider, estimator=cooled, calibration=replace(calibration, temperature=1.0, least=least))
+    return replace(decider, estimator=boosted.times(1 / calibration.temperature), calibration=LOGITS)
 
 
 def _model(decider: Decider, features: int) -> ModelProto:
@@ -158,9 +156,8 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
         if calibration.of_probabilities:
             logits = build.node("Log", build.node("Max", source, build.constant(calibration.least)))
         elif calibration.least != LEAST:
-            largest = build.node("ReduceMax", source, build.constant([1], np.int64), keepdims=1)
-            below = build.node("Sub", source, largest)
-            logits = build.node("Max", below, build.constant(np.log(calibration.least)))
+            logs = build.node("LogSoftmax", source, axis=1)
+            logits = build.node("Max", logs, build.constant(np.log(calibration.least)))
         if calibration.temperature != 1:
             logits = build.node("Mul", logits, build.constant(1 / calibration.temperature))
         build.node("Softmax", logits, output="probabilities", axis=1)

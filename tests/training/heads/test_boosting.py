@@ -1,7 +1,8 @@
-"""Boosted trees that name numbers: what they find, and that they find nothing in noise."""
+"""Boosted trees: what they find, that they find nothing in noise, and what a head without any is."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,20 @@ import pytest
 
 from models.manifest import HeadSpec
 from models.sessions import Head, cpu_session
+from tests.training.heads.graphs import answer
+from tests.training.plain_source import plain_source
 from tests.training.worlds import COLUMNS, World, material_of
+from training.heads.boosting import boost
+from training.heads.calibration import LEAST, Temperature
 from training.heads.candidates import Candidate, Fitting
-from training.heads.crossfit import Source
+from training.heads.crossfit import Lesson, Source
 from training.heads.decider import Decider
 from training.heads.head_export import export_head
 from training.heads.intervals import COVERED
 from training.heads.registry import DEFAULTS, REGISTRY
 from training.heads.search import fit_heads
 from training.metrics import Errors, errors
+from training.split import make_folds
 from training.teach import HeadPlan, Material, teach
 
 BOOSTED = [name for name in DEFAULTS["regression"] if REGISTRY[name].boosts]
@@ -105,3 +111,22 @@ def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
     material = material_of("both", 100, tmp_path)
     first, second = (fitted("boosted_linear", material) for _ in range(2))
     np.testing.assert_array_equal(first.answers, second.answers)
+
+
+def test_without_trees_a_classifier_is_its_linear_model_to_the_floor_of_its_probabilities() -> None:
+    generator, labels = np.random.default_rng(0), np.arange(200) % 5
+    embedding = (np.eye(5)[labels] + generator.normal(0, 0.4, (200, 5))).astype(np.float32)
+    none = Lesson(embedding[:0], labels[:0], [])
+    source = plain_source(Lesson(embedding, labels, [{}] * 200), make_folds(labels, np.arange(200), 5, 0), none)
+    fitting = Fitting(5)
+    linear = fit_heads([REGISTRY["logistic_regression"]], source, fitting)[0]
+    floors = Temperature(0.7, of_probabilities=True, least=0.01)
+    base = replace(linear, calibration=floors)
+    boosted = boost(REGISTRY["boosted_linear"], base, source, fitting, sees_embedding=False)
+    assert boosted.setting == "no trees"
+    unseen = generator.normal(0, 3, (500, 5)).astype(np.float32)
+    wanted, head = base.finished(source)(unseen), boosted.finished(source)
+    without = replace(base, calibration=replace(floors, least=LEAST)).finished(source)(unseen)
+    assert np.abs(without - wanted).max() > 1e-3  # the floor is reached
+    assert np.abs(head(unseen) - wanted).max() < 1e-5
+    assert np.abs(answer(head, unseen) - wanted).max() < 1e-5
