@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from loadtests import machine
-from loadtests.bodies import Body, single, with_columns
-from loadtests.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
-from loadtests.comparisons import add_commands
-from loadtests.cost import CONNECTIONS, Cost, CostError, measure
-from loadtests.images import dataset_folder, read_test_set, small_images
-from loadtests.objectives import OBJECTIVES, missed_objectives
-from loadtests.server import Command, Server, ServerError, bentoml_command, running
-from loadtests.shapes import SHAPES
-from loadtests.summary import table, write_summary
-from loadtests.tune import add_command as add_tune
+from loadtests.bench.bench_command import add_commands
+from loadtests.bench.tune import add_command as add_tune
+from loadtests.inputs.fashion_images import dataset_folder, read_test_set, small_images
+from loadtests.inputs.request_bodies import Body, single, with_columns
+from loadtests.load import machine
+from loadtests.load.request_cost import CONNECTIONS, Cost, CostError, measure
+from loadtests.load.server_process import Command, Server, ServerError, bentoml_command, running
+from loadtests.scenarios.campaign import SUMMARY_FILE, USERS, CampaignError, Plan, carry_out
+from loadtests.scenarios.load_shapes import SHAPES
+from loadtests.scenarios.objectives import OBJECTIVES, missed_objectives
+from loadtests.scenarios.run_summary import table, write_summary
 
 OUT = Path("build/loadtest")
 

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.bundle import Bundle
+from models.bundle.golden import verify
+from models.bundle.loading import Bundle
+from models.bundle.store import DEFAULT_ROOT, Store, resolve
 from models.errors import StoreError, TandemError
-from models.golden import verify
-from models.store import DEFAULT_ROOT, Store, resolve
 
 
 def main(argv: Sequence[str] | None = None) -> int:

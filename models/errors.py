@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; `service/problems.py` gives each client fault its HTTP status.
+"""Everything that can go wrong, as one tree; `service/gateway/problems.py` gives each client fault its HTTP status.
 
 TandemError
 ├── BundleError          a bundle is damaged, foreign or does not compute what it promises

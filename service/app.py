@@ -7,26 +7,26 @@ from typing import Any
 
 import bentoml
 
+from models.bundle.store import resolve
 from models.errors import TandemError
-from models.store import resolve
-from service import rendezvous
-from service.bodies import Submission, read_instances
-from service.champion import Champion
-from service.engine import Engine
-from service.gate import Gate
-from service.logs import in_worker
-from service.memory import quieten_collector, return_large_blocks
-from service.options import Options
-from service.pipeline import Pipeline
-from service.preflight import check_before_start
-from service.problems import problem_of
-from service.routes import build_routes, decide
-from service.schemas import Instance
-from service.server import serve_with
+from service.api.bodies import Submission, read_instances
+from service.api.query import Options
+from service.api.routes import build_routes, decide
+from service.api.schemas import Instance
+from service.gateway.gateway import Gate
+from service.gateway.problems import problem_of
+from service.http.shortcut import Shortcut
+from service.inference.engine import Engine
+from service.inference.live_reload import Champion
+from service.inference.pipeline import Pipeline
+from service.observability.json_log import in_worker
+from service.process import coordination
+from service.process.memory import quieten_collector, return_large_blocks
+from service.process.preflight import check_before_start
+from service.process.server import serve_with
+from service.process.supervisor import supervise
+from service.process.worker import Worker
 from service.settings import Settings
-from service.shortcut import Shortcut
-from service.supervisor import supervise
-from service.worker import Worker
 
 # BentoML's decorator wants the number of workers when the class is defined.
 try:
@@ -61,7 +61,7 @@ class HybridService:
             path = resolve(settings.bundle)
             self.pipeline = Pipeline(Engine.load(settings, path), worker)
         except TandemError as error:
-            rendezvous.report_failure(str(error))
+            coordination.report_failure(str(error))
             raise
         self.champion = Champion(
             settings.bundle,
@@ -77,7 +77,7 @@ class HybridService:
     def check() -> None:
         """Stops a server that cannot serve, before its workers start."""
         check_before_start()
-        rendezvous.prepare()
+        coordination.prepare()
         supervise()
 
     @bentoml.on_startup
@@ -97,7 +97,7 @@ class HybridService:
         worker.metrics.sample({"tandem_ready": lambda: self.pipeline.ready and not worker.lifecycle.draining})
         self.champion.start()
         worker.share.open()
-        await rendezvous.mark_ready()
+        await coordination.mark_ready()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.bundle.store import DEFAULT_ROOT
 from models.errors import TandemError
 from models.imaging.decode import DEFAULT_MAX_PIXELS
-from models.store import DEFAULT_ROOT
 
 PREFIX = "TANDEM_"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.reliability import pytest_addoption, pytest_configure, pytest_sessionfinish, reliability
+from tests.chaos.rig.reliability import pytest_addoption, pytest_configure, pytest_sessionfinish, reliability
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 
 __all__ = ["pytest_addoption", "pytest_configure", "pytest_sessionfinish", "reliability"]  # hooks and a fixture

@@ -18,17 +18,17 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 from sklearn.metrics import roc_auc_score
 
-from loadtests.server import bentoml_command, running
-from models.bundle import Bundle
-from models.golden import open_novelty, verify
+from loadtests.load.server_process import bentoml_command, running
+from models.bundle.golden import open_novelty, verify
+from models.bundle.loading import Bundle
+from models.bundle.store import DEFAULT_ROOT, Store
+from models.devices.placement import place
 from models.imaging.decode import decode
-from models.sessions import Head, cpu_session
-from models.store import DEFAULT_ROOT, Store
-from service.device import place
+from models.runtime.sessions import Head, cpu_session
 from tools.fashion_table import FAMILIES
-from training import fashion_mnist
-from training.bundle import encode_png
-from training.metrics import score
+from training.data import fashion_mnist
+from training.export.bundle_files import encode_png
+from training.reports.evaluation_metrics import score
 
 MAX_BYTES = 8_000_000
 MIN_ACCURACY = 0.944

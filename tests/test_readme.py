@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.server import bentoml_command, running
+from loadtests.load.server_process import bentoml_command, running
 from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent

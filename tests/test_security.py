@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.keys import ApiKeys, main
+from service.gateway.api_keys import ApiKeys, main
 from tests.test_container import RUN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +33,7 @@ def test_the_container_is_documented_to_run_as_it_is_tested() -> None:
 def test_the_commands_for_keys_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = []
-    for arguments in commands(".venv/bin/python -m service.keys"):
+    for arguments in commands(".venv/bin/python -m service.gateway.api_keys"):
         assert main(arguments) == 0
         names.append(ApiKeys.open(tmp_path / "keys").names)
     assert names == [["shop"], ["shop"], []]

@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from models.bundle import GOLDEN, REPORT, golden_embedding
+from models.bundle.loading import GOLDEN, REPORT, golden_embedding
+from models.bundle.manifest import EMBEDDER_FILES, INTERVAL, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
+from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.imaging.decode import decode
-from models.manifest import EMBEDDER_FILES, INTERVAL, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
 from models.policy import Policy
-from models.sessions import Embedder, Embedding, Head, cpu_session
-from models.store import Store
-from training.examples import make_examples
+from models.runtime.sessions import Embedder, Embedding, Head, cpu_session
+from training.export.example_selection import make_examples
 
 CLASSES = ("dark", "mid", "bright")
 GREYS = {"dark": 30, "mid": 128, "bright": 225}

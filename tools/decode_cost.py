@@ -146,7 +146,7 @@ def _modules() -> tuple[Any, Any, Any]:
     """Header reader, decoder and input spec of the commit in the working directory."""
     has_folder = Path("models/imaging").is_dir()  # which imaging has not always had
     names = ("models.imaging.decode", "models.imaging.decode") if has_folder else ("models.headers", "models.pixels")
-    headers, pixels, manifest = (import_module(name) for name in (*names, "models.manifest"))
+    headers, pixels, manifest = (import_module(name) for name in (*names, "models.bundle.manifest"))
     for module in (headers, pixels, manifest):  # and of none that is installed beside it
         assert Path(str(module.__file__)).is_relative_to(Path.cwd()), f"{module} is not of {Path.cwd()}"
     return (

@@ -27,11 +27,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training import fashion_mnist
-from training.bundle import encode_png
-from training.dataset import Dataset
+from training.data import fashion_mnist
+from training.data.dataset import Dataset
+from training.data.split import split
+from training.export.bundle_files import encode_png
 from training.progress import progress
-from training.split import split
 
 FAMILIES = {
     "T-shirt/top": "tops",

@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from models.bundle import GOLDEN, Bundle
+from models.bundle.loading import GOLDEN, Bundle
+from models.bundle.store import DEFAULT_ROOT, Store, resolve
 from models.errors import TandemError
 from models.policy import Policy
-from models.sessions import Embedder, Embedding, Head, cpu_session
-from models.store import DEFAULT_ROOT, Store, resolve
-from training.embedding_cache import embed
-from training.fashion_mnist import load
-from training.heads.decider import Decider
-from training.heads.head_export import export_head
+from models.runtime.sessions import Embedder, Embedding, Head, cpu_session
+from training.data.fashion_mnist import load
+from training.heads.fitted_head import Decider
+from training.heads.graphs.head_export import export_head
 from training.heads.registry import REGISTRY
+from training.network.embedding_cache import embed
 
 KIND = "hist_gradient_boosting"
 DEFAULT_STORE = Path("build/grown-heads")

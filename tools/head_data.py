@@ -16,25 +16,26 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from models.bundle import Bundle
+from models.bundle.loading import Bundle
+from models.bundle.store import DEFAULT_ROOT as STORE
+from models.bundle.store import resolve
 from models.columns import Column, ColumnValue
-from models.sessions import Embedder, Embedding, cpu_session
-from models.store import DEFAULT_ROOT as STORE
-from models.store import resolve
+from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tools import elpv_table
 from tools.fashion_table import made_up
-from training import fashion_mnist, folder, tabular
-from training.bundle import encode_png
-from training.dataset import Dataset
-from training.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
-from training.errors import DataError
-from training.export import export_embedder
-from training.images import Encoded
-from training.prepare import Prepared, prepare
-from training.pretrained import INPUT, load_network
-from training.split import split
-from training.table import Ask, read
-from training.teach import Material, material_of
+from training.data import fashion_mnist, folder
+from training.data.dataset import Dataset
+from training.data.images import Encoded
+from training.data.split import split
+from training.exceptions import DataError
+from training.export.bundle_files import encode_png
+from training.export.network_export import export_embedder
+from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.network.pretrained import INPUT, load_network
+from training.tables import tabular
+from training.tables.table import Ask, read
+from training.workflows.model_selection import Material, material_of
+from training.workflows.prepare import Prepared, prepare
 
 _ELPV = Path("build") / "elpv"
 _EXPORT_SAMPLE = 32  # images on which the exported graph is compared with the network

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.bundle.manifest import Task
 from models.errors import TandemError
-from models.manifest import Task
 from tools.head_data import DATA, Bench, open_bench
-from training.errors import DataError
+from training.exceptions import DataError
 from training.heads.candidates import Fitting
 from training.heads.registry import REGISTRY, Kind, installed
 from training.heads.search import fit_heads
-from training.metrics import errors, score
 from training.progress import progress
-from training.teach import Material
+from training.reports.evaluation_metrics import errors, score
+from training.workflows.model_selection import Material
 
 LINEAR: Mapping[Task, str] = {"classification": "logistic_regression", "regression": "linear_regression"}
 """The head that each other is compared with, besides the best one."""

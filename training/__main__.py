@@ -48,7 +48,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     if words[:1] == ["inspect"]:
         parser.set_defaults(way_on=lambda _: "nothing was written: start again")
         return parser
-    from training.commands import add_commands, tell_result, way_on  # noqa: PLC0415 (scikit-learn and more, which take seconds)
+    from training.cli.commands import add_commands, tell_result, way_on  # noqa: PLC0415 (scikit-learn and more, which take seconds)
 
     parser.set_defaults(tell=tell_result, way_on=way_on)
     add_commands(commands)

@@ -16,7 +16,7 @@ from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging import foreign, tiff, unsupported
 from models.imaging.decode import DEFAULT_MAX_PIXELS
 from models.imaging.exif import orientation
-from models.imaging.fit import upright
+from models.imaging.resizing import upright
 
 _PNG_LEVEL = 1  # of deflate: the PNG is decoded once and thrown away
 _TYPES = {foreign.BMP: "bmp", foreign.GIF: "gif", foreign.AVIF: "avif", foreign.HEIC: "heic"}

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.bundle.manifest import InputSpec
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
-from models.imaging import jpeg, png, unsupported, webp
-from models.imaging.fit import fit
-from models.imaging.jpeg_repair import WARNINGS, Warning_
+from models.imaging import unsupported, webp
+from models.imaging.jpeg import jpeg_header
+from models.imaging.jpeg.jpeg_repair import WARNINGS, Warning_
+from models.imaging.png import png_header
+from models.imaging.resizing import fit
 from models.imaging.types import Header, Pixels
-from models.manifest import InputSpec
 
 __all__ = ["DECODE_MIB", "DEFAULT_MAX_PIXELS", "WARNINGS", "Warn", "decode", "read_checked_header", "read_header"]
 
@@ -23,10 +25,10 @@ DEFAULT_MAX_PIXELS = 25_000_000
 DECODE_MIB = 512
 """What decoding one image of `DEFAULT_MAX_PIXELS` holds at most. Measured by growth of the process, Pillow 13: WebP of
 65,536 groups of codes 458 MiB, other WebP 392, JPEG of 41 MP that is kept until its last scan 352, other JPEG 287,
-PNG 161; `tests/chaos/test_memory.py` measures the worst of them anew."""
+PNG 161; `tests/chaos/failures/test_memory_bounds.py` measures the worst of them anew."""
 Warn = Callable[[Warning_], None]
 """Is called with the kind of each harmless fault that was mended while an image was decoded, one of `WARNINGS`."""
-_OTHERS = {"png": png, "webp": webp}
+_OTHERS = {"png": png_header, "webp": webp}
 
 
 def read_header(data: bytes) -> Header:
@@ -47,13 +49,13 @@ def read_header(data: bytes) -> Header:
 def _read_header(data: bytes) -> Header:
     if not data:
         raise BadImage("the image is empty (0 bytes)")
-    if data.startswith(jpeg.SIGNATURE):
-        return jpeg.read_header(data)
-    if data.startswith(png.SIGNATURE):
-        return png.read_header(data)
+    if data.startswith(jpeg_header.SIGNATURE):
+        return jpeg_header.read_header(data)
+    if data.startswith(png_header.SIGNATURE):
+        return png_header.read_header(data)
     if webp.is_webp(data):
         return webp.read_header(data)
-    if jpeg.SIGNATURE.startswith(data) or png.SIGNATURE.startswith(data):
+    if jpeg_header.SIGNATURE.startswith(data) or png_header.SIGNATURE.startswith(data):
         raise BadImage(f"the image is cut short: only {len(data)} bytes")
     raise UnsupportedType(unsupported.describe(data))
 
@@ -94,7 +96,7 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
     mended: list[Warning_] = []
     try:
         if header.type == "jpeg":
-            array = jpeg.decode(data, header, spec, mended.append)
+            array = jpeg_header.decode(data, header, spec, mended.append)
         else:
             array = _OTHERS[header.type].decode(data, header, spec)
         pixels = fit(array, header, spec)

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL.WebPImagePlugin import WebPImageFile
 
+from models.bundle.manifest import InputSpec
 from models.errors import BadImage, UnsupportedType
 from models.imaging import work
 from models.imaging.channels import to_array
 from models.imaging.exif import UPRIGHT, orientation
 from models.imaging.types import Header, Pixels, checked
-from models.manifest import InputSpec
 
 _HEADER_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}  # by first chunk, up to and with the size
 _CHUNK = struct.Struct("<4sI")  # type and size

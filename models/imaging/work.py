@@ -2,7 +2,8 @@
 
 What an attacker draws may cost hundreds of times as much as a photograph of its size: a line of one pixel, a JPEG of
 many scans, a lossless WebP of many Huffman codes. Measured with libjpeg-turbo 3.1, libwebp 1.6 and Pillow 13 on an AMD
-EPYC, where the yardstick, a lossy WebP photograph, takes 27 ns a pixel; `tests/chaos/test_cpu.py` measures anew.
+EPYC, where the yardstick, a lossy WebP photograph, takes 27 ns a pixel; `tests/chaos/hostile/test_cpu.py` measures
+anew.
 """
 
 from __future__ import annotations

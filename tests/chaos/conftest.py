@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.target import Target, serving_target
+from tests.chaos.rig.target import Target, serving_target
 
 
 @pytest.fixture(scope="session")

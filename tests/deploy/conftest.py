@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.servers import serving
+from tests.chaos.rig.servers import serving
 from tests.tiny_bundle import GREYS, solid_image
 
 PNG = {"content-type": "image/png"}

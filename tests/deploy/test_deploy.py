@@ -16,9 +16,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtests.processes import stop_group
-from loadtests.server import free_port
-from service.families import FAMILIES
+from loadtests.load.processes import stop_group
+from loadtests.load.server_process import free_port
+from service.observability.metric_families import FAMILIES
 from tests.deploy.conftest import Exported
 from tests.deploy.promql import ALERTS, DEPLOY, Query, alerts, dashboard, panels, queries
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import zlib
 
-from tests.imaging_corpus import jpeg_broken, jpeg_files, png_files, webp_files
+from tests.imaging_corpus import png_files, webp_files
 from tests.imaging_corpus.files import Dice, File, Maker
+from tests.imaging_corpus.jpeg_corpus import jpeg_broken, jpeg_files
 
 SEED = 12
 _MAKERS: dict[Maker, int] = {**jpeg_files.MAKERS, **jpeg_broken.MAKERS, **png_files.MAKERS, **webp_files.MAKERS}

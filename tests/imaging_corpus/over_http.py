@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle import Bundle
+from models.bundle.loading import Bundle
+from models.bundle.store import DEFAULT_ROOT, Store
 from models.imaging.decode import decode
-from models.sessions import Embedder, Head, cpu_session
-from models.store import DEFAULT_ROOT, Store
-from tests.chaos.servers import HOST, Server
+from models.runtime.sessions import Embedder, Head, cpu_session
+from tests.chaos.rig.servers import HOST, Server
 from tests.imaging_corpus.files import Dice, File, saved
 
 TOLERANCE = 2e-5  # of a probability: batches add in another order, and answers have six digits

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tests.imaging_corpus.files import BAD, TYPE, Dice, File, Levels
+from tests.imaging_corpus.jpeg_corpus.segments import exif, exif_of_thumbnail
 from tests.imaging_corpus.png_writer import (
     CHANNELS,
     GREY,
@@ -26,7 +27,6 @@ from tests.imaging_corpus.png_writer import (
     rows_chunks,
     write_png,
 )
-from tests.imaging_corpus.segments import exif, exif_of_thumbnail
 
 TYPES = (
     *((GREY, depth) for depth in (1, 2, 4, 8, 16)),

@@ -7,8 +7,8 @@ import pytest
 
 from tests.imaging_corpus.corpus_files import corpus_files, make_file
 from tests.imaging_corpus.files import Dice, File, ycc
-from tests.imaging_corpus.jpeg_files import SAMPLINGS, planes_of, sampled
-from tests.imaging_corpus.jpeg_writer import Coding, write_jpeg
+from tests.imaging_corpus.jpeg_corpus.jpeg_files import SAMPLINGS, planes_of, sampled
+from tests.imaging_corpus.jpeg_corpus.jpeg_writer import Coding, write_jpeg
 from tests.imaging_corpus.second_decoder import by_opencv, in_channels
 
 # OpenCV reads no JPEG without its end marker.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.bundle.manifest import InputSpec
 from models.errors import ClientError
 from models.imaging.decode import decode
-from models.manifest import InputSpec
 from tests.imaging_corpus.files import File
 from tests.imaging_corpus.second_decoder import expected
 

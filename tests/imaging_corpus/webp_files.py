@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tests.imaging_corpus.files import BAD, EITHER, TYPE, Dice, File, saved
-from tests.imaging_corpus.segments import exif
+from tests.imaging_corpus.jpeg_corpus.segments import exif
 
 _EXIF_FLAG, _ANIMATION_FLAG, _ALPHA_FLAG = 0x08, 0x02, 0x10
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.server import Command
-from loadtests.summary import Row, Summary
+from loadtests.load.server_process import Command
+from loadtests.scenarios.run_summary import Row, Summary
 
 FAKE_SERVICE = Path(__file__).with_name("fake_service.py")
 

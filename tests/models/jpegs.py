@@ -7,7 +7,7 @@ import re
 import struct
 from itertools import product
 
-from models.imaging.jpeg_segments import SCAN, Segment, segments
+from models.imaging.jpeg.jpeg_segments import SCAN, Segment, segments
 
 Factors = tuple[int, int]
 

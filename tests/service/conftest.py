@@ -10,8 +10,8 @@ import pytest
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 import service.app
-from service import rendezvous
-from service.engine import Engine
+from service.inference.engine import Engine
+from service.process import coordination
 from tests.service.serving import HeldEngine, settings_of
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 
@@ -27,7 +27,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory that a server's workers share; what this process counts stays in its own."""
     assert service.app.worker.metrics._tally
-    monkeypatch.setenv(rendezvous.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(coordination.VARIABLE, str(tmp_path))
     return tmp_path
 
 

@@ -17,15 +17,15 @@ import httpx
 from starlette.applications import Starlette
 
 import service.app
-from service.admission import Admission
-from service.engine import Engine
-from service.gate import Gate
-from service.lifecycle import Lifecycle
-from service.pipeline import Pipeline
-from service.routes import build_routes
+from service.api.routes import build_routes
+from service.gateway.admission import Admission
+from service.gateway.gateway import Gate
+from service.inference.engine import Engine
+from service.inference.inference_types import Outcome, Work
+from service.inference.pipeline import Pipeline
+from service.process.lifecycle import Lifecycle
+from service.process.worker import Worker
 from service.settings import Settings
-from service.work import Outcome, Work
-from service.worker import Worker
 from tests.tiny_bundle import GREYS, solid_image
 
 PATIENCE_S = 10.0

@@ -18,11 +18,15 @@ import pytest
 
 import service
 import service.app
-from models.bundle import Bundle
+from models.bundle.loading import Bundle
 from models.imaging.decode import decode
 from service import HybridService
-from service.openapi import describe
-from tests.chaos.servers import Server, serving
+from service.api.openapi import describe
+from tests.chaos.rig.servers import Server, serving
+from tests.models.devices.test_placement import needs_none
+from tests.service.api.test_openapi import check
+from tests.service.api.test_routes import labels, noise
+from tests.service.observability.test_service_metrics import samples
 from tests.service.serving import (
     BRIGHT,
     DARK,
@@ -36,10 +40,6 @@ from tests.service.serving import (
     problem,
     worker_of,
 )
-from tests.service.test_device import needs_none
-from tests.service.test_metrics import samples
-from tests.service.test_openapi import check
-from tests.service.test_routes import labels, noise
 from tests.tiny_bundle import CLASSES
 
 LIMIT_BYTES = 5_000_000

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.servers import Server, serving
+from tests.chaos.rig.servers import Server, serving
 from tests.imaging_corpus.corpus_files import corpus_files
 from tests.imaging_corpus.over_http import Answers, hammer, requests
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.chaos.servers import serving
+from tests.chaos.rig.servers import serving
+from tests.service.observability.test_tracing import PARENT, TRACE, Collector, attributes, collecting
 from tests.service.serving import MID, PNG, TEXT
-from tests.service.test_tracing import PARENT, TRACE, Collector, attributes, collecting
 
 PATIENCE_S = 20.0
 SECRET = "hunter2-hunter2"

@@ -15,9 +15,9 @@ import PIL
 import pytest
 from PIL import Image, UnidentifiedImageError
 
+from models.bundle.manifest import InputSpec
 from models.imaging.decode import decode
-from models.manifest import InputSpec
-from tests.chaos.servers import Server, serving
+from tests.chaos.rig.servers import Server, serving
 from tests.imaging_corpus.second_decoder import by_opencv, in_channels, turn
 from tests.imaging_corpus.verdict import MEAN_LEVELS
 

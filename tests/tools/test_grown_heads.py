@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 
-from models.bundle import Bundle
-from models.golden import verify
-from models.store import Store, resolve
+from models.bundle.golden import verify
+from models.bundle.loading import Bundle
+from models.bundle.store import Store, resolve
 from tests.tiny_bundle import EMBEDDING_WIDTH, tiny_bundle
 from tools.grown_heads import grow
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.bundle.manifest import InputSpec
 from models.columns import Column
-from models.manifest import InputSpec
 from tools.head_data import Bench
 from tools.head_figures import Figures, block, main, measure, report
-from training.dataset import Dataset
-from training.embedding_cache import EmbeddingCache
-from training.errors import DataError
+from training.data.dataset import Dataset
+from training.exceptions import DataError
 from training.heads.registry import REGISTRY
-from training.prepare import prepare
+from training.network.embedding_cache import EmbeddingCache
+from training.workflows.prepare import prepare
 
 ROWS, CLASSES, WIDTH = 240, 3, 6
 SPEC = InputSpec(height=8, width=8, channels=1)

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from models.manifest import HeadSpec
-from models.sessions import Embedder, Embedding, cpu_session
+from models.bundle.manifest import HeadSpec
+from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tests.test_default_bundle import digits, noise
 from tests.training.squares import CLASSES, squares
-from training import fashion_mnist
-from training.bundle import encode_png
-from training.dataset import Dataset
-from training.export import export_embedder
+from training.data import fashion_mnist
+from training.data.dataset import Dataset
+from training.data.images import Encoded
+from training.data.split import Split, split
+from training.export.bundle_files import encode_png
+from training.export.network_export import export_embedder
 from training.heads.candidates import Fitting, HeadFit, Lesson
-from training.heads.decider import Decider
-from training.heads.head_export import export_head
+from training.heads.fitted_head import Decider
+from training.heads.graphs.head_export import export_head
 from training.heads.registry import REGISTRY
-from training.images import Encoded
-from training.network import EmbeddingNetwork
-from training.pretrained import INPUT, load_network
-from training.recipe import PRESETS
-from training.split import Split, split
+from training.network.network import EmbeddingNetwork
+from training.network.presets import PRESETS
+from training.network.pretrained import INPUT, load_network
 
 HEAD = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)
 

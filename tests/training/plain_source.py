@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.data.images import Indices
 from training.heads.crossfit import Lesson, Source
-from training.images import Indices
 
 
 def plain_source(judged: Lesson, folds: Indices, seen: Lesson) -> Source:

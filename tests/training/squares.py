@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.manifest import InputSpec
-from training.dataset import Dataset
-from training.recipe import Recipe
+from models.bundle.manifest import InputSpec
+from training.data.dataset import Dataset
+from training.network.presets import Recipe
 
 CLASSES = ("blue", "green", "red")
 TINY = Recipe(epochs=3, min_steps=30, stem_width=8, widths=(8,), depths=(1,), embedding_width=8, ema_decay=0.9)

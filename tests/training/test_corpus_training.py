@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from models.manifest import InputSpec
+from models.bundle.manifest import InputSpec
 from tests.imaging_corpus.corpus_files import corpus_files
 from tests.imaging_corpus.files import File
 from tests.tiny_bundle import tiny_bundle
-from training import folder
+from training.data import folder
 
 ROOT = Path(__file__).parents[2]
 CLEANED_WITHIN_S = 600

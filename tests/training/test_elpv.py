@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from models.sessions import Embedder, cpu_session
+from models.runtime.sessions import Embedder, cpu_session
 from tools.elpv_table import find_data, write_table
-from training.dataset import Dataset
-from training.embedding_cache import EmbeddingCache, embed_all
-from training.export import export_embedder
-from training.policies import Aims
-from training.prepare import prepare
-from training.pretrained import INPUT, load_network
-from training.results import evaluate
-from training.table import Ask, read
-from training.tabular import stream
-from training.teach import HeadPlan, material_of, teach
+from training.data.dataset import Dataset
+from training.export.network_export import export_embedder
+from training.network.embedding_cache import EmbeddingCache, embed_all
+from training.network.pretrained import INPUT, load_network
+from training.policy.policies import Aims
+from training.tables.table import Ask, read
+from training.tables.tabular import stream
+from training.workflows.model_selection import HeadPlan, material_of, teach
+from training.workflows.prepare import prepare
+from training.workflows.results import evaluate
 
 SEEDS, TARGET = range(5), 0.95
 

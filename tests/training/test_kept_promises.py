@@ -9,19 +9,19 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from models.bundle import Bundle
-from models.golden import open_head, open_novelty
-from models.manifest import InputSpec
+from models.bundle.golden import open_head, open_novelty
+from models.bundle.loading import Bundle
+from models.bundle.manifest import InputSpec
+from models.bundle.store import DEFAULT_ROOT, Store
 from models.policy import as_served
-from models.sessions import Embedder, cpu_session
-from models.store import DEFAULT_ROOT, Store
-from training import fashion_mnist
-from training.dataset import Dataset
-from training.finish import accepted
+from models.runtime.sessions import Embedder, cpu_session
+from training.data import fashion_mnist
+from training.data.dataset import Dataset
+from training.data.split import split
 from training.heads.crossfit import make_sources
-from training.policies import Aims, Held, choose_policy
-from training.split import split
-from training.teach import HeadPlan, Material, teach
+from training.policy.policies import Aims, Held, choose_policy
+from training.workflows.finishing import accepted
+from training.workflows.model_selection import HeadPlan, Material, teach
 
 pytestmark = pytest.mark.slow
 

@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bundle import GOLDEN_COLUMNS, Bundle
+from models.bundle.loading import GOLDEN_COLUMNS, Bundle
+from models.bundle.manifest import InputSpec
+from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.dates import days_text, parse_days
-from models.manifest import InputSpec
-from models.sessions import Embedding
-from models.store import Store
-from service.engine import Engine
+from models.runtime.sessions import Embedding
+from service.inference.engine import Engine
 from tests.service.serving import instance, serving, settings_of
 from tests.tiny_bundle import solid_image, tiny_bundle
 from tests.training.plain_source import plain_source
-from training.bundle import golden_columns, golden_decisions
-from training.dataset import Dataset
-from training.finish import Finished, finish
+from training.data.dataset import Dataset
+from training.export.bundle_files import golden_columns, golden_decisions
 from training.heads.candidates import Fitting
 from training.heads.crossfit import Lesson
-from training.heads.decider import Decider
+from training.heads.fitted_head import Decider
 from training.heads.registry import REGISTRY
 from training.heads.search import fit_heads
-from training.policies import Aims
+from training.policy.policies import Aims
+from training.workflows.finishing import Finished, finish
 
 CLASSES = ("cheap", "dear", "odd")
 COLUMNS = (

@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.manifest import InputSpec
 from models.columns import Column
-from models.manifest import InputSpec
-from training.dataset import Dataset
-from training.embedding_cache import EmbeddingCache
+from training.data.dataset import Dataset
+from training.data.split import Split
 from training.heads.crossfit import make_sources
-from training.split import Split
-from training.teach import Material
+from training.network.embedding_cache import EmbeddingCache
+from training.workflows.model_selection import Material
 
 World = Literal["columns", "image", "both", "nothing"]
 WIDTH = 16

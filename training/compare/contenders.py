@@ -21,7 +21,7 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import SVC, LinearSVC
 
 from training.compare.budget import KERNEL, LINEAR
-from training.compare.rows import Family
+from training.compare.report.comparison_rows import Family
 from training.heads.registry import REGISTRY, Kind, Maker, Size, installed
 
 _COMPONENTS = 200

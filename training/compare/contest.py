@@ -14,12 +14,12 @@ from typing import Protocol
 
 from training.compare.budget import LINEAR, SAFETY, Budget, Cost, expected_seconds, network_seconds
 from training.compare.contenders import NETWORK_NAME, Contender
-from training.compare.decision import DEFAULT_MARGIN, Race
-from training.compare.network import Trained
-from training.compare.rows import LeftOut, Network, Row, by_merit
-from training.compare.samples import Sample
-from training.compare.worker import Ended
-from training.errors import DataError, ExportError
+from training.compare.network_contender import Trained
+from training.compare.report.comparison_rows import LeftOut, Network, Row, by_merit
+from training.compare.report.nested_samples import Sample
+from training.compare.report.policy_outcome import DEFAULT_MARGIN, Race
+from training.compare.time_limit import Ended
+from training.exceptions import DataError, ExportError
 from training.progress import progress
 
 _RESERVED_SHARE = 0.7
@@ -34,7 +34,7 @@ SEEDS = 3
 
 
 class Measures(Protocol):
-    """What measures; see `training.compare.bench`. Each raises Ended when it takes more than `limit` seconds."""
+    """See `training.compare.contest_bench`. Each raises Ended when it takes more than `limit` seconds."""
 
     def train(self, sample: Sample, seconds: float, *, limit: float, turn: int = 0) -> Trained | str:
         """Fits the network of a size in so many seconds; or says why not."""

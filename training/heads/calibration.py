@@ -3,7 +3,7 @@
 https://arxiv.org/abs/1706.04599. It is one number, fitted on out-of-fold scores, so that it neither fits those rows too
 well nor changes which class is the likeliest: thresholds that are chosen on the same rows stay true on others. A curve
 for each class (isotonic regression) does not: its topmost step is where the rows at hand happen to have no error.
-In ONNX it is three operations; see `training.heads.head_graph`.
+In ONNX it is three operations; see `training.heads.graphs.head_graph`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from training.dataset import Labels
+from training.data.dataset import Labels
 
 Scores = NDArray[np.float32]
 """`[N, K]`: probabilities, or, of kinds that have none, decision values, which are taken for logits."""

@@ -14,20 +14,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from models.bundle.manifest import Task
 from models.columns import Column
-from models.manifest import Task
-from models.sessions import Probabilities
+from models.runtime.sessions import Probabilities
+from training.data.images import Indices
 from training.heads.calibration import AS_IS, Calibration, Rescaling, calibrate
 from training.heads.crossfit import CrossFit, Fit, Lesson, Source, cross_fit
-from training.heads.decider import Decider
-from training.heads.encoding import fit_encoder
-from training.heads.logistic import fit_logistic
-from training.heads.preparation import Preparation, fit_scaling
+from training.heads.estimators.logistic import fit_logistic
+from training.heads.features.encoding import fit_encoder
+from training.heads.features.preparation import Preparation, fit_scaling
+from training.heads.features.views import fit_view
+from training.heads.fitted_head import Decider
 from training.heads.registry import Kind, Maker, Size
-from training.heads.views import fit_view
-from training.images import Indices
-from training.metrics import Errors, balanced_weights, errors, row_losses, score
-from training.metrics import Scores as Figures
+from training.reports.evaluation_metrics import Errors, balanced_weights, errors, row_losses, score
+from training.reports.evaluation_metrics import Scores as Figures
 
 
 @dataclass(frozen=True)

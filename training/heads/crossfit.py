@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.sessions import Embedding
-from training.dataset import Dataset
-from training.errors import DataError
-from training.heads.decider import Decider
-from training.heads.rows import ColumnRows, Rows, joined
-from training.images import Indices
-from training.split import make_folds
+from models.runtime.sessions import Embedding
+from training.data.dataset import Dataset
+from training.data.images import Indices
+from training.data.split import make_folds
+from training.exceptions import DataError
+from training.heads.features.column_rows import ColumnRows, Rows, joined
+from training.heads.fitted_head import Decider
 
 FOLDS = 5
 _ONE_FOLD_FROM = 4

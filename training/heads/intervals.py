@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import GammaRegressor
 
-from training.builder import GraphBuilder
+from training.export.graph_builder import GraphBuilder
 
 COVERED = 0.9
 """Share of unseen numbers that intervals are made to cover."""

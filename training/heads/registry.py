@@ -25,12 +25,12 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from models.bundle.manifest import Task
 from models.columns import Column
-from models.manifest import Task
-from training.dataset import Dataset
-from training.errors import DataError
-from training.heads.boosted import Boosted
-from training.heads.preparation import Preparation
+from training.data.dataset import Dataset
+from training.exceptions import DataError
+from training.heads.estimators.boosted import Boosted
+from training.heads.features.preparation import Preparation
 
 _CONVERTERS = "onnxmltools"
 AUTO = "auto"

@@ -11,17 +11,17 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from training.errors import DataError
-from training.heads.blend import blend
-from training.heads.boosting import BoostedFit, boost
+from training.data.images import Indices
+from training.exceptions import DataError
 from training.heads.candidates import Candidate, Fitting, HeadFit, judge, sample_rows
-from training.heads.choice import partners
 from training.heads.crossfit import Lesson, Source
-from training.heads.decider import Decider
-from training.heads.preparation import WEIGHTS, Preparation
+from training.heads.estimators.blend import blend
+from training.heads.estimators.boosting import BoostedFit, boost
+from training.heads.features.preparation import WEIGHTS, Preparation
+from training.heads.features.views import can_root
+from training.heads.fitted_head import Decider
+from training.heads.head_choice import partners
 from training.heads.registry import REGISTRY, Kind, blend_of
-from training.heads.views import can_root
-from training.images import Indices
 from training.progress import progress
 
 _Key = TypeVar("_Key", str, float)

@@ -15,21 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from models.bundle.manifest import InputSpec
 from models.imaging.types import Pixels
-from models.manifest import InputSpec
-from training import folder, options, tabular
-from training.dataset import Dataset
-from training.errors import DataError
+from training.cli import data_options
+from training.data import folder
+from training.data.dataset import Dataset
+from training.data.file_reading import printable, read_all
+from training.data.picture import Picture, look_at, notes_of
+from training.data.split_parts import PARTS
+from training.exceptions import DataError
 from training.inspection.facts import Facts
 from training.inspection.prospects import copies_of, words_on_copies, words_on_promises
 from training.inspection.sizes import Sizes
-from training.label_notes import label_notes
-from training.parts import PARTS
-from training.picture import Picture, look_at, notes_of
+from training.notation.label_notes import label_notes
 from training.progress import stage
-from training.reading import printable, read_all
-from training.table import Table, read
-from training.table_survey import UNUSABLE, survey
+from training.tables import tabular
+from training.tables.table import Table, read
+from training.tables.table_survey import UNUSABLE, survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
 """How images are decoded to see whether they can be, and which of them look the same."""
@@ -49,16 +51,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("inspect", help="what a training would make of your data, in seconds: a dry run")
     sources = parser.add_subparsers(required=True, metavar="DATA")
 
-    source = options.add_folder_command(sources)
+    source = data_options.add_folder_command(sources)
     _add_common(source, _folder)
 
-    source = options.add_table_command(sources)
+    source = data_options.add_table_command(sources)
     _add_common(source, _table)
 
 
 def _add_common(source: argparse.ArgumentParser, examine: Callable[[argparse.Namespace], Facts]) -> None:
     source.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON, too")
-    source.add_argument("--name", type=options.name_of, help="of the bundle, for the command that trains")
+    source.add_argument("--name", type=data_options.name_of, help="of the bundle, for the command that trains")
     source.set_defaults(run=_run, examine=examine, parser=source)
 
 
@@ -99,12 +101,12 @@ def _folder(arguments: argparse.Namespace) -> Facts:
 
 
 def _table(arguments: argparse.Namespace) -> Facts:
-    seen = survey(arguments.table, replace(options.ask(arguments), optional=()))  # of columns that it picks itself
+    seen = survey(arguments.table, replace(data_options.ask(arguments), optional=()))  # of columns that it picks itself
     arguments.columns = arguments.columns or seen.columns
     arguments.split_column = arguments.split_column or seen.split
     known: dict[str, Any] = {"data": printable(arguments.table), "columns": seen.described}
     try:
-        table = read(arguments.table, options.ask(arguments))
+        table = read(arguments.table, data_options.ask(arguments))
     except DataError as error:
         said = f"{UNUSABLE}: {error}"  # once is enough
         known["columns"] = {name: UNUSABLE if text == said else text for name, text in seen.described.items()}
@@ -164,11 +166,11 @@ def _command(arguments: argparse.Namespace, source: str, data: Path, pictures: S
     side = int(np.median([max(picture.width, picture.height) for picture in pictures]))
     name = arguments.name or _name_of(data.resolve().stem if source == "table" else data.resolve().name)
     if source == "table":
-        words = ["table", options.path_of(data), *_given(arguments)]
+        words = ["table", data_options.path_of(data), *_given(arguments)]
     elif side <= _SMALL_SIDE and len(pictures) >= _FROM_SCRATCH:
-        words = ["folder", options.path_of(data), "--image-size", str(max(side, options.SMALLEST_SIDE))]
+        words = ["folder", data_options.path_of(data), "--image-size", str(max(side, data_options.SMALLEST_SIDE))]
     else:
-        words = ["pretrained", options.path_of(data)]
+        words = ["pretrained", data_options.path_of(data)]
     links = [] if arguments.follow else ["--no-links"]
     return printable(shlex.join(["python", "-m", "training", *words, *links, "--name", name]))
 
@@ -178,8 +180,8 @@ def _given(arguments: argparse.Namespace) -> Iterator[str]:
     for option in _TABLE_OPTIONS:
         value = getattr(arguments, option, None)
         if value is not None and value != arguments.parser.get_default(option):
-            text = options.listed(value) if isinstance(value, tuple) else str(value)
-            yield from options.written(f"--{option.replace('_', '-')}", text)
+            text = data_options.listed(value) if isinstance(value, tuple) else str(value)
+            yield from data_options.written(f"--{option.replace('_', '-')}", text)
 
 
 def _name_of(text: str) -> str:

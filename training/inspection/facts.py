@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
+from training.cli.overview import headline, lines_of, not_used_lines, skipped_lines
+from training.data.file_reading import one_line
 from training.inspection.sizes import Sizes
-from training.overview import headline, lines_of, not_used_lines, skipped_lines
-from training.reading import one_line
 
 _MOST_SKIPPED = 50  # the JSON has all of them
 

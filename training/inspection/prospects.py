@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from training.bounds import fewest
-from training.clean.duplicates import Group, find_copies
-from training.dataset import Dataset
-from training.policies import Aims
-from training.split import Split, split, tie
+from training.clean.copies.duplicates import Group, find_copies
+from training.data.dataset import Dataset
+from training.data.split import Split, split, tie
+from training.policy.exact_bounds import fewest
+from training.policy.policies import Aims
 
 
 def copies_of(dataset: Dataset) -> tuple[Dataset, list[Group]]:

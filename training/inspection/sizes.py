@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from training.picture import Picture
+from training.data.picture import Picture
 
 
 @dataclass(frozen=True)

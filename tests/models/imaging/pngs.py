@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.chaos.pictures import png
+from tests.chaos.inputs.pictures import png
 from tests.models.encoded import png_chunk
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6

@@ -11,14 +11,14 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from models.bundle.manifest import InputSpec
 from models.errors import BadImage, TooLarge, UnsupportedType
 from models.imaging.convert import foreign_type, servable
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode
 from models.imaging.unsupported import describe
-from models.manifest import InputSpec
 from tests.models import encoded
-from tests.models.imaging import foreign
-from tests.models.imaging.foreign import (
+from tests.models.imaging import foreign_files
+from tests.models.imaging.foreign_files import (
     HALF,
     HEIGHT,
     WIDTH,
@@ -31,7 +31,7 @@ from tests.models.imaging.foreign import (
     with_alpha,
 )
 
-GREY, COLOUR = foreign.grey(), foreign.colour()
+GREY, COLOUR = foreign_files.grey(), foreign_files.colour()
 PALETTE = np.random.default_rng(0).integers(0, 256, (16, 3), dtype=np.uint8)
 PLACES = GREY % 16  # in the palette
 BOTTOM_UP_BGR = COLOUR[..., ::-1]
@@ -119,7 +119,7 @@ def test_a_gif_shows_its_first_frame(data: bytes, expected: np.ndarray) -> None:
 def test_what_the_frame_of_a_gif_does_not_cover_is_transparent(options: dict[str, int], frame: np.ndarray) -> None:
     expected = np.full((HEIGHT + 4, WIDTH + 6, 3), 255)
     expected[3 : 3 + HEIGHT, 2 : 2 + WIDTH] = frame
-    data = foreign.gif_at(gif(PLACES, PALETTE, **options), 2, 3, (WIDTH + 6, HEIGHT + 4))
+    data = foreign_files.gif_at(gif(PLACES, PALETTE, **options), 2, 3, (WIDTH + 6, HEIGHT + 4))
     np.testing.assert_array_equal(shown(data, height=HEIGHT + 4, width=WIDTH + 6), expected)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.bundle.manifest import InputSpec
 from models.errors import BadImage
 from models.imaging.decode import decode
-from models.manifest import InputSpec
 from tests.imaging_corpus.corpus_files import corpus_files
 from tests.imaging_corpus.files import Dice, ycc
-from tests.imaging_corpus.jpeg_files import SAMPLINGS, adobe, planes_of
-from tests.imaging_corpus.jpeg_writer import Coding, write_jpeg
+from tests.imaging_corpus.jpeg_corpus.jpeg_files import SAMPLINGS, adobe, planes_of
+from tests.imaging_corpus.jpeg_corpus.jpeg_writer import Coding, write_jpeg
 from tests.imaging_corpus.verdict import Verdicts, judge
 
 SPECS = [

@@ -10,11 +10,11 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
+from models.bundle.manifest import InputSpec
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header
-from models.imaging.jpeg import least_size
+from models.imaging.jpeg.jpeg_header import least_size
 from models.imaging.types import Header
-from models.manifest import InputSpec
 from tests.models import encoded
 
 GREY = InputSpec(height=16, width=24, channels=1)

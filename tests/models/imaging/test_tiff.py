@@ -11,10 +11,10 @@ from PIL import Image
 from models.errors import UnsupportedType
 from models.imaging.convert import servable
 from tests.models import encoded
-from tests.models.imaging import foreign
-from tests.models.imaging.foreign import HALF, HEIGHT, WIDTH, as_colour, shown, tiff, under_half, with_alpha
+from tests.models.imaging import foreign_files
+from tests.models.imaging.foreign_files import HALF, HEIGHT, WIDTH, as_colour, shown, tiff, under_half, with_alpha
 
-GREY, COLOUR = foreign.grey(), foreign.colour()
+GREY, COLOUR = foreign_files.grey(), foreign_files.colour()
 PLACES = GREY % 16
 PALETTE = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
 BYTE_ORDERS = [pytest.param("<", id="little-endian"), pytest.param(">", id="big-endian")]
@@ -103,7 +103,7 @@ def test_a_tiff_of_one_bit_is_black_and_white(compression: str) -> None:
 
 def test_twelve_bits_are_brought_to_all_levels() -> None:
     levels = GREY.astype(np.uint16) * 16 + GREY // 16  # 4095 / 255 times
-    np.testing.assert_array_equal(shown(foreign.tiff_of_12_bits(levels), channels=1)[..., 0], GREY)
+    np.testing.assert_array_equal(shown(foreign_files.tiff_of_12_bits(levels), channels=1)[..., 0], GREY)
 
 
 def test_sixteen_bits_of_which_white_is_zero_are_inverted() -> None:
@@ -145,7 +145,7 @@ def test_a_large_tiff_of_64_bit_offsets_is_read() -> None:
             "planes of their own", id="planes of 16 bits, which Pillow reads wrong",
         ),
         pytest.param(
-            foreign.tiff_by_tags({258: (3, 8), 259: (3, 1), 262: (3, 6), 277: (3, 3)}, bytes(WIDTH * HEIGHT * 3)),
+            foreign_files.tiff_by_tags({258: (3, 8), 259: (3, 1), 262: (3, 6), 277: (3, 3)}, bytes(WIDTH * HEIGHT * 3)),
             "subsampled", id="subsampled colours, which Pillow reads wrong",
         ),
         pytest.param(tiff(COLOUR, photometric="rgb", subfiletype=1), "preview of another", id="a raw file's preview"),

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.bundle.manifest import InputSpec
 from models.errors import BadImage, ClientError, UnsupportedType
 from models.imaging.decode import decode, read_header
-from models.manifest import InputSpec
-from tests.chaos.bombs import riff, webp_of_groups
+from tests.chaos.inputs.bombs import riff, webp_of_groups
 from tests.models import encoded
 
 WIDTH, HEIGHT = 24, 16

@@ -8,13 +8,13 @@ import zlib
 
 import pytest
 
+from models.bundle.manifest import InputSpec
 from models.errors import ClientError, TooLarge
 from models.imaging import work
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header, read_header
-from models.manifest import InputSpec
-from tests.chaos import bombs
-from tests.chaos.photos import photo
-from tests.chaos.pictures import idat, png
+from tests.chaos.inputs import bombs
+from tests.chaos.inputs.photos import photo
+from tests.chaos.inputs.pictures import idat, png
 from tests.models import encoded
 from tests.models.encoded import png_chunk
 

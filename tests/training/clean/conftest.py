@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.training.squares import squares
-from training.clean.duplicates import Copies, find_copies
-from training.clean.findings import Findings, inspect
-from training.dataset import Dataset
-from training.split import Split
+from training.clean.copies.duplicates import Copies, find_copies
+from training.clean.findings.findings import Findings, inspect
+from training.data.dataset import Dataset
+from training.data.split import Split
 
 TRAIN, VALIDATION, TEST = np.arange(40), np.arange(40, 50), np.arange(50, 60)
 WRONG = 7

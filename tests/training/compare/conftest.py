@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from training.compare.worker import Worker
+from training.compare.time_limit import Worker
 
 
 @pytest.fixture(autouse=True, scope="session")

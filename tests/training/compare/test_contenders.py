@@ -8,7 +8,7 @@ import pytest
 
 from training.compare.budget import KERNEL, LINEAR
 from training.compare.contenders import Contender, contenders
-from training.compare.rows import Family
+from training.compare.report.comparison_rows import Family
 from training.heads.registry import REGISTRY, Size, installed
 
 

@@ -7,18 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from tests.training.compare.rows import TEST_IMAGES, row
+from tests.training.compare.made_rows import TEST_IMAGES, row
 from tests.training.compare.test_budget import Clock
 from training.compare.budget import Budget, Cost
 from training.compare.contenders import Contender, contenders
 from training.compare.contest import INTERRUPTED, SEEDS, Contest, Findings
-from training.compare.network import Trained
-from training.compare.rows import Family, Network, Row
-from training.compare.samples import Sample
-from training.compare.worker import Ended
-from training.errors import DataError, ExportError
+from training.compare.network_contender import Trained
+from training.compare.report.comparison_rows import Family, Network, Row
+from training.compare.report.nested_samples import Sample
+from training.compare.time_limit import Ended
+from training.data.split import Split
+from training.exceptions import DataError, ExportError
 from training.heads.crossfit import Lesson
-from training.split import Split
 
 ENTERED = contenders(has_columns=False)
 NETWORKED = {each.name for each in ENTERED if each.needs_network}

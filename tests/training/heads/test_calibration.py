@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.heads.calibration import AsIs, Rescaling, Temperature, calibrate, fit_temperature, logits_of
-from training.metrics import balanced_weights, score
+from training.reports.evaluation_metrics import balanced_weights, score
 
 ROWS = 6000
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.training.squares import squares
-from training.dataset import Dataset
+from training.data.dataset import Dataset
 from training.heads.crossfit import FOLDS, Lesson, lesson_of, make_sources
 
 DATASET = squares(60)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from models.bundle.manifest import HeadSpec
 from models.columns import Column
-from models.manifest import HeadSpec
-from models.sessions import Head, cpu_session
+from models.runtime.sessions import Head, cpu_session
 from training.heads.calibration import LOGS, Rescaling
 from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson
-from training.heads.decider import Decider
-from training.heads.encoding import Rows
-from training.heads.head_export import export_head
+from training.heads.features.encoding import Rows
+from training.heads.fitted_head import Decider
+from training.heads.graphs.head_export import export_head
 from training.heads.intervals import COVERED, Scale, fit_intervals
 from training.heads.registry import REGISTRY
 

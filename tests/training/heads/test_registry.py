@@ -7,30 +7,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import GOLDEN, Bundle
+from models.bundle.loading import GOLDEN, Bundle
+from models.bundle.manifest import HeadSpec
+from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.errors import TandemError
-from models.manifest import HeadSpec
-from models.sessions import Embedder, Head, cpu_session
-from models.store import Store
-from service.bodies import Item
-from service.engine import Engine
-from service.pipeline import Pipeline
-from service.work import Outcome
+from models.runtime.sessions import Embedder, Head, cpu_session
+from service.api.bodies import Item
+from service.inference.engine import Engine
+from service.inference.inference_types import Outcome
+from service.inference.pipeline import Pipeline
+from tests.service.inference.test_pipeline import asked, label, run
 from tests.service.serving import BRIGHT, DARK, settings_of
-from tests.service.test_pipeline import asked, label, run
 from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from tests.training.plain_source import plain_source
-from training.agreement import agreement
-from training.errors import DataError
+from training.exceptions import DataError
+from training.export.agreement import agreement
 from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson, Source
-from training.heads.decider import Decider
-from training.heads.encoding import Rows
-from training.heads.head_export import export_head
+from training.heads.features.encoding import Rows
+from training.heads.fitted_head import Decider
+from training.heads.graphs.head_export import export_head
 from training.heads.registry import REGISTRY, Size, classifiers, regressors
 from training.heads.search import fit_heads
-from training.metrics import errors
+from training.reports.evaluation_metrics import errors
 
 COLUMNS = (
     Column(name="price", type="number", required=False, low=0.0, high=100.0),

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.columns import Column
-from models.sessions import Embedder
+from models.runtime.sessions import Embedder
 from tests.training.plain_source import plain_source
 from tests.training.squares import squares
-from training.dataset import Dataset
-from training.errors import DataError
+from training.data.dataset import Dataset
+from training.exceptions import DataError
 from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source
 from training.heads.registry import REGISTRY

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import training.__main__ as command
-from tests.training.trees import plant
-from training import options
+from tests.training.image_trees import plant
+from training.cli import data_options
 
 ROOT = Path(__file__).parents[3]
 CLASSES = [*(f"fish/{n}.png" for n in range(6)), *(f"bird/day 1/{n}.png" for n in range(4))]
@@ -237,7 +237,7 @@ def test_the_command_names_columns_of_any_name(
     with (tmp_path / "t.csv").open("w", newline="") as file:
         csv.writer(file).writerow(["image", "-label", *names])
         csv.writer(file).writerows([f"{n}.png", "ab"[n % 2], *(str(n % 5 / 2) for _ in names)] for n in range(12))
-    table, asked = tmp_path / "t.csv", options.listed(names)
+    table, asked = tmp_path / "t.csv", data_options.listed(names)
     _, lines, errors = inspected(capsys, "table", table, "--label-column=-label", f"--optional-columns={asked}")
     assert not errors
     arguments = parsed(lines[-1])

@@ -1,0 +1,1 @@
+"""The service and other servers under the same load: rounds, growth, precisions, tuning."""

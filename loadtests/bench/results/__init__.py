@@ -1,0 +1,1 @@
+"""Readings of a benchmark: tables, plots and the page in `docs/`."""

@@ -1,0 +1,1 @@
+"""What load tests send: images, payloads, request bodies."""

@@ -1,0 +1,54 @@
+"""Name or file → the image that is sent.
+
+``small`` is a test image of Fashion-MNIST, a 28x28 PNG; ``photo`` is a JPEG of 640x427 that scikit-learn brings along.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from loadtests.inputs.fashion_images import Specimen, dataset_folder, read_test_set, small_images
+
+_PHOTOS = ("china.jpg", "flower.jpg")
+_MEDIA_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+
+
+class PayloadError(Exception):
+    """There is no such image."""
+
+
+def small(count: int) -> list[Specimen]:
+    """Return the first ``count`` test images, from the first again where there are fewer."""
+    return _repeated(small_images(*read_test_set(dataset_folder(os.environ), count)), count)
+
+
+def photo(count: int) -> list[Specimen]:
+    """Return scikit-learn's two photographs in turn, without importing scikit-learn.
+
+    Raises:
+        PayloadError: scikit-learn is not installed.
+    """
+    found = importlib.util.find_spec("sklearn")
+    if found is None or found.origin is None:
+        raise PayloadError("the photo comes with scikit-learn, which is not installed; name one with --image")
+    folder = Path(found.origin).parent / "datasets" / "images"
+    return _repeated([image_file(folder / name) for name in _PHOTOS], count)
+
+
+PAYLOADS: dict[str, Callable[[int], list[Specimen]]] = {"small": small, "photo": photo}
+
+
+def image_file(path: Path) -> Specimen:
+    """Read an image file; its media type is told by its suffix.
+
+    Raises:
+        PayloadError: There is no such file, or its suffix is none of an image that the service takes.
+    """
+    if path.suffix.lower() not in _MEDIA_TYPES or not path.is_file():
+        raise PayloadError(f"{path}: not a file that ends in {', '.join(_MEDIA_TYPES)}")
+    return Specimen(path.read_bytes(), _MEDIA_TYPES[path.suffix.lower()], "")
+
+
+def _repeated(specimens: list[Specimen], count: int) -> list[Specimen]:
+    return [specimens[index % len(specimens)] for index in range(count)]

@@ -1,0 +1,182 @@
+"""directory ──audit──▶ `Bundle`: nothing is built from a bundle before the whole of it was checked.
+
+The audited bytes stay in memory and are the ones that sessions are made of, so a file that changes
+afterwards changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import read_array
+from numpy.typing import NDArray
+
+from models.bundle.audit import audit_onnx
+from models.bundle.examples import Examples
+from models.bundle.manifest import EMBEDDER_FILES, FileEntry, HeadSpec, Manifest, Precision
+from models.columns import ColumnValue
+from models.errors import BadColumns, BundleError
+
+MANIFEST = "manifest.json"
+REPORT = "report.html"
+GOLDEN = "golden"
+GOLDEN_COLUMNS = f"{GOLDEN}/columns.json"
+
+_WRITE_AGAIN = "write the bundle again with `python -m training`"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An audited bundle: its manifest and the bytes of every other file."""
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Reads and audits the bundle in directory `path`.
+
+        Raises:
+            BundleError: one sentence that names the file, what was found and what to do.
+        """
+        if not (path / MANIFEST).is_file():
+            raise BundleError(f"{path}: no {MANIFEST} there, so this is not a bundle; name a bundle's directory")
+        try:
+            manifest = Manifest.from_bytes((path / MANIFEST).read_bytes())
+            _audit_names(path, manifest)
+            files = {name: _read(path, name, entry) for name, entry in manifest.files.items()}
+        except OSError as error:
+            raise BundleError(f"{error.filename}: cannot be read ({error.strerror}); make it readable") from error
+        for name, data in files.items():
+            if name.endswith(".onnx"):
+                audit_onnx(data, name)
+        return cls(manifest, files, path)
+
+    def embedder(self, precision: Precision) -> bytes:
+        """The embedder's graph in one of the manifest's precisions."""
+        return self.files[EMBEDDER_FILES[precision]]
+
+    def head(self, head: HeadSpec) -> bytes:
+        """The graph of one of the manifest's heads."""
+        return self.files[head.file]
+
+    def novelty(self, head: HeadSpec) -> bytes | None:
+        """The graph that measures how unfamiliar an embedding is to a head; None where nobody looks."""
+        return self.files[head.novelty_file] if head.novelty_file else None
+
+    def examples(self, head: HeadSpec) -> Examples | None:
+        """What a head's answers are explained with; None where the bundle was built without.
+
+        Raises:
+            BundleError: an array is missing, or not what it has to be.
+        """
+        if head.examples_folder is None:
+            return None
+        return Examples.from_files(head.examples_folder, self.files, self.array, self.manifest.embedding_width)
+
+    def golden_images(self) -> list[bytes]:
+        """The encoded golden images, in the order of the recorded results."""
+        suffixes = (".jpg", ".png", ".webp")
+        names = sorted(name for name in self.files if name.startswith(f"{GOLDEN}/") and name.endswith(suffixes))
+        return [self.files[name] for name in names]
+
+    def golden_array(self, name: str) -> NDArray[np.float32]:
+        """A recorded result, float32.
+
+        Args:
+            name: `golden_embedding(precision)` `[G, D]`, `probabilities-<head>` `[G, K]`, `value-<head>` `[G, 1]`, or
+                `distance-<head>` `[G]`.
+
+        Raises:
+            BundleError: missing, or not a plain float32 array.
+        """
+        array = self.array(f"{GOLDEN}/{name}.npy")
+        if array.dtype != np.float32:
+            raise BundleError(f"{GOLDEN}/{name}.npy: holds {array.dtype}, not float32; {_WRITE_AGAIN}")
+        return array  # type: ignore[return-value]
+
+    def array(self, file: str) -> NDArray[np.generic]:
+        """A plain array by the name of its file.
+
+        Raises:
+            BundleError: missing, or not a plain array.
+        """
+        try:
+            array: NDArray[np.generic] = read_array(io.BytesIO(self._file(file)), allow_pickle=False)
+        except ValueError as error:
+            raise BundleError(f"{file}: not a plain array ({error}); {_WRITE_AGAIN}") from error
+        return array
+
+    def golden_columns(self, head: HeadSpec) -> list[dict[str, ColumnValue]]:
+        """The golden images' columns as `head` takes them, one mapping an image; empty for a head without.
+
+        Raises:
+            BundleError: missing, or not a list of what the head takes.
+        """
+        if not head.columns:
+            return []
+        file, stored = GOLDEN_COLUMNS, head.stored
+        try:
+            return [stored.check_columns(dict(row)) for row in json.loads(self._file(file))]
+        except (ValueError, TypeError, BadColumns) as error:
+            raise BundleError(f"{file}: not what head {head.name!r} takes ({error}); {_WRITE_AGAIN}") from error
+
+    def _file(self, file: str) -> bytes:
+        if file not in self.files:
+            raise BundleError(f"{file}: missing; {_WRITE_AGAIN}")
+        return self.files[file]
+
+
+def golden_embedding(precision: Precision) -> str:
+    """Name of the recorded result that a precision's embeddings are compared with: each has its own."""
+    return "embedding" if precision == "fp32" else f"embedding.{precision}"
+
+
+def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
+    """Sizes and hashes as the manifest lists them, sorted by name."""
+    return {
+        name: FileEntry(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        for name, data in sorted(files.items())
+    }
+
+
+def _audit_names(path: Path, manifest: Manifest) -> None:
+    needed = {EMBEDDER_FILES[precision] for precision in manifest.precisions} | {head.file for head in manifest.heads}
+    needed |= {head.novelty_file for head in manifest.heads if head.novelty_file}
+    if unlisted := needed - set(manifest.files):
+        raise BundleError(f"{sorted(unlisted)[0]}: not in the manifest's file list; {_WRITE_AGAIN}")
+    found = set()
+    for file in path.rglob("*"):
+        name = file.relative_to(path).as_posix()
+        if file.is_symlink():
+            raise BundleError(f"{name}: is a symbolic link; put the file itself there")
+        if not file.is_dir():
+            found.add(name)
+    if missing := set(manifest.files) - found:
+        raise BundleError(f"{sorted(missing)[0]}: missing; restore it from the original bundle")
+    if extra := found - set(manifest.files) - {MANIFEST}:
+        raise BundleError(f"{sorted(extra)[0]}: not part of the bundle; remove it")
+
+
+def _read(path: Path, name: str, entry: FileEntry) -> bytes:
+    file = path / name
+    if not file.is_file():
+        raise BundleError(f"{name}: not a regular file; restore it from the original bundle")
+    if file.stat().st_size != entry.size_bytes:
+        raise BundleError(
+            f"{name}: {file.stat().st_size} bytes instead of {entry.size_bytes}; restore it from the original bundle"
+        )
+    data = file.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != entry.sha256:
+        raise BundleError(
+            f"{name}: SHA-256 is {found[:12]}…, not {entry.sha256[:12]}…; restore it from the original bundle"
+        )
+    return data

@@ -1,0 +1,1 @@
+"""JPEG: header, segments, repair of harmless damage."""

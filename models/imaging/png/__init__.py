@@ -1,0 +1,1 @@
+"""PNG: header, chunks, rows, samples of more than 8 bits."""

@@ -1,0 +1,82 @@
+"""PNG of 16 bits a sample ──▶ pixels of 8 bits, where the low bytes matter.
+
+Pillow gives the high bytes of colours alone. Transparency of one level compares all 16 bits; and what is half
+transparent, blended from high bytes, is off by 2 levels. So both bytes are read, in two passes where Pillow has no mode
+that holds them all. Opaque RGB is left to Pillow: its high byte is within a level.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.bundle.manifest import InputSpec
+from models.imaging.channels import strips, to_array
+from models.imaging.png.png_chunks import GREY_ALPHA, RGB, RGBA, Chunks, Layout
+from models.imaging.png.png_rows import read_rows, rows_bytes
+from models.imaging.types import Pixels
+
+Samples = NDArray[np.uint16]
+
+_LOW_BYTES = {RGB: "RGB;16L", RGBA: "RGBA;16L"}  # modes of rows; those of `MODES` leave these bytes out
+_HIGHEST = 65535
+
+
+def is_deep(chunks: Chunks) -> bool:
+    """Whether an image is decoded here."""
+    return chunks.layout.depth == 16 and bool(chunks.layout.colour != RGB or chunks.transparency)
+
+
+def reads_twice(chunks: Chunks) -> bool:
+    """Whether the filters of its rows are undone twice."""
+    return is_deep(chunks) and chunks.layout.colour in _LOW_BYTES
+
+
+def decode(chunks: Chunks, rows: bytes, spec: InputSpec) -> Pixels:
+    """Pixels `[H, W, C]` of the compressed rows, what is transparent laid over the background."""
+    width, height, _, colour, *_ = chunks.layout
+    if colour in _LOW_BYTES:
+        stored = _inflated(chunks.layout, rows)
+        images = [read_rows(chunks.layout, stored), read_rows(chunks.layout, stored, _LOW_BYTES[colour])]
+    else:
+        images = [read_rows(chunks.layout, rows)]
+    pixels = np.empty((height, width, spec.channels), np.uint8)
+    for top, bottom in strips(width, height):
+        samples = _samples([np.asarray(image.crop((0, top, width, bottom))) for image in images])
+        shown = _over_background(samples, chunks, spec.background)
+        pixels[top:bottom] = to_array(Image.fromarray(shown), spec)
+    return pixels
+
+
+def _inflated(layout: Layout, rows: bytes) -> bytes:
+    """The rows as a zlib stream that is not compressed, so that what is dear to inflate is inflated once."""
+    inflater = zlib.decompressobj()
+    size_bytes = rows_bytes(layout.width, layout.height, layout.bits, interlaced=layout.interlace == 1)
+    inflated = inflater.decompress(rows, size_bytes)
+    inflater.decompress(inflater.unconsumed_tail, 1)  # the checksum behind them
+    return zlib.compress(inflated, 0)
+
+
+def _samples(read: list[NDArray[np.uint8] | Samples]) -> Samples:
+    """`[H, W, C]` from what Pillow read."""
+    first, *low = read
+    if low:
+        return (first.astype(np.uint16) << np.uint16(8)) | low[0]
+    levels = first[:, :, None] if first.dtype == np.uint16 else first.view(">u2")
+    return levels.astype(np.uint16, copy=False)
+
+
+def _over_background(samples: Samples, chunks: Chunks, background: int) -> Pixels:
+    """`[H, W]` or `[H, W, 3]`, rounded to 8 bits."""
+    if chunks.layout.colour in (GREY_ALPHA, RGBA):
+        opacity = samples[:, :, -1:] / np.float32(_HIGHEST)
+        levels = samples[:, :, :-1] / np.float32(257) * opacity + background * (1 - opacity)
+        shown = np.rint(levels).astype(np.uint8)
+    else:
+        shown = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        if chunks.transparency:
+            shown[(samples == np.frombuffer(chunks.transparency, ">u2")).all(axis=-1)] = background
+    return shown[:, :, 0] if shown.shape[2] == 1 else shown

@@ -1,0 +1,110 @@
+"""pixels as they are stored ──▶ pixels upright and of the bundle's size: stretched, padded or cropped to it."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from models.bundle.manifest import InputSpec
+from models.imaging.exif import SIDEWAYS, UPRIGHT
+from models.imaging.types import Header, Pixels
+
+# How an image is turned upright, by EXIF orientation (1 is upright already).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The image turned by its EXIF orientation, 1 to 8."""
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def fit(array: Pixels, header: Header, spec: InputSpec) -> Pixels:
+    """Pixels `[h, w, C]` as they are stored, upright and of the bundle's size, uint8 `[H, W, C]`.
+
+    Args:
+        array: the pixels, in the bundle's channels; at a fraction where `divisor_of` says so.
+        header: of the whole image.
+        spec: the bundle's size, and how an image of another shape is brought to it.
+    """
+    if header.orientation == UPRIGHT and array.shape[:2] == (spec.height, spec.width):
+        return array
+    image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
+    if spec.fit == "stretch":
+        image = upright(image, header.orientation)
+        if image.size != (spec.width, spec.height):
+            image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+    else:
+        image = upright(_scaled(image, header, spec), header.orientation)
+    return np.asarray(_padded(image, spec)).reshape(spec.height, spec.width, spec.channels)
+
+
+def divisor_of(header: Header, spec: InputSpec) -> int:
+    """By what a JPEG's sides are divided: at least the header's divisor, and more where the bundle takes fractions."""
+    if spec.decoder == "full" or header.type != "jpeg":
+        return header.divisor
+    needed = needed_size(header, spec)
+    for divisor in (8, 4, 2):
+        height, width = -(-header.height // divisor), -(-header.width // divisor)
+        if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:
+            return max(divisor, header.divisor)
+    return header.divisor
+
+
+def _scaled(image: Image.Image, header: Header, spec: InputSpec) -> Image.Image:
+    """The image as it is stored, in its final size, by its own sides: those of a fraction are rounded up."""
+    down, across = needed_size(header, spec)
+    width, height = header.width, header.height
+    box = _crop_box(width, height, across, down) if spec.fit == "crop" else (0, 0, width, height)
+    if image.size == (across, down) and box == (0, 0, width, height):
+        return image
+    divisor = divisor_of(header, spec)
+    left, top, right, bottom = (edge / divisor for edge in box)
+    return image.resize((across, down), Image.Resampling.BILINEAR, (left, top, right, bottom))
+
+
+def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
+    """Width and height within the bundle's input of an upright image of some size: all of it, except of padded ones."""
+    if spec.fit != "pad":
+        return spec.width, spec.height
+    if width * spec.height >= height * spec.width:
+        return spec.width, max(1, _rounded(height * spec.width, width))
+    return max(1, _rounded(width * spec.height, height)), spec.height
+
+
+def needed_size(header: Header, spec: InputSpec) -> tuple[int, int]:
+    """Height and width, as stored, of the image once it is fitted: what a decoder at a fraction aims at.
+
+    For `crop`, the decoded image must cover the input, so the whole input size is needed.
+    """
+    width, height = fitted_size(*header.upright_size, spec)
+    return (width, height) if header.orientation in SIDEWAYS else (height, width)
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """The nearest whole number, halves rounded up."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _crop_box(width: int, height: int, across: int, down: int) -> tuple[float, float, float, float]:
+    """The largest box of the shape `across` to `down` in the middle of an image: left, top, right, bottom."""
+    wide = min(float(width), height * across / down)
+    high = min(float(height), width * down / across)
+    left, top = (width - wide) / 2, (height - high) / 2
+    return left, top, width - left, height - top
+
+
+def _padded(image: Image.Image, spec: InputSpec) -> Image.Image:
+    """In the middle of the input; where it cannot be exactly in the middle, a pixel nearer to the left or the top."""
+    if image.size == (spec.width, spec.height):
+        return image
+    canvas = Image.new(image.mode, (spec.width, spec.height), (spec.background,) * spec.channels)
+    canvas.paste(image, ((spec.width - image.width) // 2, (spec.height - image.height) // 2))
+    return canvas

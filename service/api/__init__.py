@@ -1,0 +1,1 @@
+"""Routes: bodies and queries are parsed, answers are written, the API is described."""

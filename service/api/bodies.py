@@ -1,0 +1,197 @@
+"""HTTP body ──▶ `Submission`: the images and columns of a request, in order.
+
+A body that is not what its content type says fails as a whole; an image that cannot be read out of a good
+body is that item's error alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pydantic_core
+from python_multipart.multipart import parse_options_header
+
+from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
+from service.api.base64_text import decode_base64
+from service.api.multipart import IMAGE_PARTS, read_multipart
+
+Columns = dict[str, Any]
+
+JSON_VALUES = 256
+"""Values that a JSON document may hold for each image that it may hold."""
+
+PACKED = "application/x-tandem-images"
+"""Images one after the other, each behind its size in bytes, a little-endian uint32: no text to look through for where
+one ends, and no base64."""
+
+_ACCEPTED = f"image/*, application/octet-stream, multipart/form-data, {PACKED} or application/json"
+_SIZE_BYTES = 4
+
+
+class Item(NamedTuple):
+    """One image of a request: its encoded bytes, or the reason why there are none."""
+
+    image: bytes | ClientError
+    columns: Columns
+
+
+class Submission(NamedTuple):
+    """The items of a request; `single` where the body is the image itself and the answer is bare."""
+
+    items: Sequence[Item]
+    single: bool = False
+
+
+def is_image(content_type: str) -> bool:
+    """Whether a body of this type is an image itself."""
+    return content_type.lower().startswith(("image/", "application/octet-stream"))
+
+
+def read_submission(content_type: str, body: bytes, max_images: int) -> Submission:
+    """Takes a body apart.
+
+    Raises:
+        BadRequest: malformed multipart, JSON or packed images, or of another shape.
+        TooLarge: more than `max_images` images.
+        UnsupportedType: a content type that is not accepted.
+    """
+    if is_image(content_type):
+        return Submission([Item(body, {})], single=True)
+    kind, options = parse_options_header(content_type)
+    if kind == PACKED.encode():
+        return Submission(_read_packed(body, max_images))
+    if kind == b"application/json":
+        return Submission(_read_json(body, max_images))
+    if kind == b"multipart/form-data":
+        return Submission(_read_form(body, options.get(b"boundary", b""), max_images))
+    raise UnsupportedType(f"content type {content_type!r} is not accepted; send {_ACCEPTED}")
+
+
+def read_instances(instances: Sequence[Any], max_images: int) -> list[Item]:
+    """Items of a JSON list `[{"image": "<base64>", "columns": {...}}, ...]`."""
+    return [
+        _decode_instance(encoded, columns, where) for encoded, columns, where in _check_instances(instances, max_images)
+    ]
+
+
+def check_native_body(body: bytes, max_images: int) -> None:
+    """Refuses a body for BentoML's own route that BentoML would answer less well, or take long to refuse.
+
+    The images in it are not looked at: BentoML hands them to `read_instances` anyway, and 10 MiB of base64 take 10 ms.
+
+    Raises:
+        BadRequest, TooLarge: as `read_submission`.
+    """
+    _check_instances(_parse_instances(body, max_images), max_images)
+
+
+def _read_json(body: bytes, max_images: int) -> list[Item]:
+    return read_instances(_parse_instances(body, max_images), max_images)
+
+
+def _parse_instances(body: bytes, max_images: int) -> list[Any]:
+    document = _parse_json(body, "the body", max_images)
+    if not isinstance(document, dict) or set(document) != {"instances"} or not isinstance(document["instances"], list):
+        raise BadRequest(f'the body must be {{"instances": [...]}}; got {_shape(document)}')
+    return document["instances"]
+
+
+def _check_instances(instances: Sequence[Any], max_images: int) -> list[tuple[str, Columns, str]]:
+    """Encoded image, columns and place of each."""
+    _check_count(len(instances), max_images, "instances")
+    return [_check_instance(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
+
+
+def _check_instance(instance: object, where: str) -> tuple[str, Columns, str]:
+    if not isinstance(instance, dict) or not {"image"} <= set(instance) <= {"image", "columns"}:
+        raise BadRequest(f'{where} must be {{"image": "<base64>", "columns": {{...}}}}; got {_shape(instance)}')
+    columns = _check_columns(instance.get("columns"), f"{where}.columns")
+    encoded = instance["image"]
+    if not isinstance(encoded, str):
+        raise BadRequest(f"{where}.image must be a base64 string; got {_shape(encoded)}")
+    return encoded, columns, where
+
+
+def _decode_instance(encoded: str, columns: Columns, where: str) -> Item:
+    try:
+        return Item(decode_base64(encoded), columns)
+    except BadImage as error:
+        return Item(BadImage(f"{where}.image is not base64: {error}"), columns)
+
+
+def _read_packed(body: bytes, max_images: int) -> list[Item]:
+    items: list[Item] = []
+    at = 0
+    while at < len(body):
+        start = at + _SIZE_BYTES
+        end = start + int.from_bytes(body[at:start], "little")
+        if end > len(body) or start > len(body):
+            raise BadRequest(
+                f"the packed images are cut short: image {len(items)} is to end at byte {max(start, end)}, "
+                f"and the body has {len(body)}"
+            )
+        items.append(Item(body[start:end], {}))
+        _check_count(len(items), max_images, "packed images")
+        at = end
+    _check_count(len(items), max_images, "packed images")
+    return items
+
+
+def _read_form(body: bytes, boundary: bytes, max_images: int) -> list[Item]:
+    form = read_multipart(body, boundary, max_images)
+    _check_count(len(form.images), max_images, IMAGE_PARTS)
+    columns = _spread_columns(form.columns, len(form.images))
+    return [Item(image, row) for image, row in zip(form.images, columns, strict=True)]
+
+
+def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
+    """One object for all images, or a list of one object for each."""
+    if data is None:
+        return [{}] * count
+    document = _parse_json(data, "the part 'columns'", count)
+    if isinstance(document, dict):
+        return [document] * count
+    if not isinstance(document, list) or len(document) != count:
+        raise BadRequest(
+            f"the part 'columns' must be one object or a list of {count}, one for each image; got {_shape(document)}"
+        )
+    return [_check_columns(row, f"columns[{index}]") for index, row in enumerate(document)]
+
+
+def _check_columns(columns: object, where: str) -> Columns:
+    if columns is None:
+        return {}
+    if not isinstance(columns, dict):
+        raise BadRequest(f"{where} must be an object; got {_shape(columns)}")
+    return columns
+
+
+def _check_count(count: int, max_images: int, what: str) -> None:
+    if count == 0:
+        raise BadRequest(f"the request has no {what}")
+    if count > max_images:
+        raise TooLarge(f"the request has {count} or more {what}; the limit is {max_images}")
+
+
+def _parse_json(data: bytes, what: str, max_images: int) -> Any:
+    # Counted before anything is built: 10 MiB of `{},` would become 400 MiB of objects. Base64 has no commas.
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    limit = JSON_VALUES * max_images
+    if values > limit:
+        raise TooLarge(f"{what} has about {values} JSON values; the limit for {max_images} images is {limit}")
+    try:
+        # NaN and infinity are let through here, to be refused by name where they stand in a column
+        return pydantic_core.from_json(data, allow_inf_nan=True)
+    except ValueError as error:
+        raise BadRequest(f"{what} is not JSON: {error}") from error
+
+
+def _shape(document: object) -> str:
+    """What a JSON value is, short enough for an error text."""
+    if isinstance(document, dict):
+        keys = ", ".join(repr(str(key)[:40]) for key in list(document)[:5])
+        return f"an object with keys {keys or 'none'}"
+    if isinstance(document, list):
+        return f"a list of {len(document)}"
+    return f"{type(document).__name__} {str(document)[:40]!r}"

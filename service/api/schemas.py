@@ -1,0 +1,133 @@
+"""The shapes of requests and answers, as types; `service/api/openapi.py` and BentoML's page show them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Required
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from models.policy import Decision, Reason
+
+
+class Instance(BaseModel):
+    """One image of a JSON request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(description="JPEG, PNG or WebP, base64-encoded; a data URI will do")
+    columns: dict[str, Any] | None = Field(default=None, description="structured facts beside the image")
+
+
+class Timing(TypedDict):
+    """Milliseconds that one image spent in each stage."""
+
+    decode: float
+    queue: float
+    embed: float
+    decide: float
+
+
+class Neighbour(TypedDict, total=False):
+    """A training example near the image: its label or value, how far off it is, and a data URI of it."""
+
+    distance: Required[float]
+    label: str
+    value: float
+    thumbnail: str
+
+
+class Explanation(TypedDict, total=False):
+    """How much image and columns moved the probability of the label, or the value, from the baseline; they add up.
+
+    Sampled ones have the standard error of image and columns: its root mean square over them.
+    """
+
+    baseline: Required[float]
+    image: Required[float]
+    columns: Required[dict[str, float]]
+    method: Required[Literal["exact", "sampled"]]
+    standard_error: float
+    neighbours: Required[list[Neighbour]]
+
+
+class Prediction(TypedDict, total=False):
+    """One image's answer: label, confidence, what to do with it, and every class by falling probability."""
+
+    label: Required[str]
+    confidence: Required[float]
+    decision: Required[Decision]
+    reasons: Required[list[Reason]]
+    probabilities: Required[dict[str, float]]
+    model: Required[str]
+    head: Required[str]
+    explanation: Explanation
+    timing_ms: Timing
+
+
+class Estimate(TypedDict, total=False):
+    """One image's answer where the head names a number.
+
+    Nine of ten numbers lie in their interval, which is the wider, the less the image and columns tell.
+    """
+
+    value: Required[float]
+    interval: list[float]
+    decision: Required[Decision]
+    reasons: Required[list[Reason]]
+    model: Required[str]
+    head: Required[str]
+    explanation: Explanation
+    timing_ms: Timing
+
+
+class _Decisions(TypedDict):
+    decisions: dict[str, Prediction | Estimate]
+    model: str
+
+
+class Decisions(_Decisions, total=False):
+    """One image's answer where several heads were asked: a prediction by the name of each."""
+
+    timing_ms: Timing
+
+
+class ErrorBody(TypedDict):
+    """What was wrong with one image."""
+
+    code: str
+    detail: str
+
+
+class ItemError(TypedDict):
+    """Stands in the place of an image that could not be answered, among others that could."""
+
+    error: ErrorBody
+
+
+class Predictions(TypedDict):
+    """The answers of a request of several images, in order."""
+
+    predictions: list[Prediction | Estimate | Decisions | ItemError]
+
+
+class EmbeddingAnswer(TypedDict):
+    """One image's embedding."""
+
+    embedding: list[float]
+
+
+class EmbeddingsAnswer(TypedDict):
+    """The embeddings of a request of several images, in order."""
+
+    embeddings: list[list[float] | ItemError]
+
+
+class Problem(TypedDict):
+    """RFC 9457 problem details."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    code: str
+    detail: str

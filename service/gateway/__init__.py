@@ -1,0 +1,1 @@
+"""What surrounds each route: deadlines, API keys, admission, problem documents, telemetry."""

@@ -1,0 +1,1 @@
+"""Bytes on a socket become requests, responses become bytes."""

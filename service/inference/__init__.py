@@ -1,0 +1,1 @@
+"""Encoded images become head outputs: preprocessing, batches, the loaded model and its replacement."""

@@ -1,0 +1,184 @@
+"""encoded images ──decode──▶ ──queue──▶ ──embed──▶ ──decide──▶ outcomes: the whole path, each image on its own.
+
+Both the lean HTTP routes and BentoML's typed endpoint call this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from models.bundle.manifest import HeadSpec
+from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
+from service.api.bodies import Item
+from service.inference.cache import EmbeddingCache
+from service.inference.engine import Engine
+from service.inference.inference_types import PIXEL_S, Admitted, Outcome
+from service.inference.loaded_model import Served
+from service.inference.preprocessing import Reader, Reading
+from service.process.worker import Worker
+
+MIB = 1024 * 1024
+
+# What one image costs a process beside decoder and engine, for estimates: reading and writing a request.
+IMAGE_S = 0.0003
+
+
+class Pipeline:
+    """Decoder, queue and engine of one process.
+
+    Args:
+        engine: the first model's.
+        worker: settings, metrics and admission of the process.
+    """
+
+    def __init__(self, engine: Engine, worker: Worker) -> None:
+        self.settings = worker.settings
+        self.ready = False
+        self._metrics = worker.metrics
+        self._admission = worker.admission
+        self._served = Served(engine, self._metrics)
+        self.cache = EmbeddingCache(self.settings.cache_mb * MIB) if self.settings.cache_mb else None
+        self._reader = Reader(self.settings.max_pixels, self._admission, self.cache)
+        self._explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
+
+    @property
+    def served(self) -> Served:
+        """The model that serves now; a request asks once and keeps it.
+
+        Raises:
+            NotReady: none does.
+        """
+        if not self.ready:
+            raise NotReady("the server is starting or draining; try again")
+        return self._served
+
+    def start(self) -> None:
+        """Begins to answer."""
+        self.ready = True
+        self._tell_model()
+
+    def replace(self, engine: Engine) -> None:
+        """Has all requests that begin from now on answered by another engine."""
+        self._served = Served(engine, self._metrics)
+        self._tell_model()
+
+    def close(self) -> None:
+        """Finishes what is running and stops."""
+        self.ready = False
+        self._served.close()
+        self._reader.close()
+        self._explainer.shutdown()
+
+    def _tell_model(self) -> None:
+        engine = self._served.engine
+        self._metrics.set_model(self._served.name, engine.device, engine.precision)
+
+    async def run(
+        self,
+        served: Served,
+        items: Sequence[Item],
+        *,
+        deadline: float,
+        heads: Sequence[HeadSpec],
+        explain: bool = False,
+    ) -> list[Outcome | TandemError]:
+        """Answers the items in order, each alone: an answer or what was wrong with it.
+
+        Args:
+            served: the model.
+            items: the request's images.
+            deadline: a time of `time.monotonic()`.
+            heads: that decide; none where only embeddings are wanted.
+            explain: whether to say why, too; by heads that all have an explainer.
+
+        Raises:
+            Overloaded, DeadlineExceeded: nothing could be answered.
+        """
+        reading = self._reader.check(served, items, heads)
+        image_s = IMAGE_S + (served.engine.explain_s if explain else 0.0)
+        rest_s = image_s * reading.images + served.engine.image_s * reading.new
+        cost_s = PIXEL_S * reading.work_pixels + rest_s
+        self._admission.admit(reading.images, cost_s, deadline)
+        try:
+            prepared = await self._reader.decode(served, reading, deadline)
+            found = await served.run([one for one in prepared if not isinstance(one, ClientError)], deadline)
+            outcomes = iter(await self._explained(served, found, heads, deadline) if explain else found)
+            self._admission.did(cost_s if prepared is reading.items else rest_s)
+        finally:
+            self._admission.leave(reading.images, cost_s)
+        answers = [one if isinstance(one, ClientError) else next(outcomes) for one in prepared]
+        self._keep(reading, answers)
+        return answers
+
+    def run_one(
+        self,
+        served: Served,
+        item: Item,
+        *,
+        heads: Sequence[HeadSpec],
+        deadline: float,
+        take: Callable[[Outcome | TandemError], None],
+        is_wanted: Callable[[], bool],
+    ) -> bool:
+        """Decides on one small image for a caller that is no coroutine.
+
+        Args:
+            served: a model that computes on the event loop.
+            item: the image.
+            heads: that decide.
+            deadline: a time of `time.monotonic()`.
+            take: called with the answer, or with what was wrong; must not raise.
+            is_wanted: whether anybody still waits.
+
+        Returns:
+            False where the image is not so small, and nothing was done.
+
+        Raises:
+            Overloaded: it was not admitted.
+        """
+        reading = self._reader.check(served, [item], heads)
+        if not reading.is_small_for(served):
+            return False
+        (one,) = reading.items
+        if isinstance(one, ClientError):
+            take(one)
+            return True
+        cost_s = PIXEL_S * reading.work_pixels + IMAGE_S + served.engine.image_s * reading.new
+        self._admission.admit(1, cost_s, deadline)
+
+        def finish(answer: Outcome | TandemError) -> None:
+            if isinstance(answer, Outcome):
+                self._admission.did(cost_s)
+            self._admission.leave(1, cost_s)
+            self._keep(reading, [answer])
+            take(answer)
+
+        served.run_one(one, deadline, finish, is_wanted)
+        return True
+
+    async def _explained(
+        self, served: Served, found: Sequence[Outcome | TandemError], heads: Sequence[HeadSpec], deadline: float
+    ) -> list[Outcome | TandemError]:
+        """The outcomes with their reasons, worked out on a thread: they take longer than the decisions."""
+
+        def explain(one: Outcome | TandemError) -> Outcome | TandemError:
+            if isinstance(one, TandemError):
+                return one
+            if time.monotonic() > deadline:
+                raise DeadlineExceeded("the deadline passed before the decision was explained")
+            return served.engine.explain(one, heads)
+
+        explaining = self._explainer.submit(lambda: [explain(one) for one in found])
+        return await asyncio.wrap_future(explaining)
+
+    def _keep(self, reading: Reading, answers: Sequence[Outcome | TandemError]) -> None:
+        """Keeps embeddings of images that may come again, where that is asked for, and counts those that were kept."""
+        if self.cache is None:
+            return
+        self._metrics.looked_up(hits=reading.images - reading.new, misses=reading.new)
+        for one, answer in zip(reading.items, answers, strict=True):
+            if isinstance(one, Admitted) and isinstance(answer, Outcome):
+                self.cache.put(one.key, answer.embedding)

@@ -1,0 +1,1 @@
+"""What BentoML starts: supervisor, worker, start and end."""

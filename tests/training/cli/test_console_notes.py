@@ -1,0 +1,112 @@
+"""What console, report and manifest say of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle.loading import Bundle
+from tests.training.squares import squares
+from tests.training.workflows.test_transfer import Still, plan_of
+from tests.training.worlds import World, material_of
+from training.cli.console_notes import adding_nothing
+from training.cli.console_summary import summary
+from training.exceptions import DataError
+from training.heads.registry import AUTO
+from training.network.network import EmbeddingNetwork
+from training.policy.costs import Costs
+from training.policy.policies import Aims
+from training.reports.class_figures import accepted_as_another
+from training.reports.evaluation_metrics import errors
+from training.workflows.model_selection import HeadPlan, alone, teach
+from training.workflows.transfer import transfer
+
+
+@pytest.fixture(scope="module")
+def bundle(network: EmbeddingNetwork, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return Bundle.open(transfer(squares(90), Still(network).eval(), plan_of(tmp_path_factory.mktemp("notes"), 3)))
+
+
+def test_a_head_that_accepts_nothing_says_so_and_what_would_be_enough(bundle: Bundle) -> None:
+    notes = bundle.manifest.training["notes"]
+    assert notes[0].startswith("accepts nothing: with 72 held-out images no threshold can show 99 % right")
+    assert "would be enough" in notes[0]
+    assert "of ordinary images are to be called unfamiliar: judged on 72 it is" in notes[1]
+
+
+def test_the_console_has_figures_classes_and_notes(bundle: Bundle) -> None:
+    lines = list(summary(bundle.manifest, bundle.manifest.default_head))
+    assert lines[0].startswith("squares@1, head category: test_accuracy 1.0000")
+    assert lines[1].split() == ["class", "precision", "recall", "test", "images"]
+    assert [line.split()[0] for line in lines[2:5]] == ["blue", "green", "red"]
+    assert lines[5:] == bundle.manifest.training["notes"]
+
+
+def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
+    (sentence,) = accepted_as_another(("common", "rare"), np.array([[500, 0], [7, 2]]))
+    assert sentence == "rare is mostly accepted as something else: 7 of its 9 accepted images, 7 of them as common"
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (HeadPlan("nearest_neighbours", balance="weights"), "nearest_neighbours cannot weigh classes"),
+        (HeadPlan("linear_regression"), "linear_regression is no model for classification"),
+        (HeadPlan("svm", aims=Aims(max_missed={"pink": 0.1})), "'pink', which is none of the labels blue, green, red"),
+        (HeadPlan("svm", aims=Aims(costs=Costs(review=1, error=2, errors={"pink": {"red": 3}}))), "costs name 'pink'"),
+        (HeadPlan("svm", target_transform="log"), "--target-transform log is of numbers, but the labels are classes"),
+    ],
+    ids=["weights", "task", "a class not to be missed", "costs", "transform"],
+)
+def test_what_cannot_be_fitted_is_refused_before_anything_is(plan: HeadPlan, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        plan.check(squares(30))
+
+
+def told_of(world: World, kind: str, folder: Path, *, classes: int = 0) -> list[str]:
+    material = material_of(world, 400, folder, tested=50, classes=classes)
+    taught = teach(material, HeadPlan(kind, examples=0))
+    return list(adding_nothing(taught.candidates, alone(material, taught)))
+
+
+@pytest.mark.parametrize(
+    ("world", "begins"),
+    [
+        ("columns", ["the image adds nothing here: out-of-fold mean absolute error is "]),
+        ("image", ["the columns add nothing here: out-of-fold mean absolute error is "]),
+        ("both", []),
+    ],
+)
+def test_what_adds_nothing_to_a_number_is_told(world: World, begins: list[str], tmp_path: Path) -> None:
+    found = told_of(world, AUTO, tmp_path)
+    assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
+
+
+@pytest.mark.parametrize(
+    ("world", "begins"),
+    [
+        ("columns", ["the image adds nothing here: out-of-fold log loss is "]),
+        ("image", ["the columns add nothing here: out-of-fold log loss is "]),
+        ("both", []),
+    ],
+)
+def test_what_adds_nothing_to_classes_is_told(world: World, begins: list[str], tmp_path: Path) -> None:
+    found = told_of(world, AUTO, tmp_path, classes=3)
+    assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
+
+
+def test_a_head_of_columns_alone_that_was_asked_for_is_no_news(tmp_path: Path) -> None:
+    assert told_of("columns", "boosted_columns", tmp_path) == []
+
+
+def test_the_figures_are_those_of_out_of_fold_answers(tmp_path: Path) -> None:
+    material = material_of("image", 200, tmp_path, tested=50)
+    taught = teach(material, HeadPlan("linear_regression", examples=0))
+    image, columns = alone(material, taught)
+    (sentence,) = adding_nothing(taught.candidates, (image, columns))
+    of_image, of_both = (errors(each.answers, material.dataset.labels[:200]).mae
+                         for each in (image.candidate, taught.candidates[0]))  # fmt: skip
+    assert sentence.endswith(f"is {of_image:,.4g} with the image alone, {of_both:,.4g} with both")
+    assert image.answers.shape == columns.answers.shape == (50, 1)

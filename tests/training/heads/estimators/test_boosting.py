@@ -1,0 +1,132 @@
+"""Boosted trees: what they find, that they find nothing in noise, and what a head without any is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle.manifest import HeadSpec
+from models.runtime.sessions import Head, cpu_session
+from tests.training.heads.run_graphs import answer
+from tests.training.plain_source import plain_source
+from tests.training.worlds import COLUMNS, World, material_of
+from training.data.split import make_folds
+from training.heads.calibration import LEAST, Temperature
+from training.heads.candidates import Candidate, Fitting
+from training.heads.crossfit import Lesson, Source
+from training.heads.estimators.boosting import boost
+from training.heads.fitted_head import Decider
+from training.heads.graphs.head_export import export_head
+from training.heads.intervals import COVERED
+from training.heads.registry import DEFAULTS, REGISTRY
+from training.heads.search import fit_heads
+from training.reports.evaluation_metrics import Errors, errors
+from training.workflows.model_selection import HeadPlan, Material, teach
+
+BOOSTED = [name for name in DEFAULTS["regression"] if REGISTRY[name].boosts]
+
+
+def source_of(material: Material) -> Source:
+    (source,) = material.sources.values()
+    return source
+
+
+def fitted(kind: str, material: Material, *, is_log: bool = False) -> Candidate:
+    fitting = Fitting(columns=material.dataset.columns, is_log=is_log)
+    return fit_heads([REGISTRY[kind]], source_of(material), fitting)[0]
+
+
+def unseen_errors(decider: Decider, material: Material) -> Errors:
+    test = material.test
+    return errors(decider(test.embedding, test.rows), test.labels)
+
+
+@pytest.mark.parametrize(
+    ("world", "kind"),
+    [("columns", "boosted_columns"), ("columns", "boosted_linear"), ("both", "boosted_linear"),
+     ("both", "boosted_components")],
+    ids=["columns alone", "columns beside an embedding", "both", "components and columns"],
+)  # fmt: skip
+def test_trees_find_what_a_linear_model_cannot(world: World, kind: str, tmp_path: Path) -> None:
+    material = material_of(world, 500, tmp_path)
+    linear, boosted = (
+        unseen_errors(fitted(name, material).finished(source_of(material)), material)
+        for name in ("linear_regression", kind)
+    )
+    assert boosted.mae < 0.9 * linear.mae
+
+
+@pytest.mark.parametrize("kind", BOOSTED)
+@pytest.mark.parametrize("rows", [60, 500])
+def test_trees_find_nothing_in_noise(kind: str, rows: int, tmp_path: Path) -> None:
+    found, unseen = [], []
+    for seed in range(5):
+        material = material_of("nothing", rows, tmp_path, seed=seed)
+        candidate = fitted(kind, material)
+        assert isinstance(candidate.scores, Errors)
+        found.append(candidate.scores.r2)
+        unseen.append(unseen_errors(candidate.finished(source_of(material)), material).r2)
+    assert np.mean(found) <= 0.02
+    assert np.mean(unseen) >= -0.05
+
+
+@pytest.mark.parametrize("kind", DEFAULTS["regression"])
+@pytest.mark.parametrize("is_log", [False, True], ids=["as they are", "logarithms"])
+@pytest.mark.parametrize("rows", [20, 60])
+def test_few_rows_give_a_head_that_serves(kind: str, rows: int, is_log: bool, tmp_path: Path) -> None:
+    material = material_of("columns", rows, tmp_path)
+    head = teach(material, HeadPlan(kind, examples=0, target_transform="log" if is_log else "none")).head
+    values, bounds = head.head.answer(material.test.embedding, material.test.rows)
+    assert np.isfinite(values).all()
+    assert bounds is not None
+    assert ((bounds[:, 0] <= values[:, 0]) & (values[:, 0] <= bounds[:, 1])).all()
+
+
+@pytest.mark.parametrize("kind", DEFAULTS["regression"])
+def test_intervals_cover_nine_of_ten_unseen_numbers(kind: str, tmp_path: Path) -> None:
+    covered = []
+    for seed in range(2):
+        material = material_of("both", 300, tmp_path, tested=2000, seed=seed)
+        head = teach(material, HeadPlan(kind, examples=0, target_transform="none", seed=seed)).head
+        _, bounds = head.head.answer(material.test.embedding, material.test.rows)
+        assert bounds is not None
+        covered.append(np.mean((bounds[:, 0] <= material.test.labels) & (material.test.labels <= bounds[:, 1])))
+    assert np.mean(covered) == pytest.approx(COVERED, abs=0.04)
+
+
+def test_the_graph_of_trees_that_see_a_whole_embedding_agrees(tmp_path: Path) -> None:
+    material = material_of("both", 500, tmp_path)
+    candidate = fitted("boosted_linear", material)
+    assert "seeing the embedding" in candidate.name
+    decider, test = candidate.finished(source_of(material)), material.test
+    spec = HeadSpec(name="price", kind="boosted_linear", task="regression", columns=COLUMNS)
+    found = Head(cpu_session(export_head(decider, spec, test.embedding, test.rows)), spec)(test.embedding, test.rows)
+    np.testing.assert_allclose(found, decider(test.embedding, test.rows), rtol=1e-5)
+
+
+def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
+    material = material_of("both", 100, tmp_path)
+    first, second = (fitted("boosted_linear", material) for _ in range(2))
+    np.testing.assert_array_equal(first.answers, second.answers)
+
+
+def test_without_trees_a_classifier_is_its_linear_model_to_the_floor_of_its_probabilities() -> None:
+    generator, labels = np.random.default_rng(0), np.arange(200) % 5
+    embedding = (np.eye(5)[labels] + generator.normal(0, 0.4, (200, 5))).astype(np.float32)
+    none = Lesson(embedding[:0], labels[:0], [])
+    source = plain_source(Lesson(embedding, labels, [{}] * 200), make_folds(labels, np.arange(200), 5, 0), none)
+    fitting = Fitting(5)
+    linear = fit_heads([REGISTRY["logistic_regression"]], source, fitting)[0]
+    floors = Temperature(0.7, of_probabilities=True, least=0.01)
+    base = replace(linear, calibration=floors)
+    boosted = boost(REGISTRY["boosted_linear"], base, source, fitting, sees_embedding=False)
+    assert boosted.setting == "no trees"
+    unseen = generator.normal(0, 3, (500, 5)).astype(np.float32)
+    wanted, head = base.finished(source)(unseen), boosted.finished(source)
+    without = replace(base, calibration=replace(floors, least=LEAST)).finished(source)(unseen)
+    assert np.abs(without - wanted).max() > 1e-3  # the floor is reached
+    assert np.abs(head(unseen) - wanted).max() < 1e-5
+    assert np.abs(answer(head, unseen) - wanted).max() < 1e-5

@@ -1,0 +1,100 @@
+"""`training.network.augmentation`: what may change in an image, and what may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from training.network.augmentation import augment
+from training.network.presets import Recipe
+
+STILL = Recipe(epochs=1, shift_fraction=0.0, erase_probability=0.0)
+SHIFT = replace(STILL, shift_fraction=0.25)
+ERASE = replace(STILL, erase_probability=1.0)
+
+
+def images(count: int = 64, channels: int = 3, height: int = 12, width: int = 12) -> Tensor:
+    """Every value of an image is another one, and above what noise reaches."""
+    one = torch.arange(channels * height * width, dtype=torch.float32).reshape(1, channels, height, width) + 100
+    return one.repeat(count, 1, 1, 1)
+
+
+def varied(x: Tensor, recipe: Recipe, *, mirror: bool = False, seed: int = 0) -> Tensor:
+    return augment(x, recipe, mirror=mirror, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (3, 64, 64), (3, 8, 8), (3, 8, 12)])
+def test_shape_and_type_stay(channels: int, height: int, width: int) -> None:
+    x = images(5, channels, height, width)
+    variants = varied(x, Recipe(epochs=1), mirror=True)
+    assert (variants.shape, variants.dtype) == (x.shape, x.dtype)
+    assert torch.isfinite(variants).all()
+
+
+def test_nothing_changes_where_nothing_is_asked_for() -> None:
+    assert torch.equal(varied(images(), STILL), images())
+
+
+def test_about_half_of_the_images_are_mirrored() -> None:
+    x = images(400)
+    variants = varied(x, STILL, mirror=True)
+    mirrored = (variants == x.flip(3)).flatten(1).all(1)
+    same = (variants == x).flatten(1).all(1)
+    assert (mirrored ^ same).all()
+    assert 150 < int(mirrored.sum()) < 250
+
+
+def test_no_image_is_mirrored_where_mirroring_is_off() -> None:
+    column_means = varied(images(200), SHIFT).mean((1, 2))
+    assert (column_means.diff(dim=1) >= 0).all()
+
+
+def test_a_shift_moves_the_image_by_up_to_its_reach_and_continues_the_border() -> None:
+    x = images(300, 1)
+    variants = varied(x, SHIFT)
+    padded = torch.nn.functional.pad(x[:1], (3,) * 4, mode="replicate")
+    windows = {(dy, dx): padded[0, :, dy : dy + 12, dx : dx + 12] for dy in range(7) for dx in range(7)}
+    found = [next(offset for offset, w in windows.items() if torch.equal(variant, w)) for variant in variants]
+    assert {dy for dy, _ in found} == set(range(7))
+    assert {dx for _, dx in found} == set(range(7))
+
+
+def test_erasing_fills_one_rectangle_and_nothing_else() -> None:
+    x = images(200)
+    changed = varied(x, ERASE) != x
+    assert (changed == changed[:, :1]).all()
+    for mask in changed[:, 0]:
+        rows, columns = mask.any(1), mask.any(0)
+        assert torch.equal(mask, rows[:, None] & columns[None, :])
+        for side in (rows, columns):
+            positions = side.nonzero()[:, 0]
+            assert len(positions) == positions[-1] - positions[0] + 1
+            assert 1 <= len(positions) <= 6
+
+
+def test_erasing_keeps_to_its_share_of_the_images() -> None:
+    x = images(400)
+    changed = (varied(x, replace(ERASE, erase_probability=0.25)) != x).flatten(1).any(1)
+    assert 60 < int(changed.sum()) < 140
+
+
+def test_noise_stays_in_the_range_of_normalized_images() -> None:
+    assert varied(torch.zeros(50, 3, 12, 12), Recipe(epochs=1)).abs().max() < 7
+
+
+def test_the_generator_alone_decides() -> None:
+    x, recipe = images(), Recipe(epochs=1)
+    torch.manual_seed(1)
+    first = varied(x, recipe, mirror=True, seed=5)
+    torch.manual_seed(2)
+    assert torch.equal(first, varied(x, recipe, mirror=True, seed=5))
+    assert not torch.equal(first, varied(x, recipe, mirror=True, seed=6))
+
+
+def test_the_images_themselves_stay_as_they_are() -> None:
+    x = images()
+    varied(x, Recipe(epochs=1), mirror=True)
+    assert torch.equal(x, images())

@@ -1,0 +1,1 @@
+"""Copies of one image: fingerprints, perceptual hashes, a check pixel by pixel."""

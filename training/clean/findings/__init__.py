@@ -1,0 +1,1 @@
+"""What cleaning found: as text, page and CSV."""

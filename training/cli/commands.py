@@ -1,0 +1,196 @@
+"""words of `python -m training` ──▶ a training: the commands that fit something, and what each of them runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from models.bundle.loading import Bundle
+from models.bundle.manifest import InputSpec
+from models.bundle.store import resolve
+from training.clean import clean_command as clean
+from training.cli import data_options, head_options
+from training.cli.console_summary import summary
+from training.cli.overview import tell
+from training.compare.compare_command import add_parser as add_compare
+from training.data import fashion_mnist, folder
+from training.data.dataset import Dataset, subset
+from training.network.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
+from training.network.embedding_cache import EmbeddingCache
+from training.network.presets import CHECKPOINT, PRESETS
+from training.tables import tabular
+from training.tables.table import read
+from training.workflows.precision_trial import OTHERS
+from training.workflows.refit import Refit, refit
+
+WORK = Path("build") / "training"
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands that fit something."""
+    command = commands.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")
+    command.add_argument("--data", type=Path, help="folder with the four IDX files")
+    command.set_defaults(run=_train, load=lambda given: fashion_mnist.load(given.data), name=fashion_mnist.NAME)
+    _add_network(command, preset="best")
+    head_options.add_head(command)
+    data_options.add_data(command)
+
+    command = data_options.add_folder_command(commands)
+    data_options.add_name(command)
+    command.add_argument(
+        "--image-size", type=data_options.side, default=64, metavar="PIXELS", help="side (default: %(default)s)"
+    )
+    command.add_argument(
+        "--mirror", action="store_true", help="mirrored images are as likely as the images: clothes yes, digits no"
+    )
+    command.set_defaults(run=_train, load=_load_folder)
+    _add_network(command, preset="quick")
+    head_options.add_head(command)
+    data_options.add_data(command)
+
+    command = data_options.add_table_command(commands)
+    data_options.add_name(command)
+    head_options.add_head(command)
+    command.set_defaults(run=_transfer, load=_stream_table)
+    data_options.add_data(command)
+
+    command = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
+    command.add_argument("data", metavar="DATA", help=data_options.DATA)
+    data_options.add_links(command)
+    data_options.add_name(command)
+    head_options.add_head(command)
+    command.set_defaults(run=_transfer, load=_stream_data)
+    data_options.add_data(command)
+
+    for name in ("folder", "table", "pretrained"):
+        data_options.add_fit(commands.choices[name])
+    _add_later_ones(commands)
+    clean.add_parser(commands)
+    add_compare(commands)
+
+
+def _add_later_ones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands that take a bundle and make its next version."""
+    command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
+    command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
+    command.add_argument("--table", required=True, type=Path, metavar="FILE", help="CSV or parquet, as for `table`")
+    data_options.add_table(command)
+    command.add_argument(
+        "--name", dest="head_name", required=True, type=data_options.name_of, metavar="HEAD",
+        help="the head's; one of the bundle's of this name is replaced",
+    )  # fmt: skip
+    head_options.add_head(command)
+    data_options.add_data(command)
+    command.set_defaults(run=_refit, out=None)
+
+    command = commands.add_parser("variants", help="a bundle's embedder in other precisions, as its next version")
+    command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
+    command.add_argument("data", metavar="DATA", help=f"what it was made of: {data_options.DATA}")
+    data_options.add_links(command)
+    command.add_argument("--precisions", nargs="+", choices=OTHERS, default=OTHERS, help="default: all of these")
+    data_options.add_limit(command)
+    command.add_argument("--out", type=Path, metavar="STORE", help="default: the store that the bundle is in")
+    command.set_defaults(run=_upgrade)
+
+
+def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
+    command.add_argument("--preset", choices=sorted(PRESETS), default=preset, help="default: %(default)s")
+    command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
+
+
+# What needs torch is imported where it runs: that takes seconds, which `head` and `--help` do without.
+
+
+def _train(arguments: argparse.Namespace) -> Path:
+    from training.workflows.train import Plan, train  # noqa: PLC0415
+
+    load: Callable[[argparse.Namespace], Dataset] = arguments.load
+    dataset = _limited(load(arguments), arguments)
+    plan = Plan(
+        recipe=PRESETS[arguments.preset],
+        preset=arguments.preset,
+        store=arguments.out,
+        work=WORK / arguments.name,
+        head=head_options.head_plan(arguments, dataset),
+        resume=arguments.resume,
+    )
+    return train(dataset, plan)
+
+
+def _transfer(arguments: argparse.Namespace) -> Path:
+    from training.network.pretrained import INPUT, NAME, load_network  # noqa: PLC0415
+    from training.workflows.transfer import Transfer, transfer  # noqa: PLC0415
+
+    network = load_network()
+    load: Callable[[argparse.Namespace, InputSpec], Dataset] = arguments.load
+    dataset = _limited(load(arguments, INPUT.model_copy(update={"fit": arguments.fit})), arguments)
+    head = head_options.head_plan(arguments, dataset)
+    return transfer(dataset, network, Transfer(arguments.out, f"{NAME}, fitted on ImageNet", head))
+
+
+def _refit(arguments: argparse.Namespace) -> Path:
+    bundle = Bundle.open(resolve(arguments.bundle))
+    known = EmbeddingCache(EMBEDDINGS, bundle.embedder("fp32"), bundle.manifest.input)
+    table = read(arguments.table, data_options.ask(arguments))
+    dataset = tabular.stream(table, name=bundle.manifest.name, spec=bundle.manifest.input, known=known)
+    dataset = _limited(dataset, arguments)
+    head = head_options.head_plan(arguments, dataset, arguments.head_name)
+    return refit(bundle, dataset, Refit(head, arguments.out or bundle.path.parent.parent))
+
+
+def _upgrade(arguments: argparse.Namespace) -> Path:
+    from training.workflows.upgrade import upgrade  # noqa: PLC0415
+
+    bundle = Bundle.open(resolve(arguments.bundle))
+    manifest = bundle.manifest
+    dataset = data_options.stream_data(arguments.data, manifest.name, manifest.input, follow=arguments.follow)
+    arguments.seed = int(manifest.training.get("seed", 0))
+    dataset = _limited(dataset, arguments)
+    return upgrade(bundle, dataset, arguments.precisions, arguments.out or bundle.path.parent.parent)
+
+
+def _load_folder(arguments: argparse.Namespace) -> Dataset:
+    return folder.load(
+        arguments.directory,
+        name=arguments.name,
+        image_size=arguments.image_size,
+        mirror=arguments.mirror,
+        fit=arguments.fit,
+        follow=arguments.follow,
+    )
+
+
+def _stream_data(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
+    if arguments.data == fashion_mnist.NAME:
+        spec = spec.model_copy(update={"background": fashion_mnist.BACKGROUND})
+    return data_options.stream_data(arguments.data, arguments.name, spec, follow=arguments.follow)
+
+
+def _stream_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
+    return tabular.stream(read(arguments.table, data_options.ask(arguments)), name=arguments.name, spec=spec)
+
+
+def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
+    """The data set, or a part of it, after some words on what was read."""
+    tell(dataset)
+    return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
+
+
+def way_on(arguments: argparse.Namespace) -> str:
+    """What a person who interrupted a command can do."""
+    if arguments.run is not _train:
+        return "no result was written; the same command goes on from the embeddings that are kept, if there are any"
+    if (WORK / arguments.name / CHECKPOINT).is_file():
+        return "the same command with --resume continues after the last whole epoch"
+    return "no epoch was finished, so there is nothing to --resume: start again"
+
+
+def tell_result(path: Path, arguments: argparse.Namespace) -> None:
+    """Prints figures of the head that was fitted, and where the bundle is."""
+    head_name = getattr(arguments, "head_name", None)
+    manifest = Bundle.open(path).manifest
+    head = next((head for head in manifest.heads if head.name == head_name), manifest.default_head)
+    for line in summary(manifest, head):
+        print(line)
+    print(f"wrote {path}; serve it with TANDEM_BUNDLE={path}")

@@ -1,0 +1,45 @@
+"""a head's entry in a manifest ──▶ lines for the console: figures, classes one a line, and what is promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from models.bundle.manifest import HeadSpec, Manifest
+
+_MOST_CLASSES = 30  # more are in the report alone
+
+
+def summary(manifest: Manifest, head: HeadSpec) -> Iterator[str]:
+    """What a training prints of the head that it made."""
+    plain = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
+    yield f"{manifest.model}, head {head.name}: {', '.join(f'{name} {value:.4f}' for name, value in plain.items())}"
+    yield from _classes(head)
+    yield from _told(manifest, head).get("notes", ())
+
+
+def _classes(head: HeadSpec) -> Iterator[str]:
+    """Precision, recall and support of each class on the test images."""
+    precision, recall, support = (_table(head, name) for name in ("precision", "recall", "support"))
+    if not support or len(support) > _MOST_CLASSES:
+        return
+    width = max(len(name) for name in ("class", *head.classes))
+    yield f"{'class':{width}}  precision  recall  test images"
+    for name in head.classes:
+        shares = f"{_share(precision, name):>9}  {_share(recall, name):>6}"
+        yield f"{name:{width}}  {shares}  {support.get(name, 0):>11,}"
+
+
+def _table(head: HeadSpec, name: str) -> Mapping[str, Any]:
+    found = head.metrics.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _share(table: Mapping[str, Any], name: str) -> str:
+    return f"{table[name]:.3f}" if name in table else "-"
+
+
+def _told(manifest: Manifest, head: HeadSpec) -> Mapping[str, Any]:
+    """What the manifest tells of the head's training."""
+    told: Mapping[str, Any] = manifest.training.get("heads", {}).get(head.name, manifest.training)
+    return told

@@ -1,0 +1,1 @@
+"""What a comparison found: rows, intervals, verdict, page."""

@@ -1,0 +1,187 @@
+"""what a comparison found: one row a contender and size, what was left out, and where all of it was measured."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.columns import Strict
+from training.compare.report.paired_intervals import Hits, accuracy_interval
+
+
+class Family(StrEnum):
+    """What decides, on what; simplest first."""
+
+    COLUMNS = "columns alone"
+    PIXELS = "pixels"
+    HOG = "hand-made features"
+    PRETRAINED = "pretrained network, frozen"
+    HYBRID = "hybrid"
+    HYBRID_COLUMNS = "hybrid with columns"
+    NETWORK = "network alone"
+
+
+class Row(Strict):
+    """One contender, fitted on `size` images.
+
+    Attributes:
+        size: images that it was given, those held out for its calibration among them.
+        family: what it belongs to.
+        name: for a person.
+        accuracy: share of right answers on the test set, in [0, 1]; of several seeds the mean, as all figures are.
+        low: below which the accuracy lies once in 40 times; noise of training included where several seeds ran.
+        high: above which it does.
+        log_loss: nats.
+        ece: expected calibration error, in [0, 1].
+        fit_seconds: wall time from images to a fitted and calibrated model, features and network included.
+        predict_us: median microseconds for one image alone, on one thread, from decoded pixels to probabilities.
+        size_bytes: of all ONNX graphs that are needed.
+        explains: what its decisions can be told by: pixels, neighbours, columns.
+        right: which test images it answered right, as `pack` gives it, for each seed.
+    """
+
+    size: int
+    family: Family
+    name: str
+    accuracy: float
+    low: float
+    high: float
+    log_loss: float
+    ece: float
+    fit_seconds: float
+    predict_us: float
+    size_bytes: int
+    explains: tuple[str, ...]
+    right: tuple[str, ...]
+
+    def hits(self, count: int) -> Hits:
+        """Whether each of `count` test images was answered right, with each seed, bool `[S, count]`."""
+        packed = [np.frombuffer(base64.b64decode(each), np.uint8) for each in self.right]
+        return np.stack([np.unpackbits(each, count=count).astype(np.bool_) for each in packed])
+
+    def and_another(self, other: Row, count: int) -> Row:
+        """This row with one seed more, of `count` test images: the means of both."""
+        seeds = len(self.right)
+        names = ("accuracy", "log_loss", "ece", "fit_seconds", "predict_us")
+        means = {name: (getattr(self, name) * seeds + getattr(other, name)) / (seeds + 1) for name in names}
+        joined = self.model_copy(update={**means, "right": (*self.right, *other.right)})
+        found = accuracy_interval(joined.hits(count))
+        return joined.model_copy(update={"low": found.low / 100, "high": found.high / 100})
+
+
+class LeftOut(Strict):
+    """What was not measured, and why."""
+
+    size: int
+    name: str
+    reason: str
+
+
+class Network(Strict):
+    """How the network of one size was fitted: in fewer epochs than planned where they took too long."""
+
+    size: int
+    images: int
+    epochs: int
+    planned: int
+    seconds: float
+
+    @property
+    def told(self) -> str:
+        """Its epochs, and how many there should have been, for a person."""
+        return (
+            f"{self.epochs:,} epochs" if self.epochs == self.planned else f"{self.epochs:,} of {self.planned:,} epochs"
+        )
+
+
+class Decision(Strict):
+    """Which model of the largest size is to be used, or that it cannot be told.
+
+    Attributes:
+        recommended: its name; None where none is shown to be good enough.
+        contenders: names of those that cannot be told apart then, the simplest first.
+        enough_images: test images that would be enough then, if the figures stay as they are; None where no number is.
+    """
+
+    recommended: str | None
+    contenders: tuple[str, ...] = ()
+    enough_images: int | None = None
+
+
+class Comparison(Strict):
+    """Everything that the page, the table and the JSON file tell.
+
+    Attributes:
+        data: name of the data set.
+        classes: their names.
+        columns: names of what stands beside the image.
+        test_images: size of the common test set.
+        copied: test images that are not in it, as other images have copies of them.
+        rows: in the order in which they were measured.
+        left_out: everything that was asked for and is not in `rows`.
+        networks: one a size.
+        margin: points by which what is recommended may be worse than the best.
+        confidence: with which it is shown to be no worse.
+        decision: which to use; None where nothing was measured, or not everything because a person stopped it.
+        verdict: the same in sentences.
+        interrupted: whether a person stopped it.
+        command: that makes the same again.
+        seed: of samples and models.
+        budget_minutes: that was given.
+        seconds: that it took, without the reading of the data.
+        created: when it ended, with a time zone.
+        hardware: what it ran on.
+        versions: of the libraries.
+        skipped: files that could not be read.
+    """
+
+    data: str
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    test_images: int
+    copied: int
+    rows: tuple[Row, ...]
+    left_out: tuple[LeftOut, ...]
+    networks: tuple[Network, ...]
+    margin: float
+    confidence: float
+    decision: Decision | None
+    verdict: tuple[str, ...]
+    interrupted: bool
+    command: str
+    seed: int
+    budget_minutes: float
+    seconds: float
+    created: datetime
+    hardware: str
+    versions: dict[str, str]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> list[int]:
+        """Those with a row, ascending."""
+        return sorted({row.size for row in self.rows})
+
+    def at(self, size: int) -> list[Row]:
+        """The rows of one size, the best first."""
+        return sorted((row for row in self.rows if row.size == size), key=by_merit)
+
+
+def pack(hits: NDArray[np.bool_]) -> str:
+    """Bool `[N]` as base64 of its bits, the first of each byte the highest."""
+    return base64.b64encode(np.packbits(hits).tobytes()).decode()
+
+
+def by_merit(row: Row) -> tuple[float, float, float]:
+    """Sorts the most accurate first, of equals the one of less log loss, then the faster one."""
+    return -row.accuracy, row.log_loss, row.predict_us
+
+
+def champion(rows: Sequence[Row], *families: Family) -> Row | None:
+    """The first of some families in rows as `Comparison.at` gives them."""
+    return next((row for row in rows if row.family in families), None)

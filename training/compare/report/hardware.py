@@ -1,0 +1,37 @@
+"""this machine ──▶ what a measured figure has to name: processor, cores, libraries."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from training.export.bundle_files import library_versions
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_BESIDE = {"skimage": "scikit-image", "xgboost": "xgboost-cpu", "lightgbm": "lightgbm"}
+"""Modules that the comparison uses, where they are there, and the packages that they come with."""
+
+
+def hardware() -> str:
+    """Processor and number of cores, as the system tells them."""
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the libraries whose speed and results are compared."""
+    beside = {
+        package: version(package) for module, package in _BESIDE.items() if importlib.util.find_spec(module) is not None
+    }
+    return {"python": platform.python_version(), **library_versions(), **beside}
+
+
+def _processor() -> str:
+    try:
+        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
+    except OSError:  # another system
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())

@@ -1,0 +1,166 @@
+"""images on disk ──▶ `Dataset`: images with their labels, columns and groups."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.manifest import InputSpec, Task
+from models.columns import Column
+from training.data.images import Encoded, Images, Indices, aspects, select, unpadded
+from training.exceptions import DataError
+from training.heads.features.encoding import Rows
+from training.progress import progress
+
+Labels = NDArray[np.int64]
+
+_CHUNK = 500
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with their labels.
+
+    Attributes:
+        name: the bundle's name.
+        images: uint8 `[N, H, W, C]`, as `models.imaging.decode` gives them; the network's training needs an array.
+        labels: int64 `[N]`, positions in `classes`; or float64 `[N]`, where a number is to be named.
+        classes: class names; none where a number is to be named.
+        input: the rule by which the images were decoded.
+        mirror: whether a mirrored image is as likely as the image itself (clothes yes, digits no).
+        official_test: positions of a published test set, where there is one.
+        official_validation: positions of images to judge by, where they are given.
+        columns: what stands beside the image.
+        rows: its values, one mapping an image; empty where there are no columns.
+        keys: SHA-256 of the encoded images, where they are files.
+        skipped: files left out, each with the reason.
+        not_used: how many files are left out for each reason; of a folder also those that are not listed one by one.
+        notes: sentences on what files and names were taken for.
+        described: of the columns of a table, type and what there is of it, for a person.
+        files: names of the images' files, relative and printable; empty where they have none.
+        aspects: width over height by `keys`, of images in memory that were stretched to the input; empty of all others.
+        groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
+            product, patient, recording), or copies of each other; None where each is on its own.
+    """
+
+    name: str
+    images: Images
+    labels: NDArray[Any]
+    classes: tuple[str, ...]
+    input: InputSpec
+    mirror: bool = False
+    official_test: Indices | None = None
+    official_validation: Indices | None = None
+    columns: tuple[Column, ...] = ()
+    rows: Rows = ()
+    keys: tuple[bytes, ...] = ()
+    skipped: tuple[str, ...] = field(default=())
+    not_used: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    aspects: Mapping[bytes, float] = field(default_factory=dict)
+    groups: Indices | None = None
+
+    @property
+    def task(self) -> Task:
+        """Whether classes are to be told apart, or a number is to be named."""
+        return "classification" if self.classes else "regression"
+
+    @property
+    def strata(self) -> Labels:
+        """What parts of the data get even shares of, int64 `[N]`: the classes; numbers are all alike."""
+        strata: Labels = self.labels if self.classes else np.zeros(len(self.labels), np.int64)
+        return strata
+
+    @property
+    def unit(self) -> Indices:
+        """The group of each image, int64 `[N]`; where there are none, each image is one."""
+        return np.arange(len(self.labels)) if self.groups is None else self.groups
+
+    def in_order_of(self, classes: tuple[str, ...]) -> Dataset:
+        """The same with its classes in the order of others, where they are the same ones; else as it is."""
+        if classes == self.classes or set(classes) != set(self.classes):
+            return self
+        positions = np.array([classes.index(name) for name in self.classes], np.int64)
+        return replace(self, labels=positions[self.labels], classes=classes)
+
+    def named(self, label: float) -> str:
+        """A label as a person reads it: the class at a position, or the number."""
+        return self.classes[int(label)] if self.classes else f"{label:g}"
+
+    def beside(self, positions: Indices) -> Rows:
+        """The columns' values beside the images at some positions."""
+        return [self.rows[int(position)] for position in positions] if self.columns else ()
+
+    def as_compared(self) -> Images:
+        """The images as copies are looked for among them: without padding, by which all of one shape are alike."""
+        if self.input.fit != "pad" or not (self.aspects or isinstance(self.images, Encoded)):
+            return self.images
+        return unpadded(self.images, [self.aspects[key] for key in self.keys] if self.aspects else (), self.input)
+
+    def aspects_at(self, positions: Indices) -> list[float]:
+        """Width over height that the images at some positions are shown with: their own, where they were stretched."""
+        if self.input.fit != "stretch":
+            return [self.input.width / self.input.height] * len(positions)
+        if self.aspects:
+            return [self.aspects[self.keys[position]] for position in positions.tolist()]
+        return aspects(self.images, positions)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over pixels, labels, class names and columns."""
+        digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
+        starts = range(0, len(self.images), _CHUNK)
+        for start in progress(starts, "fingerprint of all images", "chunk", part=True):
+            chunk = np.arange(start, min(start + _CHUNK, len(self.images)))
+            digest.update(np.ascontiguousarray(self.images[chunk]).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
+        if self.columns:
+            digest.update(json.dumps([dict(row) for row in self.rows], sort_keys=True).encode())
+        return digest.hexdigest()
+
+
+def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
+    """About `limit` images outside a published test set, and as large a share of it, class by class.
+
+    Raises:
+        DataError: fewer than the 2 images that each class needs.
+    """
+    if limit < 2 * max(1, len(dataset.classes)):
+        raise DataError(
+            f"{limit} images are too few for {len(dataset.classes)} classes; take at least {2 * len(dataset.classes)}"
+        )
+    if limit >= len(dataset.labels):
+        return dataset
+    generator = np.random.default_rng(seed)
+    given = [_NONE if part is None else part for part in (dataset.official_validation, dataset.official_test)]
+    rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate(given))
+    share = min(1.0, limit / len(rest))
+    parts = [_stratified(dataset.strata, part, share, generator) for part in (rest, *given)]
+    kept, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+    return replace(
+        dataset,
+        images=select(dataset.images, kept),
+        labels=dataset.labels[kept],
+        official_validation=np.arange(ends[0], ends[1]) if len(given[0]) else None,
+        official_test=np.arange(ends[1], ends[2]) if len(given[1]) else None,
+        rows=dataset.beside(kept),
+        keys=tuple(dataset.keys[position] for position in kept) if dataset.keys else (),
+        files=tuple(dataset.files[position] for position in kept.tolist()) if dataset.files else (),
+        groups=None if dataset.groups is None else dataset.groups[kept],
+    )
+
+
+def _stratified(labels: Labels, positions: Indices, share: float, generator: np.random.Generator) -> Indices:
+    kept = [np.empty(0, np.int64)]
+    for label in np.unique(labels[positions]):
+        members = generator.permutation(positions[labels[positions] == label])
+        kept.append(members[: max(2, round(share * len(members)))])
+    return np.sort(np.concatenate(kept))

@@ -1,0 +1,1 @@
+"""Fitted models become ONNX graphs and the files of a bundle."""

@@ -1,0 +1,106 @@
+"""fitted network and head ──▶ the files of a bundle, golden results included."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, golden_embedding
+from models.bundle.manifest import INTERVAL, GoldenSpec, Precision
+from models.runtime.sessions import Embedder, Embedding, cpu_session
+from training.data.dataset import Dataset
+from training.data.images import Indices
+from training.heads.features.encoding import Rows
+from training.workflows.finishing import Finished
+
+GOLDEN_COUNT = 16
+EMBEDDING_TOLERANCES: dict[Precision, float] = {"fp32": 1e-3, "fp16": 0.02, "int8": 0.05}
+"""Largest difference of an element that other hardware may make, as a share of the largest element.
+
+Measured on the default bundle's network and EfficientNet-Lite0 (ONNX Runtime 1.31): float32 moves by 2e-7 on an
+emulated processor without AVX-512. fp16 differs from float32 by 0.0035, and a GPU adds it up in yet another order.
+int8 is the same to the last bit with and without VNNI; roundings in another order, as without ONNX Runtime's
+optimizations, move it by 0.006 and 0.017; kernels whose sums overflow move it by 0.28 and 0.43.
+"""
+PROBABILITY_TOLERANCE = 1e-4
+
+_LIBRARIES = ("torch", "scikit-learn", "skl2onnx", "onnx", "numpy", "pillow")
+
+
+def golden_spec(count: int, precisions: Sequence[Precision]) -> GoldenSpec:
+    """What the manifest says of the golden results."""
+    return GoldenSpec(
+        count=count,
+        embedding_tolerance={precision: EMBEDDING_TOLERANCES[precision] for precision in precisions},
+        probability_tolerance=PROBABILITY_TOLERANCE,
+    )
+
+
+def choose_golden(dataset: Dataset, candidates: Indices) -> Indices:
+    """Positions of about 16 images, as many of each class as will go."""
+    groups = dataset.strata[candidates]
+    by_class = [candidates[groups == group] for group in range(max(1, len(dataset.classes)))]
+    rounds = [members[turn] for turn in range(GOLDEN_COUNT) for members in by_class if turn < len(members)]
+    return np.array(rounds[:GOLDEN_COUNT])
+
+
+def golden_files(
+    images: NDArray[np.uint8], graphs: Mapping[Precision, bytes], head: Finished, rows: Rows = ()
+) -> dict[str, bytes]:
+    """Golden images `[G, H, W, C]` as PNG and the columns beside them, with what the graphs give for them."""
+    files = {f"{GOLDEN}/{index:02d}.png": encode_png(image) for index, image in enumerate(images)}
+    files |= golden_decisions(head, Embedder(cpu_session(graphs["fp32"]))(images), rows)
+    if rows:
+        files[GOLDEN_COLUMNS] = golden_columns(rows)
+    return {**files, **golden_embeddings(images, graphs)}
+
+
+def golden_decisions(head: Finished, embedding: Embedding, rows: Rows = ()) -> dict[str, bytes]:
+    """What a head gives for the golden embeddings `[G, D]` and columns."""
+    spec = head.spec
+    output, bounds = head.head.answer(embedding, rows)
+    files = {f"{GOLDEN}/{spec.output}-{spec.name}.npy": _npy(output)}
+    if bounds is not None:
+        files[f"{GOLDEN}/{INTERVAL}-{spec.name}.npy"] = _npy(bounds)
+    if head.novelty is not None:
+        files[f"{GOLDEN}/distance-{spec.name}.npy"] = _npy(head.novelty(embedding))
+    return files
+
+
+def golden_columns(rows: Rows) -> bytes:
+    """The columns beside the golden images, as JSON."""
+    return json.dumps([dict(row) for row in rows], indent=1).encode()
+
+
+def golden_embeddings(images: NDArray[np.uint8], graphs: Mapping[Precision, bytes]) -> dict[str, bytes]:
+    """What the embedder gives for the golden images `[G, H, W, C]` in each precision."""
+    return {
+        f"{GOLDEN}/{golden_embedding(precision)}.npy": _npy(Embedder(cpu_session(graph))(images))
+        for precision, graph in graphs.items()
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that made the bundle."""
+    runtime = {"onnxruntime": ort.__version__}  # of whichever of its two packages is installed
+    return {name: version(name) for name in _LIBRARIES} | runtime
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """uint8 `[H, W, C]` as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _npy(array: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

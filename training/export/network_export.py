@@ -1,0 +1,65 @@
+"""fitted network ──▶ an ONNX graph that computes the same, or an ExportError."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models.runtime.sessions import Embedder, cpu_session
+from training.export.agreement import check
+from training.export.onnx_graph import strip
+
+EMBEDDING_TOLERANCE = 1e-3  # of the largest element; float32 sums in another order
+_OPSET = 18
+
+
+def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[np.uint8]) -> bytes:
+    """Exports scaling and features as one graph, `image` uint8 `[N, H, W, C]` to `embedding` float32 `[N, D]`.
+
+    Args:
+        network: computes just that; in evaluation mode, on the CPU.
+        classifier: what was fitted together with it on the embedding, to compare which classes it names.
+        sample: images `[S, H, W, C]`, at least 2, on which graph and network are compared.
+
+    Raises:
+        ExportError: the graph computes something else.
+    """
+    graph = _export_torch(network, sample)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(sample))
+        expected_classes = classifier(expected).argmax(1).numpy()
+        found = Embedder(cpu_session(graph))(sample)
+        found_classes = classifier(torch.from_numpy(found)).argmax(1).numpy()
+    scale = float(expected.abs().max()) or 1.0
+    difference = float(np.abs(found - expected.numpy()).max()) / scale
+    check("embedder.onnx", difference, EMBEDDING_TOLERANCE, float((found_classes == expected_classes).mean()))
+    return graph
+
+
+def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
+    example = torch.from_numpy(sample[:2])
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations, none of them ours to mend
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=["image"],
+            output_names=["embedding"],
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            opset_version=_OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString()
+    return data

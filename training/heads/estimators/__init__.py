@@ -1,0 +1,1 @@
+"""The models behind heads that are our own: linear, logistic, boosted, blended."""

@@ -1,0 +1,73 @@
+"""features ──▶ logits or a number: weights and offsets, in Python and in a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from training.export.graph_builder import GraphBuilder
+
+Features = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Weights.
+
+    The mean is subtracted first and not folded into the offset: of an embedding whose mean is many times its deviation
+    the two large sums cancel, and float32 leaves 1e-5 of a probability (64 wide, mean .2, deviation .005), or 1e-2
+    (mean 1,000); subtracted first, 1e-6.
+
+    Attributes:
+        weights: float32 `[F, K]`; K is 1 of numbers.
+        offset: float32 `[K]`.
+        mean: of the features, float32 `[F]`; None where it is 0.
+    """
+
+    weights: Features
+    offset: Features
+    mean: Features | None = None
+
+    @classmethod
+    def zero(cls, features: int) -> Linear:
+        """Says 0 of everything."""
+        return cls(np.zeros((features, 1), np.float32), np.zeros(1, np.float32))
+
+    def __call__(self, features: Features) -> Features:
+        """Logits, or numbers, float32 `[N, K]`, of features `[N, F]`."""
+        centred = features if self.mean is None else features - self.mean
+        return np.asarray(centred @ self.weights + self.offset, np.float32)
+
+    def times(self, factor: float) -> Linear:
+        """The same, multiplied."""
+        return replace(self, weights=self.weights * np.float32(factor), offset=self.offset * np.float32(factor))
+
+    def exact(self, features: Features) -> Features:
+        """The same summed in float64: trees compare it with thresholds, on whose side no rounding may decide."""
+        return np.asarray(features.astype(np.float64) @ self._exact_weights + self._exact_offset, np.float32)
+
+    def add(self, build: GraphBuilder, features: str) -> str:
+        """Adds the nodes that compute it to a graph; names their output."""
+        centred = features if self.mean is None else build.node("Sub", features, build.constant(self.mean))
+        return build.node("Gemm", centred, build.constant(self.weights), build.constant(self.offset))
+
+    def add_exact(self, build: GraphBuilder, features: str) -> str:
+        """Adds the nodes that compute `exact`; names their output."""
+        wide = build.node("Cast", features, to=TensorProto.DOUBLE)
+        product = build.node("MatMul", wide, build.constant(self._exact_weights, np.float64))
+        number = build.node("Add", product, build.constant(self._exact_offset, np.float64))
+        return build.node("Cast", number, to=TensorProto.FLOAT)
+
+    @property
+    def _exact_weights(self) -> Floats:
+        return self.weights.astype(np.float64)
+
+    @property
+    def _exact_offset(self) -> Floats:
+        """With the mean folded in, for which float64 has digits enough."""
+        offset = self.offset.astype(np.float64)
+        return offset if self.mean is None else offset - self.mean.astype(np.float64) @ self._exact_weights

@@ -1,0 +1,1 @@
+"""Fitted heads become ONNX graphs."""

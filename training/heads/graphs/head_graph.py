@@ -1,0 +1,203 @@
+"""a fitted head ──▶ one ONNX graph: encoder of the columns, the estimator as its library exports it, calibration."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, compose, helper
+from skl2onnx import to_onnx, update_registered_converter
+from skl2onnx.common.data_types import FloatTensorType
+from skl2onnx.common.shape_calculator import (
+    calculate_linear_classifier_output_shapes,
+    calculate_linear_regressor_output_shapes,
+)
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.svm import LinearSVC
+
+from models.bundle.manifest import INTERVAL, HeadSpec
+from training.export.graph_builder import OPSETS, GraphBuilder, set_versions
+from training.heads.calibration import LEAST, LOGITS, LOGS, AsIs, Calibration, Rescaling, Temperature
+from training.heads.estimators.blend import Blend
+from training.heads.estimators.boosted import Boosted
+from training.heads.estimators.tree_splits import make_exportable
+from training.heads.fitted_head import Decider
+from training.heads.graphs.blend_graph import PREFIXES, weighted_sum
+from training.heads.graphs.encoder_graph import FEATURES, encoder_graph
+from training.heads.intervals import Scale
+
+# Estimators that skl2onnx does not know, with the converters that onnxmltools has for them.
+_FOREIGN = {
+    "xgboost": ("onnxmltools.convert.xgboost.operator_converters.XGBoost", "convert_xgboost", "XGB"),
+    "lightgbm": ("onnxmltools.convert.lightgbm.operator_converters.LightGbm", "convert_lightgbm", "LGBM"),
+}
+
+
+def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
+    """Puts a head's graph together; nothing is compared here.
+
+    Args:
+        decider: the fitted head.
+        spec: its entry in the manifest, which names and types the columns.
+        width: of the embedding.
+    """
+    decider = _cooled(decider)
+    joined = _scored(decider, spec, width)
+    scores = _scores(joined)
+    whole = _calibrated(joined, decider, spec)
+    if decider.scale is not None and isinstance(decider.calibration, Rescaling):
+        features = f"{PREFIXES[0]}{FEATURES}" if isinstance(decider, Blend) else FEATURES
+        _append(whole, _interval(decider.scale, decider.calibration, features, scores))
+    return _finished(whole, spec, scores)
+
+
+def _scored(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
+    """Embedding and columns to scores, as the last output."""
+    if isinstance(decider, Blend):
+        parts = [_cooled(part) for part in decider.parts]
+        models = [_scored(part, spec, width) for part in parts]
+        if spec.classes:
+            models = [_calibrated(model, part, spec) for model, part in zip(models, parts, strict=True)]
+        shares = [weight for _, weight in decider.weighted]
+        return weighted_sum(models, [_scores(model) for model in models], shares)
+    model = compose.add_prefix(_model(decider, decider.encoder.width(width)), "model/")
+    return compose.merge_models(encoder_graph(decider.encoder, spec, width), model, [(FEATURES, "model/features")])
+
+
+def _scores(model: ModelProto) -> str:
+    """The last output, behind a label where there is one."""
+    return str(model.graph.output[-1].name)
+
+
+def _calibrated(model: ModelProto, decider: Decider, spec: HeadSpec) -> ModelProto:
+    """Scores to the head's output, where that is not the same."""
+    scores = _scores(model)
+    last = _calibration(decider.calibration, spec, scores)
+    return model if last is None else compose.merge_models(model, last, [(scores, scores)])
+
+
+def _cooled(decider: Decider) -> Decider:
+    """Boosted trees and their margin divided by the temperature, which then costs no node."""
+    boosted, calibration = decider.estimator, decider.calibration
+    if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature) or calibration.least != LEAST:
+        return decider
+    return replace(decider, estimator=boosted.times(1 / calibration.temperature), calibration=LOGITS)
+
+
+def _model(decider: Decider, features: int) -> ModelProto:
+    """`features` to scores, as the last output."""
+    estimator, build = decider.estimator, GraphBuilder("")
+    inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, features])]
+    if isinstance(estimator, Boosted):
+        scores = estimator.add(build, "features")
+        return build.model(inputs, [helper.make_tensor_value_info(scores, TensorProto.FLOAT, [None, None])])
+    if decider.scaling is None:
+        return _estimator(decider, features)
+    decider.scaling.add(build, "features", "scaled")
+    scaled = build.model(inputs, [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, [None, features])])
+    model = compose.add_prefix(_estimator(decider, features), "on/")
+    return compose.merge_models(scaled, model, [("scaled", "on/features")])
+
+
+def _estimator(decider: Decider, features: int) -> ModelProto:
+    """The estimator's own graph, `features` to `label` and `probabilities`."""
+    estimator = decider.estimator
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    options: dict[str, bool | str] = {}
+    if decider.task == "classification":
+        options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # whose scores come as an array anyway
+        options |= {} if decider.kind.has_probabilities else {"raw_scores": True}
+    if isinstance(last, KNeighborsClassifier | KNeighborsRegressor):
+        options["optim"] = "cdist"  # else each distance is a step of a loop
+    _register(decider)
+    make_exportable(last)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers,
+        warnings.simplefilter("ignore", FutureWarning)  # and reads what scikit-learn 1.11 will not have
+        model: ModelProto = to_onnx(
+            estimator,
+            initial_types=[("features", FloatTensorType([None, features]))],
+            options={id(last): options},
+            target_opset=OPSETS,
+        )
+    set_versions(model)
+    return model
+
+
+def _register(decider: Decider) -> None:
+    if not decider.kind.module:
+        return
+    module, converter, prefix = _FOREIGN[decider.kind.module]
+    class_ = type(decider.estimator)
+    is_classifier = decider.task == "classification"
+    options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "raw_scores": [True, False]}
+    update_registered_converter(
+        class_,
+        f"{prefix}{class_.__name__}",
+        calculate_linear_classifier_output_shapes if is_classifier else calculate_linear_regressor_output_shapes,
+        getattr(importlib.import_module(module), converter),
+        options=options if is_classifier else {},
+        overwrite=True,
+    )
+
+
+def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:
+    """`source` float32 `[N, K]` to the head's output; None where it is that."""
+    build = GraphBuilder("calibration/")
+    if isinstance(calibration, AsIs):
+        return None
+    if isinstance(calibration, Rescaling):
+        _rescaled(build, calibration, source, spec.output)
+    if isinstance(calibration, Temperature):
+        logits = source
+        if calibration.of_probabilities:
+            logits = build.node("Log", build.node("Max", source, build.constant(calibration.least)))
+        elif calibration.least != LEAST:
+            logs = build.node("LogSoftmax", source, axis=1)
+            logits = build.node("Max", logs, build.constant(np.log(calibration.least)))
+        if calibration.temperature != 1:
+            logits = build.node("Mul", logits, build.constant(1 / calibration.temperature))
+        build.node("Softmax", logits, output="probabilities", axis=1)
+    inputs = [helper.make_tensor_value_info(source, TensorProto.FLOAT, [None, spec.width])]
+    return build.model(inputs, [helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width])])
+
+
+def _interval(scale: Scale, rescaling: Rescaling, features: str, scores: str) -> GraphBuilder:
+    """`features` and `scores` to the lower and upper bound, in the numbers' own unit."""
+    build = GraphBuilder("interval/")
+    _rescaled(build, rescaling, scale.add_bounds(build, features, scores), INTERVAL)
+    return build
+
+
+def _append(model: ModelProto, build: GraphBuilder) -> None:
+    model.graph.node.extend(build.nodes)
+    model.graph.initializer.extend(build.constants)
+
+
+def _rescaled(build: GraphBuilder, rescaling: Rescaling, source: str, output: str) -> None:
+    stretched = build.node("Mul", source, build.constant(rescaling.deviation))
+    if not rescaling.is_log:
+        build.node("Add", stretched, build.constant(rescaling.mean), output=output)
+        return
+    logs = build.node("Add", stretched, build.constant(rescaling.mean))
+    build.node("Exp", build.node("Clip", logs, *(build.constant(end) for end in LOGS)), output=output)
+
+
+def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
+    """The model with just the outputs that a head has."""
+    del model.graph.output[:]
+    nodes = model.graph.node
+    if not any(spec.output in node.output for node in nodes):
+        nodes.append(helper.make_node("Identity", [scores], [spec.output], name=spec.output))
+    if spec.classes:
+        nodes.append(helper.make_node("ArgMax", [spec.output], ["label"], name="label", axis=1, keepdims=0))
+        model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [None]))
+    model.graph.output.append(helper.make_tensor_value_info(spec.output, TensorProto.FLOAT, [None, spec.width]))
+    if spec.interval_coverage is not None:
+        model.graph.output.append(helper.make_tensor_value_info(INTERVAL, TensorProto.FLOAT, [None, 2]))
+    del model.graph.value_info[:]  # of a linear classifier of two classes skl2onnx and ONNX infer another width
+    onnx.checker.check_model(model)
+    return model

@@ -1,0 +1,1 @@
+"""The embedding network: presets, fit, pretrained weights, embeddings that are kept."""

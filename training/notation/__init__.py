@@ -1,0 +1,1 @@
+"""Texts of a table's cells become numbers, dates, units and classes."""

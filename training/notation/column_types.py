@@ -1,0 +1,221 @@
+"""the cells of one column ──▶ its type, found from all of them, its values in it, and what to say of both."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from models.columns import Column, ColumnValue
+from models.dates import days_text
+from training.exceptions import DataError
+from training.notation import date_notation, number_notation
+from training.notation.date_notation import looks_like_dates, read_dates
+from training.notation.number_doubts import why_no_numbers
+from training.notation.number_notation import DecimalRule, read_numbers
+from training.notation.spellings import merge_spellings
+from training.tables.missing_values import SURE, Cells, Missing
+from training.tables.table_file import ValueType
+
+TRUTHS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
+_NAMES_SHARE = 0.5  # of the rows: so many different texts tell rows apart instead of describing them
+_NAMES_COUNT = 200
+_SHOWN = 5
+
+Found = tuple[Mapping[str, float], tuple[str, ...]]
+"""Numbers by their texts, and how they were read; none where the texts are something else."""
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """The cells of one column, as `TableFile.rows` gives them.
+
+    Attributes:
+        name: of the column.
+        cells: one a row.
+        lines: numbers of the rows.
+        type: the one that the file names; None to find it from the cells.
+        missing: which words stand for a missing value.
+        decimals: what is known of the file's numbers.
+    """
+
+    name: str
+    cells: Cells
+    lines: Sequence[int]
+    type: ValueType | None
+    missing: Missing
+    decimals: DecimalRule
+
+    def of(self, positions: Sequence[int]) -> RawColumn:
+        """The same of some rows."""
+        return replace(
+            self,
+            cells=[self.cells[position] for position in positions],
+            lines=[self.lines[position] for position in positions],
+        )
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The cells without marks, whatever they stand for."""
+        return [cell and cell.removeprefix(SURE) for cell in self.cells]
+
+    def at(self, text: str) -> str:
+        """A cell with the first row that has it."""
+        rows = (line for cell, line in zip(self.cells, self.lines, strict=True)
+                if cell is not None and cell.removeprefix(SURE) == text)  # fmt: skip
+        return f"{text[:60]!r} in row {next(rows)}"
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A column as the bundle takes it.
+
+    Attributes:
+        column: name and type.
+        values: one a row.
+        said: how the cells were read, in sentences without the column's name.
+        extent: of the values, for people: from which to which, or the most frequent ones.
+    """
+
+    column: Column
+    values: list[ColumnValue]
+    said: tuple[str, ...]
+    extent: str
+
+    @property
+    def described(self) -> str:
+        """The type, and what there is of it."""
+        return describe(self.column.type, self.extent, self.values, self.said)
+
+
+def find_type(raw: RawColumn) -> TypedColumn:
+    """Finds the type of a column, and brings its cells to it.
+
+    Raises:
+        DataError: it is empty, it is of one type but for a few cells, or it tells rows apart.
+    """
+    cells, said = raw.missing.measured(raw.cells)
+    counts = Counter(cell for cell in cells if cell is not None)
+    if not counts and not any(raw.missing.named(raw.cells)[0]):
+        raise DataError(f"column {raw.name!r} is empty in all {len(raw.cells)} rows; leave it out")
+    if counts and all(text.lower() in TRUTHS for text in counts):
+        return _boolean(raw.name, cells, said)
+    try:
+        numbers, how = find_numbers(raw, counts)
+        if numbers:
+            values = [numbers.get(cell or "") for cell in cells]
+            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *said))
+        dates, how = _find_dates(raw, counts)
+        if dates:
+            return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *said))
+    except DataError as error:
+        raise DataError(f"column {raw.name!r} {error}") from error
+    return _category(raw)
+
+
+def find_numbers(raw: RawColumn, counts: Counter[str]) -> Found:
+    """The numbers among a column's texts, and how they were read; none where it is of another type.
+
+    Raises:
+        DataError: all but a few texts are numbers (named).
+    """
+    if raw.type == "date":
+        return {}, ()
+    if raw.type == "number":  # of the file, so that no sign in it means anything else
+        return _complete(raw, counts, _finite(counts), (), f"numbers; {number_notation.RULE}")
+    notation = read_numbers(counts, raw.decimals, raw.at)
+    return _complete(raw, counts, notation.values, notation.said, f"numbers; {number_notation.RULE}")
+
+
+def _find_dates(raw: RawColumn, counts: Counter[str]) -> Found:
+    dates = read_dates(counts, raw.at)
+    return _complete(raw, counts, dates.values, dates.said, f"dates; {date_notation.RULE}")
+
+
+def _complete(
+    raw: RawColumn, counts: Counter[str], values: Mapping[str, float], said: tuple[str, ...], rule: str
+) -> Found:
+    """The values where each text has one; none where at least half of the cells have none.
+
+    Raises:
+        DataError: fewer have none.
+    """
+    wrong = [text for text in counts if text not in values]
+    cells = sum(counts[text] for text in wrong)
+    if wrong and cells * 2 >= counts.total() and raw.type is None:
+        return {}, ()
+    if wrong:
+        what, _, rule = rule.partition("; ")
+        more = f" and {cells - _SHOWN:,} more" if cells > _SHOWN else ""
+        listed = ", ".join(itertools.islice(_each(raw, set(wrong)), _SHOWN))
+        raise DataError(
+            f"has {what}, but {listed}{more}; {rule}; mend these cells, leave them empty, or name them with --missing"
+        )
+    return values, said
+
+
+def _each(raw: RawColumn, texts: set[str]) -> Iterator[str]:
+    for cell, line in zip(raw.cells, raw.lines, strict=True):
+        if cell is not None and cell.removeprefix(SURE) in texts:
+            yield f"{cell.removeprefix(SURE)[:60]!r} in row {line}"
+
+
+def _finite(texts: Iterable[str]) -> dict[str, float]:
+    return {text: number for text in texts if math.isfinite(number := float(text))}
+
+
+def _boolean(name: str, cells: Cells, said: tuple[str, ...]) -> TypedColumn:
+    values: list[ColumnValue] = [None if cell is None else TRUTHS[cell.lower()] for cell in cells]
+    counts = Counter(values)
+    column = Column(name=name, type="boolean", required=None not in counts)
+    return TypedColumn(column, values, said, f"{counts[True]:,} true, {counts[False]:,} false")
+
+
+def _measured(
+    name: str, type_: Literal["number", "date"], values: list[float | None], said: tuple[str, ...]
+) -> TypedColumn:
+    given = [value for value in values if value is not None]
+    low, high = min(given), max(given)
+    show = days_text if type_ == "date" else "{:.12g}".format
+    column = Column(name=name, type=type_, required=len(given) == len(values), low=low, high=high)
+    return TypedColumn(column, list(values), said, f"{show(low)} to {show(high)}")
+
+
+def _category(raw: RawColumn) -> TypedColumn:
+    cells, said = raw.missing.named(raw.cells)
+    values, sentences = merge_spellings(cells)
+    counts = Counter(value for value in values if value is not None)
+    texts = Counter(cell for cell in cells if cell is not None)
+    doubts = _dates_meant(texts) or why_no_numbers(texts, raw.at)
+    if len(counts) > max(_NAMES_COUNT, _NAMES_SHARE * counts.total()):
+        raise DataError(
+            f"column {raw.name!r} has {len(counts):,} different texts in {len(cells):,} rows: it tells rows apart "
+            f"instead of describing them, and text is not understood; {'; '.join(('leave it out', *doubts))}"
+        )
+    categories = tuple(sorted(category for category, _ in counts.most_common(_NAMES_COUNT)))
+    rare = (f"all but the {_NAMES_COUNT} most frequent count as one",) if len(counts) > _NAMES_COUNT else ()
+    column = Column(
+        name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
+    )
+    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
+
+
+def _dates_meant(texts: Iterable[str]) -> tuple[str, ...]:
+    return (sentence,) if (sentence := looks_like_dates(texts)) else ()
+
+
+def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:
+    """A column's type, what there is of it, how many of its values are missing, and how they were read."""
+    lacking = sum(value is None for value in values)
+    missing = (f"{lacking:,} of {len(values):,} missing",) if lacking else ()
+    return ", ".join((type_, extent, *missing, *said))
+
+
+def most_frequent(texts: Iterable[str | None]) -> str:
+    """How many different texts there are, and the most frequent ones."""
+    counts = Counter(text for text in texts if text is not None)
+    listed = ", ".join(f"{text[:60]} ({count:,})" for text, count in counts.most_common(_SHOWN))
+    return f"{len(counts):,} values: {listed}{', ...' if len(counts) > _SHOWN else ''}"

@@ -1,0 +1,1 @@
+"""Which answers are accepted: thresholds with a stated confidence, costs, outliers."""

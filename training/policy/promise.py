@@ -1,0 +1,115 @@
+"""thresholds that are shown, or are not ──▶ `Promise`: what may be expected of the answers accepted, in a sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from training.policy.missed_classes import Missed
+
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is promised of the answers that a policy accepts.
+
+    Attributes:
+        target: their precision in [0, 1]; with costs what a review costs, which their mistakes cost at most on average.
+        confidence: with which it holds on images like those it was judged on.
+        judged_on: how many held-out images.
+        coverage: share of them that is accepted.
+        of_costs: whether the target is a cost.
+        enough: about how many held-out images would show it, if more of them are like these; None where no threshold
+            would do.
+        fewest: accepted answers without a mistake that would show it at the least; None where none do.
+        instead: the best target that can be shown as it is, and the coverage then.
+        alone: labels that it holds for each by itself.
+        never: of those the ones of which nothing can be accepted.
+        missed: of classes that are not to be missed.
+    """
+
+    target: float
+    confidence: float
+    judged_on: int
+    coverage: float
+    of_costs: bool = False
+    enough: int | None = None
+    fewest: int | None = None
+    instead: tuple[float, float] | None = None
+    alone: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a threshold that keeps it and accepts something."""
+        return self.coverage > 0
+
+    def as_metrics(self) -> dict[str, bool | int | float]:
+        """As the manifest gives it."""
+        return {
+            "target": self.target,
+            "confidence": self.confidence,
+            "judged_on": self.judged_on,
+            "shown": self.shown,
+        }
+
+    @property
+    def sentence(self) -> str:
+        """For the console and the report; begins `accepts nothing: ` exactly where nothing is accepted."""
+        said = self._kept() if self.shown else self._broken()
+        return "; ".join([*said, *(each.sentence for each in self.missed)])
+
+    def _kept(self) -> list[str]:
+        said = [
+            f"accepts {_percent(self.coverage)} of {_images(self.judged_on)}; {self._what(self.target)} among those "
+            f"accepted, at {_percent(self.confidence)} confidence"
+        ]
+        if self.alone:
+            said.append(f"that holds for {_names(self.alone)}, each by itself")
+        if self.never:
+            said.append(f"nothing can be accepted as {_names(self.never)}")
+        return said
+
+    def _broken(self) -> list[str]:
+        if any(not each.shown for each in self.missed):
+            return ["accepts nothing: not to miss a class comes before all else"]
+        said = [
+            f"accepts nothing: with {_images(self.judged_on)} no threshold can show {self._what(self.target)} among "
+            f"those accepted, at {_percent(self.confidence)} confidence",
+            self._would_do(),
+        ]
+        if self.instead:
+            target, coverage = self.instead
+            said.append(f"{self._what(target)} can be shown, for {_percent(coverage)} of the images")
+        return said
+
+    def _would_do(self) -> str:
+        if self.enough is not None:
+            return f"about {_rounded(self.enough):,} would be enough"
+        if self.fewest is None:
+            return "no number of them would be enough"
+        return f"it takes a better head, and at least {self.fewest:,} accepted ones without a mistake"
+
+    def _what(self, target: float) -> str:
+        return f"mistakes that cost at most {target:g} on average" if self.of_costs else f"{_percent(target)} right"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} held-out image{'' if count == 1 else 's'}"
+
+
+def _names(labels: tuple[str, ...]) -> str:
+    more = f" and {len(labels) - _NAMES_SHOWN} others" if len(labels) > _NAMES_SHOWN else ""
+    return ", ".join(map(repr, labels[:_NAMES_SHOWN])) + more
+
+
+def _rounded(count: int) -> int:
+    """Up to two digits, as it is an estimate."""
+    step = int(10 ** max(0, math.floor(math.log10(count)) - 1))
+    return math.ceil(count / step) * step

@@ -1,0 +1,1 @@
+"""The embedder in other precisions."""

@@ -1,0 +1,95 @@
+"""confusion matrix ──▶ what the report says of each class: figures with intervals, and what is taken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.reports.charts import wilson_interval
+from training.reports.evaluation_metrics import recall as shares_right
+
+Counts = NDArray[np.int64]
+Interval = tuple[float, float]
+
+_FEWEST = 5  # accepted images of a class, from which on a sentence says that most are accepted as another
+PLURAL_FROM = 2
+"""What happened once is not what happens most often."""
+
+
+class ClassFigures(NamedTuple):
+    """Of one class on the test images, shares in [0, 1] with their 95 % intervals (Wilson); NaN where of none.
+
+    Attributes:
+        name: of the class.
+        support: test images of it.
+        recall: share of them that are classified right.
+        recall_within: its interval.
+        precision: share of right ones among those classified so.
+        precision_within: its interval.
+        missed: how many of them are accepted as another class; None where nobody counted.
+    """
+
+    name: str
+    support: int
+    recall: float
+    recall_within: Interval
+    precision: float
+    precision_within: Interval
+    missed: int | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How many test images of a class are taken for another one, and what share of the class they are."""
+
+    label: str
+    predicted: str
+    count: int
+    share: float
+
+
+def class_figures(classes: Sequence[str], confusion: Counts, accepted: Counts | None) -> list[ClassFigures]:
+    """Of each class, by int64 `[K, K]` counts of all and of accepted answers, true class by row."""
+    support, answers = confusion.sum(1), confusion.sum(0)
+    recall, precision = shares_right(confusion), shares_right(confusion.T)
+    recall_within, precision_within = wilson_interval(recall, support), wilson_interval(precision, answers)
+    missed = None if accepted is None else accepted.sum(1) - np.diag(accepted)
+    return [
+        ClassFigures(
+            name=name,
+            support=int(support[i]),
+            recall=float(recall[i]),
+            recall_within=(float(recall_within[0][i]), float(recall_within[1][i])),
+            precision=float(precision[i]),
+            precision_within=(float(precision_within[0][i]), float(precision_within[1][i])),
+            missed=None if missed is None else int(missed[i]),
+        )
+        for i, name in enumerate(classes)
+    ]
+
+
+def confused(classes: Sequence[str], confusion: Counts) -> list[Pair]:
+    """All pairs of classes that are confused, the most frequent first."""
+    errors, support = confusion - np.diag(np.diag(confusion)), confusion.sum(1)
+    order = np.argsort(-errors, axis=None, kind="stable")[: np.count_nonzero(errors)]
+    cells = [divmod(int(cell), len(classes)) for cell in order]
+    return [Pair(classes[i], classes[j], int(errors[i, j]), float(errors[i, j] / support[i])) for i, j in cells]
+
+
+def accepted_as_another(classes: Sequence[str], accepted: Counts) -> list[str]:
+    """A sentence for each class of which more images are accepted as something else than as what they are."""
+    sentences = []
+    for name, row, right in zip(classes, accepted, np.diag(accepted), strict=True):
+        total = int(row.sum())
+        if total - right > right and total >= _FEWEST:
+            others = [(int(count), other) for count, other in zip(row, classes, strict=True) if other != name]
+            count, other = max(others, key=lambda each: each[0])
+            sentences.append(
+                f"{name} is mostly accepted as something else: "
+                f"{total - right} of its {total} accepted images, {count} of them as {other}"
+            )
+    return sentences

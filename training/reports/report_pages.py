@@ -1,0 +1,149 @@
+"""what a training found ──▶ the report's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from models.bundle.manifest import Manifest
+from training.clean.findings.findings_page import show
+from training.cli.console_notes import adding_nothing
+from training.heads.candidates import Candidate
+from training.policy.outlier_detection import Limit
+from training.reports import charts, class_report, evaluation_metrics, number_report
+from training.reports.coverage import Coverage
+from training.workflows.results import Evaluation, Results
+
+MISTAKES_SHOWN = 24
+
+
+def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
+    """The report on a head of a bundle of these files."""
+    if not results.dataset.classes:
+        return number_report.render(_estimate_report(results, manifest, files))
+    whole, evaluation, judged = results.evaluation, results.evaluation.without_copies(), results.head.judged
+    served = evaluation.answers
+    shown = class_report.Report(
+        **_common(results, manifest, files),
+        classes=results.dataset.classes,
+        scores=evaluation.scores(),
+        confusion=evaluation_metrics.confusion(served, evaluation.labels),
+        reliability=evaluation_metrics.reliability(served, evaluation.labels),
+        coverage=_coverage(results, evaluation),
+        history=results.history,
+        mistakes=_mistakes(results, evaluation),
+        variants=results.variants.specs,
+        promise=judged.promise if judged else None,
+        accuracy_with_copies=evaluation_metrics.score(whole.answers, whole.labels).accuracy,
+    )
+    return class_report.render(shown)
+
+
+def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """What the reports on classes and on numbers both tell."""
+    parts, judged, evaluation = results.parts, results.head.judged, results.evaluation.without_copies()
+    return {
+        "model": manifest.model,
+        "created": manifest.created,
+        "hardware": results.hardware,
+        "head": results.head.spec.name,
+        "settings": results.settings,
+        "counts": _counts(results),
+        "served": results.evaluation.served,
+        "steps": results.seconds,
+        "sizes": {name: len(data) for name, data in files.items()},
+        "head_choices": [
+            class_report.HeadChoice(choice.name, _judged_figures(choice), choice is results.choices[0])
+            for choice in results.choices
+        ],
+        "judging": _judging(results),
+        "criterion": f"The best has the least {results.criterion}." if results.choices else "",
+        "adding_nothing": tuple(adding_nothing(results.choices, results.alone)),
+        "copied": len(parts.copied),
+        "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
+        "skipped": results.dataset.skipped,
+        "findings": show(results.dataset, results.findings) if results.findings is not None else None,
+    }
+
+
+def _counts(results: Results) -> class_report.Counts:
+    """Validation images are there where a network was fitted; else heads are fitted on all but the test images."""
+    parts, is_fitted = results.parts, results.history is not None
+    train, validation = (parts.train, parts.validation) if is_fitted else (parts.known, parts.known[:0])
+    return class_report.Counts(len(train), len(validation), len(parts.test) - len(parts.copied))
+
+
+def _judging(results: Results) -> str:
+    """On how many images head and policy were judged, and why not on more; nothing where the head was there before."""
+    material = results.material
+    if not results.choices:
+        return ""
+    fewer = f" Not on more: {material.why_fewer}." if material.why_fewer else ""
+    return f"Head and policy were judged on out-of-fold answers of {len(material.judged):,} images.{fewer}"
+
+
+def _novelty(limit: Limit, evaluation: Evaluation) -> str:
+    """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
+    share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
+    low, high = charts.wilson_interval(np.array(share), np.array(count))
+    share_on_test = f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+    return f"{limit.sentence}; on the test images it is {share_on_test}."
+
+
+def _judged_figures(choice: Candidate) -> dict[str, float]:
+    if isinstance(choice.scores, evaluation_metrics.Scores):
+        return {"log loss": choice.scores.log_loss, "accuracy": choice.scores.accuracy}
+    return {"RMSE": choice.scores.rmse, "MAE": choice.scores.mae}
+
+
+def _estimate_report(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> number_report.EstimateReport:
+    evaluation = results.evaluation.without_copies()
+    values = evaluation.answers[:, 0].astype(np.float64)
+    off = np.abs(values - evaluation.labels)
+    worst = np.argsort(-off)[:MISTAKES_SHOWN]
+    positions = evaluation.positions[worst]
+    images, aspects = results.dataset.images[positions], results.dataset.aspects_at(positions)
+    return number_report.EstimateReport(
+        **_common(results, manifest, files),
+        errors=evaluation.errors(),
+        values=values,
+        truths=evaluation.labels.astype(np.float64),
+        intervals=evaluation.intervals,
+        accepted_share=float(evaluation.accepted.mean()),
+        misses=[
+            number_report.Miss(image, float(evaluation.labels[i]), float(values[i]), aspect)
+            for image, aspect, i in zip(images, aspects, worst, strict=True)
+        ],
+    )
+
+
+def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
+    policy = results.head.spec.policy
+    accepted, hits = evaluation.accepted, evaluation.answers.argmax(1) == evaluation.labels
+    return Coverage(
+        min_confidence=None if policy.min_confidence_of else policy.min_confidence,
+        max_distance=policy.max_distance,
+        accepted_share=float(accepted.mean()),
+        accepted_accuracy=float(hits[accepted].mean()) if accepted.any() else float("nan"),
+        unfamiliar_share=float(evaluation.unfamiliar.mean()),
+        confidence=evaluation.answers.max(1),
+        hits=hits,
+        eligible=evaluation.eligible,
+        accepted_confusion=evaluation_metrics.confusion(evaluation.answers[accepted], evaluation.labels[accepted]),
+    )
+
+
+def _mistakes(results: Results, evaluation: Evaluation) -> list[class_report.Mistake]:
+    """The wrong test answers of highest confidence."""
+    labels, classes = evaluation.labels, results.dataset.classes
+    predicted, confidence = evaluation.answers.argmax(1), evaluation.answers.max(1)
+    wrong = np.flatnonzero(predicted != labels)
+    worst = wrong[np.argsort(-confidence[wrong])][:MISTAKES_SHOWN]
+    images, positions = results.dataset.images, evaluation.positions[worst]
+    aspects = results.dataset.aspects_at(positions)
+    return [
+        class_report.Mistake(image, classes[labels[i]], classes[predicted[i]], float(confidence[i]), aspect)
+        for image, aspect, i in zip(images[positions], aspects, worst, strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""CSV and parquet files become typed columns, labels and image paths."""

@@ -1,0 +1,196 @@
+"""FILE.csv or FILE.parquet ──▶ `Table`: one row an image, with its label and the columns beside it, typed and checked.
+
+Types are found from the values, from all rows: nothing is guessed from the first hundred. What cannot be
+right is an error that names column, row and value; rows are numbered as a spreadsheet numbers them, the header being 1.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.bundle.manifest import Task
+from models.columns import Column, ColumnValue
+from models.text import clean
+from training.data.file_reading import printable
+from training.data.images import Indices
+from training.data.split_parts import PART_OF, PARTS
+from training.exceptions import DataError
+from training.notation.column_types import RawColumn, find_type
+from training.notation.label_column import LabelColumn, read_labels
+from training.notation.spellings import merge_spellings
+from training.tables.dialect import Dialect
+from training.tables.image_paths import find_images
+from training.tables.missing_values import Missing
+from training.tables.table_columns import open_table, read_columns
+from training.tables.table_file import clean_names
+
+RESERVED = ("embedding", "label", "probabilities", "value", "interval")
+"""Names of inputs and outputs of a head's graph, of which each column is an input, too."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Which columns of the file are what, and how it is written.
+
+    Attributes:
+        image: the path of the image, relative to the folder of images.
+        label: what is to be predicted.
+        columns: what is beside the image.
+        split: which part a row belongs to; None where the rows are split at random.
+        group: rows of one value stay on one side of the split; None where each row is on its own.
+        optional: columns that requests may lack although no row here does; then a person is asked.
+        task: whether labels are classes or numbers; None to find out, see `labels.NUMBERS_FROM`.
+        dialect: how the file is written.
+        images_root: the folder of images; None for the table's.
+        follow: whether symbolic links in the folder of images are followed.
+    """
+
+    image: str
+    label: str
+    columns: tuple[str, ...] = ()
+    split: str | None = None
+    group: str | None = None
+    optional: tuple[str, ...] = ()
+    task: Task | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    images_root: Path | None = None
+    follow: bool = True
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return (self.image, self.label, *self.columns, *(name for name in (self.split, self.group) if name))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's rows.
+
+    Attributes:
+        images: files, each within the folder of images.
+        labels: what is to be predicted: texts, or numbers.
+        columns: name and type of what is beside the image.
+        rows: their values, one mapping an image; dates are days since 1970-01-01 in UTC.
+        parts: positions by `train`, `validation` and `test`; None where the rows are split at random.
+        skipped: rows left out, each with the reason.
+        names: of the images, as the table has them, printable.
+        groups: of the rows; None where there are none, and for a row without a group.
+        how: how the file was read, in sentences.
+        described: each column's type, and what there is of it; of the label, too.
+    """
+
+    images: list[Path]
+    labels: list[str] | list[float]
+    columns: tuple[Column, ...]
+    rows: list[dict[str, ColumnValue]]
+    parts: Mapping[str, Indices] | None
+    skipped: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    groups: Sequence[str | None] | None = None
+    how: tuple[str, ...] = ()
+    described: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(path: Path, ask: Ask) -> Table:
+    """Reads and checks a table.
+
+    Raises:
+        DataError: a sentence that names what is wrong, where, and what to do.
+    """
+    ask = checked(ask)
+    file = open_table(path, ask.dialect)
+    raw = read_columns(file, ask.all, ask.dialect)
+    label = read_labels(raw[ask.label], ask.task)
+    kept, skipped = _labelled(path, raw[ask.label], label)
+    raw = {name: column.of(kept) for name, column in raw.items()}
+    typed = {name: find_type(raw[name]) for name in ask.columns}
+    values = zip(*(column.values for column in typed.values()), strict=True)
+    images = raw[ask.image]
+    labels: list[Any] = [label.values[row] for row in kept]
+    return Table(
+        images=find_images(ask.images_root or path.parent, images.texts, images.lines, follow=ask.follow),
+        labels=labels,
+        columns=tuple(_relaxed(column.column, ask) for column in typed.values()),
+        rows=[dict(zip(typed, row, strict=True)) for row in values] if typed else [{} for _ in kept],
+        parts=_parts(raw[ask.split]) if ask.split else None,
+        skipped=skipped,
+        names=tuple(printable(cell) for cell in images.texts),
+        groups=_groups(raw[ask.group]) if ask.group else None,
+        how=(*file.how,
+            Missing.of(ask.dialect.missing).rule, *_said(ask.label, label.said), *(
+            sentence for name, column in typed.items() for sentence in _said(name, column.said)
+        )),
+        described={ask.label: label.described} | {name: column.described for name, column in typed.items()},
+    )  # fmt: skip
+
+
+def checked(ask: Ask) -> Ask:
+    """The same with names as headers are compared.
+
+    Raises:
+        DataError: a column that is two things at once, cannot be optional or cannot be called so.
+    """
+    ask = replace(
+        ask,
+        image=clean(ask.image),
+        label=clean(ask.label),
+        columns=clean_names(ask.columns),
+        split=clean(ask.split or "") or None,
+        group=clean(ask.group or "") or None,
+        optional=clean_names(ask.optional),
+    )
+    if unknown := [name for name in ask.optional if name not in ask.columns]:
+        known = ", ".join(ask.columns) or "beside the image, of which there are none"
+        raise DataError(f"{unknown[0]!r} cannot be optional: it is none of the columns {known}")
+    if taken := [name for name in ask.columns if name in RESERVED]:
+        raise DataError(
+            f"a column cannot be called {taken[0]!r}, as the graph's own {', '.join(RESERVED)} are; rename it"
+        )
+    if repeated := [name for name, count in Counter(ask.all).items() if count > 1]:
+        raise DataError(f"column {repeated[0]!r} cannot be two things at once: image, label, column, split or group")
+    return ask
+
+
+def _labelled(path: Path, raw: RawColumn, label: LabelColumn) -> tuple[list[int], tuple[str, ...]]:
+    """Positions of rows with a label, and a sentence on each of the others."""
+    if not raw.lines:
+        raise DataError(f"{path} has a header and no rows")
+    kept = [row for row, value in enumerate(label.values) if value is not None]
+    if not kept:
+        raise DataError(f"{path} has no row with a label in column {raw.name!r}")
+    lost = [row for row, value in enumerate(label.values) if value is None]
+    return kept, tuple(f"row {raw.lines[row]}: no {raw.name}" for row in lost)
+
+
+def _said(name: str, sentences: Sequence[str]) -> list[str]:
+    return [f"column {name!r}: {sentence}" for sentence in sentences]
+
+
+def _relaxed(column: Column, ask: Ask) -> Column:
+    return column.model_copy(update={"required": False}) if column.name in ask.optional else column
+
+
+def _groups(raw: RawColumn) -> list[str | None]:
+    cells, _ = raw.missing.named(raw.cells)
+    return merge_spellings(cells)[0]
+
+
+def _parts(raw: RawColumn) -> dict[str, Indices]:
+    cells = [(cell or "").lower() for cell in raw.texts]
+    if unknown := [row for row, cell in enumerate(cells) if cell not in PART_OF]:
+        row = unknown[0]
+        raise DataError(
+            f"split column {raw.name!r} has {raw.texts[row]!r} in row {raw.lines[row]}, and {len(unknown) - 1} more "
+            f"rows that are none of {', '.join(PART_OF)}"
+        )
+    part = np.array([PART_OF[cell] for cell in cells])
+    found = {name: np.flatnonzero(part == name) for name in PARTS}
+    if empty := [name for name in ("train", "test") if not len(found[name])]:
+        raise DataError(f"split column {raw.name!r} puts no row into {empty[0]!r}")
+    return found

@@ -1,0 +1,140 @@
+"""FILE ──▶ `Survey`: what each of its columns is, and which can stand beside an image; a dry run of `table.read`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from training.data.split_parts import PART_OF
+from training.exceptions import ColumnError, DataError
+from training.notation.column_types import RawColumn, TypedColumn, find_type
+from training.notation.label_column import read_labels
+from training.tables.image_paths import find_images
+from training.tables.missing_values import Missing
+from training.tables.table import RESERVED, Ask, checked
+from training.tables.table_columns import open_table, read_columns
+from training.tables.table_file import TableFile
+
+UNUSABLE = "cannot be used"
+"""How the text of such a column begins."""
+_CELLS_IN_MEMORY = 10_000_000
+_SPLIT_SHARE = 0.2  # of the rows: so few that are of no part, and the others are hardly a category
+_COUNTED_FROM = 5  # rows from which 1, 2, 3 ... is no chance
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in a table.
+
+    Attributes:
+        rows: how many there are, with a label or without.
+        how: how the file is read, in sentences.
+        described: of each column of the file its type and what there is of it; or why it cannot be used.
+        columns: names of those that can stand beside the image, and tell more than one thing.
+        split: a column of the words train, validation and test; None where there is none.
+    """
+
+    rows: int
+    how: tuple[str, ...]
+    described: Mapping[str, str]
+    columns: tuple[str, ...]
+    split: str | None
+
+
+def survey(path: Path, ask: Ask) -> Survey:
+    """Describes every column, whether it is asked for or not; one that cannot be used stops nothing.
+
+    Raises:
+        DataError: the file cannot be read, or has a row with too many or too few cells.
+    """
+    ask = checked(ask)
+    file = open_table(path, ask.dialect)
+    described: dict[str, str] = dict.fromkeys(file.header, "")
+    described |= {name: f"{UNUSABLE}: it {reason}" for name, reason in file.unusable.items()}
+    counts = Counter(file.header)
+    described |= {name: f"{UNUSABLE}: {count} columns have this name" for name, count in counts.items() if count > 1}
+    described.pop("", None)
+    rows, usable, split = 0, [], None
+    for column in _columns(file, [name for name, text in described.items() if not text], ask):
+        if isinstance(column, _Unreadable):
+            described[column.name] = f"{UNUSABLE}: {column.reason}"
+            continue
+        rows = len(column.lines)
+        described[column.name], is_usable = _describe(column, path, ask)
+        if column.name not in (ask.image, ask.label) and _is_split(column):
+            split = split or column.name
+        elif is_usable:
+            usable.append(column.name)
+    return Survey(rows, (*file.how, Missing.of(ask.dialect.missing).rule), described, tuple(usable), ask.split or split)
+
+
+class _Unreadable(NamedTuple):
+    name: str
+    reason: str
+
+
+def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn | _Unreadable]:
+    """As many columns at once as fit in memory, one after the other; those that cannot be read with the reason."""
+    size = 1
+    while names:
+        try:
+            columns = read_columns(file, names[:size], ask.dialect)
+        except ColumnError as error:
+            if size > 1:
+                size = 1
+                continue
+            yield _Unreadable(names.pop(0), str(error))
+            continue
+        names = names[size:]
+        yield from columns.values()
+        size = max(1, _CELLS_IN_MEMORY // max(1, len(next(iter(columns.values())).lines)))
+
+
+def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
+    """A column's text, and whether it can stand beside the image."""
+    try:
+        if column.name == ask.image:
+            images = find_images(ask.images_root or path.parent, column.texts, column.lines, follow=ask.follow)
+            return f"image, {len(set(images)):,} files", False
+        if column.name == ask.label:
+            return read_labels(column, ask.task).described, False
+        typed = find_type(column)
+    except DataError as error:
+        return f"{UNUSABLE}: {error}", False
+    if column.name in RESERVED:
+        return f"{UNUSABLE}: the graph of a head has a {column.name!r} of its own; rename it", False
+    if doubt := _doubt(typed) or _almost_split(column):
+        return f"{typed.described}, {doubt}", False
+    return typed.described, column.name not in (ask.split, ask.group)
+
+
+def _doubt(typed: TypedColumn) -> str:
+    """Why a column that can be used would not help; empty where it may."""
+    different = len(set(typed.values) - {None})
+    if different == 1:
+        return "the same in all rows"
+    first = typed.values[0]
+    is_whole = isinstance(first, float) and first.is_integer() and typed.column.type == "number"
+    if is_whole and different >= _COUNTED_FROM and typed.values == [first + row for row in range(len(typed.values))]:  # type: ignore[operator]
+        return "counts the rows"
+    return ""
+
+
+def _almost_split(column: RawColumn) -> str:
+    """What keeps a column of train, validation and test from being the split; empty where it is something else."""
+    others = [row for row, cell in enumerate(column.texts) if (cell or "").lower() not in PART_OF]
+    parts = {PART_OF[cell.lower()] for cell in set(column.texts) if cell and cell.lower() in PART_OF}
+    if len(parts) < 2 or not 0 < len(others) < _SPLIT_SHARE * len(column.texts):
+        return ""
+    row = others[0]
+    return (
+        f"a split but for {len(others)} rows, such as row {column.lines[row]} with {column.texts[row]!r}; mend them, "
+        "or leave the column out"
+    )
+
+
+def _is_split(column: RawColumn) -> bool:
+    return bool(column.texts) and {cell and cell.lower() for cell in column.texts} <= PART_OF.keys()

@@ -1,0 +1,127 @@
+"""`Table` ──▶ `Dataset`: its images, decoded as the service will decode them, labels and columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle.manifest import Fit, InputSpec
+from training.data.dataset import Dataset
+from training.data.file_reading import Found, counted, read_all
+from training.data.folder import MIN_IMAGES_PER_CLASS
+from training.data.images import Encoded, Images, Indices, read_image
+from training.data.picture import Picture, look_at, notes_of
+from training.exceptions import DataError
+from training.notation.label_notes import class_notes
+from training.tables.table import Table
+
+_SHOWN = 5
+
+
+def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
+    """Decodes the images of a table, for a network that is to be trained on them.
+
+    Images that cannot be decoded are skipped and listed, with their rows.
+
+    Raises:
+        DataError: classes with fewer than 2 readable images (named), or only one class.
+    """
+    spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
+
+    found = read_all(table.images, lambda path: look_at(path, spec, keep=True))
+    pixels = [picture.pixels for picture in found.values if picture.pixels is not None]
+    images = np.stack(pixels) if pixels else np.empty((0, 1, 1, 3), np.uint8)
+    aspects = {picture.key: picture.aspect for picture in found.values}
+    return replace(dataset_of(table, found, images, spec, name=name, mirror=mirror), aspects=aspects)
+
+
+def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] = ()) -> Dataset:
+    """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
+
+    Args:
+        table: what was read.
+        name: the bundle's.
+        spec: the input.
+        known: keys of images that were decoded before, and need not be now.
+
+    Raises:
+        DataError: as `load`.
+    """
+    found = read_all(table.images, lambda path: look_at(path, spec, known=known))
+    paths = [picture.path for picture in found.values]
+    images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
+    return dataset_of(table, found, images, spec, name=name)
+
+
+def dataset_of(
+    table: Table, found: Found[Picture], images: Images, spec: InputSpec, *, name: str, mirror: bool = False
+) -> Dataset:
+    """The rows whose images can be read.
+
+    Raises:
+        DataError: as `load`.
+    """
+    labels, classes = _labels([table.labels[position] for position in found.positions])
+    kept = {position: index for index, position in enumerate(found.positions)}
+    parts = {
+        part: np.array([kept[p] for p in positions.tolist() if p in kept], np.int64)
+        for part, positions in (table.parts or {}).items()
+    }
+    return Dataset(
+        name=name,
+        images=images,
+        labels=labels,
+        classes=classes,
+        input=spec,
+        mirror=mirror,
+        official_test=parts.get("test"),
+        official_validation=parts["validation"] if len(parts.get("validation", ())) else None,
+        columns=table.columns,
+        rows=[table.rows[position] for position in found.positions] if table.columns else (),
+        keys=tuple(picture.key for picture in found.values),
+        skipped=(*table.skipped, *found.skipped),
+        not_used=not_used(table, found),
+        notes=(*table.how, *notes_of(found.values)),
+        described=table.described,
+        files=tuple(table.names[position] for position in found.positions) if table.names else (),
+        groups=None if table.groups is None else _groups([table.groups[position] for position in found.positions]),
+    )
+
+
+def not_used(table: Table, found: Found[Picture]) -> dict[str, int]:
+    """How many rows are left out for each reason."""
+    without_label = {"no label": len(table.skipped)} if table.skipped else {}
+    return {**without_label, **counted(found.not_used)}
+
+
+def _groups(given: Sequence[str | None]) -> Indices:
+    """A number for each group, int64 `[N]`; a row without one is on its own."""
+    names = [f"row {row}" if name is None else f"group {name}" for row, name in enumerate(given)]
+    _, groups = np.unique(names, return_inverse=True)
+    return groups.astype(np.int64)
+
+
+def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Class positions int64 `[N]` and the classes, or numbers float64 `[N]` and none."""
+    if len(given) < MIN_IMAGES_PER_CLASS * 2:
+        raise DataError(f"{len(given)} readable images are too few; at least {MIN_IMAGES_PER_CLASS * 2} are needed")
+    if isinstance(given[0], float):
+        return np.array(given, np.float64), ()
+    counts = Counter(str(label) for label in given)
+    if len(counts) < 2:
+        raise DataError(f"the labels are all {given[0]!r}; at least 2 classes are needed")
+    if few := [f"{label!r}" for label, count in sorted(counts.items()) if count < MIN_IMAGES_PER_CLASS]:
+        more = f" and {len(few) - _SHOWN:,} others" if len(few) > _SHOWN else ""
+        raise DataError(
+            f"labels of fewer than {MIN_IMAGES_PER_CLASS} readable images: {', '.join(few[:_SHOWN])}{more}; add "
+            "rows or leave them out, or say --task regression if the labels are numbers"
+            + "".join(f". {note}" for note in class_notes(tuple(counts)))
+        )
+    classes = tuple(sorted(counts))
+    position = {label: index for index, label in enumerate(classes)}
+    return np.array([position[str(label)] for label in given], np.int64), classes

@@ -1,0 +1,78 @@
+"""images, head and a precision's embeddings ──▶ figures: what precisions of the embedder are compared by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from models.bundle.manifest import Precision, Variant
+from models.runtime.sessions import Embedding, Head, Probabilities
+from training.data.images import Images, select
+from training.heads.candidates import Candidate
+from training.heads.crossfit import Lesson, Source
+from training.reports.evaluation_metrics import errors, score
+
+OTHERS: tuple[Precision, ...] = ("int8", "fp16")
+_MAX_HELD_OUT = 2000  # images that precisions are judged by: 12 s in fp32 where an image takes 6 ms
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What precisions are compared by.
+
+    Attributes:
+        name: of the images, before the names of the figures: `held_out` or `test`.
+        images: uint8 `[T, H, W, C]`.
+        rows: what the float32 graph gives for them, their labels and columns.
+        answer: what the hybrid says, given embeddings and columns.
+    """
+
+    name: str
+    images: Images
+    rows: Lesson
+    answer: Callable[[Lesson], Probabilities]
+
+    @classmethod
+    def held_out(cls, images: Images, candidate: Candidate, source: Source, *, seed: int) -> Trial:
+        """Images that judge, answered out of fold.
+
+        Args:
+            images: of the judged rows, uint8 `[J, H, W, C]`, of which some are taken where they are many.
+            candidate: the head.
+            source: the judged rows.
+            seed: of the choice.
+        """
+        count = min(len(source.judged), _MAX_HELD_OUT)
+        positions = np.sort(np.random.default_rng(seed).permutation(len(source.judged))[:count])
+        rows = source.judged.part(positions)
+        return cls("held_out", select(images, positions), rows, lambda lesson: candidate.answer(lesson, positions))
+
+    @classmethod
+    def test(cls, images: Images, head: Head, test: Lesson) -> Trial:
+        """The test images, answered by the head that serves."""
+        return cls("test", images, test, lambda lesson: head(lesson.embedding, lesson.rows))
+
+    def figures(self, embedding: Embedding) -> dict[str, float]:
+        """How the hybrid does with these embeddings of the images, `[T, D]`; none where there are no images."""
+        if not len(self.rows):
+            return {}
+        found = self.answer(replace(self.rows, embedding=embedding))
+        measure = score if self.rows.labels.dtype.kind == "i" else errors
+        figures = asdict(measure(found, self.rows.labels))
+        return {f"{self.name}_{name}": round(value, 6) for name, value in figures.items() if math.isfinite(value)}
+
+
+@dataclass(frozen=True)
+class Variants:
+    """What each precision measured, float32 first, and the graphs of those that were kept."""
+
+    specs: tuple[Variant, ...]
+    graphs: Mapping[Precision, bytes]
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Those that were kept."""
+        return tuple(spec.precision for spec in self.specs if spec.kept)
