@@ -6,12 +6,17 @@ TandemError
 ├── DeviceError          a device or precision was asked for and cannot be used
 └── ClientError          the caller's fault, or the caller's wish that cannot be met now
     ├── Unauthorized     no API key, or one that is not known
+    ├── Forbidden        a page of another origin asks
+    ├── NotFound         no such route
+    ├── MethodNotAllowed the route exists and does not take the method
     ├── BadRequest       malformed body
     ├── BadImage         damaged or empty image
     ├── TooLarge         body, part count or pixels over the limit
     ├── HeadersTooLarge  a request's head over its limits
     ├── UnsupportedType  not JPEG, PNG or WebP; animated
     ├── BadColumns       unknown, missing or mistyped column
+    ├── UnsupportedCoding a transfer coding that is not undone
+    ├── UnsupportedVersion a version of HTTP that is not spoken
     ├── Overloaded       the queue is full
     ├── NotReady         starting or draining
     └── DeadlineExceeded the answer would come too late
@@ -60,6 +65,28 @@ class Unauthorized(ClientError):
     code = "unauthorized"
 
 
+class Forbidden(ClientError):
+    """The caller may not ask this: it is a page of an origin that is not allowed."""
+
+    code = "forbidden"
+
+
+class NotFound(ClientError):
+    """There is no such route."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(ClientError):
+    """The route does not take the method; `allow` are those that it takes, as the header `Allow` has them."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
 class BadRequest(ClientError):
     """The body is not what its content type promises."""
 
@@ -88,6 +115,18 @@ class UnsupportedType(ClientError):
     """Not JPEG, PNG or WebP, or an animation of more than one frame."""
 
     code = "unsupported_type"
+
+
+class UnsupportedCoding(ClientError):
+    """The body has a transfer coding other than chunked."""
+
+    code = "not_implemented"
+
+
+class UnsupportedVersion(ClientError):
+    """The request is in a version of HTTP that this connection does not speak."""
+
+    code = "version_not_supported"
 
 
 class BadColumns(ClientError):

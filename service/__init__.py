@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from service.app import HybridService
+import functools
+from typing import Any
 
 __all__ = ["HybridService"]
 
 
 def __getattr__(name: str) -> Any:
-    """Builds the service when it is asked for, so that a module of this package is imported without the others."""
+    """Builds the service when it is asked for, so that to import a module of this package does nothing."""
     if name != "HybridService":
         raise AttributeError(f"module 'service' has no attribute {name!r}")
-    from service.app import HybridService  # noqa: PLC0415 (that is the point)
+    return _build()
 
-    return HybridService
+
+@functools.cache
+def _build() -> Any:
+    from service.app import build_service  # noqa: PLC0415 (BentoML is imported where it is needed)
+
+    return build_service()

@@ -68,6 +68,15 @@ class Settings(BaseSettings):
     """Hashes of the keys that callers must show one of; without it everybody is served."""
     access_log: bool = True
     """One JSON line on stdout for each request."""
+    allow_origins: str = ""
+    """Origins, with commas between them, whose pages may ask, such as `https://shop.example`; `*` allows all, nothing
+    only pages of the server itself."""
+    trusted_proxies: str = "127.0.0.1"
+    """Addresses, with commas between them, whose `X-Forwarded-For` the access log believes; `*` stands for all."""
+    keep_alive_s: float = Field(default=75.0, ge=1, le=3600)
+    """Time that an idle connection is kept, in seconds; longer than the usual proxies keep theirs."""
+    drain_s: float = Field(default=2.0, ge=0, le=600)
+    """Time from the signal to end in which everything is still answered as always, in seconds; `/readyz` says 503."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -92,6 +101,16 @@ class Settings(BaseSettings):
         settings._check_room("max_buffered_bytes", "max_body_bytes")
         return settings
 
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """Those of `allow_origins`."""
+        return _names(self.allow_origins)
+
+    @property
+    def trusted_addresses(self) -> frozenset[str]:
+        """Those of `trusted_proxies`."""
+        return _names(self.trusted_proxies)
+
     def _check_room(self, room: str, request: str) -> None:
         """A request that is legal by itself must fit into an idle server."""
         if getattr(self, room) < getattr(self, request):
@@ -99,3 +118,7 @@ class Settings(BaseSettings):
                 f"{PREFIX}{room.upper()}={getattr(self, room)} is less than {PREFIX}{request.upper()}="
                 f"{getattr(self, request)}, so that a request of that size would never be admitted"
             )
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())

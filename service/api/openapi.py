@@ -15,12 +15,10 @@ from service.api.schemas import (
     EmbeddingsAnswer,
     Estimate,
     Instance,
-    ItemError,
     Prediction,
     Predictions,
-    Problem,
 )
-from service.gateway.problems import MEDIA_TYPE, STATUS
+from service.problems import MEDIA_TYPE, STATUS, ItemError, Problem
 
 _ANSWERS = ("Prediction", "Estimate", "Decisions", "Predictions")
 _SCHEMAS = (

@@ -50,6 +50,31 @@ def read_options(query: bytes, served: Served, known: tuple[str, ...] = KNOWN) -
     return Options(heads, top_k, timing, explain)
 
 
+class Queries:
+    """What queries ask of the model that serves: most callers send the same one again and again."""
+
+    _KEPT, _QUERY_BYTES = 256, 256
+
+    def __init__(self) -> None:
+        self._model = ""
+        self._options: dict[bytes, Options] = {}
+
+    def read(self, query: bytes, served: Served) -> Options:
+        """The options of a query.
+
+        Raises:
+            BadRequest: it asks for what there is not.
+        """
+        if self._model != served.name or len(self._options) >= self._KEPT:
+            self._model, self._options = served.name, {}
+        options = self._options.get(query)
+        if options is None:
+            options = read_options(query, served)
+            if len(query) <= self._QUERY_BYTES:
+                self._options[query] = options
+        return options
+
+
 def _read_flag(name: str, given: Mapping[str, str]) -> bool:
     text = given.get(name, "0")
     if text not in ("0", "1"):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from models.policy import Decision, Reason
+from service.problems import ItemError
 
 
 class Instance(BaseModel):
@@ -92,19 +93,6 @@ class Decisions(_Decisions, total=False):
     timing_ms: Timing
 
 
-class ErrorBody(TypedDict):
-    """What was wrong with one image."""
-
-    code: str
-    detail: str
-
-
-class ItemError(TypedDict):
-    """Stands in the place of an image that could not be answered, among others that could."""
-
-    error: ErrorBody
-
-
 class Predictions(TypedDict):
     """The answers of a request of several images, in order."""
 
@@ -121,13 +109,3 @@ class EmbeddingsAnswer(TypedDict):
     """The embeddings of a request of several images, in order."""
 
     embeddings: list[list[float] | ItemError]
-
-
-class Problem(TypedDict):
-    """RFC 9457 problem details."""
-
-    type: Literal["about:blank"]
-    title: str
-    status: int
-    code: str
-    detail: str

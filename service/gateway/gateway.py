@@ -1,188 +1,191 @@
-"""The outermost of our layers, around mounted and native routes alike.
+"""`Request` ──▶ limits ──▶ key ──▶ origin ──▶ admission ──▶ handler, under a deadline ──▶ `Response`, counted.
 
-request ──▶ id ──▶ probe? ──▶ draining? ──▶ key ──▶ limits ──▶ admission ──▶ route, under a deadline ──▶ response,
-counted, logged, traced. Every error, ours or a framework's, leaves as problem+json.
-
-The mounted routes are called from here, past BentoML's router and middlewares, which do nothing for them.
+Every transport calls `open` when the headers of a request have come, `receive` for each piece of its body and `handle`
+at its end. What is refused by its headers is refused before a byte of the body is read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 import time
+from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from models.errors import BadRequest, DeadlineExceeded, MethodNotAllowed, TandemError, TooLarge
+from service.gateway.admission import Admission
+from service.gateway.api_keys import ApiKeys
+from service.gateway.lifecycle import Lifecycle
+from service.gateway.origins import Origins
+from service.gateway.telemetry import Telemetry
+from service.gateway.transaction import Answer, Respond, Transaction
+from service.messages import Request, Response
+from service.observability.metric_families import OTHER
+from service.settings import Settings
 
-from models.errors import DeadlineExceeded, NotReady, TandemError, UnsupportedType
-from service.api.bodies import check_native_body
-from service.gateway.problems import problem
-from service.gateway.telemetry import record
-from service.http.exchange import CURRENT, Exchange
-from service.inference.pipeline import Pipeline
-from service.process.worker import Worker
+Handler = Callable[[Transaction], Answer]
+Routes = Mapping[str, Mapping[str, Handler]]
+"""By path and method."""
 
-logger = logging.getLogger(__name__)
-
-INFERENCE = frozenset({"/v1/predict", "/v1/embed", "/predict"})
-ROUTES = INFERENCE | {"/v1/models", "/docs.json"}
-PROBES = frozenset({"/livez", "/readyz", "/healthz"})
-OPEN = PROBES | {"/metrics"}
+OPEN = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
 """Routes that need no API key, as they tell nothing of what is sent or answered, and are recorded when they fail."""
-CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller that went away; only metrics and logs see it
-LATE_AT_ONCE = 4  # so many 504 take the event loop about 1 ms
-_NATIVE = "/predict"
+INFERENCE = frozenset({"/v1/predict", "/v1/embed", "/predict"})
+_TIMEOUT = b"x-request-timeout-ms"
+_TIMEOUT_MS = range(1, 600_001)
+_LATE_AT_ONCE = 4  # so many 504 take the event loop about 1 ms
 
 
-class Gate:
-    """ASGI middleware.
+class Gateway:
+    """What surrounds the routes of one process.
 
     Args:
-        app: what it surrounds.
-        routes: the mounted application, whose routes are called directly.
-        worker: what the process has once.
+        settings: limits, deadline, allowed origins.
+        admission: what the process may hold.
+        lifecycle: where requests in flight are counted.
+        telemetry: where they are recorded.
+        keys: that callers must show one of; None where everybody is served.
+        routes: handlers by path and method.
+        fallback: answers what is on none of the routes.
     """
 
-    def __init__(self, app: ASGIApp, *, routes: Starlette, worker: Worker) -> None:
-        self.app = app
-        self.routes = routes
-        self.direct = {route.path: route for route in routes.routes if isinstance(route, Route)}
-        self.worker = worker
-        self._late = asyncio.Semaphore(LATE_AT_ONCE)
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        lifecycle: Lifecycle,
+        telemetry: Telemetry,
+        keys: ApiKeys | None,
+        *,
+        routes: Routes,
+        fallback: Handler,
+    ) -> None:
+        self._limit_bytes = settings.max_body_bytes
+        self._deadline_s = settings.deadline_ms / 1000
+        self._origins = Origins(settings.allowed_origins)
+        self._admission = admission
+        self._lifecycle = lifecycle
+        self._telemetry = telemetry
+        self._keys = keys
+        self._routes = routes
+        self._fallback = fallback
+        self._late = asyncio.Semaphore(_LATE_AT_ONCE)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one request; the lifespan's messages pass through."""
-        if scope["type"] != "http":
-            self._take_the_front(scope)
-            await self.app(scope, receive, send)
-            return
-        lifecycle = self.worker.lifecycle
-        exchange = Exchange(scope, receive, send, self.worker)
-        CURRENT.set(exchange)
-        lifecycle.enter()
+    def open(self, request: Request, respond: Respond) -> Transaction:
+        """Begins a request by what its headers say; its `refusal` tells whether it will be refused."""
+        if b"origin" in request.headers:
+            respond = functools.partial(self._respond_to_page, request, respond)
+        transaction = Transaction(request, respond, self._close)
+        self._lifecycle.enter()
+        request.deadline = request.started + self._deadline_s
         try:
-            await self._answer(scope, exchange)
-            self._record(scope, exchange)
-        except ClientDisconnect:
-            exchange.status = CLIENT_CLOSED_REQUEST
-            self._record(scope, exchange)
-        finally:
-            lifecycle.leave()
-            exchange.close()
-
-    def _take_the_front(self, scope: Scope) -> None:
-        """Has requests come here straight, when the application starts.
-
-        BentoML puts three layers before ours: OpenTelemetry's, which is told to do nothing, its errors', which ours
-        makes problems of, and a timeout, which holds 700 bytes for each request until its time is over, and so grew by
-        15 MiB in 50,000 requests of a minute.
-        """
-        if scope["type"] == "lifespan" and isinstance(scope.get("app"), Starlette):
-            scope["app"].middleware_stack = self
-
-    async def _answer(self, scope: Scope, exchange: Exchange) -> None:
-        """Everything between request and response; no error but a lost connection leaves it."""
-        path = scope["path"]
-        try:
-            if path in PROBES:
-                await exchange.respond(self._probe(scope))
-                return
-            async with asyncio.timeout_at(exchange.deadline) as timeout:
-                try:
-                    if exchange.read_deadline():
-                        timeout.reschedule(exchange.deadline)
-                    admit(self.worker, scope["path"], exchange)
-                except TandemError as error:
-                    await self._refuse(exchange, error)
-                else:
-                    await self._call(scope, exchange)
-        except TimeoutError:
-            await self._answer_late(exchange)
+            self._check(request)
         except TandemError as error:
-            await exchange.fail(error)
-        except ClientDisconnect:
-            raise
-        except Exception:  # whatever it is, the client gets a problem document and the log the traceback
-            logger.exception("%s %r failed, request %s", scope["method"], path[:200], exchange.request_id.decode())
-            await exchange.fail(TandemError("internal error; the server's log has the details"))
+            transaction.refusal = error.as_value()
+        return transaction
 
-    async def _answer_late(self, exchange: Exchange) -> None:
-        """Says that the deadline has passed, to a few at a time: those of a crowd pass at once, and others go on."""
-        async with self._late:
-            await asyncio.sleep(0)
-        # outside, since a caller who does not read may make this wait
-        waited_ms = (time.monotonic() - exchange.started) * 1000
-        await exchange.fail(DeadlineExceeded(f"no result within the deadline, after {waited_ms:.0f} ms"))
+    def receive(self, request: Request, count: int) -> None:
+        """Counts bytes of a body that have come.
 
-    @property
-    def ready(self) -> bool:
-        """Whether a model has passed its golden check in this process."""
-        pipeline: Pipeline | None = getattr(self.routes.state, "pipeline", None)
-        return pipeline is not None and pipeline.ready
+        Raises:
+            TooLarge, Overloaded: the body is over the limit, or there is no room for it.
+        """
+        if request.received_bytes + count > self._limit_bytes:
+            raise TooLarge(f"the body has more than {self._limit_bytes} bytes; the limit is {self._limit_bytes}")
+        self._admission.hold(count)
+        request.received_bytes += count
 
-    def _probe(self, scope: Scope) -> Response:
-        """`/livez`, `/healthz`: the process answers. `/readyz`: it takes work."""
-        if scope["method"] not in ("GET", "HEAD"):
-            detail = f"{scope['method'][:20]} is not allowed on {scope['path']!r}"
-            return problem("method_not_allowed", detail, {"Allow": "GET, HEAD"})
-        if scope["path"] == "/readyz":
-            if self.worker.lifecycle.draining:
-                return problem("not_ready", "the server is draining")
-            if not self.ready:
-                return problem("not_ready", "the server is starting")
-        return PlainTextResponse("\n")
-
-    async def _refuse(self, exchange: Exchange, error: TandemError) -> None:
-        """Refuses before the body was read."""
-        await exchange.discard_body()
-        await exchange.fail(error)
-
-    async def _call(self, scope: Scope, exchange: Exchange) -> None:
-        path = scope["path"]
-        receive: Receive = exchange.receive
-        if path == _NATIVE and scope["method"] == "POST":
-            receive = await self._checked_native(exchange)
-        route = self.direct.get(path)
-        if route is None or scope["method"] not in (route.methods or ()):
-            await self.app(scope, receive, exchange.send)
+    def handle(self, transaction: Transaction, body: bytes) -> None:
+        """Has a request answered whose body is complete: now, or later by a task or by whoever was asked to respond."""
+        transaction.request.body = body
+        if transaction.refusal is not None:
+            transaction.respond(transaction.problem(transaction.refusal))
             return
-        scope["app"] = self.routes
-        await exchange.respond(await route.endpoint(Request(scope, receive)))
+        answer = transaction.attempt(self._route, transaction)
+        if isinstance(answer, Response):
+            transaction.respond(answer)
+        elif answer is not None:
+            transaction.task = asyncio.get_running_loop().create_task(self._wait_for(transaction, answer))
 
-    async def _checked_native(self, exchange: Exchange) -> Receive:
-        """Reads the body of BentoML's own route and checks its shape, which BentoML would log a traceback for."""
-        given = exchange.headers.get(b"content-type", b"application/json")
-        if given.split(b";")[0].strip().lower() != b"application/json":
-            shown = given.decode("latin-1")[:100]
-            raise UnsupportedType(f"content type {shown!r} is not accepted here; send application/json")
-        body = await exchange.read_body()
-        check_native_body(body, self.worker.settings.max_images)
-        return exchange.replayed(body)
+    def _check(self, request: Request) -> None:
+        """Refuses by what is known before the body is read.
 
-    def _record(self, scope: Scope, exchange: Exchange) -> None:
-        """Counts, logs and traces what was answered; of probes and scrapes only what went wrong."""
-        path = scope["path"]
-        if path in OPEN and exchange.status < 400:
-            return
-        seconds = time.monotonic() - exchange.started
-        route = path if path in ROUTES or path in OPEN else "other"
-        record(self.worker, exchange, route, seconds)
+        Raises:
+            ClientError: of whatever kind.
+        """
+        headers = request.headers
+        if _TIMEOUT in headers:
+            request.deadline = min(request.deadline, request.started + _read_timeout(headers[_TIMEOUT]))
+        if b"origin" in headers:
+            self._origins.check(request)
+        if self._keys is not None and request.path not in OPEN and not _is_preflight(request):
+            request.key = self._keys.check(headers.get(b"authorization"))
+        length = request.content_length
+        if length is not None and length > self._limit_bytes:
+            raise TooLarge(f"the body has {length} bytes; the limit is {self._limit_bytes}")
+        if request.path in INFERENCE and request.method == "POST":
+            self._admission.check(request.deadline)
+
+    def _route(self, transaction: Transaction) -> Answer:
+        """Calls the handler of a request.
+
+        Raises:
+            MethodNotAllowed: the route takes other methods.
+        """
+        request = transaction.request
+        methods = self._routes.get(request.path)
+        if methods is None:
+            return self._fallback(transaction)
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            if _is_preflight(request):
+                return self._origins.preflight(request, methods)
+            allow = ", ".join(methods) + (", HEAD" if "GET" in methods else "")
+            raise MethodNotAllowed(f"{request.method[:20]} is not allowed on {request.path!r}", allow=allow)
+        return handler(transaction)
+
+    async def _wait_for(self, transaction: Transaction, answer: Awaitable[Response]) -> None:
+        """Responds when the answer is there, or the deadline has passed."""
+        request = transaction.request
+        try:
+            async with asyncio.timeout_at(request.deadline):
+                response = await answer
+        except TimeoutError:
+            async with self._late:  # a few at a time: the deadlines of a crowd pass at once, and others go on
+                await asyncio.sleep(0)
+            waited_ms = (time.monotonic() - request.started) * 1000
+            response = transaction.problem(DeadlineExceeded(f"no result within the deadline, after {waited_ms:.0f} ms"))
+        except Exception as error:  # whatever it is, the caller gets a problem document and the log the traceback
+            response = transaction.problem(error)
+        transaction.respond(response)
+
+    def _respond_to_page(self, request: Request, respond: Respond, response: Response) -> None:
+        """Adds what a page of another origin needs to read the response."""
+        response.headers = [*response.headers, *self._origins.headers(request)]
+        respond(response)
+
+    def _close(self, request: Request, response: Response, sent_bytes: int) -> None:
+        """Gives back what a request held, and records it; of probes and scrapes only what went wrong."""
+        self._lifecycle.leave()
+        self._admission.release(request.received_bytes)
+        if request.path not in OPEN or response.status >= 400:
+            route = request.path if request.path in self._routes else OTHER
+            self._telemetry.record(request, response, route, sent_bytes)
 
 
-def admit(worker: Worker, path: str, exchange: Exchange) -> None:
-    """Refuses by what is known before the body is read.
+def _read_timeout(text: bytes) -> float:
+    """Seconds that a caller gives the request.
 
     Raises:
-        ClientError: of whatever kind.
+        BadRequest: not a whole number of milliseconds from 1 to 600,000.
     """
-    if worker.lifecycle.draining:
-        raise NotReady("the server is draining; send the request to another one")
-    if worker.keys is not None and path not in OPEN:
-        exchange.key = worker.keys.check(exchange.headers.get(b"authorization"))
-    exchange.check_content_length()
-    if path in INFERENCE and exchange.scope["method"] == "POST":
-        worker.admission.check(exchange.deadline)
+    if not text.isdigit() or len(text) > 6 or int(text) not in _TIMEOUT_MS:
+        shown = text[:40].decode("latin-1")
+        raise BadRequest(
+            f"X-Request-Timeout-Ms must be a whole number of milliseconds from {_TIMEOUT_MS[0]} to "
+            f"{_TIMEOUT_MS[-1]}; got {shown!r}"
+        )
+    return int(text) / 1000
+
+
+def _is_preflight(request: Request) -> bool:
+    """Whether a browser asks what a page of another origin may ask."""
+    return request.method == "OPTIONS" and b"access-control-request-method" in request.headers

@@ -1,93 +1,102 @@
-"""a finished exchange ──▶ metrics, access log, trace."""
+"""a finished request ──▶ metrics, access log, trace."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from starlette.types import Scope
-
-from models.errors import ClientError, TandemError
-from service.gateway.problems import STATUS
-from service.http.exchange import Exchange
-from service.observability.json_log import Access
-from service.observability.metric_families import OTHER
-from service.observability.tracing import Exchange as Traced
-from service.observability.tracing import Stage, Tracing, consecutive
-from service.process.worker import Worker
+from models.errors import TandemError
+from service.messages import Request, Response
+from service.observability.json_log import Access, AccessLog
+from service.observability.service_metrics import Metrics
+from service.observability.tracing import Stage, Traced, Tracing, consecutive
 
 
-def record(worker: Worker, exchange: Exchange, route: str, seconds: float) -> None:
-    """Counts, logs and traces one request.
+@dataclass
+class Telemetry:
+    """Where the requests of one process are recorded.
 
-    Args:
-        worker: where to.
-        exchange: after the response.
-        route: the request's template, or `other`; one of a fixed set.
-        seconds: from the request's headers to the response's end.
+    Attributes:
+        metrics: of the process.
+        trusted_proxies: addresses whose `X-Forwarded-For` is believed; `*` stands for all.
+        access_log: None where there is none, or not yet.
+        tracing: None where no exporter is configured, or not yet.
     """
-    worker.metrics.observe_request(route, exchange.status, seconds)
-    if exchange.code:
-        worker.metrics.refused(exchange.code)
-    if exchange.answers:
-        worker.metrics.observe_images(exchange.answers)
-    if worker.access_log is not None:
-        worker.access_log.write(_access(exchange, route, seconds))
-    if worker.tracing is not None:
-        _trace(worker.tracing, exchange, route, seconds)
+
+    metrics: Metrics
+    trusted_proxies: Collection[str] = ()
+    access_log: AccessLog | None = None
+    tracing: Tracing | None = None
+
+    def record(self, request: Request, response: Response, route: str, sent_bytes: int) -> None:
+        """Counts, logs and traces one request.
+
+        Args:
+            request: whose response was written, or whose caller is gone.
+            response: to it.
+            route: the path of a route, or `other`; one of a fixed set.
+            sent_bytes: of the response's body.
+        """
+        seconds = time.monotonic() - request.started
+        self.metrics.observe_request(route, response.status, seconds)
+        if response.code:
+            self.metrics.refused(response.code)
+        if response.results:
+            self.metrics.observe_images(response.results)
+        if self.access_log is not None:
+            self.access_log.write(self._access(request, response, route, sent_bytes, seconds))
+        if self.tracing is not None:
+            self._trace(self.tracing, request, response, route, seconds)
+
+    def _access(self, request: Request, response: Response, route: str, sent_bytes: int, seconds: float) -> Access:
+        return Access(
+            request_id=request.id.decode("ascii"),
+            method=request.method,
+            route=route,
+            path=request.path,
+            status=response.status,
+            ms=seconds * 1000,
+            client=self._client(request),
+            key=request.key,
+            code=response.code or None,
+            received_bytes=request.received_bytes,
+            sent_bytes=sent_bytes,
+            images=len(response.results),
+            model=response.model,
+        )
+
+    def _trace(self, tracing: Tracing, request: Request, response: Response, route: str, seconds: float) -> None:
+        ended_ns = time.perf_counter_ns()
+        traced = Traced(
+            method=request.method,
+            route=route,
+            path=request.path,
+            status=response.status,
+            scheme=request.scheme,
+            code=response.code or None,
+            client=self._client(request),
+            request_id=request.id.decode("ascii"),
+            images=len(response.results),
+            model=response.model,
+        )
+        started_ns = ended_ns - int(seconds * 1e9)
+        stages = _stages(response, ended_ns)
+        tracing.record(request.headers, traced, started_ns=started_ns, ended_ns=ended_ns, stages=stages)
+
+    def _client(self, request: Request) -> str | None:
+        """Who asks: the peer, or whom a trusted proxy names last that is none itself."""
+        trusted, client = self.trusted_proxies, request.client
+        forwarded = request.headers.get(b"x-forwarded-for")
+        if forwarded is None or not ("*" in trusted or client in trusted):
+            return client
+        hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")]
+        return next((hop for hop in reversed(hops) if hop not in trusted), hops[0])
 
 
-def record_refusal(worker: Worker, error: ClientError, request_id: str, client: tuple[str, int] | None) -> None:
-    """Counts and logs what was refused before it was a request: no HTTP, or a head too large or too slow."""
-    status = STATUS[error.code]
-    worker.metrics.observe_request(OTHER, status, 0.0)
-    worker.metrics.refused(error.code)
-    if worker.access_log is not None:
-        address = client[0] if client else None
-        worker.access_log.write(Access(request_id, "", OTHER, "", status, 0.0, client=address, code=error.code))
-
-
-def _access(exchange: Exchange, route: str, seconds: float) -> Access:
-    scope = exchange.scope
-    return Access(
-        request_id=exchange.request_id.decode("ascii"),
-        method=scope["method"],
-        route=route,
-        path=scope["path"],
-        status=exchange.status,
-        ms=seconds * 1000,
-        client=_client(scope),
-        key=exchange.key,
-        code=exchange.code or None,
-        received_bytes=exchange.received_bytes,
-        sent_bytes=exchange.sent_bytes,
-        images=len(exchange.answers),
-        model=exchange.model,
-    )
-
-
-def _trace(tracing: Tracing, exchange: Exchange, route: str, seconds: float) -> None:
-    scope = exchange.scope
-    ended_ns = time.perf_counter_ns()
-    traced = Traced(
-        method=scope["method"],
-        route=route,
-        path=scope["path"],
-        status=exchange.status,
-        scheme=scope.get("scheme", "http"),
-        code=exchange.code or None,
-        client=_client(scope),
-        request_id=exchange.request_id.decode("ascii"),
-        images=len(exchange.answers),
-        model=exchange.model,
-    )
-    started_ns = ended_ns - int(seconds * 1e9)
-    stages = _stages(exchange, ended_ns)
-    tracing.record(scope["headers"], traced, started_ns=started_ns, ended_ns=ended_ns, stages=stages)
-
-
-def _stages(exchange: Exchange, ended_ns: int) -> list[Stage]:
+def _stages(response: Response, ended_ns: int) -> list[Stage]:
     """The stages of the request's last answered image, one after the other up to the response."""
-    answer = next((answer for answer in reversed(exchange.answers) if not isinstance(answer, TandemError)), None)
+    answer = next((answer for answer in reversed(response.results) if not isinstance(answer, TandemError)), None)
     if answer is None:
         return []
     lasted = [
@@ -97,8 +106,3 @@ def _stages(exchange: Exchange, ended_ns: int) -> list[Stage]:
         ("decide", answer.decide_s),
     ]
     return consecutive(ended_ns, lasted)
-
-
-def _client(scope: Scope) -> str | None:
-    client = scope.get("client")
-    return client[0] if client else None

@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from service.process import coordination
+from service import coordination
 
 LISTED_S = 0.1
 """The others are looked up again after so long: a worker that has come or gone is not noticed before."""

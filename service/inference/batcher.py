@@ -177,7 +177,7 @@ class Batcher(Generic[Item, Result]):
         Args:
             item: the work.
             deadline: a time of `time.monotonic()` after which a result is of no use.
-            take: called with the result, WorkFailed, or DeadlineExceeded where it was not run; must not raise.
+            take: called with the result, WorkFailed, or DeadlineExceeded where it was not run.
             is_wanted: whether anybody still waits; what nobody waits for is not run.
         """
         self._queue.append((item, _Single(deadline, take, is_wanted), 0))
@@ -230,7 +230,7 @@ class Batcher(Generic[Item, Result]):
             if waits:
                 batch.append(entry)
             else:
-                caller.deliver(entry[2], caller.expired())
+                _give(caller, entry[2], caller.expired())
         return batch
 
     def _run(
@@ -260,5 +260,13 @@ class Batcher(Generic[Item, Result]):
         return [*ran, *expired], [*results, *(entry[1].expired() for entry in expired)]
 
     def _deliver(self, batch: list[_Entry[Item, Result]], results: Sequence[Result | TandemError]) -> None:
-        for (_, group, index), result in zip(batch, results, strict=True):
-            group.deliver(index, result)
+        for (_, caller, index), result in zip(batch, results, strict=True):
+            _give(caller, index, result)
+
+
+def _give(caller: _Caller[Result], index: int, result: Result | TandemError) -> None:
+    """Delivers a result; what is wrong with one caller must not keep the others of the batch waiting."""
+    try:
+        caller.deliver(index, result)
+    except Exception:
+        logger.exception("a result could not be delivered")

@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from models.bundle.manifest import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
 from service.api.bodies import Item
+from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache
 from service.inference.engine import Engine
 from service.inference.inference_types import PIXEL_S, Admitted, Outcome
 from service.inference.loaded_model import Served
 from service.inference.preprocessing import Reader, Reading
-from service.process.worker import Worker
+from service.observability.service_metrics import Metrics
+from service.settings import Settings
 
 MIB = 1024 * 1024
 
@@ -31,17 +33,18 @@ class Pipeline:
 
     Args:
         engine: the first model's.
-        worker: settings, metrics and admission of the process.
+        settings: limit of pixels, size of the cache.
+        metrics: of the process.
+        admission: what the process may hold.
     """
 
-    def __init__(self, engine: Engine, worker: Worker) -> None:
-        self.settings = worker.settings
+    def __init__(self, engine: Engine, settings: Settings, metrics: Metrics, admission: Admission) -> None:
         self.ready = False
-        self._metrics = worker.metrics
-        self._admission = worker.admission
+        self._metrics = metrics
+        self._admission = admission
         self._served = Served(engine, self._metrics)
-        self.cache = EmbeddingCache(self.settings.cache_mb * MIB) if self.settings.cache_mb else None
-        self._reader = Reader(self.settings.max_pixels, self._admission, self.cache)
+        self.cache = EmbeddingCache(settings.cache_mb * MIB) if settings.cache_mb else None
+        self._reader = Reader(settings.max_pixels, self._admission, self.cache)
         self._explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
     @property
@@ -130,7 +133,7 @@ class Pipeline:
             item: the image.
             heads: that decide.
             deadline: a time of `time.monotonic()`.
-            take: called with the answer, or with what was wrong; must not raise.
+            take: called with the answer, or with what was wrong.
             is_wanted: whether anybody still waits.
 
         Returns:

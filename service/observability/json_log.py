@@ -229,13 +229,6 @@ def configure_logging(writer: LineWriter) -> None:
     faults.filters[:] = [ClientFaults()]
 
 
-def in_worker() -> bool:
-    """Whether this is one of BentoML's worker processes, rather than its supervisor, a command or a test."""
-    from bentoml._internal.context import server_context  # noqa: PLC0415 (not for those who only want lines)
-
-    return server_context.worker_index is not None
-
-
 def json_line(record: logging.LogRecord) -> bytes:
     """A record as one line of at most `LINE_BYTES`; what is too long is cut in the middle."""
     milliseconds = int(record.created * 1000) % 1000

@@ -15,7 +15,7 @@ from prometheus_client.utils import floatToGoString
 
 from models.errors import TandemError
 from models.imaging.decode import WARNINGS
-from service.gateway.problems import STATUS, code_of
+from service import coordination
 from service.observability.metric_families import (
     CHANGES,
     FAMILIES,
@@ -31,7 +31,7 @@ from service.observability.metric_families import (
     Family,
 )
 from service.observability.shared_memory import Counter, Histogram, Tally, Totals, read_totals
-from service.process import coordination
+from service.problems import STATUS, code_of
 
 if TYPE_CHECKING:
     from service.inference.inference_types import Outcome

@@ -11,11 +11,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.errors import TandemError
+from service.messages import Headers
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -40,13 +41,12 @@ class TracingError(TandemError):
     """Tracing is configured and cannot be done as configured."""
 
 
-Headers = Iterable[tuple[bytes, bytes]]
 Stage = tuple[str, int, int]
 """A stage's name, begin and end, nanoseconds of `time.perf_counter_ns()`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class Traced:
     """What a span tells of a request and its response."""
 
     method: str
@@ -111,7 +111,7 @@ class Tracing:
     def record(
         self,
         headers: Headers,
-        exchange: Exchange,
+        traced: Traced,
         *,
         started_ns: int,
         ended_ns: int,
@@ -122,7 +122,7 @@ class Tracing:
 
         Args:
             headers: the request's; `traceparent` and `tracestate` are honoured, the sampling flag included.
-            exchange: what was asked and answered.
+            traced: what was asked and answered.
             started_ns: as all times a `time.perf_counter_ns()`.
             ended_ns: when the response was sent.
             stages: in any order.
@@ -131,14 +131,14 @@ class Tracing:
         trace = self._trace
         to_wall = time.time_ns() - time.perf_counter_ns()
         span = self._tracer.start_span(
-            f"{_method(exchange.method)} {exchange.route}",
+            f"{_method(traced.method)} {traced.route}",
             context=self._parent(headers),
             kind=trace.SpanKind.SERVER,
             start_time=started_ns + to_wall,
         )
         if span.is_recording():
-            span.set_attributes({**_attributes(exchange, headers), **(attributes or {})})
-            if exchange.status >= 500:
+            span.set_attributes({**_attributes(traced, headers), **(attributes or {})})
+            if traced.status >= 500:
                 span.set_status(trace.StatusCode.ERROR)
             inside = trace.set_span_in_context(span)
             for name, begin, end in stages:
@@ -153,15 +153,8 @@ class Tracing:
         closing.join(timeout_s)
 
     def _parent(self, headers: Headers) -> Context:
-        carrier: dict[str, str] = {}
-        for name, value in headers:
-            if name in (b"traceparent", b"tracestate"):
-                key, text = name.decode(), value.decode("latin-1")
-                if key in carrier:
-                    if key == "traceparent":  # two of them name no parent
-                        return self._no_parent
-                    text = f"{carrier[key]},{text}"
-                carrier[key] = text
+        names = (b"traceparent", b"tracestate")
+        carrier = {name.decode(): headers[name].decode("latin-1") for name in names if name in headers}
         return self._propagator.extract(carrier, context=self._no_parent)
 
 
@@ -218,32 +211,30 @@ def _method(method: str) -> str:
     return method if method in _METHODS else "_OTHER"
 
 
-def _attributes(exchange: Exchange, headers: Headers) -> dict[str, Any]:
+def _attributes(traced: Traced, headers: Headers) -> dict[str, Any]:
     """Attributes by the semantic conventions of HTTP; ours begin with `tandem.`. Never the query."""
     attributes: dict[str, Any] = {
-        "http.request.method": _method(exchange.method),
-        "http.route": exchange.route,
-        "url.path": exchange.path[:200],
-        "url.scheme": exchange.scheme,
+        "http.request.method": _method(traced.method),
+        "http.route": traced.route,
+        "url.path": traced.path[:200],
+        "url.scheme": traced.scheme,
     }
     optional = {
-        "http.response.status_code": exchange.status,
-        "client.address": exchange.client,
-        "tandem.request_id": exchange.request_id,
-        "tandem.images": exchange.images,
-        "tandem.model": exchange.model,
-        "tandem.problem": exchange.code,
-        "error.type": (exchange.code or str(exchange.status)) if exchange.status >= 500 else None,
+        "http.response.status_code": traced.status,
+        "client.address": traced.client,
+        "tandem.request_id": traced.request_id,
+        "tandem.images": traced.images,
+        "tandem.model": traced.model,
+        "tandem.problem": traced.code,
+        "error.type": (traced.code or str(traced.status)) if traced.status >= 500 else None,
         "user_agent.original": _user_agent(headers),
     }
     attributes.update({name: value for name, value in optional.items() if value})
     if attributes["http.request.method"] == "_OTHER":
-        attributes["http.request.method_original"] = exchange.method[:20]
+        attributes["http.request.method_original"] = traced.method[:20]
     return attributes
 
 
 def _user_agent(headers: Headers) -> str | None:
-    for name, value in headers:
-        if name == b"user-agent":
-            return value[:_USER_AGENT_CHARACTERS].decode("latin-1")
-    return None
+    agent = headers.get(b"user-agent")
+    return None if agent is None else agent[:_USER_AGENT_CHARACTERS].decode("latin-1")

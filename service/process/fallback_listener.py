@@ -11,21 +11,18 @@ import os
 import socket
 
 from models.errors import NotReady
-from service.gateway.problems import encoded_problem
-from service.process import coordination
+from service import coordination
+from service.messages import TEXT, Response, encode
+from service.problems import problem_of
 
 HEAD_BYTES = 32 * 1024
 PATIENCE_S = 1.0
 MAX_CALLERS = 256
 BACKLOG = 2048  # as BentoML has it; to listen anew is to set it
 ALIVE = (b"/livez", b"/healthz")
-_ALIVE_ANSWER = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 1\r\n"
-    b"x-request-id: %b\r\nconnection: close\r\n\r\n\n"
-)
 
 
-class Doorman:
+class FallbackListener:
     """Answers on a listening socket that workers share.
 
     Args:
@@ -55,7 +52,7 @@ class Doorman:
         server = await asyncio.start_server(  # nobody can cancel this before it has a server to close
             self._answer, sock=own, limit=HEAD_BYTES, backlog=BACKLOG, start_serving=False
         )
-        with coordination.doorman(), contextlib.closing(server):
+        with coordination.fallback(), contextlib.closing(server):
             await server.start_serving()
             await asyncio.Event().wait()  # until `close`; `serve_forever` would wait for the callers, too
 
@@ -73,12 +70,10 @@ class Doorman:
 
 async def _answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
-    request_id = os.urandom(16).hex()
     target = head.split(b" ", 2)[1:2]
-    if target and target[0] in ALIVE:
-        writer.write(_ALIVE_ANSWER % request_id.encode())
-    else:
-        writer.write(encoded_problem(NotReady("no worker is ready; try again"), request_id))
+    is_alive = bool(target) and target[0] in ALIVE
+    response = Response(200, b"\n", TEXT) if is_alive else problem_of(NotReady("no worker is ready; try again"))
+    writer.write(encode(response, os.urandom(16).hex().encode(), [(b"connection", b"close")]))
     writer.write_eof()
     while await reader.read(HEAD_BYTES):  # a caller who is hung up on while he sends may not see the answer
         pass

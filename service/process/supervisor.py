@@ -2,20 +2,25 @@
 
 BentoML looks after its workers every ten seconds, not at all in a container, restarts one that cannot start for ever,
 and opens a port by which any user of the machine may have it run programs.
+
+The port refuses connections until a worker listens. Where later all workers are gone, `FallbackListener` answers until
+there is one again. SIGHUP replaces the workers one after the other, none of them before its successor is ready.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 import bentoml._internal.utils.circus as bentoml_circus
 from circus.exc import ConflictError
+from tornado import gen
 
-from service.process import coordination
-from service.process.fallback_listener import PATIENCE_S, Doorman
+from service import coordination
+from service.process.fallback_listener import PATIENCE_S, FallbackListener
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +29,8 @@ MAX_FAILURES = 3
 """So many workers in a row that end before they are ready end the server, if no other one is ready."""
 KILLED_AFTER_S = 5.0  # beyond the grace that workers keep by themselves
 STOP_RETRY_S = 0.05
-
-
-def supervise() -> None:
-    """Has `bentoml serve`, which makes an `Arbiter` once it has called the hooks of the deployment, make ours."""
-    bentoml_circus.Arbiter = Supervisor  # type: ignore[misc]
+REPLACED_WITHIN_S = 300.0
+"""A successor that is not ready by then is given up, and its predecessor stays."""
 
 
 class Supervisor(bentoml_circus.Arbiter):
@@ -45,11 +47,28 @@ class Supervisor(bentoml_circus.Arbiter):
         super().__init__(watchers, **circus)
         self._failures = 0
         self._reason = ""
-        self._doormen: list[Doorman] = []
+        self._is_ending = False
+        self._is_replacing = False
+        self._was_ready = False
+        self._fallbacks: list[FallbackListener] = []
+        for listener in self.sockets.values():
+            listener.listen = lambda _: None  # bound, not yet listening: workers listen when they are ready
         for watcher in watchers:
             watcher.respawn = True
             watcher.graceful_timeout = grace_of(watcher.args) + KILLED_AFTER_S
             watcher.hooks["after_reap"] = self._reaped
+
+    def initialize(self) -> None:
+        """Binds the sockets.
+
+        Raises:
+            SystemExit: with the reason, where a port cannot be had.
+        """
+        try:
+            super().initialize()
+        except OSError as error:
+            where = ", ".join(f"{each.host}:{each.port}" for each in self.sockets.values())
+            raise SystemExit(f"tandem cannot start: {where}: {error.strerror or error}") from error
 
     def start(self, cb: Callable[[Any], Any] | None = None) -> None:
         """Runs the server to its end.
@@ -62,29 +81,30 @@ class Supervisor(bentoml_circus.Arbiter):
             raise SystemExit(f"tandem cannot start: {self._reason}")
 
     def start_io_loop(self) -> None:
-        """Runs until the workers have ended, and lets the doormen answer those whom they have begun to listen to."""
+        """Runs until the workers have ended, and lets fallback listeners answer those whom they have begun to hear."""
         super().start_io_loop()
-        for doorman in self._doormen:
-            doorman.close()
+        for fallback in self._fallbacks:
+            fallback.close()
         loop = self.loop.asyncio_loop
         if tasks := asyncio.all_tasks(loop):
             loop.run_until_complete(asyncio.wait(tasks, timeout=PATIENCE_S))
 
     def stop(self) -> Any:
         """Ends all workers, and waits for them."""
-        if self._stopping:
+        if self._is_ending:
             return None
         coordination.end()
         try:
-            return super().stop()
+            stopping = super().stop()
         except ConflictError:  # it is just looking after them
             self.loop.call_later(STOP_RETRY_S, self.stop)
             return None
+        self._is_ending = True
+        return stopping
 
     def start_watchers(self, *arguments: Any, **named: Any) -> Any:
-        """Starts the workers; called by circus once the sockets listen."""
-        self._doormen = [Doorman(listener, self.loop.asyncio_loop) for listener in self.sockets.values()]
-        self._look_after_callers()
+        """Starts the workers; called by circus once the sockets are bound."""
+        self._fallbacks = [FallbackListener(listener, self.loop.asyncio_loop) for listener in self.sockets.values()]
         return super().start_watchers(*arguments, **named)
 
     def manage_watchers(self) -> Any:
@@ -95,25 +115,57 @@ class Supervisor(bentoml_circus.Arbiter):
         except ConflictError:  # they are just being started, or stopped
             return None
 
+    def reload(self, graceful: bool = True, sequential: bool = False) -> Any:  # noqa: ARG002 (circus')
+        """Replaces the workers one after the other; called by circus on SIGHUP."""
+        if not self._is_ending and not self._is_replacing:
+            self.loop.add_callback(self._replace_workers)
+
+    @gen.coroutine
+    def _replace_workers(self) -> Any:
+        self._is_replacing = True
+        try:
+            for watcher in self.watchers:
+                for pid in list(watcher.get_active_pids()):
+                    yield self._replace_worker(watcher, pid)
+        finally:
+            self._is_replacing = False
+
+    @gen.coroutine
+    def _replace_worker(self, watcher: Any, pid: int) -> Any:
+        """Has one worker more, until it is ready; circus then ends the oldest of those that are too many."""
+        count = watcher.numprocesses
+        watcher.numprocesses = count + 1
+        deadline = time.monotonic() + REPLACED_WITHIN_S
+        while len(coordination.ready_workers(watcher.get_active_pids())) <= count and not self._is_ending:
+            if time.monotonic() > deadline:
+                logger.error("worker %d stays: its successor is not ready after %.0f s", pid, REPLACED_WITHIN_S)
+                break
+            yield gen.sleep(CHECK_S)
+        watcher.numprocesses = count
+        while pid in watcher.get_active_pids() and time.monotonic() < deadline and not self._is_ending:
+            yield gen.sleep(CHECK_S)
+
     def _look_after_callers(self) -> None:
-        is_left = not self._stopping and not coordination.ready_workers(self._pids())
-        for doorman in self._doormen:
-            if is_left:
-                doorman.open()
+        ready = coordination.ready_workers(self._pids())
+        self._was_ready = self._was_ready or bool(ready)
+        for fallback in self._fallbacks:
+            if self._was_ready and not ready and not self._is_ending:
+                fallback.open()
             else:
-                doorman.close()
+                fallback.close()
 
     def _pids(self) -> set[int]:
         return {pid for watcher in self.watchers for pid in watcher.get_active_pids()}
 
     def _reaped(self, *, process_pid: int, exit_code: int, **_: Any) -> bool:
         """Notes a worker's end; the hook of circus."""
-        if self._stopping or self._reason:
+        if self._is_ending or self._reason:
             return True
         was_ready, reason = coordination.forget_worker(process_pid)
         self._failures = 0 if was_ready else self._failures + 1
         how = f"signal {-exit_code}" if exit_code < 0 else f"status {exit_code}"
-        logger.error("worker %d ended with %s%s", process_pid, how, "" if was_ready else " before it was ready")
+        if exit_code or not was_ready:
+            logger.error("worker %d ended with %s%s", process_pid, how, "" if was_ready else " before it was ready")
         if self._failures >= MAX_FAILURES and not coordination.ready_workers(self._pids()):
             self._reason = reason or f"{self._failures} workers in a row ended before they were ready, by {how}"
             self.loop.add_callback(self.stop)

@@ -1,84 +1,162 @@
-"""settings ──▶ `Worker`: what one server process has once, shared by its gate, its pipeline and its routes."""
+"""settings ──▶ `Worker`: what one server process has once, and how it starts and ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from starlette.types import ASGIApp
+
+from models.bundle.store import resolve
+from models.errors import TandemError
+from service import coordination
+from service.api.routes import build_routes
 from service.gateway.admission import Admission
 from service.gateway.api_keys import ApiKeys
+from service.gateway.gateway import Gateway
+from service.gateway.lifecycle import Lifecycle
+from service.gateway.telemetry import Telemetry
+from service.http.asgi import mounted
 from service.http.connection_balancing import Share
-from service.observability.json_log import AccessLog, LineWriter, configure_logging, in_worker
+from service.http.connections import Connections
+from service.inference.engine import Engine
+from service.inference.live_reload import Champion
+from service.inference.pipeline import Pipeline
+from service.observability.json_log import AccessLog, LineWriter, configure_logging
 from service.observability.service_metrics import Metrics
 from service.observability.tracing import Tracing
-from service.process.lifecycle import Lifecycle
+from service.process.memory import quieten_collector, return_large_blocks
 from service.settings import Settings
-
-if TYPE_CHECKING:
-    from service.http.shortcut import Shortcut
 
 
 @dataclass
 class Worker:
-    """One process' own parts; None stands for what the settings leave out, or what `start` has not made yet."""
+    """One process' own parts; None stands for what the settings leave out, or what `load` and `start` make."""
 
     settings: Settings
     metrics: Metrics
     admission: Admission
     lifecycle: Lifecycle
-    share: Share = field(default_factory=Share)
+    telemetry: Telemetry
+    share: Share
+    connections: Connections
     keys: ApiKeys | None = None
     lines: LineWriter | None = None
-    access_log: AccessLog | None = None
-    tracing: Tracing | None = None
-    shortcut: Shortcut | None = None
+    _pipeline: Pipeline | None = field(default=None, repr=False)
+    _champion: Champion | None = field(default=None, repr=False)
+    _gateway: Gateway | None = field(default=None, repr=False)
+    _app: ASGIApp | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Worker:
-        """Builds the parts; in the supervisor, which builds them, too, nothing runs.
+        """Builds the parts; nothing runs yet.
 
         Raises:
             KeysError: the file of API keys is damaged.
         """
-        lines = None
-        if in_worker():  # from here on everything is logged in one way
-            lines = LineWriter()
-            configure_logging(lines)
+        metrics, share = Metrics(), Share()
         return cls(
             settings=settings,
-            metrics=Metrics(),
+            metrics=metrics,
             admission=Admission(max_images=settings.max_queue, max_bytes=settings.max_buffered_bytes),
             lifecycle=Lifecycle(),
+            telemetry=Telemetry(metrics, settings.trusted_addresses),
+            share=share,
+            connections=Connections(settings, share.set),
             keys=ApiKeys.open(settings.api_keys_file) if settings.api_keys_file else None,
-            lines=lines,
         )
 
-    def start(self) -> None:
-        """Begins to log, to trace and to measure what is sampled; to be called on the event loop.
+    @property
+    def gateway(self) -> Gateway:
+        """What answers requests, once `start` has run."""
+        assert self._gateway is not None
+        return self._gateway
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What computes answers, once `load` has run."""
+        assert self._pipeline is not None
+        return self._pipeline
+
+    def load(self) -> None:
+        """Opens the bundle and checks it; what stops it is told to the supervisor.
+
+        Raises:
+            TandemError: the bundle or the device cannot be had.
+        """
+        settings = self.settings
+        self.lines = LineWriter()
+        configure_logging(self.lines)
+        return_large_blocks()
+        try:
+            path = resolve(settings.bundle)
+            engine = Engine.load(settings, path)
+        except TandemError as error:
+            coordination.report_failure(str(error))
+            raise
+        self._pipeline = Pipeline(engine, settings, self.metrics, self.admission)
+        self._champion = Champion(
+            settings.bundle,
+            path,
+            load=lambda candidate: Engine.load(settings, candidate),
+            replace=self._pipeline.replace,
+            observe=self.metrics.model_changed,
+        )
+
+    def mount(self, app: ASGIApp) -> None:
+        """Takes the application that answers what is on none of our routes."""
+        self._app = app
+
+    async def start(self) -> None:
+        """Begins to answer, once the golden check has passed in this process; to be called on the event loop.
 
         Raises:
             TracingError: an exporter is configured that cannot be had.
         """
-        settings = self.settings
+        quieten_collector()
+        settings, pipeline, champion = self.settings, self.pipeline, self._champion
+        assert champion is not None
+        assert self._app is not None
         if settings.access_log and self.lines is not None:
-            self.access_log = AccessLog(self.lines)
-        self.tracing = Tracing.from_environment()
+            self.telemetry.access_log = AccessLog(self.lines)
+        self.telemetry.tracing = Tracing.from_environment()
         self.metrics.start(workers=settings.workers, deadline_s=settings.deadline_ms / 1000)
-        self.metrics.sample(
-            {
-                "tandem_queue_images": lambda: self.admission.images,
-                "tandem_queue_wait_estimate_seconds": lambda: self.admission.wait_s,
-                "tandem_buffered_bytes": lambda: self.admission.bytes,
-                "tandem_requests_in_flight": lambda: self.lifecycle.in_flight,
-                "tandem_connections": lambda: len(self.lifecycle.connections),
-                "tandem_log_lines_dropped": lambda: self.lines.dropped if self.lines else 0,
-            }
+        pipeline.start()
+        self._gateway = Gateway(
+            settings,
+            self.admission,
+            self.lifecycle,
+            self.telemetry,
+            self.keys,
+            routes=build_routes(pipeline, settings, lambda: self.lifecycle.draining),
+            fallback=mounted(self._app),
         )
+        self._sample(pipeline)
+        champion.start()
+        self.share.open()
 
-    def close(self) -> None:
-        """Writes and exports what is left."""
+    async def stop(self) -> None:
+        """Finishes what is queued; writes and exports what is left."""
+        if self._champion is not None:
+            await self._champion.stop()
+        self.pipeline.close()
         self.metrics.close()
-        if self.tracing is not None:
-            self.tracing.close()
+        if self.telemetry.tracing is not None:
+            self.telemetry.tracing.close()
         if self.lines is not None:
             self.lines.close()
+
+    def _sample(self, pipeline: Pipeline) -> None:
+        cache, admission, lines = pipeline.cache, self.admission, self.lines
+        self.metrics.sample(
+            {
+                "tandem_cache_bytes": lambda: cache.bytes if cache is not None else 0,
+                "tandem_cache_images": lambda: len(cache) if cache is not None else 0,
+                "tandem_ready": lambda: pipeline.ready and not self.lifecycle.draining,
+                "tandem_queue_images": lambda: admission.images,
+                "tandem_queue_wait_estimate_seconds": lambda: admission.wait_s,
+                "tandem_buffered_bytes": lambda: admission.bytes,
+                "tandem_requests_in_flight": lambda: self.lifecycle.in_flight,
+                "tandem_connections": lambda: len(self.connections),
+                "tandem_log_lines_dropped": lambda: lines.dropped if lines else 0,
+            }
+        )

@@ -11,7 +11,7 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 import service.app
 from service.inference.engine import Engine
-from service.process import coordination
+from service import coordination
 from tests.service.serving import HeldEngine, settings_of
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 

@@ -23,7 +23,7 @@ from service.gateway.gateway import Gate
 from service.inference.engine import Engine
 from service.inference.inference_types import Outcome, Work
 from service.inference.pipeline import Pipeline
-from service.process.lifecycle import Lifecycle
+from service.gateway.lifecycle import Lifecycle
 from service.process.worker import Worker
 from service.settings import Settings
 from tests.tiny_bundle import GREYS, solid_image

@@ -9,7 +9,7 @@ import pytest
 
 from service.http import connection_balancing as module
 from service.http.connection_balancing import Share
-from service.process.coordination import CONNECTIONS, forget_worker
+from service.coordination import CONNECTIONS, forget_worker
 
 OTHER = 1  # a process id that is not ours
 

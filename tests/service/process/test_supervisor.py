@@ -14,7 +14,7 @@ import pytest
 from bentoml.serving import create_watcher
 from circus.sockets import CircusSocket
 
-from service.process import coordination
+from service import coordination
 from service.process import supervisor as module
 from service.process.supervisor import KILLED_AFTER_S, MAX_FAILURES, Supervisor, grace_of, supervise
 from tests.service.callers import GET, HOST, Caller

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.gateway.gateway import Gate
 from service.http.listening_socket import waiting
-from service.process import coordination
+from service import coordination
 from service.process import server as module
 from service.process.server import GRACE_AFTER_DEADLINE_S, Server, serve_with
 from service.process.worker import Worker

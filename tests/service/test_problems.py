@@ -8,7 +8,7 @@ import pytest
 
 from models import errors
 from models.errors import BadImage, BundleError, ClientError, NotReady, Overloaded, TandemError, Unauthorized
-from service.gateway.problems import (
+from service.problems import (
     CODES,
     MEDIA_TYPE,
     STATUS,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 
 class Lifecycle:
     """The state of one worker process."""
 
     def __init__(self) -> None:
         self.draining = False
-        """Whether the end has begun: what is under way is finished, new work is refused with 503."""
+        """Whether the end of the server has begun: `/readyz` says so, everything is still answered."""
         self.in_flight = 0
         """Requests that are being answered."""
-        self.connections: Collection[object] = ()
-        """Open connections; the server's own collection, once there is a server."""
 
     def enter(self) -> None:
         """Counts a request that begins."""

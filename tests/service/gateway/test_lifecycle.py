@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.process.lifecycle import Lifecycle
+from service.gateway.lifecycle import Lifecycle
 
 
 def test_a_process_begins_idle_and_takes_work() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from service.process import coordination
+from service import coordination
 from tests.service.serving import until
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +23,7 @@ def supervisor(base: Path, then: str) -> Path:
     code = f"""
 import os, signal, sys
 from pathlib import Path
-from service.process import coordination
+from service import coordination
 coordination.base_directory = lambda: Path(sys.argv[1])
 print(coordination.prepare(), flush=True)
 assert os.environ[coordination.VARIABLE] == str(coordination.directory())

@@ -19,15 +19,15 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-VARIABLE = "_TANDEM_RENDEZVOUS"  # set by the supervisor for its workers; no setting
+VARIABLE = "_TANDEM_COORDINATION"  # set by the supervisor for its workers; no setting
 _PREFIX = "tandem-"
 _OWNER = "owner"
-_ENDING, _DOORMAN = "ending", "doorman"
+_ENDING, _FALLBACK = "ending", "fallback"
 _READY, _LEAVING, _FAILED = "{}.ready", "{}.leaving", "{}.failed"  # of a process id
 CONNECTIONS = "{}.connections"  # a process' own count, see `service.http.connection_balancing`
 _UNFINISHED_S = 60.0
 _POLL_S = 0.01
-_DOORMAN_LEAVES_WITHIN_S = 2.0
+_FALLBACK_LEAVES_WITHIN_S = 2.0
 _MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes the directory ours alone)
 
 
@@ -36,6 +36,11 @@ def prepare() -> Path:
     directory = make(base_directory())
     os.environ[VARIABLE] = str(directory)
     return directory
+
+
+def in_worker() -> bool:
+    """Whether a supervisor of ours started this process, so that it is no command, no test and no supervisor."""
+    return VARIABLE in os.environ
 
 
 def directory() -> Path:
@@ -47,21 +52,21 @@ def directory() -> Path:
 
 
 async def mark_ready() -> None:
-    """Tells the supervisor that this worker answers, and waits until the doorman leaves callers to it."""
+    """Tells the supervisor that this worker answers, and waits until the fallback listener leaves callers to it."""
     (directory() / _READY.format(os.getpid())).touch()
-    deadline = time.monotonic() + _DOORMAN_LEAVES_WITHIN_S
-    while (directory() / _DOORMAN).exists() and time.monotonic() < deadline:
+    deadline = time.monotonic() + _FALLBACK_LEAVES_WITHIN_S
+    while (directory() / _FALLBACK).exists() and time.monotonic() < deadline:
         await asyncio.sleep(_POLL_S)
 
 
 @contextlib.contextmanager
-def doorman() -> Iterator[None]:
+def fallback() -> Iterator[None]:
     """Tells the workers that somebody else answers meanwhile."""
-    (directory() / _DOORMAN).touch()
+    (directory() / _FALLBACK).touch()
     try:
         yield
     finally:
-        (directory() / _DOORMAN).unlink(missing_ok=True)
+        (directory() / _FALLBACK).unlink(missing_ok=True)
 
 
 def mark_leaving() -> None:

@@ -1,0 +1,68 @@
+"""`POST /v1/embed`: encoded images ──▶ embeddings, as JSON or as raw float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.errors import TandemError
+from service.api.accept import prefers
+from service.api.predict import failed, json_response, submission_of
+from service.api.query import read_options
+from service.gateway.transaction import Answer, Transaction
+from service.inference.inference_types import Outcome
+from service.inference.loaded_model import Served
+from service.inference.pipeline import Pipeline
+from service.messages import Request, Response
+from service.problems import code_of, item_error
+from service.settings import Settings
+
+FLOAT32 = "application/octet-stream"
+
+
+class Embed:
+    """Embeds the images of a request.
+
+    Args:
+        pipeline: of the process.
+        settings: limits of a request.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+
+    def __call__(self, transaction: Transaction) -> Answer:
+        """Answers later."""
+        request, served = transaction.request, self._pipeline.served
+        read_options(request.query, served, ())
+        return self._embed(request, served)
+
+    async def _embed(self, request: Request, served: Served) -> Response:
+        submission = await submission_of(request, self._settings)
+        results = await self._pipeline.run(served, submission.items, deadline=request.deadline, heads=())
+        if len(results) == 1 and isinstance(results[0], TandemError):
+            return failed(results[0])
+        if prefers(request.headers.get(b"accept", b"").decode("latin-1"), FLOAT32, "application/json"):
+            return _raw(results, served)
+        shown = [item_error(each) if isinstance(each, TandemError) else each.embedding.tolist() for each in results]
+        return json_response(
+            {"embedding": shown[0]} if submission.single else {"embeddings": shown}, served.name, results
+        )
+
+
+def _raw(results: Sequence[Outcome | TandemError], served: Served) -> Response:
+    """Little-endian float32 `[N, D]`; the row of an image that failed is NaN and named in a header."""
+    width = served.engine.manifest.embedding_width
+    rows = np.full((len(results), width), np.nan, dtype="<f4")
+    errors = []
+    for index, result in enumerate(results):
+        if isinstance(result, TandemError):
+            errors.append(f"{index}={code_of(result)}")
+        else:
+            rows[index] = result.embedding
+    headers = [(b"x-tandem-shape", f"{len(results)},{width}".encode())]
+    if errors:
+        headers.append((b"x-tandem-errors", ",".join(errors).encode()))
+    return Response(200, rows.tobytes(), FLOAT32.encode(), headers, model=served.name, results=results)

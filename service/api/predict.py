@@ -1,0 +1,115 @@
+"""`POST /v1/predict` and BentoML's `/predict`: encoded images ──▶ decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pydantic_core
+
+from models.errors import TandemError, UnsupportedType
+from service.api.bodies import Item, Submission, is_image, read_submission
+from service.api.content_encoding import decoded_body
+from service.api.predictions import to_answer
+from service.api.query import Options, Queries
+from service.gateway.transaction import Answer, Transaction
+from service.inference.inference_types import Outcome
+from service.inference.loaded_model import Served
+from service.inference.pipeline import Pipeline
+from service.messages import Request, Response
+from service.problems import item_error, problem_of
+from service.settings import Settings
+
+NATIVE = "/predict"
+"""The route that BentoML's own clients call."""
+
+
+class Predict:
+    """Decides on the images of a request.
+
+    Args:
+        pipeline: of the process.
+        settings: limits of a request.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
+        self._pipeline = pipeline
+        self._settings = settings
+        self._queries = Queries()
+
+    def __call__(self, transaction: Transaction) -> Answer:
+        """Answers a small image from within the batch that computes it, everything else later."""
+        request = transaction.request
+        served = self._pipeline.served
+        options = self._queries.read(request.query, served)
+        kind = request.content_type
+        if request.path == NATIVE and kind and kind.partition(";")[0].strip().lower() != "application/json":
+            raise UnsupportedType(f"content type {kind[:100]!r} is not accepted here; send application/json")
+        is_plain = is_image(kind) and b"content-encoding" not in request.headers
+        if is_plain and not options.explain and self._take_small(transaction, served, options):
+            return None
+        return self._predict(request, served, options)
+
+    def _take_small(self, transaction: Transaction, served: Served, options: Options) -> bool:
+        """Queues the image, unless it is one of many pixels."""
+
+        def take(result: Outcome | TandemError) -> None:
+            response = transaction.attempt(_answer_one, result, options, served.name)
+            assert isinstance(response, Response)
+            transaction.respond(response)
+
+        request = transaction.request
+        return served.is_inline and self._pipeline.run_one(
+            served,
+            Item(request.body, {}),
+            heads=options.heads,
+            deadline=request.deadline,
+            take=take,
+            is_wanted=lambda: transaction.is_open,
+        )
+
+    async def _predict(self, request: Request, served: Served, options: Options) -> Response:
+        """The JSON answer: bare for a bare image, else a list with errors in their places."""
+        submission = await submission_of(request, self._settings)
+        results = await self._pipeline.run(
+            served, submission.items, deadline=request.deadline, heads=options.heads, explain=options.explain
+        )
+        if len(results) == 1 and (submission.single or isinstance(results[0], TandemError)):
+            return _answer_one(results[0], options, served.name)
+        return _answer_all(results, options, served.name)
+
+
+async def submission_of(request: Request, settings: Settings) -> Submission:
+    """The images and columns of a request.
+
+    Raises:
+        ClientError: the body is not what its content type and encoding say, or is over a limit.
+    """
+    kind = "application/json" if request.path == NATIVE else request.content_type
+    return read_submission(kind, await decoded_body(request, settings.max_body_bytes), settings.max_images)
+
+
+def json_response(document: Any, model: str, results: Sequence[Outcome | TandemError]) -> Response:
+    """A response of status 200."""
+    return Response(200, pydantic_core.to_json(document), model=model, results=results)
+
+
+def failed(error: TandemError) -> Response:
+    """The response to a request of one image that could not be answered."""
+    response = problem_of(error.as_value())
+    response.results = [error]
+    return response
+
+
+def _answer_one(result: Outcome | TandemError, options: Options, model: str) -> Response:
+    if isinstance(result, TandemError):
+        return failed(result)
+    return json_response(to_answer(result, options, model), model, [result])
+
+
+def _answer_all(results: Sequence[Outcome | TandemError], options: Options, model: str) -> Response:
+    shown = [
+        item_error(result) if isinstance(result, TandemError) else to_answer(result, options, model)
+        for result in results
+    ]
+    return json_response({"predictions": shown}, model, results)

@@ -1,0 +1,454 @@
+"""bytes on a socket ──▶ `Request` ──▶ gateway ──▶ `Response` ──▶ bytes: HTTP/1.1 on httptools' callbacks.
+
+Requests on one connection are answered in their order, one at a time. The server calls `check` several times a second;
+it ends connections whose caller takes too long to send headers or a body, or to read an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+import time
+from collections import deque
+from typing import NamedTuple, cast
+
+import httptools
+
+from models.errors import ClientError, DeadlineExceeded, TandemError
+from service.gateway.gateway import Gateway
+from service.gateway.transaction import Transaction
+from service.http.connections import Connections
+from service.http.header_block import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    error_of,
+    headers_too_large,
+    join_headers,
+    read_target,
+)
+from service.messages import Request, Response, encode
+
+LINGER_S = 2.0
+LINGER_BYTES = 16 * 1024 * 1024
+"""A caller who is still sending when the answer is there is heard for so long and so much, so that he reads it."""
+_UNREAD_BYTES = 64 * 1024
+"""A body that is refused unread is read all the same where it is so small that it has most likely arrived already;
+hanging up instead would cost both sides a connection."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE = (b"connection", b"close")
+_KEEP_ALIVE = (b"connection", b"keep-alive")
+
+
+class _Message(NamedTuple):
+    """A request on the connection.
+
+    Attributes:
+        transaction: of the gateway.
+        keep_alive: whether the connection may carry another one after it.
+        is_old: whether it is HTTP/1.0, whose callers are told that the connection is kept.
+        chunks: of its body.
+    """
+
+    transaction: Transaction
+    keep_alive: bool
+    is_old: bool
+    chunks: list[bytes]
+
+
+class HttpProtocol(asyncio.Protocol):
+    """One connection.
+
+    Args:
+        gateway: answers requests.
+        connections: of the process; this one is among them while it is open.
+    """
+
+    def __init__(self, gateway: Gateway, connections: Connections) -> None:
+        self._gateway = gateway
+        self._connections = connections
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)  # until it is connected
+        self._parser = httptools.HttpRequestParser(self)
+        self._client: str | None = None
+        self._scheme = "http"
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._in_headers = True
+        self._begun = 0
+        """Requests whose first byte was in the data that came last."""
+        self._receiving: _Message | None = None
+        self._answering: _Message | None = None
+        self._waiting: deque[_Message | ClientError] = deque()
+        self._is_pumping = False
+        self._is_deaf = False
+        self._is_full = False
+        self._has_ended = False
+        self._is_last = False
+        self._bare_bytes = 0
+        self._lingered_bytes = 0
+        self._lingers_until: float | None = None
+        self._unsent_since: float | None = None
+        self._headers_since: float | None = time.monotonic()  # before the first request silence counts, too
+        self._idle_since = time.monotonic()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being received, answered or waiting."""
+        return self._answering is None and self._receiving is None and not self._waiting
+
+    # ---------------------------------------------------------------- the transport's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._client = peer[0] if peer else None
+        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's)
+        """Gives up what is under way for a caller who is gone."""
+        self._connections.remove(self)
+        self._is_deaf = True
+        for message in (self._receiving, self._answering, *self._waiting):
+            if isinstance(message, _Message):
+                message.transaction.abandon()
+        self._receiving = self._answering = None
+        self._waiting.clear()
+        self._parser = None  # type: ignore[assignment]  # it holds this object, and nothing comes any more
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what has arrived."""
+        if self._is_deaf:
+            self._discard(len(data))
+            return
+        begins = self._in_headers and not self._bare_bytes
+        if begins and self.is_idle and not self._is_full and self._answer_known(data):
+            return
+        self._begun = 0
+        self._bare_bytes += len(data)
+        if self._in_headers and self._headers_since is None:
+            self._headers_since = time.monotonic()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self._refuse(error_of(error))
+        else:
+            if self._bare_bytes > MAX_HEADER_BYTES:
+                self._refuse(headers_too_large(f"{self._bare_bytes} bytes and no end"))
+            elif begins and self._begun == 1 and self._in_headers:
+                self._connections.learn(data, self._target, self._headers)
+
+    def eof_received(self) -> bool:
+        """Notes that the caller sends no more; what he asked is answered.
+
+        Returns:
+            Whether the connection stays open.
+        """
+        self._has_ended = True
+        is_asked = self._answering is not None or bool(self._waiting)
+        return is_asked and self._scheme == "http"  # TLS knows no half-closed connection
+
+    def pause_writing(self) -> None:
+        """Begins nothing more for a caller who does not read."""
+        self._is_full = True
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Goes on."""
+        self._is_full = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._pump()
+
+    # ---------------------------------------------------------------- the parser's callbacks
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target, self._headers, self._in_headers = b"", [], True
+        self._begun += 1
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer is none, as the request has begun without it."""
+        if len(self._headers) >= MAX_HEADERS:
+            raise headers_too_large(f"more than {MAX_HEADERS} headers")
+        if self._in_headers:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Opens a request, unless its headers are refused or are to be read again."""
+        version = self._parser.get_http_version()
+        method = self._parser.get_method()
+        path, query = read_target(method, self._target)
+        headers = join_headers(self._headers, version)
+        if self._parser.should_upgrade():
+            return
+        self._in_headers = False
+        self._bare_bytes = 0
+        self._headers_since = None
+        request = Request(
+            method.decode("ascii", "replace"), path, query, headers, client=self._client, scheme=self._scheme
+        )
+        message = self._open(request, keep_alive=self._parser.should_keep_alive(), is_old=version == "1.0")
+        self._receiving = message
+        if message.transaction.refusal is None:
+            if headers.get(b"expect", b"").lower() == b"100-continue" and self._answering is None and not self._waiting:
+                self._transport.write(_CONTINUE)
+        elif b"transfer-encoding" in headers or (request.content_length or 0) > _UNREAD_BYTES:
+            self._end_unread()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body."""
+        self._bare_bytes = 0
+        message = self._receiving
+        if message is None or message.transaction.refusal is not None:
+            return
+        try:
+            self._gateway.receive(message.transaction.request, len(body))
+        except TandemError as error:
+            message.transaction.refusal = error.as_value()
+            message.chunks.clear()
+            self._end_unread()
+        else:
+            message.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        if self._receiving is None:  # its headers are to be read again, or it was ended unread
+            return
+        message, self._receiving = self._receiving, None
+        self._in_headers = True
+        self._bare_bytes = 0
+        self._waiting.append(message)
+        self._pump()
+
+    # ---------------------------------------------------------------- requests
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+            return
+        except httptools.HttpParserUpgrade as asked:
+            rest = data[asked.args[0] :]
+        self._read_again(rest)
+
+    def _read_again(self, rest: bytes) -> None:
+        """Reads a request that asks for a protocol that we do not speak as if it had not; the parser skips its body."""
+        kept = [(name, value) for name, value in self._headers if name not in (b"upgrade", b"connection")]
+        lines = [b"%b: %b\r\n" % header for header in [*kept, _CLOSE]]
+        line = self._parser.get_method(), self._target, self._parser.get_http_version().encode()
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"%b %b HTTP/%b\r\n" % line + b"".join(lines) + b"\r\n" + rest)
+
+    def _open(self, request: Request, *, keep_alive: bool, is_old: bool) -> _Message:
+        return _Message(self._gateway.open(request, self._send), keep_alive, is_old, [])
+
+    def _answer_known(self, data: bytes) -> bool:
+        """Answers a whole request whose header block has come before; False where it is none, and nothing was done."""
+        known = self._connections.known(data)
+        if known is None:
+            return False
+        block, body = known
+        request = Request(
+            block.method, block.path, block.query, block.headers, client=self._client, scheme=self._scheme
+        )
+        message = self._open(request, keep_alive=True, is_old=False)
+        self._headers_since = None
+        if message.transaction.refusal is None:
+            try:
+                self._gateway.receive(request, len(body))
+            except TandemError as error:
+                message.transaction.refusal = error.as_value()
+        self._answering = message
+        self._gateway.handle(message.transaction, body)
+        return True
+
+    def _pump(self) -> None:
+        """Has the next request answered, and the next, as long as each is answered at once."""
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while self._waiting and self._answering is None and not self._is_full and not self._is_closing:
+                message = self._waiting.popleft()
+                if isinstance(message, ClientError):
+                    self._answer_refused(message)
+                else:
+                    self._answering = message
+                    self._gateway.handle(message.transaction, b"".join(message.chunks))
+        finally:
+            self._is_pumping = False
+
+    def _send(self, response: Response) -> None:
+        """Writes the response to the request that is being answered, and goes on to the next one."""
+        message = self._answering or self._receiving
+        assert message is not None
+        keep_alive = message.keep_alive and not self._is_last and not self._connections.is_closing
+        keep_alive = keep_alive and not (self._receiving is message or (self._is_deaf and not self._waiting))
+        extra = [] if keep_alive and not message.is_old else [_KEEP_ALIVE if keep_alive else _CLOSE]
+        request = message.transaction.request
+        extra.append((b"date", self._connections.date))
+        try:
+            data = encode(response, request.id, extra, is_head=request.method == "HEAD")
+        finally:
+            self._answering = None
+            self._idle_since = time.monotonic()
+            self._connections.answered += 1
+        self._transport.write(data)
+        if not keep_alive:
+            self._close()
+        elif self._has_ended and not self._waiting:
+            self._transport.close()
+        else:
+            self._pump()
+
+    def _end_unread(self) -> None:
+        """Answers a refused request whose body has not come, and reads no more."""
+        message = self._receiving
+        assert message is not None
+        self._is_deaf = True
+        if self._answering is None and not self._waiting:
+            self._gateway.handle(message.transaction, b"")
+            self._receiving = None
+        else:
+            self._receiving = None
+            self._waiting.append(message._replace(keep_alive=False))
+
+    def _refuse(self, error: ClientError) -> None:
+        """Answers what cannot be taken for a request, in its turn, and ends the connection."""
+        self._is_deaf = True
+        if self._receiving is not None:
+            self._receiving.transaction.abandon()
+            self._receiving = None
+        self._waiting.append(error)
+        self._pump()
+
+    def _answer_refused(self, error: ClientError) -> None:
+        request = Request("", "", b"", {}, client=self._client)
+        message = self._open(request, keep_alive=False, is_old=False)
+        message.transaction.refusal = error.as_value()
+        self._answering = message
+        self._gateway.handle(message.transaction, b"")
+
+    # ---------------------------------------------------------------- the end
+
+    @property
+    def _is_closing(self) -> bool:
+        return self._lingers_until is not None or self._transport.is_closing()
+
+    def _close(self) -> None:
+        """Ends the connection after a response, once the caller has stopped sending."""
+        if self._has_ended or not (self._receiving or self._waiting or self._is_deaf or self._bare_bytes):
+            self._transport.close()
+        elif not self._is_closing:
+            self._linger()
+
+    def _linger(self) -> None:
+        for message in self._waiting:
+            if isinstance(message, _Message):
+                message.transaction.abandon()
+        self._waiting.clear()
+        if not self._transport.can_write_eof():  # TLS
+            self._transport.close()
+            return
+        self._is_deaf = True
+        self._lingers_until = time.monotonic() + LINGER_S
+        self._transport.resume_reading()
+        self._transport.write_eof()
+
+    def _discard(self, count: int) -> None:
+        self._lingered_bytes += count
+        if self._lingered_bytes > LINGER_BYTES:
+            self._transport.close()
+
+    def check(self, now: float) -> bool:
+        """Ends the connection where the caller takes too long; to be called several times a second.
+
+        Args:
+            now: of `time.monotonic()`.
+
+        Returns:
+            Whether it was ended.
+        """
+        if self._has_unsent_for(now) > self._connections.limit_s:
+            self._reset()
+            return True
+        if self._lingers_until is not None:
+            if now > self._lingers_until:
+                self._transport.close()
+            return now > self._lingers_until
+        if self._receiving is not None:
+            return self._check_body(self._receiving, now)
+        if not self.is_idle or self._transport.is_closing():  # which takes TLS a while
+            return False
+        if self._headers_since is not None:
+            return self._check_headers(now - self._headers_since)
+        return now - self._idle_since > self._connections.keep_alive_s and self._close_idle()
+
+    def _has_unsent_for(self, now: float) -> float:
+        """Seconds for which the caller has left something unread."""
+        if not self._transport.get_write_buffer_size():
+            self._unsent_since = None
+            return 0.0
+        if self._unsent_since is None:
+            self._unsent_since = now
+        return now - self._unsent_since
+
+    def drain(self, now: float, quiet_s: float) -> None:
+        """Ends a connection on which nothing has begun for so long; others end with the next response.
+
+        Args:
+            now: of `time.monotonic()`.
+            quiet_s: seconds.
+        """
+        self._is_last = True
+        has_begun = self._headers_since is not None and self._bare_bytes
+        since = cast("float", self._headers_since) if has_begun else self._idle_since
+        if self.is_idle and self._lingers_until is None and now - since > quiet_s:
+            self._close_idle()
+
+    def abort(self) -> None:
+        """Ends it without another word."""
+        self._transport.abort()
+
+    def _close_idle(self) -> bool:
+        """Closes, unless a request has just arrived that is not yet read; whether it did."""
+        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as file:
+            try:
+                is_asked = bool(file.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            except OSError:
+                is_asked = False
+        if not is_asked:
+            self._transport.close()
+        return not is_asked
+
+    def _check_body(self, message: _Message, now: float) -> bool:
+        """Answers a request whose body has not come by its deadline."""
+        request = message.transaction.request
+        if now <= request.deadline:
+            return False
+        waited_ms = (now - request.started) * 1000
+        message.transaction.refusal = DeadlineExceeded(f"no whole body of a request within {waited_ms:.0f} ms")
+        self._end_unread()
+        return True
+
+    def _check_headers(self, seconds: float) -> bool:
+        if seconds <= self._connections.limit_s:
+            return False
+        if self._bare_bytes:
+            self._refuse(DeadlineExceeded(f"no whole headers of a request within {seconds * 1000:.0f} ms"))
+        else:
+            self._transport.close()
+        return True
+
+    def _reset(self) -> None:
+        """Ends it without another word: what was written is not read, and the kernel would keep offering it."""
+        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as file:
+            file.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
