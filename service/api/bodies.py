@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import pydantic_core
 from python_multipart.multipart import parse_options_header
 
-from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
+from models.errors import BadImage, BadRequest, TooLarge, UnsupportedType
 from service.api.base64_text import decode_base64
 from service.api.multipart import IMAGE_PARTS, read_multipart
-
-Columns = dict[str, Any]
+from service.inference.items import Columns, Item
 
 JSON_VALUES = 256
 """Values that a JSON document may hold for each image that it may hold."""
@@ -27,13 +26,6 @@ one ends, and no base64."""
 
 _ACCEPTED = f"image/*, application/octet-stream, multipart/form-data, {PACKED} or application/json"
 _SIZE_BYTES = 4
-
-
-class Item(NamedTuple):
-    """One image of a request: its encoded bytes, or the reason why there are none."""
-
-    image: bytes | ClientError
-    columns: Columns
 
 
 class Submission(NamedTuple):
@@ -73,17 +65,6 @@ def read_instances(instances: Sequence[Any], max_images: int) -> list[Item]:
     return [
         _decode_instance(encoded, columns, where) for encoded, columns, where in _check_instances(instances, max_images)
     ]
-
-
-def check_native_body(body: bytes, max_images: int) -> None:
-    """Refuses a body for BentoML's own route that BentoML would answer less well, or take long to refuse.
-
-    The images in it are not looked at: BentoML hands them to `read_instances` anyway, and 10 MiB of base64 take 10 ms.
-
-    Raises:
-        BadRequest, TooLarge: as `read_submission`.
-    """
-    _check_instances(_parse_instances(body, max_images), max_images)
 
 
 def _read_json(body: bytes, max_images: int) -> list[Item]:

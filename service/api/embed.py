@@ -12,7 +12,7 @@ from service.api.predict import failed, json_response, submission_of
 from service.api.query import read_options
 from service.gateway.transaction import Answer, Transaction
 from service.inference.inference_types import Outcome
-from service.inference.loaded_model import Served
+from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
 from service.messages import Request, Response
 from service.problems import code_of, item_error
@@ -35,26 +35,26 @@ class Embed:
 
     def __call__(self, transaction: Transaction) -> Answer:
         """Answers later."""
-        request, served = transaction.request, self._pipeline.served
-        read_options(request.query, served, ())
-        return self._embed(request, served)
+        request, model = transaction.request, self._pipeline.model
+        read_options(request.query, model, ())
+        return self._embed(request, model)
 
-    async def _embed(self, request: Request, served: Served) -> Response:
+    async def _embed(self, request: Request, model: LoadedModel) -> Response:
         submission = await submission_of(request, self._settings)
-        results = await self._pipeline.run(served, submission.items, deadline=request.deadline, heads=())
+        results = await self._pipeline.run(model, submission.items, deadline=request.deadline, heads=())
         if len(results) == 1 and isinstance(results[0], TandemError):
             return failed(results[0])
         if prefers(request.headers.get(b"accept", b"").decode("latin-1"), FLOAT32, "application/json"):
-            return _raw(results, served)
+            return _raw(results, model)
         shown = [item_error(each) if isinstance(each, TandemError) else each.embedding.tolist() for each in results]
         return json_response(
-            {"embedding": shown[0]} if submission.single else {"embeddings": shown}, served.name, results
+            {"embedding": shown[0]} if submission.single else {"embeddings": shown}, model.name, results
         )
 
 
-def _raw(results: Sequence[Outcome | TandemError], served: Served) -> Response:
+def _raw(results: Sequence[Outcome | TandemError], model: LoadedModel) -> Response:
     """Little-endian float32 `[N, D]`; the row of an image that failed is NaN and named in a header."""
-    width = served.engine.manifest.embedding_width
+    width = model.engine.manifest.embedding_width
     rows = np.full((len(results), width), np.nan, dtype="<f4")
     errors = []
     for index, result in enumerate(results):
@@ -65,4 +65,4 @@ def _raw(results: Sequence[Outcome | TandemError], served: Served) -> Response:
     headers = [(b"x-tandem-shape", f"{len(results)},{width}".encode())]
     if errors:
         headers.append((b"x-tandem-errors", ",".join(errors).encode()))
-    return Response(200, rows.tobytes(), FLOAT32.encode(), headers, model=served.name, results=results)
+    return Response(200, rows.tobytes(), FLOAT32.encode(), headers, model=model.name, results=results)

@@ -8,13 +8,14 @@ from typing import Any
 import pydantic_core
 
 from models.errors import TandemError, UnsupportedType
-from service.api.bodies import Item, Submission, is_image, read_submission
+from service.api.bodies import Submission, is_image, read_submission
 from service.api.content_encoding import decoded_body
 from service.api.predictions import to_answer
 from service.api.query import Options, Queries
 from service.gateway.transaction import Answer, Transaction
 from service.inference.inference_types import Outcome
-from service.inference.loaded_model import Served
+from service.inference.items import Item
+from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
 from service.messages import Request, Response
 from service.problems import item_error, problem_of
@@ -40,27 +41,27 @@ class Predict:
     def __call__(self, transaction: Transaction) -> Answer:
         """Answers a small image from within the batch that computes it, everything else later."""
         request = transaction.request
-        served = self._pipeline.served
-        options = self._queries.read(request.query, served)
+        model = self._pipeline.model
+        options = self._queries.read(request.query, model)
         kind = request.content_type
         if request.path == NATIVE and kind and kind.partition(";")[0].strip().lower() != "application/json":
             raise UnsupportedType(f"content type {kind[:100]!r} is not accepted here; send application/json")
         is_plain = is_image(kind) and b"content-encoding" not in request.headers
-        if is_plain and not options.explain and self._take_small(transaction, served, options):
+        if is_plain and not options.explain and self._take_small(transaction, model, options):
             return None
-        return self._predict(request, served, options)
+        return self._predict(request, model, options)
 
-    def _take_small(self, transaction: Transaction, served: Served, options: Options) -> bool:
+    def _take_small(self, transaction: Transaction, model: LoadedModel, options: Options) -> bool:
         """Queues the image, unless it is one of many pixels."""
 
         def take(result: Outcome | TandemError) -> None:
-            response = transaction.attempt(_answer_one, result, options, served.name)
+            response = transaction.attempt(_answer_one, result, options, model.name)
             assert isinstance(response, Response)
             transaction.respond(response)
 
         request = transaction.request
-        return served.is_inline and self._pipeline.run_one(
-            served,
+        return model.is_inline and self._pipeline.run_one(
+            model,
             Item(request.body, {}),
             heads=options.heads,
             deadline=request.deadline,
@@ -68,15 +69,15 @@ class Predict:
             is_wanted=lambda: transaction.is_open,
         )
 
-    async def _predict(self, request: Request, served: Served, options: Options) -> Response:
+    async def _predict(self, request: Request, model: LoadedModel, options: Options) -> Response:
         """The JSON answer: bare for a bare image, else a list with errors in their places."""
         submission = await submission_of(request, self._settings)
         results = await self._pipeline.run(
-            served, submission.items, deadline=request.deadline, heads=options.heads, explain=options.explain
+            model, submission.items, deadline=request.deadline, heads=options.heads, explain=options.explain
         )
         if len(results) == 1 and (submission.single or isinstance(results[0], TandemError)):
-            return _answer_one(results[0], options, served.name)
-        return _answer_all(results, options, served.name)
+            return _answer_one(results[0], options, model.name)
+        return _answer_all(results, options, model.name)
 
 
 async def submission_of(request: Request, settings: Settings) -> Submission:

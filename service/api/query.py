@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from models.bundle.manifest import HeadSpec
 from models.errors import BadRequest
 from service.api.predictions import check_top_k
-from service.inference.loaded_model import Served
+from service.inference.loaded_model import LoadedModel
 
 KNOWN = ("top_k", "timing", "heads", "explain")
 
@@ -23,18 +23,18 @@ class Options(NamedTuple):
     explain: bool = False
 
 
-def read_options(query: bytes, served: Served, known: tuple[str, ...] = KNOWN) -> Options:
+def read_options(query: bytes, model: LoadedModel, known: tuple[str, ...] = KNOWN) -> Options:
     """Reads a query; a misspelt option is an error, since its wish would silently not come true.
 
     Args:
         query: behind the `?`.
-        served: whose heads decide.
+        model: whose heads decide.
         known: the options that the route has.
 
     Raises:
         BadRequest: an unknown option, or a value that is none.
     """
-    heads = served.engine.default
+    heads = model.engine.default
     if not query:
         return Options(heads)
     given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
@@ -42,11 +42,11 @@ def read_options(query: bytes, served: Served, known: tuple[str, ...] = KNOWN) -
         if name not in known:
             raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
     if "heads" in given:
-        heads = served.engine.manifest.chosen_heads(given["heads"].split(","))
+        heads = model.engine.manifest.chosen_heads(given["heads"].split(","))
     top_k = check_top_k(given["top_k"], heads) if "top_k" in given else None
     timing, explain = _read_flag("timing", given), _read_flag("explain", given)
-    if explain and (silent := [head.name for head in heads if head.name not in served.engine.explainers]):
-        raise BadRequest(f"head {silent[0]!r} of {served.name} cannot explain: its bundle was built without examples")
+    if explain and (silent := [head.name for head in heads if head.name not in model.engine.explainers]):
+        raise BadRequest(f"head {silent[0]!r} of {model.name} cannot explain: its bundle was built without examples")
     return Options(heads, top_k, timing, explain)
 
 
@@ -59,17 +59,17 @@ class Queries:
         self._model = ""
         self._options: dict[bytes, Options] = {}
 
-    def read(self, query: bytes, served: Served) -> Options:
+    def read(self, query: bytes, model: LoadedModel) -> Options:
         """The options of a query.
 
         Raises:
             BadRequest: it asks for what there is not.
         """
-        if self._model != served.name or len(self._options) >= self._KEPT:
-            self._model, self._options = served.name, {}
+        if self._model != model.name or len(self._options) >= self._KEPT:
+            self._model, self._options = model.name, {}
         options = self._options.get(query)
         if options is None:
-            options = read_options(query, served)
+            options = read_options(query, model)
             if len(query) <= self._QUERY_BYTES:
                 self._options[query] = options
         return options

@@ -1,4 +1,4 @@
-"""listening socket ──▶ connections, as many as are this worker's share."""
+"""listening socket ──▶ connections, as many as are this worker's balance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from service.http.connection_balancing import Share
+from service.http.connection_balancing import ConnectionBalance
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +28,13 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Acceptor:
-    """Takes connections from a socket that processes share.
+    """Takes connections from a socket that processes balance.
 
     Args:
         listener: listens, and does not block.
         make_protocol: makes the protocol of a connection.
         count: how many connections the process has now, those being established not among them.
-        share: where that is told to the other processes.
+        balance: where that is told to the other processes.
         tls: the server's context, if it speaks TLS.
     """
 
@@ -44,13 +44,13 @@ class Acceptor:
         make_protocol: Callable[[], asyncio.Protocol],
         *,
         count: Callable[[], int],
-        share: Share,
+        balance: ConnectionBalance,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listener = listener
         self._make_protocol = make_protocol
         self._count = count
-        self._share = share
+        self._share = balance
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._establishing: set[asyncio.Task[None]] = set()

@@ -127,7 +127,7 @@ async def _run(app: ASGIApp, request: Request) -> Response:
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
-        "method": request.method,
+        "method": "GET" if request.method == "HEAD" else request.method,
         "scheme": request.scheme,
         "path": request.path,
         "raw_path": request.path.encode("utf-8", "surrogateescape"),

@@ -1,4 +1,4 @@
-"""connections of one worker ──▶ its share of all: who has more than the others leaves new ones to them.
+"""connections of one worker ──▶ whether a new one is for it to take: who has more than the others leaves it to them.
 
 All workers wait on one listening socket, and the first to wake would take every connection that arrives together; one
 core would then answer them all while the others are idle.
@@ -20,7 +20,7 @@ _BYTES = 4
 _NONE = 2**31 - 1
 
 
-class Share:
+class ConnectionBalance:
     """How many connections this process has, and the others, in memory that they share.
 
     Making it does no I/O; until `open` and after `close` the process neither counts nor leaves anything to others.
@@ -35,7 +35,9 @@ class Share:
     def open(self) -> None:
         """Shows itself to the others; by then this process takes connections, or is about to."""
         self._path = coordination.directory() / coordination.CONNECTIONS.format(os.getpid())
-        self._path.write_bytes(bytes(_BYTES))
+        unnamed = self._path.with_suffix(".new")  # whoever finds the file finds all of it
+        unnamed.write_bytes(bytes(_BYTES))
+        unnamed.rename(self._path)
         self._mine = _mapped(self._path)
 
     def close(self) -> None:

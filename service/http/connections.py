@@ -1,4 +1,4 @@
-"""The open connections of a process, and what all of them share: limits, the date, header blocks seen before."""
+"""The open connections of a process, and what all of them balance: limits, the date, header blocks seen before."""
 
 from __future__ import annotations
 

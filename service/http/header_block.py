@@ -1,4 +1,4 @@
-"""target and headers of a request ──▶ path, query and one value a header, or a `ClientError` that says what is wrong."""
+"""target and headers of a request ──▶ path, query and one value a header, or a `ClientError`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _WAITING_AT = 24  # struct tcp_info's tcpi_unacked, which is the length of the a
 
 
 def take_no_more(listener: socket.socket) -> None:
-    """Keeps new connections out, for all processes that share the socket; where that is not Linux, does nothing."""
+    """Keeps new connections out, for all processes that balance the socket; where that is not Linux, does nothing."""
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _PROGRAM))
     described = struct.pack("HP", len(_PROGRAM), ctypes.addressof(program))
     with contextlib.suppress(OSError):

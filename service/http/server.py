@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from service.gateway.gateway import Gateway
 from service.gateway.lifecycle import Lifecycle
 from service.http.acceptor import Acceptor
-from service.http.connection_balancing import Share
+from service.http.connection_balancing import ConnectionBalance
 from service.http.connections import Connections
 from service.http.listening_socket import take_no_more, waiting
 from service.http.protocol import HttpProtocol
@@ -59,7 +59,7 @@ class Server:
         gateway: gives the gateway, once the application has started.
         connections: of the process.
         lifecycle: of the process.
-        share: where its connections are told to the other processes.
+        balance: where its connections are told to the other processes.
         grace: how long the end may take.
         is_whole: whether the whole server ends, and not this process alone.
         leave: tells the supervisor that this process takes no new connections any more.
@@ -70,7 +70,7 @@ class Server:
         gateway: Callable[[], Gateway],
         connections: Connections,
         lifecycle: Lifecycle,
-        share: Share,
+        balance: ConnectionBalance,
         grace: Grace,
         *,
         is_whole: Callable[[], bool],
@@ -79,7 +79,7 @@ class Server:
         self._gateway = gateway
         self._connections = connections
         self._lifecycle = lifecycle
-        self._share = share
+        self._share = balance
         self._grace = grace
         self._is_whole = is_whole
         self._leave = leave
@@ -132,7 +132,7 @@ class Server:
             listener,
             lambda: HttpProtocol(gateway, self._connections),
             count=lambda: len(self._connections),
-            share=self._share,
+            balance=self._share,
             tls=tls,
         )
 

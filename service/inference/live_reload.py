@@ -23,7 +23,7 @@ POLL_S = 0.5  # a stat of one file; inotify is not there on every file system th
 _State = tuple[int, int, int] | None
 
 
-class Champion:
+class LiveReload:
     """Watches one store entry.
 
     Args:

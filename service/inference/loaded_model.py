@@ -1,4 +1,4 @@
-"""bundle ──▶ `Served`: a model that answers requests, its engine and the queue in front of it.
+"""bundle ──▶ `LoadedModel`: a model that answers requests, its engine and the queue in front of it.
 
 A request takes the model that serves when it begins and keeps it to its end, so that a change of the model in between
 never mixes two. A model that was replaced is gone with the last request that holds it.
@@ -13,7 +13,6 @@ from typing import cast
 import pydantic_core
 
 from models.errors import ClientError, TandemError
-from service.api.openapi import describe
 from service.inference.batcher import Batcher, Reason
 from service.inference.cache import seed_of
 from service.inference.engine import Engine
@@ -30,7 +29,7 @@ SMALL_PIXELS = 32 * 1024
 _SMALL_IMAGES = 2
 
 
-class Served:
+class LoadedModel:
     """One bundle on its device.
 
     Args:
@@ -47,8 +46,6 @@ class Served:
         """Where the cache keeps the embeddings of this model's embedder."""
         self.manifest = pydantic_core.to_json(engine.manifest.model_dump(mode="json", exclude={"files"}))
         """What `/v1/models` tells, JSON."""
-        self.description = pydantic_core.to_json(describe(engine.manifest))
-        """The OpenAPI document, JSON; made here, as it costs 9 ms."""
         self._inline = engine.device == "cpu" and engine.image_s * engine.max_batch <= INLINE_BATCH_S
         in_time = int(_SMALL_IMAGES * engine.image_s / PIXEL_S) if self._inline else 0
         self.small_pixels = max(SMALL_PIXELS, in_time)

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from models.bundle.manifest import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
-from service.api.bodies import Item
 from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache
 from service.inference.engine import Engine
 from service.inference.inference_types import PIXEL_S, Admitted, Outcome
-from service.inference.loaded_model import Served
-from service.inference.preprocessing import Reader, Reading
+from service.inference.items import Item
+from service.inference.loaded_model import LoadedModel
+from service.inference.preprocessing import CheckedImages, Preprocessor
 from service.observability.service_metrics import Metrics
 from service.settings import Settings
 
@@ -42,13 +42,13 @@ class Pipeline:
         self.ready = False
         self._metrics = metrics
         self._admission = admission
-        self._served = Served(engine, self._metrics)
+        self._model = LoadedModel(engine, self._metrics)
         self.cache = EmbeddingCache(settings.cache_mb * MIB) if settings.cache_mb else None
-        self._reader = Reader(settings.max_pixels, self._admission, self.cache)
+        self._reader = Preprocessor(settings.max_pixels, self._admission, self.cache)
         self._explainer = ThreadPoolExecutor(1, thread_name_prefix="explain")
 
     @property
-    def served(self) -> Served:
+    def model(self) -> LoadedModel:
         """The model that serves now; a request asks once and keeps it.
 
         Raises:
@@ -56,7 +56,7 @@ class Pipeline:
         """
         if not self.ready:
             raise NotReady("the server is starting or draining; try again")
-        return self._served
+        return self._model
 
     def start(self) -> None:
         """Begins to answer."""
@@ -65,23 +65,23 @@ class Pipeline:
 
     def replace(self, engine: Engine) -> None:
         """Has all requests that begin from now on answered by another engine."""
-        self._served = Served(engine, self._metrics)
+        self._model = LoadedModel(engine, self._metrics)
         self._tell_model()
 
     def close(self) -> None:
         """Finishes what is running and stops."""
         self.ready = False
-        self._served.close()
+        self._model.close()
         self._reader.close()
         self._explainer.shutdown()
 
     def _tell_model(self) -> None:
-        engine = self._served.engine
-        self._metrics.set_model(self._served.name, engine.device, engine.precision)
+        engine = self._model.engine
+        self._metrics.set_model(self._model.name, engine.device, engine.precision)
 
     async def run(
         self,
-        served: Served,
+        model: LoadedModel,
         items: Sequence[Item],
         *,
         deadline: float,
@@ -91,7 +91,7 @@ class Pipeline:
         """Answers the items in order, each alone: an answer or what was wrong with it.
 
         Args:
-            served: the model.
+            model: the model.
             items: the request's images.
             deadline: a time of `time.monotonic()`.
             heads: that decide; none where only embeddings are wanted.
@@ -100,15 +100,15 @@ class Pipeline:
         Raises:
             Overloaded, DeadlineExceeded: nothing could be answered.
         """
-        reading = self._reader.check(served, items, heads)
-        image_s = IMAGE_S + (served.engine.explain_s if explain else 0.0)
-        rest_s = image_s * reading.images + served.engine.image_s * reading.new
+        reading = self._reader.check(model, items, heads)
+        image_s = IMAGE_S + (model.engine.explain_s if explain else 0.0)
+        rest_s = image_s * reading.images + model.engine.image_s * reading.new
         cost_s = PIXEL_S * reading.work_pixels + rest_s
         self._admission.admit(reading.images, cost_s, deadline)
         try:
-            prepared = await self._reader.decode(served, reading, deadline)
-            found = await served.run([one for one in prepared if not isinstance(one, ClientError)], deadline)
-            outcomes = iter(await self._explained(served, found, heads, deadline) if explain else found)
+            prepared = await self._reader.decode(model, reading, deadline)
+            found = await model.run([one for one in prepared if not isinstance(one, ClientError)], deadline)
+            outcomes = iter(await self._explained(model, found, heads, deadline) if explain else found)
             self._admission.did(cost_s if prepared is reading.items else rest_s)
         finally:
             self._admission.leave(reading.images, cost_s)
@@ -118,7 +118,7 @@ class Pipeline:
 
     def run_one(
         self,
-        served: Served,
+        model: LoadedModel,
         item: Item,
         *,
         heads: Sequence[HeadSpec],
@@ -129,7 +129,7 @@ class Pipeline:
         """Decides on one small image for a caller that is no coroutine.
 
         Args:
-            served: a model that computes on the event loop.
+            model: a model that computes on the event loop.
             item: the image.
             heads: that decide.
             deadline: a time of `time.monotonic()`.
@@ -142,14 +142,14 @@ class Pipeline:
         Raises:
             Overloaded: it was not admitted.
         """
-        reading = self._reader.check(served, [item], heads)
-        if not reading.is_small_for(served):
+        reading = self._reader.check(model, [item], heads)
+        if not reading.is_small_for(model):
             return False
         (one,) = reading.items
         if isinstance(one, ClientError):
             take(one)
             return True
-        cost_s = PIXEL_S * reading.work_pixels + IMAGE_S + served.engine.image_s * reading.new
+        cost_s = PIXEL_S * reading.work_pixels + IMAGE_S + model.engine.image_s * reading.new
         self._admission.admit(1, cost_s, deadline)
 
         def finish(answer: Outcome | TandemError) -> None:
@@ -159,11 +159,11 @@ class Pipeline:
             self._keep(reading, [answer])
             take(answer)
 
-        served.run_one(one, deadline, finish, is_wanted)
+        model.run_one(one, deadline, finish, is_wanted)
         return True
 
     async def _explained(
-        self, served: Served, found: Sequence[Outcome | TandemError], heads: Sequence[HeadSpec], deadline: float
+        self, model: LoadedModel, found: Sequence[Outcome | TandemError], heads: Sequence[HeadSpec], deadline: float
     ) -> list[Outcome | TandemError]:
         """The outcomes with their reasons, worked out on a thread: they take longer than the decisions."""
 
@@ -172,12 +172,12 @@ class Pipeline:
                 return one
             if time.monotonic() > deadline:
                 raise DeadlineExceeded("the deadline passed before the decision was explained")
-            return served.engine.explain(one, heads)
+            return model.engine.explain(one, heads)
 
         explaining = self._explainer.submit(lambda: [explain(one) for one in found])
         return await asyncio.wrap_future(explaining)
 
-    def _keep(self, reading: Reading, answers: Sequence[Outcome | TandemError]) -> None:
+    def _keep(self, reading: CheckedImages, answers: Sequence[Outcome | TandemError]) -> None:
         """Keeps embeddings of images that may come again, where that is asked for, and counts those that were kept."""
         if self.cache is None:
             return

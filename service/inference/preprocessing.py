@@ -11,11 +11,11 @@ from typing import NamedTuple
 from models.bundle.manifest import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, TooLarge
 from models.imaging.decode import read_checked_header
-from service.api.bodies import Item
 from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache, key_of
 from service.inference.inference_types import PIXEL_S, Admitted, Work
-from service.inference.loaded_model import Served
+from service.inference.items import Item
+from service.inference.loaded_model import LoadedModel
 
 DECODE_THREADS = 2
 """Images that a process decodes at once: so many times `DECODE_MIB` of `models.imaging.decode` is what all its requests
@@ -26,7 +26,7 @@ Checked = Admitted | Work | ClientError
 """An image to decode; one that was embedded before; or what was wrong with it."""
 
 
-class Reading(NamedTuple):
+class CheckedImages(NamedTuple):
     """A request's images, checked, and what those will cost that are to be embedded."""
 
     items: list[Checked]
@@ -37,12 +37,12 @@ class Reading(NamedTuple):
     work_pixels: int
     size_bytes: int
 
-    def is_small_for(self, served: Served) -> bool:
+    def is_small_for(self, model: LoadedModel) -> bool:
         """Whether it is decoded in place."""
-        return max(self.work_pixels, self.size_bytes) <= served.small_pixels
+        return max(self.work_pixels, self.size_bytes) <= model.small_pixels
 
 
-class Reader:
+class Preprocessor:
     """What a process reads images with.
 
     Args:
@@ -61,12 +61,12 @@ class Reader:
         """Finishes what is being decoded."""
         self._decoders.shutdown()
 
-    def check(self, served: Served, items: Sequence[Item], heads: Sequence[HeadSpec]) -> Reading:
+    def check(self, model: LoadedModel, items: Sequence[Item], heads: Sequence[HeadSpec]) -> CheckedImages:
         """Reads headers and columns; the images of a request share the limit of pixels, and so of work."""
         checked: list[Checked] = []
         images = new = work_pixels = size_bytes = 0
         for item in items:
-            one = self._check_one(served, item, heads)
+            one = self._check_one(model, item, heads)
             if isinstance(one, Admitted):
                 left = self._max_pixels - work_pixels
                 if one.work_pixels <= left:
@@ -80,16 +80,16 @@ class Reader:
                     )
             images += not isinstance(one, ClientError)
             checked.append(one)
-        return Reading(checked, images, new, work_pixels, size_bytes)
+        return CheckedImages(checked, images, new, work_pixels, size_bytes)
 
-    def _check_one(self, served: Served, item: Item, heads: Sequence[HeadSpec]) -> Checked:
+    def _check_one(self, model: LoadedModel, item: Item, heads: Sequence[HeadSpec]) -> Checked:
         if isinstance(item.image, ClientError):
             return item.image
-        key = b"" if self._cache is None else key_of(served.cache_seed, item.image)
+        key = b"" if self._cache is None else key_of(model.cache_seed, item.image)
         embedding = None if self._cache is None else self._cache.get(key)
         try:
             header = read_checked_header(item.image, self._max_pixels) if embedding is None else None
-            asked = served.engine.manifest.check_columns(heads, item.columns) if heads else {}
+            asked = model.engine.manifest.check_columns(heads, item.columns) if heads else {}
         except ClientError as error:
             return error.as_value()
         if header is None:
@@ -97,24 +97,24 @@ class Reader:
         return Admitted(item.image, header, header.work_pixels, asked, key)
 
     async def decode(
-        self, served: Served, reading: Reading, deadline: float
+        self, model: LoadedModel, reading: CheckedImages, deadline: float
     ) -> Sequence[Work | Admitted | ClientError]:
         """Decodes in place what is small, in a thread what is not.
 
         Where the model computes on the event loop, what is small is left to its batch: of small PNGs that
         took 8 us of CPU off a request of 180 (16 connections, interleaved runs).
         """
-        if reading.is_small_for(served):
-            return reading.items if served.is_inline else self._decode_in_place(served, reading)
+        if reading.is_small_for(model):
+            return reading.items if model.is_inline else self._decode_in_place(model, reading)
         loop = asyncio.get_running_loop()
         done: list[int] = []
-        decoding = self._decoders.submit(_decode_in_time, served, reading.items, deadline, done)
+        decoding = self._decoders.submit(_decode_in_time, model, reading.items, deadline, done)
         decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
         return await asyncio.wrap_future(decoding)
 
-    def _decode_in_place(self, served: Served, reading: Reading) -> list[Work | ClientError]:
+    def _decode_in_place(self, model: LoadedModel, reading: CheckedImages) -> list[Work | ClientError]:
         self._admission.did(PIXEL_S * reading.work_pixels)
-        return [_decode(served, one) for one in reading.items]
+        return [_decode(model, one) for one in reading.items]
 
     def _note_decoded(self, done: list[int]) -> None:
         """Counts what a thread has done, though its request may have been given up meanwhile."""
@@ -122,17 +122,17 @@ class Reader:
 
 
 def _decode_in_time(
-    served: Served, checked: Sequence[Checked], deadline: float, done: list[int]
+    model: LoadedModel, checked: Sequence[Checked], deadline: float, done: list[int]
 ) -> list[Work | ClientError]:
     """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
     found = []
     for one in checked:
         if time.monotonic() > deadline:
             raise DeadlineExceeded("the deadline passed before the image was decoded")
-        found.append(_decode(served, one))
+        found.append(_decode(model, one))
         done.append(one.work_pixels if isinstance(one, Admitted) else 0)
     return found
 
 
-def _decode(served: Served, one: Checked) -> Work | ClientError:
-    return served.decode(one) if isinstance(one, Admitted) else one
+def _decode(model: LoadedModel, one: Checked) -> Work | ClientError:
+    return model.decode(one) if isinstance(one, Admitted) else one

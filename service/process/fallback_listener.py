@@ -23,7 +23,7 @@ ALIVE = (b"/livez", b"/healthz")
 
 
 class FallbackListener:
-    """Answers on a listening socket that workers share.
+    """Answers on a listening socket that workers balance.
 
     Args:
         listener: the socket; it stays open.

@@ -80,7 +80,7 @@ class BentoServer:
             lambda: worker.gateway,
             worker.connections,
             worker.lifecycle,
-            worker.share,
+            worker.balance,
             Grace(worker.settings.drain_s, finish_s),
             is_whole=coordination.is_ending,
             leave=coordination.mark_leaving,

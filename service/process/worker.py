@@ -16,10 +16,10 @@ from service.gateway.gateway import Gateway
 from service.gateway.lifecycle import Lifecycle
 from service.gateway.telemetry import Telemetry
 from service.http.asgi import mounted
-from service.http.connection_balancing import Share
+from service.http.connection_balancing import ConnectionBalance
 from service.http.connections import Connections
 from service.inference.engine import Engine
-from service.inference.live_reload import Champion
+from service.inference.live_reload import LiveReload
 from service.inference.pipeline import Pipeline
 from service.observability.json_log import AccessLog, LineWriter, configure_logging
 from service.observability.service_metrics import Metrics
@@ -37,12 +37,12 @@ class Worker:
     admission: Admission
     lifecycle: Lifecycle
     telemetry: Telemetry
-    share: Share
+    balance: ConnectionBalance
     connections: Connections
     keys: ApiKeys | None = None
     lines: LineWriter | None = None
     _pipeline: Pipeline | None = field(default=None, repr=False)
-    _champion: Champion | None = field(default=None, repr=False)
+    _champion: LiveReload | None = field(default=None, repr=False)
     _gateway: Gateway | None = field(default=None, repr=False)
     _app: ASGIApp | None = field(default=None, repr=False)
 
@@ -53,15 +53,15 @@ class Worker:
         Raises:
             KeysError: the file of API keys is damaged.
         """
-        metrics, share = Metrics(), Share()
+        metrics, balance = Metrics(), ConnectionBalance()
         return cls(
             settings=settings,
             metrics=metrics,
             admission=Admission(max_images=settings.max_queue, max_bytes=settings.max_buffered_bytes),
             lifecycle=Lifecycle(),
             telemetry=Telemetry(metrics, settings.trusted_addresses),
-            share=share,
-            connections=Connections(settings, share.set),
+            balance=balance,
+            connections=Connections(settings, balance.set),
             keys=ApiKeys.open(settings.api_keys_file) if settings.api_keys_file else None,
         )
 
@@ -94,7 +94,7 @@ class Worker:
             coordination.report_failure(str(error))
             raise
         self._pipeline = Pipeline(engine, settings, self.metrics, self.admission)
-        self._champion = Champion(
+        self._champion = LiveReload(
             settings.bundle,
             path,
             load=lambda candidate: Engine.load(settings, candidate),
@@ -132,7 +132,7 @@ class Worker:
         )
         self._sample(pipeline)
         champion.start()
-        self.share.open()
+        self.balance.open()
 
     async def stop(self) -> None:
         """Finishes what is queued; writes and exports what is left."""

@@ -10,8 +10,8 @@ import pytest
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 import service.app
-from service.inference.engine import Engine
 from service import coordination
+from service.inference.engine import Engine
 from tests.service.serving import HeldEngine, settings_of
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 

@@ -20,10 +20,10 @@ import service.app
 from service.api.routes import build_routes
 from service.gateway.admission import Admission
 from service.gateway.gateway import Gate
+from service.gateway.lifecycle import Lifecycle
 from service.inference.engine import Engine
 from service.inference.inference_types import Outcome, Work
 from service.inference.pipeline import Pipeline
-from service.gateway.lifecycle import Lifecycle
 from service.process.worker import Worker
 from service.settings import Settings
 from tests.tiny_bundle import GREYS, solid_image

@@ -8,6 +8,7 @@ import pytest
 
 from models import errors
 from models.errors import BadImage, BundleError, ClientError, NotReady, Overloaded, TandemError, Unauthorized
+from service.inference.batcher import WorkFailed
 from service.problems import (
     CODES,
     MEDIA_TYPE,
@@ -18,7 +19,6 @@ from service.problems import (
     problem,
     problem_of,
 )
-from service.inference.batcher import WorkFailed
 
 DOCUMENTED = {
     "BadRequest": (400, "bad_request"),

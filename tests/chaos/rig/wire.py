@@ -47,7 +47,7 @@ class Malformed(Exception):
 
 
 @dataclass
-class Reading:
+class CheckedImages:
     """What a parser of HTTP finds in the bytes of an input."""
 
     methods: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Exchange:
     """One connection: what was sent and what came back."""
 
     data: bytes
-    reading: Reading
+    reading: CheckedImages
     piece_bytes: int = _SOCKET_BUFFER_BYTES
     received: bytes = b""
     responses: list[Response] = field(default_factory=list)
@@ -91,7 +91,7 @@ class _Counter:
     """httptools' callbacks."""
 
     def __init__(self) -> None:
-        self.reading = Reading()
+        self.reading = CheckedImages()
         self.open = False
         self.parser = httptools.HttpRequestParser(self)
 
@@ -106,7 +106,7 @@ class _Counter:
         self.reading.complete += 1
 
 
-def read_input(data: bytes) -> Reading:
+def read_input(data: bytes) -> CheckedImages:
     """Counts the requests in an input."""
     counter = _Counter()
     try:
@@ -149,7 +149,7 @@ def exchange(
 
 def send_and_leave(address: tuple[str, int], data: bytes, patience_s: float = PATIENCE_S) -> Exchange:
     """Sends an input and resets the connection before any answer can have come: nothing is due then."""
-    found = Exchange(data, Reading())
+    found = Exchange(data, CheckedImages())
     with socket.create_connection(address, timeout=patience_s) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):

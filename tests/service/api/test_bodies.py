@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
-from service.api.bodies import PACKED, Item, check_native_body, read_instances, read_submission
+from service.api.bodies import PACKED, check_native_body, read_instances, read_submission
+from service.inference.items import Item
 
 FORM = "multipart/form-data; boundary=XX"
 JSON = "application/json"

@@ -12,8 +12,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service.api.openapi import describe
 from service.api.routes import build_routes
-from service.problems import CODES
 from service.inference.engine import Engine
+from service.problems import CODES
 from tests.service.serving import BRIGHT, DARK, PNG, TEXT, ask, form, instance, post_image, serving
 
 NATIVE = {"/predict", "/livez", "/readyz"}

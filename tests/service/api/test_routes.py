@@ -231,10 +231,10 @@ class TestSeveralImages:
                 busy = [asyncio.create_task(send(MID))]
                 await held_engine.wait_until_entered()
                 busy.append(asyncio.create_task(send(MID)))  # prefetched
-                await until(lambda: pipeline.served.depth == 1)
-                await until(lambda: pipeline.served.depth == 0)
+                await until(lambda: pipeline.model.depth == 1)
+                await until(lambda: pipeline.model.depth == 0)
                 tasks = [asyncio.create_task(send(image)) for image in images]
-                await until(lambda: pipeline.served.depth == 32)
+                await until(lambda: pipeline.model.depth == 32)
                 held_engine.release.set()
                 await asyncio.gather(*busy)
                 return await asyncio.gather(*tasks)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from service.http.exchange import Exchange
 from starlette.types import Message
 
 from service.gateway.telemetry import record
-from service.http.exchange import Exchange
 from service.inference.inference_types import Outcome
 from service.observability.json_log import AccessLog, LineWriter
 from service.process.worker import Worker

@@ -1,4 +1,4 @@
-"""Connections taken from a socket that several processes share."""
+"""Connections taken from a socket that several processes balance."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 
 from service.http import acceptor as module
 from service.http.acceptor import Acceptor
-from service.http.connection_balancing import Share
+from service.http.connection_balancing import ConnectionBalance
 from tests.service.callers import HOST, run
 from tests.service.serving import until
 
 
-class Others(Share):
-    """A share that another process exceeds, or not, as the test says."""
+class Others(ConnectionBalance):
+    """A balance that another process exceeds, or not, as the test says."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,12 +51,14 @@ class Room:
 
 
 @contextlib.asynccontextmanager
-async def accepting(share: Share, listener: Any = None) -> AsyncIterator[tuple[Acceptor, Room, tuple[str, int]]]:
+async def accepting(
+    balance: ConnectionBalance, listener: Any = None
+) -> AsyncIterator[tuple[Acceptor, Room, tuple[str, int]]]:
     room = Room()
     with socket.create_server((HOST, 0)) as real:
         real.setblocking(False)
         acceptor = Acceptor(
-            listener(real) if listener else real, room.protocol, count=lambda: len(room.transports), share=share
+            listener(real) if listener else real, room.protocol, count=lambda: len(room.transports), balance=balance
         )
         try:
             yield acceptor, room, real.getsockname()
@@ -72,26 +74,26 @@ def connect(address: tuple[str, int], count: int, stack: contextlib.ExitStack) -
 
 def test_all_that_wait_are_taken_and_told() -> None:
     async def test() -> None:
-        share = Others()
-        async with accepting(share) as (acceptor, room, address):
+        balance = Others()
+        async with accepting(balance) as (acceptor, room, address):
             with contextlib.ExitStack() as stack:
                 connect(address, 5, stack)
                 await until(lambda: len(room.transports) == 5)
                 await until(lambda: not acceptor.is_establishing)
-                assert share.told[-1] == 5
+                assert balance.told[-1] == 5
 
     run(test())
 
 
 def test_those_over_the_share_are_left_to_the_others_until_these_have_fewer() -> None:
     async def test() -> None:
-        share = Others()
-        share.most = 2
-        async with accepting(share) as (_, room, address):
+        balance = Others()
+        balance.most = 2
+        async with accepting(balance) as (_, room, address):
             with contextlib.ExitStack() as stack:
                 connect(address, 3, stack)
                 await until(lambda: len(room.transports) == 2)
-                share.most = 3
+                balance.most = 3
                 await until(lambda: len(room.transports) == 3)
 
     run(test())
@@ -99,10 +101,10 @@ def test_those_over_the_share_are_left_to_the_others_until_these_have_fewer() ->
 
 def test_what_nobody_takes_is_taken_in_the_end_and_then_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        share = Others()
-        share.most = 0
-        share.told.append(0)
-        async with accepting(share) as (_, room, address):
+        balance = Others()
+        balance.most = 0
+        balance.told.append(0)
+        async with accepting(balance) as (_, room, address):
             with contextlib.ExitStack() as stack:
                 connect(address, 1, stack)
                 await until(lambda: len(room.transports) == 1)

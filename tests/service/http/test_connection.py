@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 import uvicorn
+from service.http.connection import LINGER_S, Connection
+from service.http.exchange import WHOLE
+from service.http.express import ExpressConnection
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from service.gateway.gateway import Gate
 from service.http import connection as module
-from service.http.connection import LINGER_S, Connection
-from service.http.exchange import WHOLE
-from service.http.express import ExpressConnection
 from service.http.header_block import MAX_HEAD_BYTES, MAX_HEADERS
 from service.observability.json_log import AccessLog
 from service.observability.service_metrics import exposition

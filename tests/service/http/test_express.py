@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from service.http.shortcut import Shortcut
 
 from service.gateway.api_keys import ApiKeys
-from service.http.shortcut import Shortcut
 from service.inference.engine import Engine
-from tests.service.http.test_shortcut import Served, post, serving
+from tests.service.http.test_shortcut import LoadedModel, post, serving
 from tests.service.serving import BRIGHT, DARK, MID, until
 from tests.tiny_bundle import solid_image
 
@@ -36,7 +36,7 @@ def heads(monkeypatch: pytest.MonkeyPatch) -> HeadReader:
 
 
 def test_a_head_that_comes_again_is_known_on_any_connection(engine: Engine, heads: HeadReader) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         first = await site.site.caller()
         answers = [await first.ask(post(image)) for image in (BRIGHT, DARK, BRIGHT)]
         answers.append(await site.ask(post(DARK)))
@@ -54,7 +54,7 @@ def test_a_head_that_comes_again_is_known_on_any_connection(engine: Engine, head
     ids=["an id", "a trace", "the last one", "a long one"],
 )
 def test_a_head_that_does_not_come_again_is_not_kept(engine: Engine, heads: HeadReader, header: str) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         for _ in range(2):
             assert (await site.ask(post(BRIGHT, header))).status == 200
         assert heads.read == 2
@@ -65,7 +65,7 @@ def test_a_head_that_does_not_come_again_is_not_kept(engine: Engine, heads: Head
 def test_heads_are_kept_within_bounds(engine: Engine, heads: HeadReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.http.shortcut._KNOWN_HEADS", 2)
 
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         assert site.worker.shortcut is not None
         for name in "abca":
             assert (await site.ask(post(BRIGHT, f"User-Agent: {name}"))).status == 200
@@ -76,7 +76,7 @@ def test_heads_are_kept_within_bounds(engine: Engine, heads: HeadReader, monkeyp
 
 
 def test_behind_a_known_head_a_body_may_come_later_or_another_request(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         assert (await caller.ask(post(BRIGHT))).status == 200
         await caller.send(post(BRIGHT)[:-5])
@@ -90,7 +90,7 @@ def test_behind_a_known_head_a_body_may_come_later_or_another_request(engine: En
 
 
 def test_a_known_head_is_asked_for_its_key_and_refused_while_the_server_drains(engine: Engine, tmp_path: Path) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         assert (await caller.ask(post(BRIGHT))).status == 200
         file = tmp_path / "keys"
@@ -105,7 +105,7 @@ def test_a_known_head_is_asked_for_its_key_and_refused_while_the_server_drains(e
 
 
 def test_an_image_of_many_pixels_behind_a_known_head_is_the_frameworks(engine: Engine, heads: HeadReader) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         large = solid_image(128, size=(600, 600))
         for _ in range(2):
             assert (await site.ask(post(large))).status == 200
@@ -117,7 +117,7 @@ def test_an_image_of_many_pixels_behind_a_known_head_is_the_frameworks(engine: E
 def test_a_head_is_never_known_by_the_bytes_of_another_one(engine: Engine) -> None:
     """The second of two requests that come at once claims the length of all that follows the first one's head."""
 
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         assert site.worker.shortcut is not None
         caller = await site.site.caller()
         first, second = post(BRIGHT), post(b"x" * 9999).removesuffix(b"x" * 9999)

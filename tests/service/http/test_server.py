@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 import uvicorn
+from service.process.server import GRACE_AFTER_DEADLINE_S, Server, serve_with
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service import coordination
 from service.gateway.gateway import Gate
 from service.http.listening_socket import waiting
-from service import coordination
 from service.process import server as module
-from service.process.server import GRACE_AFTER_DEADLINE_S, Server, serve_with
 from service.process.worker import Worker
 from tests.service.callers import GET, HOST, POST, Answer, App, Caller, run
 from tests.service.serving import PATIENCE_S, until, worker_of

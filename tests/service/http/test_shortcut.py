@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from service.http.shortcut import Shortcut
 from starlette.types import Receive, Scope, Send
 
 from service.api.routes import build_routes
 from service.gateway.api_keys import ApiKeys
 from service.gateway.gateway import Gate
-from service.http.shortcut import Shortcut
 from service.inference.engine import Engine
 from service.inference.inference_types import Outcome, Work
 from service.inference.pipeline import Pipeline
@@ -30,7 +30,7 @@ from tests.service.serving import BRIGHT, DARK, MID, TEXT, settings_of, until, w
 from tests.tiny_bundle import solid_image, tiny_bundle
 
 
-class Served:
+class LoadedModel:
     """A site of a pipeline's routes, with the shortcut, and what came to the framework nevertheless."""
 
     def __init__(self, site: Site, worker: Worker, pipeline: Pipeline, framework: list[str]) -> None:
@@ -50,7 +50,7 @@ def post(body: bytes, *headers: str, path: str = "/v1/predict", kind: str = "ima
 
 
 @contextlib.asynccontextmanager
-async def served(engine: Engine, **settings: Any) -> AsyncIterator[Served]:
+async def served(engine: Engine, **settings: Any) -> AsyncIterator[LoadedModel]:
     worker = worker_of(Path("unused"), **settings)
     pipeline = Pipeline(engine, worker)
     routes = build_routes()
@@ -66,12 +66,12 @@ async def served(engine: Engine, **settings: Any) -> AsyncIterator[Served]:
     worker.shortcut = Shortcut(worker, pipeline)
     try:
         async with listening(noted, worker) as site:
-            yield Served(site, worker, pipeline, framework)
+            yield LoadedModel(site, worker, pipeline, framework)
     finally:
         pipeline.close()
 
 
-def serving(engine: Engine, test: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+def serving(engine: Engine, test: Callable[[LoadedModel], Awaitable[None]], **settings: Any) -> None:
     async def serve() -> None:
         async with served(engine, **settings) as site:
             await test(site)
@@ -87,7 +87,7 @@ def count(name: str) -> float:
 
 @pytest.mark.parametrize("kind", ["image/png", "IMAGE/anything", "application/octet-stream"])
 def test_the_answer_is_the_frameworks(engine: Engine, kind: str) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         for image in (BRIGHT, DARK):
             short = await site.ask(post(image, "X-Request-Id: a-1", kind=kind))
             assert site.framework == []
@@ -106,7 +106,7 @@ def test_the_answer_is_the_frameworks(engine: Engine, kind: str) -> None:
 def test_what_is_wrong_with_an_image_is_said_as_the_framework_says_it(
     engine: Engine, body: bytes, status: int, code: str
 ) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         refused = count(f'tandem_refusals_total{{code="{code}"}}')
         short = await site.ask(post(body, "X-Request-Id: a-1"))
         assert (short.status, json.loads(short.body)["code"], site.framework) == (status, code, [])
@@ -145,7 +145,7 @@ def test_what_is_wrong_with_an_image_is_said_as_the_framework_says_it(
     ],
 )
 def test_whatever_is_more_than_one_small_image_is_the_frameworks(engine: Engine, request_: bytes) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         await caller.send(request_)
         await until(lambda: len(site.framework) == 1)
@@ -172,7 +172,7 @@ def test_whatever_is_more_than_one_small_image_is_the_frameworks(engine: Engine,
     ],
 )
 def test_options_are_read_as_the_framework_reads_them(two_heads: Engine, query: str, status: int) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         for image in (BRIGHT, DARK, BRIGHT):
             short = await site.ask(post(image, "X-Request-Id: a-1", path=f"/v1/predict?{query}"))
             assert site.framework == []
@@ -185,7 +185,7 @@ def test_options_are_read_as_the_framework_reads_them(two_heads: Engine, query: 
 
 
 def test_two_queries_on_a_connection_are_not_taken_for_each_other(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         for k in (1, 2, 3, 1, 2, 3):
             answer = await caller.ask(post(BRIGHT, path=f"/v1/predict?top_k={k}"))
@@ -196,7 +196,7 @@ def test_two_queries_on_a_connection_are_not_taken_for_each_other(engine: Engine
 
 
 def test_an_explanation_takes_longer_and_is_the_frameworks(tmp_path: Path) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         answer = await site.ask(post(BRIGHT, path="/v1/predict?explain=1"))
         assert json.loads(answer.body)["explanation"]["neighbours"][0]["label"] == "bright"
         assert site.framework == ["/v1/predict"]
@@ -205,7 +205,7 @@ def test_an_explanation_takes_longer_and_is_the_frameworks(tmp_path: Path) -> No
 
 
 def test_a_body_that_comes_later_is_the_frameworks(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         await caller.send(post(BRIGHT)[:-5])
         await until(lambda: len(site.framework) == 1)
@@ -216,7 +216,7 @@ def test_a_body_that_comes_later_is_the_frameworks(engine: Engine) -> None:
 
 
 def test_requests_that_were_sent_at_once_are_answered_in_their_order(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         await caller.send(post(BRIGHT), post(DARK), post(BRIGHT, path="/v1/predict?top_k=1"), post(MID))
         labels = [json.loads((await caller.answer()).body)["label"] for _ in range(4)]
@@ -226,7 +226,7 @@ def test_requests_that_were_sent_at_once_are_answered_in_their_order(engine: Eng
 
 
 def test_a_connection_goes_on_and_may_be_told_to_end(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         for _ in range(3):
             assert (await caller.ask(post(BRIGHT))).status == 200
@@ -239,7 +239,7 @@ def test_a_connection_goes_on_and_may_be_told_to_end(engine: Engine) -> None:
 
 
 def test_while_the_server_drains_it_is_refused_and_the_connection_ends(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         site.worker.lifecycle.draining = True
         answer = await caller.ask(post(BRIGHT))
@@ -250,7 +250,7 @@ def test_while_the_server_drains_it_is_refused_and_the_connection_ends(engine: E
 
 
 def test_a_key_is_asked_for(engine: Engine, tmp_path: Path) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         file = tmp_path / "keys"
         file.write_text("")
         site.worker.keys = ApiKeys.open(file)
@@ -263,7 +263,7 @@ def test_a_key_is_asked_for(engine: Engine, tmp_path: Path) -> None:
 
 
 def test_columns_that_the_head_needs_are_missed(priced_engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         answer = await site.ask(post(BRIGHT))
         assert (answer.status, json.loads(answer.body)["code"]) == (422, "bad_columns")
 
@@ -271,7 +271,7 @@ def test_columns_that_the_head_needs_are_missed(priced_engine: Engine) -> None:
 
 
 def test_what_there_is_no_room_for_is_refused(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         site.worker.admission.hold(site.worker.admission.max_bytes)
         answer = await site.ask(post(BRIGHT))
         assert (answer.status, json.loads(answer.body)["code"]) == (429, "overloaded")
@@ -292,7 +292,7 @@ class BreakingEngine(Engine):
 def test_what_cannot_be_computed_is_our_fault(tiny_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     engine = BreakingEngine.load(settings_of(tiny_path))
 
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         engine.__dict__["breaks"] = True
         answer = await site.ask(post(BRIGHT))
         assert (answer.status, json.loads(answer.body)["code"]) == (500, "internal")
@@ -306,7 +306,7 @@ def test_what_cannot_be_computed_is_our_fault(tiny_path: Path, caplog: pytest.Lo
 def test_a_mistake_of_ours_is_logged_and_answered(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(site.pipeline, "run_one", lambda *_, **__: 1 / 0)
             assert (await site.ask(post(BRIGHT))).status == 500
@@ -333,7 +333,7 @@ def test_who_has_left_is_not_computed_for(tiny_path: Path) -> None:
     engine = HookedEngine.load(settings_of(tiny_path))
     engine.max_batch = 1
 
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         gone = count('tandem_requests_total{route="/v1/predict",status="499"}')
         stays, leaves = await site.site.caller(), await site.site.caller()
         leaving = next(c for c in site.site.connections if c.client == leaves.writer.get_extra_info("sockname"))
@@ -351,7 +351,7 @@ def test_who_has_left_is_not_computed_for(tiny_path: Path) -> None:
 
 
 def test_what_expires_in_the_queue_is_said_to_be_late(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         site.worker.settings = site.worker.settings.model_copy(update={"deadline_ms": 1})
         caller = await site.site.caller()
         (connection,) = site.site.connections
@@ -364,7 +364,7 @@ def test_what_expires_in_the_queue_is_said_to_be_late(engine: Engine) -> None:
 
 
 def test_an_image_that_comes_again_is_known(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         hits = count('tandem_cache_lookups_total{result="hit"}')
         first = await site.ask(post(BRIGHT, "X-Request-Id: a"))
         assert first == await site.ask(post(BRIGHT, "X-Request-Id: a"))
@@ -374,7 +374,7 @@ def test_an_image_that_comes_again_is_known(engine: Engine) -> None:
 
 
 def test_a_model_that_has_a_thread_of_its_own_is_the_frameworks(held_engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         held_engine.release.set()  # type: ignore[attr-defined]
         assert (await site.ask(post(BRIGHT))).status == 200
         assert site.framework == ["/v1/predict"]
@@ -383,7 +383,7 @@ def test_a_model_that_has_a_thread_of_its_own_is_the_frameworks(held_engine: Eng
 
 
 def test_before_the_pipeline_is_ready_it_is_the_frameworks(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         site.pipeline.ready = False
         assert (await site.ask(post(BRIGHT))).status == 503
         assert site.framework == ["/v1/predict"]
@@ -398,7 +398,7 @@ def test_it_is_counted_and_logged_as_any_other(engine: Engine) -> None:
         def write(self, access: Any) -> None:
             lines.append(access)
 
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         site.worker.access_log = Log()  # type: ignore[assignment]
         before = count('tandem_requests_total{route="/v1/predict",status="200"}')
         answer = await site.ask(post(BRIGHT, "X-Request-Id: a-1"))
@@ -424,7 +424,7 @@ def test_it_is_counted_and_logged_as_any_other(engine: Engine) -> None:
 
 
 def test_requests_leave_no_cycles_for_the_collector(engine: Engine) -> None:
-    async def test(site: Served) -> None:
+    async def test(site: LoadedModel) -> None:
         caller = await site.site.caller()
         await caller.ask(post(BRIGHT))
         gc.collect()

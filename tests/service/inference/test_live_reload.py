@@ -12,7 +12,7 @@ import pytest
 
 from models.bundle.store import CHAMPION, Store
 from service.inference.engine import Engine
-from service.inference.live_reload import Champion
+from service.inference.live_reload import LiveReload
 from tests.service.serving import settings_of, until
 from tests.tiny_bundle import tiny_bundle
 
@@ -30,8 +30,8 @@ class Watched:
         self.observed: list[str] = []
         self.loaded: list[Path] = []
 
-    def champion(self, entry: Path | None = None) -> Champion:
-        return Champion(
+    def champion(self, entry: Path | None = None) -> LiveReload:
+        return LiveReload(
             entry or self.entry,
             self.entry / "1",
             load=self.load,

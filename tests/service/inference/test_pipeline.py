@@ -20,10 +20,10 @@ from PIL import Image
 from models.columns import ColumnValue
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
 from models.runtime.sessions import Embedding, Head, Interval, Probabilities
-from service.api.bodies import Item
 from service.inference.batcher import WorkFailed
 from service.inference.engine import Engine
 from service.inference.inference_types import PIXEL_S, Outcome
+from service.inference.items import Item
 from service.inference.pipeline import IMAGE_S, Pipeline
 from tests.chaos.inputs.bombs import jpeg_of_refinements
 from tests.models.encoded import jpeg_with_scans
@@ -51,7 +51,7 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
 async def asked(
     pipeline: Pipeline, items: Sequence[Item], *, decide: bool = True, seconds: float = PATIENCE_S
 ) -> list[Outcome | TandemError]:
-    served = pipeline.served
+    served = pipeline.model
     heads = served.engine.default if decide else ()
     return await pipeline.run(served, items, deadline=time.monotonic() + seconds, heads=heads)
 
@@ -155,11 +155,11 @@ def test_a_deadline_that_passes_in_the_queue_is_an_error_and_the_work_is_not_don
 
 def test_a_request_begun_with_one_model_ends_with_it(held_engine: HeldEngine, priced_engine: Engine) -> None:
     async def test(pipeline: Pipeline) -> None:
-        before = pipeline.served
+        before = pipeline.model
         running = asyncio.create_task(asked(pipeline, [Item(BRIGHT, {})]))
         await held_engine.wait_until_entered()
         pipeline.replace(priced_engine)
-        assert (before.name, pipeline.served.engine) == (held_engine.manifest.model, priced_engine)
+        assert (before.name, pipeline.model.engine) == (held_engine.manifest.model, priced_engine)
         held_engine.release.set()
         assert label((await running)[0]) == "bright"
         assert isinstance((await asked(pipeline, [Item(DARK, {"shift": "x"})]))[0], BadColumns)

@@ -18,9 +18,9 @@ from models.bundle.manifest import InputSpec
 from models.errors import BadColumns, BadImage, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
-from service.api.bodies import Item
 from service.inference.engine import Engine
 from service.inference.inference_types import Outcome, Work
+from service.inference.items import Item
 from service.inference.pipeline import Pipeline
 from service.observability.service_metrics import exposition
 from tests.service.inference.test_pipeline import answers, asked, encoded, label, run

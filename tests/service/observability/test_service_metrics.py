@@ -19,11 +19,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.imaging.decode import WARNINGS
-from service.problems import STATUS
+from service import coordination
 from service.inference.engine import Engine
 from service.observability.metric_families import FAMILIES, ROUTES
 from service.observability.service_metrics import Metrics, exposition
-from service import coordination
+from service.problems import STATUS
 from tests.models.encoded import encode, picture
 from tests.service.serving import MID, PNG, TEXT, form, serving
 

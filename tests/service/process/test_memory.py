@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 import uvicorn
 from PIL import Image
+from service.http.express import ExpressConnection
+from service.http.shortcut import Shortcut
 from uvicorn.server import ServerState
 
 from service.api.routes import build_routes
 from service.gateway.gateway import Gate
-from service.http.express import ExpressConnection
-from service.http.shortcut import Shortcut
 from service.inference.engine import Engine
 from service.inference.pipeline import Pipeline
 from tests.chaos.inputs.fuzz_corpus import head, post

@@ -13,7 +13,7 @@ from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.errors import TandemError
 from models.runtime.sessions import Embedder, Head, cpu_session
-from service.api.bodies import Item
+from service.inference.items import Item
 from service.inference.engine import Engine
 from service.inference.inference_types import Outcome
 from service.inference.pipeline import Pipeline
