@@ -6,6 +6,7 @@ core would then answer them all while the others are idle.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import time
@@ -63,12 +64,12 @@ class ConnectionBalance:
         now = time.monotonic()
         if now - self._listed_at > LISTED_S:
             self._listed_at = now
-            paths = {
-                path.name: path
-                for path in self._path.parent.glob(coordination.CONNECTIONS.format("*"))
-                if path != self._path
-            }
-            self._others = {name: self._others.get(name) or _mapped(path) for name, path in paths.items()}
+            found = {}
+            for path in self._path.parent.glob(coordination.CONNECTIONS.format("*")):
+                if path != self._path:
+                    with contextlib.suppress(FileNotFoundError):  # the worker has just ended
+                        found[path.name] = self._others.get(path.name) or _mapped(path)
+            self._others = found
         return list(self._others.values())
 
 
