@@ -129,14 +129,20 @@ def samples(text: str) -> dict[str, float]:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, bundle: Path | None = None, *, grace_s: int = 30, host: str | None = HOST, **settings: object
+    folder: Path,
+    bundle: Path | None = None,
+    *,
+    port: int | None = None,
+    grace_s: int = 30,
+    host: str | None = HOST,
+    **settings: object,
 ) -> Iterator[Server]:
     """A server that is ready; `settings` are those of the README in lower case and without their prefix.
 
     Raises:
         AssertionError: it ended, or was not ready in time.
     """
-    with starting(folder, bundle, grace_s=grace_s, host=host, **settings) as server:
+    with starting(folder, bundle, port=port, grace_s=grace_s, host=host, **settings) as server:
         until(lambda: server.process.poll() is not None or server.is_ready(), READY_WITHIN_S, "the server is ready")
         assert server.process.poll() is None, f"the server ended:\n{server.log_text()}"
         yield server
@@ -144,10 +150,16 @@ def serving(
 
 @contextlib.contextmanager
 def starting(
-    folder: Path, bundle: Path | None = None, *, grace_s: int = 30, host: str | None = HOST, **settings: object
+    folder: Path,
+    bundle: Path | None = None,
+    *,
+    port: int | None = None,
+    grace_s: int = 30,
+    host: str | None = HOST,
+    **settings: object,
 ) -> Iterator[Server]:
     """A server that was just started. What goes wrong while it runs is shown with the end of its log."""
-    port = free_port()
+    port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("TANDEM_")}
     environment |= {"BENTOML_DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1", "TANDEM_DEVICE": "cpu"}
     environment["BENTOML_HOME"] = str(folder / "bentoml")  # where servers of one home share, and wipe, their metrics
