@@ -33,7 +33,7 @@ def test_the_container_is_documented_to_run_as_it_is_tested() -> None:
 def test_the_commands_for_keys_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = []
-    for arguments in commands(".venv/bin/python -m service.gateway.api_keys"):
+    for arguments in commands(".venv/bin/python -m service keys"):
         assert main(arguments) == 0
         names.append(ApiKeys.open(tmp_path / "keys").names)
     assert names == [["shop"], ["shop"], []]

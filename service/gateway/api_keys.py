@@ -8,18 +8,14 @@ there is nothing to guess in a key of 256 random bits. Never give a key that a p
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import hmac
 import logging
 import os
 import re
-import secrets
 import stat
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from models.errors import TandemError, Unauthorized
@@ -31,8 +27,8 @@ MAX_KEY_BYTES = 256  # of a presented key; ours have 50
 MAX_FILE_BYTES = 1024 * 1024
 LOOK_EVERY_S = 1.0
 
-_NAME = r"[A-Za-z0-9._-]{1,40}"  # shorter than a key, so that no key passes for a name and is shown as one
-_LINE = re.compile(rf"({_NAME})[ \t]+sha256:([0-9a-f]{{64}})[ \t]*(?:#.*)?", re.ASCII)
+NAME = r"[A-Za-z0-9._-]{1,40}"  # shorter than a key, so that no key passes for a name and is shown as one
+_LINE = re.compile(rf"({NAME})[ \t]+sha256:([0-9a-f]{{64}})[ \t]*(?:#.*)?", re.ASCII)
 
 Entries = tuple[tuple[str, bytes], ...]
 Signature = tuple[int, int, int, int, int]
@@ -125,72 +121,22 @@ class ApiKeys:
         self._signature = signature
 
 
-def new_key() -> str:
-    """`tandem_` and 256 random bits in base64url."""
-    return f"tandem_{secrets.token_urlsafe(32)}"
-
-
-def line_of(name: str, key: str) -> str:
-    """The line that a key has in the file.
-
-    Raises:
-        KeysError: a name that a line cannot have.
-    """
-    if not re.fullmatch(_NAME, name):
-        raise KeysError(f"the name of a key is 1 to 40 letters, digits, '.', '_' or '-'; this one has {len(name)}")
-    return f"{name} sha256:{hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def add(path: Path, name: str) -> str:
-    """Makes a key and appends its line, in place: a file that a container has mounted must stay the same file.
-
-    Raises:
-        KeysError: the file is refused, is full or has the name already.
-        OSError: the file cannot be written.
-    """
-    key = new_key()
-    line = line_of(name, key)
-    text = _load(path)[1] if path.exists() else ""
-    addition = f"{line}\n" if not text or text.endswith("\n") else f"\n{line}\n"
-    _parse(text + addition, path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-        file.write(addition)
-    return key
-
-
-def remove(path: Path, name: str) -> None:
-    """Takes a key's line out; the file is replaced in one rename and keeps its owner and mode.
-
-    Raises:
-        KeysError: the file is refused or has no such name.
-        OSError: the file cannot be written.
-    """
-    _, text = _load(path)
-    if name not in dict(_parse(text, path)):
-        raise KeysError(f"{path} has no key of that name; `python -m service.gateway.api_keys list` shows the names")
-    target = path.resolve()
-    old = target.stat()
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".keys-") as folder:
-        changed = Path(folder) / target.name
-        changed.touch(mode=0o600)
-        changed.write_text("".join(line for line in text.splitlines(keepends=True) if line.split()[:1] != [name]))
-        os.chown(changed, old.st_uid, old.st_gid)
-        changed.chmod(stat.S_IMODE(old.st_mode))
-        changed.replace(target)
-
-
 def _signature(status: os.stat_result) -> Signature:
     # the time of change besides that of modification: it moves with the mode, too, and no tool sets it back
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _read(path: Path) -> tuple[Signature, Entries]:
-    signature, text = _load(path)
-    return signature, _parse(text, path)
+    signature, text = load(path)
+    return signature, parse(text, path)
 
 
-def _load(path: Path) -> tuple[Signature, str]:
+def load(path: Path) -> tuple[Signature, str]:
+    """The text of a keys file, and by what a change of it is seen.
+
+    Raises:
+        KeysError: it cannot be read, is no regular file, too large or not UTF-8.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise KeysError(f"{path} is not a regular file")
@@ -208,7 +154,12 @@ def _load(path: Path) -> tuple[Signature, str]:
         raise KeysError(f"{path}, line {line}: not UTF-8") from None  # the cause holds the whole file
 
 
-def _parse(text: str, path: Path) -> Entries:
+def parse(text: str, path: Path) -> Entries:
+    """Name and digest of each key in a text.
+
+    Raises:
+        KeysError: a line is not a key's, comes twice, or there are too many.
+    """
     entries: dict[str, bytes] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip()
@@ -224,48 +175,3 @@ def _parse(text: str, path: Path) -> Entries:
     if len(entries) > MAX_KEYS:
         raise KeysError(f"{path} has {len(entries)} keys; the limit is {MAX_KEYS}")
     return tuple(entries.items())
-
-
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m service.gateway.api_keys", description="Looks after a file of API keys."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for command, text in (
-        ("new", "make a key, show it once, and add its line to FILE"),
-        ("list", "show the names in FILE"),
-        ("remove", "take the key of NAME out of FILE"),
-    ):
-        subparser = commands.add_parser(command, help=text)
-        if command != "list":
-            subparser.add_argument("name", metavar="NAME")
-        # without a file, `new` shows the line, to be put where secrets are kept
-        subparser.add_argument("--file", type=Path, metavar="FILE", required=command != "new")
-    return parser
-
-
-def _run(options: argparse.Namespace) -> list[str]:
-    if options.command == "list":
-        return ApiKeys.open(options.file).names
-    if options.command == "remove":
-        remove(options.file, options.name)
-        return []
-    if options.file is not None:
-        return [add(options.file, options.name)]
-    key = new_key()
-    return [key, line_of(options.name, key)]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0, or 1 after the reason on stderr."""
-    try:
-        lines = _run(_arguments().parse_args(arguments))
-    except (KeysError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print("".join(f"{line}\n" for line in lines), end="")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -271,7 +271,7 @@ def test_new_keys_are_256_random_bits_of_the_documented_form() -> None:
 
 
 class TestCommand:
-    """`python -m service.gateway.api_keys`."""
+    """`python -m service keys`."""
 
     def test_a_new_key_is_shown_once_and_its_line_kept(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
