@@ -22,7 +22,7 @@ help: ## this list
 
 .PHONY: serve
 serve: .venv/.serve-$(ORT) ## serve the committed bundle on PORT (default 3000); TANDEM_* variables are passed on
-	exec $(BIN)/bentoml serve service:HybridService --host $(HOST) --port $(PORT) --timeout-graceful-shutdown 30
+	exec $(BIN)/python -m service serve --host $(HOST) --port $(PORT)
 
 .PHONY: setup
 setup: .venv/.dev-$(ORT) ## install everything for development
