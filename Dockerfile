@@ -58,7 +58,7 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=2); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 # `exec`, so that the server is process 1 and gets the signals
-CMD ["sh", "-c", "exec bentoml serve service:HybridService --host 0.0.0.0 --port ${PORT} --timeout-graceful-shutdown 30"]
+CMD ["sh", "-c", "exec python -m service serve --host 0.0.0.0 --port ${PORT}"]
 
 FROM runtime AS gpu
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility

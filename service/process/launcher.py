@@ -18,13 +18,14 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: of `bentoml serve`, such as `--host` and `--port`.
     """
-    if fault := _fault():
-        print(f"tandem cannot start: {fault}", file=sys.stderr)
-        return 1
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
-    grace = ["--timeout-graceful-shutdown", str(GRACE_S)]
-    command = [sys.executable, "-m", "bentoml", "serve", "service:HybridService", *grace, *arguments]
-    os.execv(sys.executable, command)
+    fault = _fault()
+    if not fault:
+        os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+        grace = ["--timeout-graceful-shutdown", str(GRACE_S)]
+        command = [sys.executable, "-m", "bentoml", "serve", "service:HybridService", *grace, *arguments]
+        os.execv(sys.executable, command)  # noqa: S606 (our own command)
+    print(f"tandem cannot start: {fault}", file=sys.stderr)
+    return 1
 
 
 def _fault() -> str:
