@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.columns import is_empty, is_none
+from models.frozen import is_empty, is_none
 
 Decision = Literal["accept", "review"]
 Reason = Literal["low_confidence", "unfamiliar", "missing_columns", "out_of_range"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from models.errors import TandemError
-    from service.inference.inference_types import Outcome
+    from models.runtime.engine_types import Result
 
 Headers = Mapping[bytes, bytes]
 """Lower-case names; the values of a repeated header are joined by commas."""
@@ -93,7 +93,7 @@ class Response:
     headers: Sequence[tuple[bytes, bytes]] = ()
     code: str = ""
     model: str | None = None
-    results: Sequence[Outcome | TandemError] = ()
+    results: Sequence[Result | TandemError] = ()
 
     def header_lines(self, request_id: bytes) -> list[tuple[bytes, bytes]]:
         """The headers that every transport sends; its own are added by the connection."""

@@ -26,12 +26,15 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from models.bundle.loading import GOLDEN, REPORT, golden_embedding
-from models.bundle.manifest import EMBEDDER_FILES, INTERVAL, GoldenSpec, HeadSpec, InputSpec, Manifest, Precision
+from models.bundle.manifest import EMBEDDER_FILES, GoldenSpec, Manifest, Precision
+from models.bundle.head_spec import HeadSpec, INTERVAL
+from models.bundle.input_spec import InputSpec
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.imaging.decode import decode
 from models.policy import Policy
-from models.runtime.sessions import Embedder, Embedding, Head, cpu_session
+from models.runtime.sessions import Embedder, Embedding, cpu_session
+from models.runtime.head_sessions import Head
 from training.export.example_selection import make_examples
 
 CLASSES = ("dark", "mid", "bright")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.golden import open_head, open_novelty
+from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
 from models.imaging.decode import decode
@@ -59,7 +59,7 @@ class Work:
         self._manifest = manifest
         self._embed = Embedder.checked(cpu_session(bundle.embedder(precision)), manifest)
         self._decide = open_head(bundle, spec)
-        self._novelty = open_novelty(bundle, spec)
+        self._novelty = open_outlier_detector(bundle, spec)
 
     @classmethod
     def open(cls, path: Path) -> Work:

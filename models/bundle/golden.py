@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.loading import GOLDEN, Bundle, golden_embedding
-from models.bundle.manifest import EMBEDDER_FILES, INTERVAL, HeadSpec, Precision
+from models.bundle.manifest import EMBEDDER_FILES, Precision
+from models.bundle.head_spec import HeadSpec, INTERVAL
 from models.errors import BundleError, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
-from models.runtime.sessions import LOAD_ERRORS, Embedder, Embedding, Head, Novelty, cpu_session, relative_difference
+from models.runtime.sessions import Embedder, Embedding, LOAD_ERRORS, cpu_session, relative_difference
+from models.runtime.head_sessions import Head, OutlierDetector
 
 DISTANCE_TOLERANCE = 1e-3
 """Largest difference of a distance, as a share of the largest recorded: sums of float32 in another order."""
@@ -28,7 +30,7 @@ def check_golden(
     bundle: Bundle,
     embedder: Embedder,
     heads: Mapping[str, Head],
-    novelties: Mapping[str, Novelty],
+    novelties: Mapping[str, OutlierDetector],
     precision: Precision = "fp32",
 ) -> None:
     """Runs the golden images through decoder, embedder, heads and what tells the unfamiliar, those by the heads' names.
@@ -74,7 +76,7 @@ def open_head(bundle: Bundle, spec: HeadSpec) -> Head:
     return Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
 
 
-def open_novelty(bundle: Bundle, spec: HeadSpec) -> Novelty | None:
+def open_novelty(bundle: Bundle, spec: HeadSpec) -> OutlierDetector | None:
     """A session of what tells the unfamiliar for a head; None where nobody looks.
 
     Raises:
@@ -83,7 +85,7 @@ def open_novelty(bundle: Bundle, spec: HeadSpec) -> Novelty | None:
     graph, file = bundle.novelty(spec), spec.novelty_file
     if graph is None or file is None:
         return None
-    return Novelty.checked(cpu_session(graph, file=file), file, bundle.manifest.embedding_width)
+    return OutlierDetector.checked(cpu_session(graph, file=file), file, bundle.manifest.embedding_width)
 
 
 def _golden_pixels(bundle: Bundle) -> Pixels:
@@ -117,7 +119,7 @@ def _check_head(bundle: Bundle, head: Head) -> None:
         _compare(spec.file, relative_difference(bounds, _recorded(bundle, f"{INTERVAL}-{spec.name}", 2)), tolerance)
 
 
-def _check_novelty(bundle: Bundle, name: str, novelty: Novelty) -> None:
+def _check_novelty(bundle: Bundle, name: str, novelty: OutlierDetector) -> None:
     embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
     expected = _recorded(bundle, f"distance-{name}")
     difference = _largest_difference(novelty(embedding), expected) / (float(expected.max()) or 1.0)

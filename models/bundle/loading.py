@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from models.bundle.audit import audit_onnx
 from models.bundle.examples import Examples
-from models.bundle.manifest import EMBEDDER_FILES, FileEntry, HeadSpec, Manifest, Precision
+from models.bundle.manifest import EMBEDDER_FILES, FileEntry, Manifest, Precision
+from models.bundle.head_spec import HeadSpec
 from models.columns import ColumnValue
 from models.errors import BadColumns, BundleError
 

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from models.columns import Column, ColumnValue, Strict, is_empty, is_none
+from models.columns import Column, ColumnValue
+from models.frozen import Frozen, is_empty, is_none
 from models.errors import BadColumns, BadRequest, BundleError
 from models.policy import Policy
 
@@ -35,7 +36,7 @@ Metrics = dict[str, float | dict[str, bool | int | float]]
 """Figures by name; what has one for each class, or several of its own, is a table of its own."""
 
 
-class InputSpec(Strict):
+class InputSpec(Frozen):
     """How an encoded image becomes the embedder's input, uint8 `[height, width, channels]`."""
 
     height: int = Field(ge=1, le=4096)
@@ -54,7 +55,7 @@ class InputSpec(Strict):
     """Grey level that transparent pixels are laid over, and that is around a padded image."""
 
 
-class HeadSpec(Strict):
+class HeadSpec(Frozen):
     """One named decision made on the embedding."""
 
     name: Name
@@ -158,14 +159,14 @@ class HeadSpec(Strict):
         return tuple(column for column in self.columns if column.name in self.policy.range_columns)
 
 
-class FileEntry(Strict):
+class FileEntry(Frozen):
     """Size and hash of one file of the bundle."""
 
     size_bytes: int = Field(ge=0)
     sha256: Sha256
 
 
-class Variant(Strict):
+class Variant(Frozen):
     """What one precision of the embedder measured when it was made, whether it was kept or not."""
 
     precision: Precision
@@ -177,7 +178,7 @@ class Variant(Strict):
     thread of the CPU that made it; `size_bytes` of the graph. Empty where it could not be made."""
 
 
-class GoldenSpec(Strict):
+class GoldenSpec(Frozen):
     """How far this machine's results may be from the ones recorded at training."""
 
     count: int = Field(ge=1)
@@ -188,7 +189,7 @@ class GoldenSpec(Strict):
     recorded embedding."""
 
 
-class Manifest(Strict):
+class Manifest(Frozen):
     """All that serving has to know of a bundle before it opens anything else in it."""
 
     format_version: Literal[1] = FORMAT_VERSION

@@ -1,4 +1,4 @@
-"""an embedder's graph ──▶ a `PaddedEmbedder` that really runs on a GPU, or a DeviceError.
+"""an embedder's graph ──▶ a `BucketEmbedder` that really runs on a GPU, or a DeviceError.
 
 Strict at four points, each of which ONNX Runtime passes over in silence: the provider is in this build, the session
 got it, the network's nodes were given to it (`models/devices/node_assignment.py`), and every batch size runs. CUDA
@@ -21,7 +21,7 @@ import onnxruntime as ort
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import EMBEDDER_FILES, Precision
-from models.devices.batch_buckets import DEVICE_ERRORS, PaddedEmbedder
+from models.devices.batch_buckets import BucketEmbedder, DEVICE_ERRORS
 from models.devices.node_assignment import check_assignment
 from models.devices.tensorrt import tensorrt_options
 from models.errors import BundleError, DeviceError
@@ -35,7 +35,7 @@ Provider = tuple[str, dict[str, str]]
 PROVIDERS: dict[Gpu, str] = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
-def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) -> PaddedEmbedder:
+def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) -> BucketEmbedder:
     """Opens the embedder on the GPU and runs every padded batch size; on CUDA with CUDA graphs where they work.
 
     Raises:
@@ -63,10 +63,10 @@ def _load_libraries(device: Gpu) -> None:
         ort.preload_dlls()
 
 
-def _open(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int, *, graphs: bool) -> PaddedEmbedder:
+def _open(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int, *, graphs: bool) -> BucketEmbedder:
     session = _session(bundle, device, variant, _providers(bundle, device, variant, max_batch, graphs=graphs))
     checked = Embedder.checked(session, bundle.manifest)
-    embedder = PaddedEmbedder(checked.session, bundle.manifest, max_batch)
+    embedder = BucketEmbedder(checked.session, bundle.manifest, max_batch)
     try:
         embedder.warm_up(graphs=graphs)
     except DEVICE_ERRORS as error:

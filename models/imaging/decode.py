@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging import unsupported, webp
 from models.imaging.jpeg import jpeg_header

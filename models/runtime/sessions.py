@@ -12,7 +12,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from models.bundle.manifest import INTERVAL, HeadSpec, Manifest
+from models.bundle.head_spec import HeadSpec, INTERVAL
+from models.bundle.manifest import Manifest
 from models.columns import Column, ColumnValue
 from models.errors import BundleError
 

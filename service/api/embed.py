@@ -11,7 +11,7 @@ from service.api.accept import prefers
 from service.api.predict import failed, json_response, submission_of
 from service.api.query import read_options
 from service.gateway.transaction import Answer, Transaction
-from service.inference.inference_types import Outcome
+from models.runtime.engine_types import Result
 from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
 from service.messages import Request, Response
@@ -52,7 +52,7 @@ class Embed:
         )
 
 
-def _raw(results: Sequence[Outcome | TandemError], model: LoadedModel) -> Response:
+def _raw(results: Sequence[Result | TandemError], model: LoadedModel) -> Response:
     """Little-endian float32 `[N, D]`; the row of an image that failed is NaN and named in a header."""
     width = model.engine.manifest.embedding_width
     rows = np.full((len(results), width), np.nan, dtype="<f4")

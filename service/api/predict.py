@@ -13,7 +13,7 @@ from service.api.content_encoding import decoded_body
 from service.api.predictions import to_answer
 from service.api.query import Options, Queries
 from service.gateway.transaction import Answer, Transaction
-from service.inference.inference_types import Outcome
+from models.runtime.engine_types import Result
 from service.inference.items import Item
 from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
@@ -54,7 +54,7 @@ class Predict:
     def _take_small(self, transaction: Transaction, model: LoadedModel, options: Options) -> bool:
         """Queues the image, unless it is one of many pixels."""
 
-        def take(result: Outcome | TandemError) -> None:
+        def take(result: Result | TandemError) -> None:
             response = transaction.attempt(_answer_one, result, options, model.name)
             assert isinstance(response, Response)
             transaction.respond(response)
@@ -90,7 +90,7 @@ async def submission_of(request: Request, settings: Settings) -> Submission:
     return read_submission(kind, await decoded_body(request, settings.max_body_bytes), settings.max_images)
 
 
-def json_response(document: Any, model: str, results: Sequence[Outcome | TandemError]) -> Response:
+def json_response(document: Any, model: str, results: Sequence[Result | TandemError]) -> Response:
     """A response of status 200."""
     return Response(200, pydantic_core.to_json(document), model=model, results=results)
 
@@ -102,13 +102,13 @@ def failed(error: TandemError) -> Response:
     return response
 
 
-def _answer_one(result: Outcome | TandemError, options: Options, model: str) -> Response:
+def _answer_one(result: Result | TandemError, options: Options, model: str) -> Response:
     if isinstance(result, TandemError):
         return failed(result)
     return json_response(to_answer(result, options, model), model, [result])
 
 
-def _answer_all(results: Sequence[Outcome | TandemError], options: Options, model: str) -> Response:
+def _answer_all(results: Sequence[Result | TandemError], options: Options, model: str) -> Response:
     shown = [
         item_error(result) if isinstance(result, TandemError) else to_answer(result, options, model)
         for result in results

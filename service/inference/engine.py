@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from models.bundle.golden import check_golden, open_head, open_novelty
+from models.bundle.golden import check_golden
+from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.bundle.loading import Bundle
-from models.bundle.manifest import HeadSpec, Manifest, Precision
+from models.bundle.head_spec import HeadSpec
+from models.bundle.manifest import Manifest, Precision
 from models.bundle.store import resolve
 from models.columns import ColumnValue
 from models.devices.placement import Device, Placement, place
-from models.runtime.sessions import Embedding, Head, Novelty
-from service.inference.explanation import Explainer
-from service.inference.inference_types import Found, Outcome, Work
+from models.runtime.sessions import Embedding
+from models.runtime.head_sessions import Head, OutlierDetector
+from models.runtime.explanation import Explainer
+from models.runtime.engine_types import EngineInput, HeadOutput, Result
 from service.settings import Settings
 
 # A CPU computes larger batches no faster from some size on, for large networks from one image on, and all of a batch
@@ -70,7 +73,7 @@ class Engine:
         )
         return cls(bundle, placement, max_batch=settings.max_batch)
 
-    def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
+    def run(self, works: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
         """Computes a batch; called on a lane's thread."""
         started = time.perf_counter()
         embedding = self._embed(works)
@@ -79,11 +82,11 @@ class Engine:
         decided = time.perf_counter()
         embed_s, decide_s = embedded - started, decided - embedded
         return [
-            Outcome(row, decided, work.decode_s, waited, 0.0 if work.pixels is None else embed_s, decide_s)
+            Result(row, decided, work.decode_s, waited, 0.0 if work.pixels is None else embed_s, decide_s)
             for work, row, decided, waited in zip(works, embedding, decisions, waited_s, strict=True)
         ]
 
-    def _embed(self, works: Sequence[Work]) -> Embedding:
+    def _embed(self, works: Sequence[EngineInput]) -> Embedding:
         pixels = [work.pixels for work in works if work.pixels is not None]
         if len(pixels) == len(works):
             return self._embedder(pixels[0][None] if len(pixels) == 1 else np.stack(pixels))
@@ -110,20 +113,20 @@ class Engine:
         """Seconds of the quickest of several runs, the default head deciding."""
         spec, head = self.manifest.input, self.manifest.default_head
         asked = {head.name: _none_of(head)}
-        work = Work(np.zeros((spec.height, spec.width, spec.channels), np.uint8), asked)
+        work = EngineInput(np.zeros((spec.height, spec.width, spec.channels), np.uint8), asked)
         took_s: list[float] = []
         while len(took_s) < _TRIED or sum(took_s) < _TRIED_S:
             outcome = self.run([work] * size, [0.0] * size)[0]
             took_s.append(outcome.embed_s + outcome.decide_s)
         return min(took_s)
 
-    def _decide(self, works: Sequence[Work], embedding: Embedding) -> list[dict[str, Found]]:
+    def _decide(self, works: Sequence[EngineInput], embedding: Embedding) -> list[dict[str, HeadOutput]]:
         """What each head says of the images that ask it.
 
         Raises:
             ArithmeticError: no number, of whichever image; the others have to be computed without it.
         """
-        decisions: list[dict[str, Found]] = [{} for _ in works]
+        decisions: list[dict[str, HeadOutput]] = [{} for _ in works]
         distances = self._measure(works, embedding) if self._novelties else {}
         for name, head in self.heads.items():
             rows = [row for row, work in enumerate(works) if name in work.asked]
@@ -136,12 +139,12 @@ class Engine:
                 far = distances.get(name)
                 for at, (row, output, given) in enumerate(zip(rows, outputs, columns, strict=True)):
                     distance, bound = None if far is None else far[row], None if bounds is None else bounds[at]
-                    decisions[row][name] = Found(output, given, distance, bound)
+                    decisions[row][name] = HeadOutput(output, given, distance, bound)
         return decisions
 
-    def _measure(self, works: Sequence[Work], embedding: Embedding) -> dict[str, list[float]]:
+    def _measure(self, works: Sequence[EngineInput], embedding: Embedding) -> dict[str, list[float]]:
         """How far each image is from training, by the heads that are asked; once for heads of the same data."""
-        measured: dict[Novelty, list[float]] = {}
+        measured: dict[OutlierDetector, list[float]] = {}
         distances: dict[str, list[float]] = {}
         for name, novelty in self._novelties.items():
             if any(name in work.asked for work in works):
@@ -150,7 +153,7 @@ class Engine:
                 distances[name] = measured[novelty]
         return distances
 
-    def explain(self, outcome: Outcome, heads: Sequence[HeadSpec]) -> Outcome:
+    def explain(self, outcome: Result, heads: Sequence[HeadSpec]) -> Result:
         """An outcome with the reasons of its decisions, of heads that all have an explainer."""
         explanations = {
             head.name: self.explainers[head.name](outcome.embedding, outcome.decisions[head.name].columns)
@@ -174,12 +177,12 @@ def _none_of(head: HeadSpec) -> dict[str, ColumnValue]:
     return dict.fromkeys((column.name for column in head.columns), None)
 
 
-def _open_novelties(bundle: Bundle) -> dict[str, Novelty]:
+def _open_novelties(bundle: Bundle) -> dict[str, OutlierDetector]:
     """What tells the unfamiliar, by the heads' names; heads of the same data share one session."""
-    opened: dict[bytes, Novelty | None] = {}
+    opened: dict[bytes, OutlierDetector | None] = {}
     for spec in bundle.manifest.heads:
         if (graph := bundle.novelty(spec)) is not None and graph not in opened:
-            opened[graph] = open_novelty(bundle, spec)
+            opened[graph] = open_outlier_detector(bundle, spec)
     by_head = {spec.name: opened.get(bundle.novelty(spec) or b"") for spec in bundle.manifest.heads}
     return {name: novelty for name, novelty in by_head.items() if novelty is not None}
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from models.bundle.examples import Examples
 from models.columns import ColumnValue
 from models.imaging.decode import read_header
-from models.runtime.sessions import Embedding, Head
+from models.runtime.sessions import Embedding
+from models.runtime.head_sessions import Head
 from service.api.schemas import Explanation, Neighbour
 
 NEIGHBOURS = 5

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.columns import ColumnValue
 from models.errors import ClientError
 from models.imaging.decode import Warn, decode

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from models.errors import TandemError
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.observability.tracing import Tracing
 from service.settings import PREFIX, Settings
 

@@ -18,7 +18,7 @@ from service.gateway.telemetry import Telemetry
 from service.http.asgi import mounted
 from service.http.connection_balancing import ConnectionBalance
 from service.http.connections import Connections
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.inference.live_reload import LiveReload
 from service.inference.pipeline import Pipeline
 from service.observability.json_log import AccessLog, LineWriter, configure_logging

@@ -11,7 +11,7 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 import service.app
 from service import coordination
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from tests.service.serving import HeldEngine, settings_of
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 
@@ -40,22 +40,22 @@ def priced_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def engine(tiny_path: Path) -> Engine:
     """An engine on the tiny bundle."""
-    return Engine.load(settings_of(tiny_path))
+    return Engine.load(tiny_path, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def priced_engine(priced_path: Path) -> Engine:
     """An engine whose head takes the columns `shift`, `force` and `invert`."""
-    return Engine.load(settings_of(priced_path))
+    return Engine.load(priced_path, device="cpu")
 
 
 @pytest.fixture(scope="session")
 def two_heads(tiny_columns_path: Path) -> Engine:
     """An engine of two heads: `shade`, which answers where none is named, and `priced`, which takes columns."""
-    return Engine.load(settings_of(tiny_columns_path))
+    return Engine.load(tiny_columns_path, device="cpu")
 
 
 @pytest.fixture
 def held_engine(tiny_path: Path) -> HeldEngine:
     """An engine that computes nothing before it is let go."""
-    return HeldEngine.load(settings_of(tiny_path))
+    return HeldEngine.load(tiny_path, device="cpu")

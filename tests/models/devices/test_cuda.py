@@ -16,12 +16,12 @@ import models.devices.cuda
 from models.bundle.golden import check_golden
 from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT, Store
-from models.devices.batch_buckets import PaddedEmbedder
+from models.devices.batch_buckets import BucketEmbedder
 from models.devices.cuda import open_gpu
 from models.errors import BundleError, DeviceError
 from models.runtime.sessions import Embedder, cpu_session
-from service.inference.engine import Engine
-from service.inference.inference_types import Work
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput
 from tests.models.devices.gpus import CPU, CUDA, TENSORRT, GraphSession, needs_cuda, needs_none, needs_tensorrt
 from tests.service.serving import settings_of
 
@@ -39,7 +39,7 @@ def listed_gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An onnxruntime that lists a GPU's providers, as the GPU's package does everywhere; buffers are on the CPU."""
     monkeypatch.setattr(models.devices.cuda.ort, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
     monkeypatch.setattr(models.devices.cuda.ort, "preload_dlls", lambda: None)
-    monkeypatch.setattr(models.devices.cuda, "PaddedEmbedder", functools.partial(PaddedEmbedder, memory="cpu"))
+    monkeypatch.setattr(models.devices.cuda, "BucketEmbedder", functools.partial(BucketEmbedder, memory="cpu"))
     monkeypatch.setattr(models.devices.cuda, "tensorrt_options", lambda *_: {"trt_fp16_enable": "0"})
     return monkeypatch
 
@@ -162,7 +162,7 @@ def test_memory_that_cannot_be_had_is_an_error_that_says_what_to_do(
     bundle: Bundle, listed_gpu: pytest.MonkeyPatch
 ) -> None:
     opening(listed_gpu, bundle)
-    listed_gpu.setattr(models.devices.cuda, "PaddedEmbedder", PaddedEmbedder)  # its buffers would be on a GPU
+    listed_gpu.setattr(models.devices.cuda, "BucketEmbedder", BucketEmbedder)  # its buffers would be on a GPU
     with pytest.raises(DeviceError, match=r"cannot run embedder.onnx in batches of 4 .*lower max_batch"):
         open_gpu(bundle, "cuda", "fp32", 4)
 
@@ -248,11 +248,11 @@ def test_an_operator_without_a_cuda_kernel_stops_the_start(bundle: Bundle, monke
 @needs_cuda
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_an_engine_on_cuda_decides_as_one_on_the_cpu(tiny_path: Path, device: str) -> None:
-    cpu = Engine.load(settings_of(tiny_path))
-    gpu = Engine.load(settings_of(tiny_path, device=device, max_batch=8))
+    cpu = Engine.load(tiny_path, device="cpu")
+    gpu = Engine.load(tiny_path, device=device, max_batch=8)
     assert gpu.device == "cuda"
     random = np.random.default_rng(0)
-    works = [Work(random.integers(0, 256, (8, 8, 1), np.uint8), {"shade": {}}) for _ in range(11)]
+    works = [EngineInput(random.integers(0, 256, (8, 8, 1), np.uint8), {"shade": {}}) for _ in range(11)]
     for found, wanted in zip(gpu.run(works, [0.0] * 11), cpu.run(works, [0.0] * 11), strict=True):
         np.testing.assert_allclose(found.embedding, wanted.embedding, atol=1e-3)
 

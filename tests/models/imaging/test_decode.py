@@ -10,7 +10,7 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageOps
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header
 from models.imaging.jpeg.jpeg_header import least_size

@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from service.api.openapi import describe
 from service.api.routes import build_routes
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.problems import CODES
 from tests.service.serving import BRIGHT, DARK, PNG, TEXT, ask, form, instance, post_image, serving
 

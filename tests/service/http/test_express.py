@@ -10,7 +10,7 @@ import pytest
 from service.http.shortcut import Shortcut
 
 from service.gateway.api_keys import ApiKeys
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from tests.service.http.test_shortcut import LoadedModel, post, serving
 from tests.service.serving import BRIGHT, DARK, MID, until
 from tests.tiny_bundle import solid_image

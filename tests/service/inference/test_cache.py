@@ -10,7 +10,7 @@ import pytest
 
 from models.bundle.manifest import Manifest
 from service.inference.cache import ENTRY_BYTES, EmbeddingCache, key_of, seed_of
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 
 WIDTH = 8
 ENTRY = WIDTH * 4 + ENTRY_BYTES

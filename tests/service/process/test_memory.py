@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from service.api.routes import build_routes
 from service.gateway.gateway import Gate
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.inference.pipeline import Pipeline
 from tests.chaos.inputs.fuzz_corpus import head, post
 from tests.chaos.inputs.hostile_bodies import FORM, JSON, form, instances, part

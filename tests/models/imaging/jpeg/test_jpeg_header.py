@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import TooLarge, UnsupportedType
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header, read_header
 from models.imaging.jpeg.jpeg_header import least_size

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError
 from models.imaging.decode import decode, read_header
 from models.imaging.jpeg import jpeg_header

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage
 from models.imaging.decode import decode, read_header
 from tests.chaos.inputs.pictures import png
