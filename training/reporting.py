@@ -12,7 +12,7 @@ from training import charts, estimate_report, metrics, report
 from training.clean.section import show
 from training.coverage import Coverage
 from training.heads.candidates import Candidate
-from training.notes import adding_nothing
+from training.notes import on_choice
 from training.novelty import Limit
 from training.results import Evaluation, Results
 
@@ -59,8 +59,8 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
             for choice in results.choices
         ],
         "judging": _judging(results),
-        "criterion": f"The best has the least {results.criterion}." if results.choices else "",
-        "adding_nothing": tuple(adding_nothing(results.choices, results.alone)),
+        "criterion": f"{_rule(results)} {results.criterion}." if results.choices else "",
+        "on_choice": tuple(on_choice(results.choices, results.alone, len(results.material.judged))),
         "copied": len(parts.copied),
         "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
         "skipped": results.dataset.skipped,
@@ -84,6 +84,12 @@ def _judging(results: Results) -> str:
     return f"Head and policy were judged on out-of-fold answers of {len(material.judged):,} images.{fewer}"
 
 
+def _rule(results: Results) -> str:
+    losses = [choice.loss for choice in results.choices if choice.is_choice]
+    is_best = not results.choices[0].loss > min(losses)
+    return "The best has the least" if is_best else "The cheapest serves of those that are as good as the best by"
+
+
 def _novelty(limit: Limit, evaluation: Evaluation) -> str:
     """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
     share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
@@ -94,7 +100,7 @@ def _novelty(limit: Limit, evaluation: Evaluation) -> str:
 
 def _judged_figures(choice: Candidate) -> dict[str, float]:
     if isinstance(choice.scores, metrics.Scores):
-        return {"log loss": choice.scores.log_loss, "accuracy": choice.scores.accuracy}
+        return {choice.criterion: choice.loss, "accuracy": choice.scores.accuracy}
     return {"RMSE": choice.scores.rmse, "MAE": choice.scores.mae}
 
 
