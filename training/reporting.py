@@ -11,7 +11,6 @@ from models.manifest import Manifest
 from training import charts, estimate_report, metrics, report
 from training.clean.section import show
 from training.coverage import Coverage
-from training.heads.candidates import Candidate
 from training.notes import on_choice
 from training.novelty import Limit
 from training.results import Evaluation, Results
@@ -55,8 +54,7 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         "steps": results.seconds,
         "sizes": {name: len(data) for name, data in files.items()},
         "head_choices": [
-            report.HeadChoice(choice.name, _judged_figures(choice), choice is results.choices[0])
-            for choice in results.choices
+            report.HeadChoice(choice.name, choice.figures, choice is results.choices[0]) for choice in results.choices
         ],
         "judging": _judging(results),
         "criterion": f"{_rule(results)} {results.criterion}." if results.choices else "",
@@ -96,12 +94,6 @@ def _novelty(limit: Limit, evaluation: Evaluation) -> str:
     low, high = charts.wilson_interval(np.array(share), np.array(count))
     share_on_test = f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
     return f"{limit.sentence}; on the test images it is {share_on_test}."
-
-
-def _judged_figures(choice: Candidate) -> dict[str, float]:
-    if isinstance(choice.scores, metrics.Scores):
-        return {choice.criterion: choice.loss, "accuracy": choice.scores.accuracy}
-    return {"RMSE": choice.scores.rmse, "MAE": choice.scores.mae}
 
 
 def _estimate_report(

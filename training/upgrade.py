@@ -100,7 +100,7 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
     with watch.step("evaluate"):
         evaluation = evaluate(head, material, {})
     with watch.step("make other precisions"):
-        like = _like(head, material, bundle.manifest)
+        like = alike(head, material, bundle.manifest)
         calibration = calibration_images(dataset.images, material.parts.known, dataset.input)
         variants = make_variants(
             bundle.embedder("fp32"),
@@ -122,7 +122,7 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
     )
 
 
-def _like(head: Finished, material: Material, manifest: Manifest) -> Candidate:
+def alike(head: Finished, material: Material, manifest: Manifest) -> Candidate:
     """A head of the same kind that answers out of fold: the head itself was fitted on the images that judge."""
     told, dataset = told_of(manifest, head.spec), material.dataset
     fitting = Fitting(

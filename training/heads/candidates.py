@@ -69,6 +69,13 @@ class Candidate:
     note: str = ""
     is_choice: bool = False
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Out-of-fold figures for a person, by name, first what the best candidate has least of."""
+        if isinstance(self.scores, Errors):
+            return {"RMSE": self.scores.rmse, "MAE": self.scores.mae}
+        return {self.criterion: self.loss, "accuracy": self.scores.accuracy}
+
     def finished(self, source: Source) -> Decider:
         """The head that serves: fitted on all rows."""
         start = next(iter(self.crossed.deciders.values()), None)
