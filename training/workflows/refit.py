@@ -112,7 +112,7 @@ def _conclude(
         criterion=taught.fitting.criterion,
         evaluation=evaluation,
         variants=Variants(tuple(variants), {}),
-        settings={"seed": seed, "head": taught.candidates[0].name, **plan.head.as_settings()},
+        settings={"seed": seed, **plan.head.as_settings(), **taught.as_settings()},
         seconds=watch.seconds,
         hardware=f"{os.cpu_count()} CPU cores",
         findings=findings,
