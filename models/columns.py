@@ -6,14 +6,14 @@ import math
 import re
 import reprlib
 import sys
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.dates import days_text, parse_days
 from models.errors import BadColumns
+from models.frozen import Frozen, is_empty, is_none
 from models.text import key
 
 ColumnType = Literal["number", "category", "boolean", "date"]
@@ -26,35 +26,7 @@ _NUMERAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _JSON = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
 
 
-class Strict(BaseModel):
-    """A frozen value that refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's, without the cached properties, which follow from fields that may be others now."""
-        copied = super().model_copy(update=update, deep=deep)
-        for name in copied.__dict__.keys() - type(self).model_fields.keys():
-            del copied.__dict__[name]
-        return copied
-
-
-def is_none(value: object) -> bool:
-    """Whether a field is left out of the file, so that bundles from before it was thought of keep their digest."""
-    return value is None
-
-
-def is_empty(value: object) -> bool:
-    """The same, for a field that is empty where there is none."""
-    return not value
-
-
-def is_exact(value: object) -> bool:
-    """The same, for the cleaning that bundles had before it was named."""
-    return value == "exact"
-
-
-class Column(Strict):
+class Column(Frozen):
     """One structured fact beside the image, and one input of the head's graph."""
 
     name: str
@@ -66,7 +38,7 @@ class Column(Strict):
     """Greatest value that the head was fitted on; greater ones count as it."""
     categories: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
     """Those that training saw, the most frequent ones; any other counts as none of them."""
-    cleaning: Literal["exact", "folded"] = Field(default="exact", exclude_if=is_exact)
+    cleaning: Literal["exact", "folded"] = Field(default="exact", exclude_if=lambda cleaning: cleaning == "exact")
     """Which texts are one category: equal ones, or those of one `models.text.key`, which differ in case, spaces or
     Unicode form only."""
 

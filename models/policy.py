@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.columns import is_empty, is_none
+from models.frozen import Frozen, is_empty, is_none
 
 Decision = Literal["accept", "review"]
 Reason = Literal["low_confidence", "unfamiliar", "missing_columns", "out_of_range"]
@@ -22,10 +22,8 @@ NEVER = 1.01
 _Confidence = Annotated[float, Field(ge=0.0, le=NEVER)]
 
 
-class Policy(BaseModel):
+class Policy(Frozen):
     """When an answer is good enough to act on without a person; chosen at training on images held out for that."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_confidence: _Confidence = 0.0
     """Answers with a lower top probability are marked for review; 1.01 never accepts one."""

@@ -16,8 +16,8 @@ from service.api.schemas import Instance
 from service.gateway.gateway import Gate
 from service.gateway.problems import problem_of
 from service.http.shortcut import Shortcut
-from service.inference.engine import Engine
 from service.inference.live_reload import Champion
+from service.inference.open_engine import open_engine
 from service.inference.pipeline import Pipeline
 from service.observability.json_log import in_worker
 from service.process import coordination
@@ -59,14 +59,14 @@ class HybridService:
     def __init__(self) -> None:
         try:
             path = resolve(settings.bundle)
-            self.pipeline = Pipeline(Engine.load(settings, path), worker)
+            self.pipeline = Pipeline(open_engine(settings, path), worker)
         except TandemError as error:
             coordination.report_failure(str(error))
             raise
         self.champion = Champion(
             settings.bundle,
             path,
-            load=lambda candidate: Engine.load(settings, candidate),
+            load=lambda candidate: open_engine(settings, candidate),
             replace=self.pipeline.replace,
             observe=worker.metrics.model_changed,
         )

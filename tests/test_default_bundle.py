@@ -19,12 +19,13 @@ from sklearn.datasets import load_digits, load_sample_images
 from sklearn.metrics import roc_auc_score
 
 from loadtests.load.server_process import bentoml_command, running
-from models.bundle.golden import open_novelty, verify
+from models.bundle.golden import verify
 from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT, Store
 from models.devices.placement import place
 from models.imaging.decode import decode
-from models.runtime.sessions import Head, cpu_session
+from models.runtime.head_sessions import Head, open_outlier_detector
+from models.runtime.sessions import cpu_session
 from tools.fashion_table import FAMILIES
 from training.data import fashion_mnist
 from training.export.bundle_files import encode_png
@@ -162,7 +163,7 @@ def test_what_it_was_not_made_for_is_unfamiliar(
         served = list(threads.map(lambda image: post(client, encode_png(image)), images))
     flagged = float(np.mean(["unfamiliar" in answer["reasons"] for answer in served]))
     false_alarms = float(np.mean(["unfamiliar" in answer["reasons"] for answer in answers]))
-    novelty = open_novelty(bundle, bundle.manifest.default_head)
+    novelty = open_outlier_detector(bundle, bundle.manifest.default_head)
     assert novelty is not None
     embedder = place(bundle, "cpu").embedder
     near = novelty(embedder(np.stack([decode(image, bundle.manifest.input) for image in test_set[0]])))

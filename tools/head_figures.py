@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.bundle.manifest import Task
+from models.bundle.head_spec import Task
 from models.errors import TandemError
 from tools.head_data import DATA, Bench, open_bench
 from training.exceptions import DataError

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.golden import open_head, open_novelty
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
+from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.runtime.sessions import Embedder, Probabilities, cpu_session
 
 FASTEST = ("int8", "fp32")  # precisions on a CPU, as the service's `auto` prefers them
@@ -59,7 +59,7 @@ class Work:
         self._manifest = manifest
         self._embed = Embedder.checked(cpu_session(bundle.embedder(precision)), manifest)
         self._decide = open_head(bundle, spec)
-        self._novelty = open_novelty(bundle, spec)
+        self._novelty = open_outlier_detector(bundle, spec)
 
     @classmethod
     def open(cls, path: Path) -> Work:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from models.bundle.audit import audit_onnx
 from models.bundle.examples import Examples
-from models.bundle.manifest import EMBEDDER_FILES, FileEntry, HeadSpec, Manifest, Precision
+from models.bundle.head_spec import HeadSpec
+from models.bundle.manifest import EMBEDDER_FILES, FileEntry, Manifest, Precision
 from models.columns import ColumnValue
 from models.errors import BadColumns, BundleError
 
@@ -67,9 +68,9 @@ class Bundle:
         """The graph of one of the manifest's heads."""
         return self.files[head.file]
 
-    def novelty(self, head: HeadSpec) -> bytes | None:
-        """The graph that measures how unfamiliar an embedding is to a head; None where nobody looks."""
-        return self.files[head.novelty_file] if head.novelty_file else None
+    def outlier_detector(self, head: HeadSpec) -> bytes | None:
+        """The graph of a head's outlier detector; None if the head has none."""
+        return self.files[head.outlier_file] if head.outlier_file else None
 
     def examples(self, head: HeadSpec) -> Examples | None:
         """What a head's answers are explained with; None where the bundle was built without.
@@ -149,7 +150,7 @@ def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
 
 def _audit_names(path: Path, manifest: Manifest) -> None:
     needed = {EMBEDDER_FILES[precision] for precision in manifest.precisions} | {head.file for head in manifest.heads}
-    needed |= {head.novelty_file for head in manifest.heads if head.novelty_file}
+    needed |= {head.outlier_file for head in manifest.heads if head.outlier_file}
     if unlisted := needed - set(manifest.files):
         raise BundleError(f"{sorted(unlisted)[0]}: not in the manifest's file list; {_WRITE_AGAIN}")
     found = set()

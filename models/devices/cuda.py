@@ -1,4 +1,4 @@
-"""an embedder's graph ──▶ a `PaddedEmbedder` that really runs on a GPU, or a DeviceError.
+"""an embedder's graph ──▶ a `BucketEmbedder` that really runs on a GPU, or a DeviceError.
 
 Strict at four points, each of which ONNX Runtime passes over in silence: the provider is in this build, the session
 got it, the network's nodes were given to it (`models/devices/node_assignment.py`), and every batch size runs. CUDA
@@ -21,7 +21,7 @@ import onnxruntime as ort
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import EMBEDDER_FILES, Precision
-from models.devices.batch_buckets import DEVICE_ERRORS, PaddedEmbedder
+from models.devices.batch_buckets import DEVICE_ERRORS, BucketEmbedder
 from models.devices.node_assignment import check_assignment
 from models.devices.tensorrt import tensorrt_options
 from models.errors import BundleError, DeviceError
@@ -35,11 +35,11 @@ Provider = tuple[str, dict[str, str]]
 PROVIDERS: dict[Gpu, str] = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
-def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) -> PaddedEmbedder:
-    """Opens the embedder on the GPU and runs every padded batch size; on CUDA with CUDA graphs where they work.
+def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) -> BucketEmbedder:
+    """Opens the embedder on the GPU and runs every bucket; on CUDA with CUDA graphs if they work.
 
     Raises:
-        DeviceError: the GPU cannot be used, or not for this network.
+        DeviceError: the GPU cannot be used, or cannot run this network.
         BundleError: the graph is not what the manifest says.
     """
     _load_libraries(device)
@@ -50,7 +50,7 @@ def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) ->
         return _open(bundle, device, variant, max_batch, graphs=True)
     except DeviceError as error:
         reason = str(error)
-    embedder = _open(bundle, device, variant, max_batch, graphs=False)  # raises what else is wrong, if that was it
+    embedder = _open(bundle, device, variant, max_batch, graphs=False)  # raises if graphs were not the cause
     logger.warning("device 'cuda': serving without CUDA graphs, because %s", reason)
     return embedder
 
@@ -59,14 +59,14 @@ def _load_libraries(device: Gpu) -> None:
     provider = PROVIDERS[device]
     if provider not in ort.get_available_providers():
         raise DeviceError(f"device {device!r} needs {provider}, which this onnxruntime lacks; install the extra `gpu`")
-    with contextlib.redirect_stdout(sys.stderr):  # it prints what it cannot load; stdout is for results
+    with contextlib.redirect_stdout(sys.stderr):  # it prints what it cannot load
         ort.preload_dlls()
 
 
-def _open(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int, *, graphs: bool) -> PaddedEmbedder:
+def _open(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int, *, graphs: bool) -> BucketEmbedder:
     session = _session(bundle, device, variant, _providers(bundle, device, variant, max_batch, graphs=graphs))
     checked = Embedder.checked(session, bundle.manifest)
-    embedder = PaddedEmbedder(checked.session, bundle.manifest, max_batch)
+    embedder = BucketEmbedder(checked.session, bundle.manifest, max_batch)
     try:
         embedder.warm_up(graphs=graphs)
     except DEVICE_ERRORS as error:
@@ -97,14 +97,14 @@ def _session(bundle: Bundle, device: Gpu, variant: Precision, providers: list[st
 
 
 def _line(error: Exception) -> str:
-    """The error's text in one line; ONNX Runtime's have several."""
+    """The error's text in one line; ONNX Runtime's have several lines."""
     return " ".join(str(error).split())
 
 
 def _providers(
     bundle: Bundle, device: Gpu, variant: Precision, max_batch: int, *, graphs: bool
 ) -> list[str | Provider]:
-    """Provider options; TF32 is off, since its 10-bit mantissa would not pass the fp32 golden check."""
+    """Providers and their options. TF32 is off: its 10-bit mantissa would fail the fp32 golden check."""
     cuda: Provider = (
         PROVIDERS["cuda"],
         {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.types import Pixels
 
 _STRIP_PIXELS = 1 << 18  # of a large image are converted at once, so that no step holds another copy of all of it

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging import unsupported, webp
-from models.imaging.jpeg import jpeg_header
+from models.imaging.jpeg import jpeg_decoder
 from models.imaging.jpeg.jpeg_repair import WARNINGS, Warning_
-from models.imaging.png import png_header
+from models.imaging.png import png_decoder
 from models.imaging.resizing import fit
 from models.imaging.types import Header, Pixels
 
@@ -28,7 +28,7 @@ DECODE_MIB = 512
 PNG 161; `tests/chaos/failures/test_memory_bounds.py` measures the worst of them anew."""
 Warn = Callable[[Warning_], None]
 """Is called with the kind of each harmless fault that was mended while an image was decoded, one of `WARNINGS`."""
-_OTHERS = {"png": png_header, "webp": webp}
+_OTHERS = {"png": png_decoder, "webp": webp}
 
 
 def read_header(data: bytes) -> Header:
@@ -49,13 +49,13 @@ def read_header(data: bytes) -> Header:
 def _read_header(data: bytes) -> Header:
     if not data:
         raise BadImage("the image is empty (0 bytes)")
-    if data.startswith(jpeg_header.SIGNATURE):
-        return jpeg_header.read_header(data)
-    if data.startswith(png_header.SIGNATURE):
-        return png_header.read_header(data)
+    if data.startswith(jpeg_decoder.SIGNATURE):
+        return jpeg_decoder.read_header(data)
+    if data.startswith(png_decoder.SIGNATURE):
+        return png_decoder.read_header(data)
     if webp.is_webp(data):
         return webp.read_header(data)
-    if jpeg_header.SIGNATURE.startswith(data) or png_header.SIGNATURE.startswith(data):
+    if jpeg_decoder.SIGNATURE.startswith(data) or png_decoder.SIGNATURE.startswith(data):
         raise BadImage(f"the image is cut short: only {len(data)} bytes")
     raise UnsupportedType(unsupported.describe(data))
 
@@ -96,7 +96,7 @@ def decode(data: bytes, spec: InputSpec, header: Header | None = None, *, warn: 
     mended: list[Warning_] = []
     try:
         if header.type == "jpeg":
-            array = jpeg_header.decode(data, header, spec, mended.append)
+            array = jpeg_decoder.decode(data, header, spec, mended.append)
         else:
             array = _OTHERS[header.type].decode(data, header, spec)
         pixels = fit(array, header, spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.exif import SIDEWAYS, UPRIGHT
 from models.imaging.types import Header, Pixels
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL.WebPImagePlugin import WebPImageFile
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, UnsupportedType
 from models.imaging import work
 from models.imaging.channels import to_array

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.bundle.manifest import HeadSpec, Manifest
+from models.bundle.head_spec import HeadSpec
+from models.bundle.manifest import Manifest
 from models.columns import Column
 from models.dates import days_text
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
 from models.policy import UNITS
+from models.runtime.engine_types import HeadOutput, Result
 from service.api.schemas import Decisions, Estimate, Prediction, Timing
-from service.inference.inference_types import Found, Outcome
 
 if TYPE_CHECKING:
     from service.api.query import Options
 
 
-def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -> Prediction:
+def to_prediction(found: HeadOutput, head: HeadSpec, model: str, top_k: int | None) -> Prediction:
     """Names classes, sorts them by falling probability and decides.
 
     Args:
@@ -49,7 +49,7 @@ def to_prediction(found: Found, head: HeadSpec, model: str, top_k: int | None) -
     }
 
 
-def to_estimate(found: Found, head: HeadSpec, model: str) -> Estimate:
+def to_estimate(found: HeadOutput, head: HeadSpec, model: str) -> Estimate:
     """Tells a number, how far off it may be, and decides.
 
     Args:
@@ -71,7 +71,7 @@ def to_estimate(found: Found, head: HeadSpec, model: str) -> Estimate:
     return estimate
 
 
-def to_answer(outcome: Outcome, options: Options, model: str) -> Prediction | Estimate | Decisions:
+def to_answer(outcome: Result, options: Options, model: str) -> Prediction | Estimate | Decisions:
     """What a caller reads of one image: the answer of the head he asked, or those of several by their names."""
     heads, top_k = options.heads, options.top_k
     answer: Prediction | Estimate | Decisions
@@ -96,7 +96,7 @@ def check_top_k(text: str, heads: Sequence[HeadSpec]) -> int:
     return int(text)
 
 
-def _of_head(outcome: Outcome, head: HeadSpec, model: str, top_k: int | None) -> Prediction | Estimate:
+def _of_head(outcome: Result, head: HeadSpec, model: str, top_k: int | None) -> Prediction | Estimate:
     found = outcome.decisions[head.name]
     shown = to_prediction(found, head, model, top_k) if head.classes else to_estimate(found, head, model)
     if outcome.explanations is not None:
@@ -104,7 +104,7 @@ def _of_head(outcome: Outcome, head: HeadSpec, model: str, top_k: int | None) ->
     return shown
 
 
-def _timing(outcome: Outcome) -> Timing:
+def _timing(outcome: Result) -> Timing:
     return {
         "decode": round(outcome.decode_s * 1000, 3),
         "queue": round(outcome.queue_s * 1000, 3),

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.errors import NotReady, TandemError
+from models.runtime.engine_types import Result
 from service.api.bodies import Submission, read_submission
 from service.api.predictions import to_answer
 from service.api.query import Options, read_options
 from service.gateway.problems import code_of, item_error
 from service.http.exchange import CURRENT
-from service.inference.inference_types import Outcome
 from service.inference.loaded_model import Served
 from service.inference.pipeline import Pipeline
 from service.observability import service_metrics
@@ -108,7 +108,7 @@ async def _read_body(pipeline: Pipeline) -> Submission:
 
 async def _run(
     pipeline: Pipeline, served: Served, submission: Submission, heads: Sequence[HeadSpec], *, explain: bool = False
-) -> list[Outcome | TandemError]:
+) -> list[Result | TandemError]:
     """The answers; in a request of one image, that image's error is the request's."""
     exchange = CURRENT.get()
     answers = await pipeline.run(served, submission.items, deadline=exchange.deadline, heads=heads, explain=explain)
@@ -119,7 +119,7 @@ async def _run(
     return answers
 
 
-def _raw(answers: list[Outcome | TandemError], width: int) -> Response:
+def _raw(answers: list[Result | TandemError], width: int) -> Response:
     """Little-endian float32 `[N, D]`; the row of an image that failed is NaN and named in a header."""
     rows = np.full((len(answers), width), np.nan, dtype="<f4")
     errors = []

@@ -22,7 +22,7 @@ from service.gateway.problems import CODES, MEDIA_TYPE, code_of, framework_probl
 from service.process.worker import Worker
 
 if TYPE_CHECKING:
-    from service.inference.inference_types import Outcome
+    from models.runtime.engine_types import Result
 
 WHOLE = "tandem.response"
 """An ASGI message that is a whole response: `status`, `headers` with the body's length, `body`. A server that takes it
@@ -92,7 +92,7 @@ class Exchange:
         """Name of the API key that was shown."""
         self.model: str | None = None
         """The model that answered, `name@version`."""
-        self.answers: Sequence[Outcome | TandemError] = ()
+        self.answers: Sequence[Result | TandemError] = ()
         """What was found for each image."""
         self._receive = receive
         self._send = send

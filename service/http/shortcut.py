@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from models.errors import TandemError
+from models.runtime.engine_types import Result
 from service.api.bodies import Item, is_image
 from service.api.predictions import to_answer
 from service.api.query import Options, read_options
@@ -26,7 +27,6 @@ from service.gateway.problems import code_of, problem_of
 from service.gateway.telemetry import record
 from service.http.cycle import Cycle
 from service.http.exchange import TIMEOUT, Exchange
-from service.inference.inference_types import Outcome
 from service.inference.loaded_model import SMALL_PIXELS, Served
 from service.inference.pipeline import Pipeline
 from service.process.worker import Worker
@@ -188,7 +188,7 @@ class _Errand:
             is_wanted=self._is_wanted,
         )
 
-    def take(self, answer: Outcome | TandemError) -> None:
+    def take(self, answer: Result | TandemError) -> None:
         """Sends what was found."""
         self._exchange.answers = [answer]
         if isinstance(answer, TandemError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from models.bundle.loading import MANIFEST
 from models.bundle.store import CHAMPION, resolve
 from models.errors import TandemError
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 
 logger = logging.getLogger(__name__)
 

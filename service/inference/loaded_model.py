@@ -13,11 +13,12 @@ from typing import cast
 import pydantic_core
 
 from models.errors import ClientError, TandemError
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Result
 from service.api.openapi import describe
 from service.inference.batcher import Batcher, Reason
 from service.inference.cache import seed_of
-from service.inference.engine import Engine
-from service.inference.inference_types import PIXEL_S, Admitted, Outcome, Work, decoded
+from service.inference.inference_types import PIXEL_S, Admitted, decoded
 from service.observability.service_metrics import Metrics
 
 # A whole batch may hold up the event loop for so long; a slower engine gets a thread.
@@ -53,7 +54,7 @@ class Served:
         in_time = int(_SMALL_IMAGES * engine.image_s / PIXEL_S) if self._inline else 0
         self.small_pixels = max(SMALL_PIXELS, in_time)
         """Pixels, and bytes, of a request that is decoded on the event loop."""
-        self._batcher: Batcher[Work | Admitted, Outcome | ClientError] = Batcher(
+        self._batcher: Batcher[EngineInput | Admitted, Result | ClientError] = Batcher(
             self._compute, max_batch=engine.max_batch, threaded=not self._inline
         )
 
@@ -67,21 +68,21 @@ class Served:
         """Whether it computes on the event loop."""
         return self._inline
 
-    def decode(self, admitted: Admitted) -> Work | ClientError:
+    def decode(self, admitted: Admitted) -> EngineInput | ClientError:
         """Decodes an image by the bundle's rule, in any thread; returns what is wrong with it."""
         return decoded(admitted, self.engine.manifest.input, self._metrics.image_warned)
 
     def run_one(
         self,
-        work: Work | Admitted,
+        work: EngineInput | Admitted,
         deadline: float,
-        take: Callable[[Outcome | TandemError], None],
+        take: Callable[[Result | TandemError], None],
         is_wanted: Callable[[], bool],
     ) -> None:
         """Decodes, embeds and decides for a caller that is no coroutine, as `Batcher.submit_one`."""
         self._batcher.submit_one(work, deadline, take, is_wanted)
 
-    async def run(self, works: Sequence[Work | Admitted], deadline: float) -> list[Outcome | TandemError]:
+    async def run(self, works: Sequence[EngineInput | Admitted], deadline: float) -> list[Result | TandemError]:
         """Decodes what is not yet, embeds and decides; raises and returns as `Batcher.submit`."""
         return await self._batcher.submit(works, deadline)
 
@@ -90,19 +91,19 @@ class Served:
         self._batcher.close()
 
     def _compute(
-        self, batch: list[Work | Admitted], waited_s: list[float], reason: Reason
-    ) -> Sequence[Outcome | ClientError]:
+        self, batch: list[EngineInput | Admitted], waited_s: list[float], reason: Reason
+    ) -> Sequence[Result | ClientError]:
         """One batch, each image on its own; the time in which others were decoded is time in the queue."""
         started = time.perf_counter()
         found = [self.decode(one) if isinstance(one, Admitted) else one for one in batch]
-        works = [work for work in found if isinstance(work, Work)]
+        works = [work for work in found if isinstance(work, EngineInput)]
         if not works:
             return cast("list[ClientError]", found)
         passed_s = time.perf_counter() - started
         queued_s = [
             waited + passed_s - (one.decode_s if one is not given else 0.0)
             for waited, one, given in zip(waited_s, found, batch, strict=True)
-            if isinstance(one, Work)
+            if isinstance(one, EngineInput)
         ]
         outcomes = self.engine.run(works, queued_s)
         embedded = [outcome.embed_s for work, outcome in zip(works, outcomes, strict=True) if work.pixels is not None]
@@ -110,4 +111,4 @@ class Served:
         if len(works) == len(batch):
             return outcomes
         answered = iter(outcomes)
-        return [next(answered) if isinstance(one, Work) else one for one in found]
+        return [next(answered) if isinstance(one, EngineInput) else one for one in found]

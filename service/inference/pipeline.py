@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
+from models.runtime.engine import Engine
+from models.runtime.engine_types import Result
 from service.api.bodies import Item
 from service.inference.cache import EmbeddingCache
-from service.inference.engine import Engine
-from service.inference.inference_types import PIXEL_S, Admitted, Outcome
+from service.inference.inference_types import PIXEL_S, Admitted
 from service.inference.loaded_model import Served
 from service.inference.preprocessing import Reader, Reading
 from service.process.worker import Worker
@@ -84,7 +85,7 @@ class Pipeline:
         deadline: float,
         heads: Sequence[HeadSpec],
         explain: bool = False,
-    ) -> list[Outcome | TandemError]:
+    ) -> list[Result | TandemError]:
         """Answers the items in order, each alone: an answer or what was wrong with it.
 
         Args:
@@ -120,7 +121,7 @@ class Pipeline:
         *,
         heads: Sequence[HeadSpec],
         deadline: float,
-        take: Callable[[Outcome | TandemError], None],
+        take: Callable[[Result | TandemError], None],
         is_wanted: Callable[[], bool],
     ) -> bool:
         """Decides on one small image for a caller that is no coroutine.
@@ -149,8 +150,8 @@ class Pipeline:
         cost_s = PIXEL_S * reading.work_pixels + IMAGE_S + served.engine.image_s * reading.new
         self._admission.admit(1, cost_s, deadline)
 
-        def finish(answer: Outcome | TandemError) -> None:
-            if isinstance(answer, Outcome):
+        def finish(answer: Result | TandemError) -> None:
+            if isinstance(answer, Result):
                 self._admission.did(cost_s)
             self._admission.leave(1, cost_s)
             self._keep(reading, [answer])
@@ -160,11 +161,11 @@ class Pipeline:
         return True
 
     async def _explained(
-        self, served: Served, found: Sequence[Outcome | TandemError], heads: Sequence[HeadSpec], deadline: float
-    ) -> list[Outcome | TandemError]:
+        self, served: Served, found: Sequence[Result | TandemError], heads: Sequence[HeadSpec], deadline: float
+    ) -> list[Result | TandemError]:
         """The outcomes with their reasons, worked out on a thread: they take longer than the decisions."""
 
-        def explain(one: Outcome | TandemError) -> Outcome | TandemError:
+        def explain(one: Result | TandemError) -> Result | TandemError:
             if isinstance(one, TandemError):
                 return one
             if time.monotonic() > deadline:
@@ -174,11 +175,11 @@ class Pipeline:
         explaining = self._explainer.submit(lambda: [explain(one) for one in found])
         return await asyncio.wrap_future(explaining)
 
-    def _keep(self, reading: Reading, answers: Sequence[Outcome | TandemError]) -> None:
+    def _keep(self, reading: Reading, answers: Sequence[Result | TandemError]) -> None:
         """Keeps embeddings of images that may come again, where that is asked for, and counts those that were kept."""
         if self.cache is None:
             return
         self._metrics.looked_up(hits=reading.images - reading.new, misses=reading.new)
         for one, answer in zip(reading.items, answers, strict=True):
-            if isinstance(one, Admitted) and isinstance(answer, Outcome):
+            if isinstance(one, Admitted) and isinstance(answer, Result):
                 self.cache.put(one.key, answer.embedding)

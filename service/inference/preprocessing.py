@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, TooLarge
 from models.imaging.decode import read_checked_header
+from models.runtime.engine_types import EngineInput
 from service.api.bodies import Item
 from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache, key_of
-from service.inference.inference_types import PIXEL_S, Admitted, Work
+from service.inference.inference_types import PIXEL_S, Admitted
 from service.inference.loaded_model import Served
 
 DECODE_THREADS = 2
@@ -22,7 +23,7 @@ DECODE_THREADS = 2
 together may hold for decoding, beside their bodies, which `Settings.max_buffered_bytes` bounds."""
 
 
-Checked = Admitted | Work | ClientError
+Checked = Admitted | EngineInput | ClientError
 """An image to decode; one that was embedded before; or what was wrong with it."""
 
 
@@ -93,12 +94,12 @@ class Reader:
         except ClientError as error:
             return error.as_value()
         if header is None:
-            return Work(None, asked, embedding)
+            return EngineInput(None, asked, embedding)
         return Admitted(item.image, header, header.work_pixels, asked, key)
 
     async def decode(
         self, served: Served, reading: Reading, deadline: float
-    ) -> Sequence[Work | Admitted | ClientError]:
+    ) -> Sequence[EngineInput | Admitted | ClientError]:
         """Decodes in place what is small, in a thread what is not.
 
         Where the model computes on the event loop, what is small is left to its batch: of small PNGs that
@@ -112,7 +113,7 @@ class Reader:
         decoding.add_done_callback(lambda _: loop.call_soon_threadsafe(self._note_decoded, done))
         return await asyncio.wrap_future(decoding)
 
-    def _decode_in_place(self, served: Served, reading: Reading) -> list[Work | ClientError]:
+    def _decode_in_place(self, served: Served, reading: Reading) -> list[EngineInput | ClientError]:
         self._admission.did(PIXEL_S * reading.work_pixels)
         return [_decode(served, one) for one in reading.items]
 
@@ -123,7 +124,7 @@ class Reader:
 
 def _decode_in_time(
     served: Served, checked: Sequence[Checked], deadline: float, done: list[int]
-) -> list[Work | ClientError]:
+) -> list[EngineInput | ClientError]:
     """Decodes, notes the work of each image that is done, and gives up between two once the deadline has passed."""
     found = []
     for one in checked:
@@ -134,5 +135,5 @@ def _decode_in_time(
     return found
 
 
-def _decode(served: Served, one: Checked) -> Work | ClientError:
+def _decode(served: Served, one: Checked) -> EngineInput | ClientError:
     return served.decode(one) if isinstance(one, Admitted) else one

@@ -34,7 +34,7 @@ from service.observability.shared_memory import Counter, Histogram, Tally, Total
 from service.process import coordination
 
 if TYPE_CHECKING:
-    from service.inference.inference_types import Outcome
+    from models.runtime.engine_types import Result
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Metrics:
         decode.observe(decode_s)
         queue.observe(queue_s)
 
-    def observe_images(self, answers: Sequence[Outcome | TandemError]) -> None:
+    def observe_images(self, answers: Sequence[Result | TandemError]) -> None:
         """Counts the images of one request, and the time of its last answered one before the embedder."""
         last = None
         answered = 0

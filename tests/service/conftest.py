@@ -10,10 +10,9 @@ import pytest
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
 import service.app
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.process import coordination
-from tests.service.serving import HeldEngine, settings_of
-from tests.tiny_bundle import COLUMNS, tiny_bundle
+from tests.service.serving import HeldEngine
 
 
 @pytest.fixture(autouse=True)
@@ -32,30 +31,12 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def priced_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`.../priced/1`: a bundle whose one head takes columns; to be read only."""
-    return tiny_bundle(tmp_path_factory.mktemp("store"), name="priced", heads={"priced": COLUMNS})
-
-
-@pytest.fixture(scope="session")
-def engine(tiny_path: Path) -> Engine:
-    """An engine on the tiny bundle."""
-    return Engine.load(settings_of(tiny_path))
-
-
-@pytest.fixture(scope="session")
-def priced_engine(priced_path: Path) -> Engine:
-    """An engine whose head takes the columns `shift`, `force` and `invert`."""
-    return Engine.load(settings_of(priced_path))
-
-
-@pytest.fixture(scope="session")
 def two_heads(tiny_columns_path: Path) -> Engine:
     """An engine of two heads: `shade`, which answers where none is named, and `priced`, which takes columns."""
-    return Engine.load(settings_of(tiny_columns_path))
+    return Engine.load(tiny_columns_path, device="cpu")
 
 
 @pytest.fixture
 def held_engine(tiny_path: Path) -> HeldEngine:
     """An engine that computes nothing before it is let go."""
-    return HeldEngine.load(settings_of(tiny_path))
+    return HeldEngine.load(tiny_path, device="cpu")

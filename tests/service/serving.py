@@ -17,11 +17,11 @@ import httpx
 from starlette.applications import Starlette
 
 import service.app
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Result
 from service.api.routes import build_routes
 from service.gateway.admission import Admission
 from service.gateway.gateway import Gate
-from service.inference.engine import Engine
-from service.inference.inference_types import Outcome, Work
 from service.inference.pipeline import Pipeline
 from service.process.lifecycle import Lifecycle
 from service.process.worker import Worker
@@ -158,7 +158,7 @@ class HeldEngine(Engine):
         self.release.clear()
         self.batches.clear()
 
-    def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
+    def run(self, works: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
         """Says that a batch was taken, waits, computes."""
         self.batches.append(len(works))
         self.entered.set()

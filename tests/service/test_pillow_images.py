@@ -15,7 +15,7 @@ import PIL
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.decode import decode
 from tests.chaos.rig.servers import Server, serving
 from tests.imaging_corpus.second_decoder import by_opencv, in_channels, turn

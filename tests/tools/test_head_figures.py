@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.columns import Column
 from tools.head_data import Bench
 from tools.head_figures import Figures, block, main, measure, report

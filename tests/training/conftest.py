@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tests.test_default_bundle import digits, noise
 from tests.training.squares import CLASSES, squares

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from tests.imaging_corpus.corpus_files import corpus_files
 from tests.imaging_corpus.files import File
 from tests.tiny_bundle import tiny_bundle

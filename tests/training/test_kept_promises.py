@@ -9,11 +9,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from models.bundle.golden import open_head, open_novelty
+from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
-from models.bundle.manifest import InputSpec
 from models.bundle.store import DEFAULT_ROOT, Store
 from models.policy import as_served
+from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.runtime.sessions import Embedder, cpu_session
 from training.data import fashion_mnist
 from training.data.dataset import Dataset
@@ -35,7 +35,7 @@ def unseen() -> Held:
         pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
     bundle, dataset = Bundle.open(Store(DEFAULT_ROOT).path("fashion-mnist")), fashion_mnist.load()
     rows, spec = dataset.official_test, bundle.manifest.default_head
-    embed, novelty = Embedder(cpu_session(bundle.embedder("fp32"))), open_novelty(bundle, spec)
+    embed, novelty = Embedder(cpu_session(bundle.embedder("fp32"))), open_outlier_detector(bundle, spec)
     assert rows is not None
     embedding = np.concatenate([embed(dataset.images[each]) for each in np.array_split(rows, 32)])
     assert novelty is not None

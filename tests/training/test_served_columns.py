@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.bundle.input_spec import InputSpec
 from models.bundle.loading import GOLDEN_COLUMNS, Bundle
-from models.bundle.manifest import InputSpec
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.dates import days_text, parse_days
+from models.runtime.engine import Engine
 from models.runtime.sessions import Embedding
-from service.inference.engine import Engine
-from tests.service.serving import instance, serving, settings_of
+from tests.service.serving import instance, serving
 from tests.tiny_bundle import solid_image, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
@@ -120,7 +120,7 @@ def trained(kind: str, folder: Path) -> Trained:
     dataset = Dataset("parts", images, labels, classes, InputSpec(height=8, width=8, channels=1), columns=COLUMNS)
     best = fit_heads([REGISTRY[kind]], source, Fitting(len(classes), COLUMNS))[0]
     finished = finish(best, dataset, source, None, name="part", aims=Aims(target_precision=0.6), seed=0)
-    return Trained(best.finished(source), finished, Engine.load(settings_of(bundle_of(finished, rows, folder))))
+    return Trained(best.finished(source), finished, Engine.load(bundle_of(finished, rows, folder), device="cpu"))
 
 
 def bundle_of(finished: Finished, rows: list[dict[str, ColumnValue]], folder: Path) -> Path:

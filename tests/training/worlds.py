@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.columns import Column
 from training.data.dataset import Dataset
 from training.data.split import Split

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from models.bundle.manifest import HeadSpec, Manifest
+from models.bundle.head_spec import HeadSpec
+from models.bundle.manifest import Manifest
 from training.reports.html_page import figures
 
 _MOST_CLASSES = 30  # more are in the report alone

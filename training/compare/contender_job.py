@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.columns import Column
-from models.runtime.sessions import Head, Probabilities, cpu_session
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Probabilities, cpu_session
 from training.compare.contenders import Contender
 from training.compare.image_features import Extract
 from training.data.images import Indices

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from training.data.dataset import Dataset
 from training.data.images import Encoded
 from training.exceptions import DataError

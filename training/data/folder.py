@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.bundle.manifest import Fit, InputSpec
+from models.bundle.input_spec import Fit, InputSpec
 from training.data.dataset import Dataset
 from training.data.file_reading import counted, extensions, one_line, printable, read_all
 from training.data.folder_tree import scan

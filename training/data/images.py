@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.convert import servable
 from models.imaging.decode import decode, read_header
 from models.imaging.resizing import fit, fitted_size

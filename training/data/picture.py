@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.decode import decode, read_checked_header
 from models.imaging.types import Pixels
 from training.data.file_reading import check_file

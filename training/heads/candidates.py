@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from models.bundle.manifest import Task
+from models.bundle.head_spec import Task
 from models.columns import Column
 from models.runtime.sessions import Probabilities
 from training.data.images import Indices

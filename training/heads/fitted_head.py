@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import Task
+from models.bundle.head_spec import Task
 from models.runtime.sessions import Embedding, Interval
 from training.heads.calibration import AS_IS, Calibration, Rescaling, Scores
 from training.heads.features.encoding import NO_COLUMNS, Encoder, Rows

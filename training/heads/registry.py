@@ -25,7 +25,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from models.bundle.manifest import Task
+from models.bundle.head_spec import Task
 from models.columns import Column
 from training.data.dataset import Dataset
 from training.exceptions import DataError

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.types import Pixels
 from training.cli import data_options
 from training.data import folder

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.runtime.sessions import Embedder, Embedding
 from training.data.dataset import Dataset
 from training.data.images import Encoded, Images, Indices, key_of

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from training.exceptions import DataError
 
 NAME = "efficientnet-lite0"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.bundle.manifest import Task
+from models.bundle.head_spec import Task
 from training.exceptions import DataError
 from training.notation.column_types import RawColumn, describe, find_numbers, most_frequent
 from training.notation.number_doubts import why_no_numbers

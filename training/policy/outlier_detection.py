@@ -40,7 +40,8 @@ from scipy.linalg import eigh
 from scipy.stats import beta, t
 from sklearn.cluster import MiniBatchKMeans
 
-from models.runtime.sessions import Distances, Embedding, Novelty, cpu_session
+from models.runtime.head_sessions import OutlierDetector
+from models.runtime.sessions import Distances, Embedding, cpu_session
 from training.exceptions import ExportError
 from training.export.graph_builder import GraphBuilder
 
@@ -254,7 +255,7 @@ def export_familiar(familiar: Familiar, sample: Embedding, file: str) -> bytes:
         ExportError: the graph computes something else.
     """
     graph: bytes = _graph(familiar).SerializeToString()
-    expected, found = familiar(sample), Novelty(cpu_session(graph))(sample)
+    expected, found = familiar(sample), OutlierDetector(cpu_session(graph))(sample)
     difference = float(np.abs(found - expected).max()) / (float(expected.max()) or 1.0)
     if not difference <= _TOLERANCE:
         raise ExportError(

@@ -17,7 +17,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-from models.bundle.manifest import InputSpec, Precision, Variant
+from models.bundle.input_spec import InputSpec
+from models.bundle.manifest import Precision, Variant
 from models.runtime.sessions import Embedder, cpu_session
 from training.data.images import Images, Indices
 from training.exceptions import ExportError

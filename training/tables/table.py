@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle.manifest import Task
+from models.bundle.head_spec import Task
 from models.columns import Column, ColumnValue
 from models.text import clean
 from training.data.file_reading import printable

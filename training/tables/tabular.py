@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import Fit, InputSpec
+from models.bundle.input_spec import Fit, InputSpec
 from training.data.dataset import Dataset
 from training.data.file_reading import Found, counted, read_all
 from training.data.folder import MIN_IMAGES_PER_CLASS

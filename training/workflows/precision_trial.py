@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from models.bundle.manifest import Precision, Variant
-from models.runtime.sessions import Embedding, Head, Probabilities
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedding, Probabilities
 from training.data.images import Images, select
 from training.heads.candidates import Candidate
 from training.heads.crossfit import Lesson, Source

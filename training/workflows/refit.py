@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle.golden import verify
+from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, REPORT, Bundle
-from models.bundle.manifest import EMBEDDER_FILES, HeadSpec, Manifest, Precision, Variant
+from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision, Variant
 from models.bundle.store import Store
 from models.columns import ColumnValue
 from models.runtime.sessions import Embedder, Embedding, cpu_session

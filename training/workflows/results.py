@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.manifest import HeadSpec, Metrics
+from models.bundle.head_spec import HeadSpec, Metrics
 from models.runtime.sessions import Interval, Probabilities
 from training.clean.findings.findings import Findings
 from training.data.dataset import Dataset

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.channels import strips, to_array
 from models.imaging.png.png_chunks import GREY_ALPHA, RGB, RGBA, Chunks, Layout
 from models.imaging.png.png_rows import read_rows, rows_bytes

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from models.bundle.audit import ALLOWED_DOMAINS, audit_onnx
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.errors import BundleError
 from tests.tiny_bundle import COLUMNS, column_head_graph, embedder_graph, head_graph
 

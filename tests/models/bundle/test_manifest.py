@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.bundle.manifest import HeadSpec, Manifest, Variant
+from models.bundle.head_spec import HeadSpec
+from models.bundle.manifest import Manifest, Variant
 from models.columns import Column, ColumnValue
 from models.errors import BadColumns, BundleError
 from models.policy import Policy

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.bundle.loading import Bundle
-from models.devices.batch_buckets import DEVICE_ERRORS, PaddedEmbedder, padded_sizes
+from models.devices.batch_buckets import DEVICE_ERRORS, BucketEmbedder, bucket_sizes
 from models.errors import DeviceError
 from models.runtime.sessions import Embedder, cpu_session
 from tests.models.devices.gpus import GraphSession
@@ -25,8 +25,8 @@ def session_of(bundle: Bundle, fault: str = "") -> GraphSession:
     return GraphSession(cpu_session(bundle.embedder("fp32")), fault=fault)
 
 
-def padded(session: GraphSession, bundle: Bundle, max_batch: int = 8, *, graphs: bool = True) -> PaddedEmbedder:
-    embedder = PaddedEmbedder(session, bundle.manifest, max_batch, memory="cpu")
+def padded(session: GraphSession, bundle: Bundle, max_batch: int = 8, *, graphs: bool = True) -> BucketEmbedder:
+    embedder = BucketEmbedder(session, bundle.manifest, max_batch, memory="cpu")
     embedder.warm_up(graphs=graphs)
     return embedder
 
@@ -40,7 +40,7 @@ def images(count: int) -> np.ndarray:
     [(1, (1,)), (2, (1, 2)), (6, (1, 2, 4, 6)), (8, (1, 2, 4, 8)), (9, (1, 2, 4, 8, 9))],
 )
 def test_sizes_are_powers_of_two_up_to_the_largest_batch(max_batch: int, sizes: tuple[int, ...]) -> None:
-    assert padded_sizes(max_batch) == sizes
+    assert bucket_sizes(max_batch) == sizes
 
 
 @pytest.mark.parametrize("graphs", [True, False], ids=["with CUDA graphs", "without"])

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.convert import servable
 from models.imaging.decode import decode
 

@@ -11,7 +11,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, TooLarge, UnsupportedType
 from models.imaging.convert import foreign_type, servable
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode

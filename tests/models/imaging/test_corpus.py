@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage
 from models.imaging.decode import decode
 from tests.imaging_corpus.corpus_files import corpus_files

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError, UnsupportedType
 from models.imaging.decode import decode, read_header
 from tests.chaos.inputs.bombs import riff, webp_of_groups

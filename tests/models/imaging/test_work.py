@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import ClientError, TooLarge
 from models.imaging import work
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header, read_header

@@ -9,12 +9,13 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import Bundle
-from models.bundle.manifest import HeadSpec
 from models.columns import Column, ColumnValue
 from models.errors import BundleError
 from models.imaging.decode import decode
-from models.runtime.sessions import Embedder, Head, cpu_options, cpu_session, relative_difference
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_options, cpu_session, relative_difference
 from tests.tiny_bundle import CLASSES, GREYS, column_head_graph, solid_image, tiny_bundle
 
 

@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from models.runtime.engine import Engine
 from service.api.openapi import describe
 from service.api.routes import build_routes
 from service.gateway.problems import CODES
-from service.inference.engine import Engine
 from tests.service.serving import BRIGHT, DARK, PNG, TEXT, ask, form, instance, post_image, serving
 
 NATIVE = {"/predict", "/livez", "/readyz"}

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
 from models.policy import Policy, as_served
+from models.runtime.engine_types import HeadOutput, Result
 from service.api.predictions import check_top_k, to_answer, to_estimate, to_prediction
 from service.api.query import Options
-from service.inference.inference_types import Found, Outcome
 
 HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"), policy=Policy(min_confidence=0.6))
 
 
 def predict(*probabilities: float, top_k: int | None = None) -> dict:
-    return dict(to_prediction(Found(np.array(probabilities, np.float32), {}), HEAD, "tiny@1", top_k))
+    return dict(to_prediction(HeadOutput(np.array(probabilities, np.float32), {}), HEAD, "tiny@1", top_k))
 
 
 def test_classes_are_listed_by_falling_probability() -> None:
@@ -52,7 +52,7 @@ def test_the_policy_decides_on_the_confidence(confidence: float, decision: str, 
 )
 def test_an_answer_is_reviewed_where_it_may_miss_a_class(probabilities: tuple[float, ...], decision: str) -> None:
     head = HEAD.model_copy(update={"policy": Policy(min_confidence=0.6, review_from={"dark": 0.1})})
-    prediction = to_prediction(Found(np.array(probabilities, np.float32), {}), head, "tiny@1", None)
+    prediction = to_prediction(HeadOutput(np.array(probabilities, np.float32), {}), head, "tiny@1", None)
     assert prediction["decision"] == decision
 
 
@@ -99,7 +99,7 @@ def test_probabilities_are_rounded_to_six_decimals() -> None:
 def test_a_number_has_the_bounds_that_were_found_and_no_others() -> None:
     head = HeadSpec(name="price", kind="by_hand", task="regression")
     value, bounds = np.array([1 / 3], np.float32), np.array([0.1, 1e6], np.float32)
-    assert to_estimate(Found(value, {}, interval=bounds), head, "tiny@1") == {
+    assert to_estimate(HeadOutput(value, {}, interval=bounds), head, "tiny@1") == {
         "value": 0.3333333,
         "decision": "accept",
         "reasons": [],
@@ -107,12 +107,12 @@ def test_a_number_has_the_bounds_that_were_found_and_no_others() -> None:
         "head": "price",
         "interval": [0.1, 1e6],
     }
-    assert "interval" not in to_estimate(Found(value, {}), head, "tiny@1")
+    assert "interval" not in to_estimate(HeadOutput(value, {}), head, "tiny@1")
 
 
-def outcome(**decisions: list[float]) -> Outcome:
-    found = {name: Found(np.array(values, np.float32), {}) for name, values in decisions.items()}
-    return Outcome(np.zeros(4, np.float32), found, 0, 0, 0, 0)
+def outcome(**decisions: list[float]) -> Result:
+    found = {name: HeadOutput(np.array(values, np.float32), {}) for name, values in decisions.items()}
+    return Result(np.zeros(4, np.float32), found, 0, 0, 0, 0)
 
 
 def test_one_head_answers_with_a_prediction_and_several_by_their_names() -> None:

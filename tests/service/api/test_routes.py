@@ -20,9 +20,9 @@ from models.bundle.loading import Bundle
 from models.columns import Column
 from models.imaging.decode import decode
 from models.policy import Policy
+from models.runtime.engine import Engine
 from service.api.bodies import PACKED
 from service.api.routes import build_routes
-from service.inference.engine import Engine
 from service.inference.pipeline import Pipeline
 from tests.models import encoded as files
 from tests.service.serving import (
@@ -42,7 +42,6 @@ from tests.service.serving import (
     post_parts,
     problem,
     serving,
-    settings_of,
     until,
     worker_of,
 )
@@ -647,14 +646,14 @@ def test_base64_of_an_image_is_the_image(engine: Engine) -> None:
 def careful(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Of the heads `shade` and `light`, which names a number; both find what is bright unfamiliar, and can explain."""
     policy, store = Policy(max_distance=0.8), tmp_path_factory.mktemp("store")
-    return Engine.load(settings_of(tiny_bundle(store, policy=policy, explained=True, regressions=["light"])))
+    return Engine.load(tiny_bundle(store, policy=policy, explained=True, regressions=["light"]), device="cpu")
 
 
 @pytest.fixture(scope="module")
 def expecting(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Of a head that expects an optional column."""
     policy, store = Policy(expected_columns=("invert",)), tmp_path_factory.mktemp("store")
-    return Engine.load(settings_of(tiny_bundle(store, heads={"priced": COLUMNS}, policy=policy)))
+    return Engine.load(tiny_bundle(store, heads={"priced": COLUMNS}, policy=policy), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -665,7 +664,7 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> Engine:
         Column(name="made", type="date", required=False, low=0.0, high=100.0),
     )
     policy, store = Policy(range_columns=("shift", "made")), tmp_path_factory.mktemp("store")
-    return Engine.load(settings_of(tiny_bundle(store, heads={"priced": columns}, policy=policy, explained=True)))
+    return Engine.load(tiny_bundle(store, heads={"priced": columns}, policy=policy, explained=True), device="cpu")
 
 
 class TestDecisions:

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from starlette.types import Message
 
+from models.runtime.engine_types import Result
 from service.gateway.telemetry import record
 from service.http.exchange import Exchange
-from service.inference.inference_types import Outcome
 from service.observability.json_log import AccessLog, LineWriter
 from service.process.worker import Worker
 from tests.service.serving import worker_of
 
 REQUESTS = 5000
-OUTCOME = Outcome(np.zeros(64, np.float32), {"category": np.zeros(10, np.float32)}, 0.0001, 0.0002, 0.0003, 0.0001)
+OUTCOME = Result(np.zeros(64, np.float32), {"category": np.zeros(10, np.float32)}, 0.0001, 0.0002, 0.0003, 0.0001)
 
 
 async def nothing(_: Message) -> None:

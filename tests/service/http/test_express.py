@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from models.runtime.engine import Engine
 from service.gateway.api_keys import ApiKeys
 from service.http.shortcut import Shortcut
-from service.inference.engine import Engine
 from tests.service.http.test_shortcut import Served, post, serving
 from tests.service.serving import BRIGHT, DARK, MID, until
 from tests.tiny_bundle import solid_image

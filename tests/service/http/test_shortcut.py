@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Result
 from service.api.routes import build_routes
 from service.gateway.api_keys import ApiKeys
 from service.gateway.gateway import Gate
 from service.http.shortcut import Shortcut
-from service.inference.engine import Engine
-from service.inference.inference_types import Outcome, Work
 from service.inference.pipeline import Pipeline
 from service.observability.service_metrics import exposition
 from service.process.worker import Worker
 from tests.service.callers import Answer, run
 from tests.service.http.test_connection import Site, listening
 from tests.service.observability.test_service_metrics import samples
-from tests.service.serving import BRIGHT, DARK, MID, TEXT, settings_of, until, worker_of
+from tests.service.serving import BRIGHT, DARK, MID, TEXT, until, worker_of
 from tests.tiny_bundle import solid_image, tiny_bundle
 
 
@@ -201,7 +201,7 @@ def test_an_explanation_takes_longer_and_is_the_frameworks(tmp_path: Path) -> No
         assert json.loads(answer.body)["explanation"]["neighbours"][0]["label"] == "bright"
         assert site.framework == ["/v1/predict"]
 
-    serving(Engine.load(settings_of(tiny_bundle(tmp_path, explained=True))), test)
+    serving(Engine.load(tiny_bundle(tmp_path, explained=True), device="cpu"), test)
 
 
 def test_a_body_that_comes_later_is_the_frameworks(engine: Engine) -> None:
@@ -283,14 +283,14 @@ def test_what_there_is_no_room_for_is_refused(engine: Engine) -> None:
 class BreakingEngine(Engine):
     """An engine that cannot compute, once it is told so."""
 
-    def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
+    def run(self, works: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
         if self.__dict__.get("breaks"):
             raise RuntimeError("broken")
         return super().run(works, waited_s)
 
 
 def test_what_cannot_be_computed_is_our_fault(tiny_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    engine = BreakingEngine.load(settings_of(tiny_path))
+    engine = BreakingEngine.load(tiny_path, device="cpu")
 
     async def test(site: Served) -> None:
         engine.__dict__["breaks"] = True
@@ -322,7 +322,7 @@ def test_a_mistake_of_ours_is_logged_and_answered(
 class HookedEngine(Engine):
     """An engine that does something else before a batch of one image."""
 
-    def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
+    def run(self, works: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
         self.__dict__.setdefault("batches", []).append(len(works))
         if hook := self.__dict__.pop("hook", None):
             hook()
@@ -330,7 +330,7 @@ class HookedEngine(Engine):
 
 
 def test_who_has_left_is_not_computed_for(tiny_path: Path) -> None:
-    engine = HookedEngine.load(settings_of(tiny_path))
+    engine = HookedEngine.load(tiny_path, device="cpu")
     engine.max_batch = 1
 
     async def test(site: Served) -> None:

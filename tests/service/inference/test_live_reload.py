@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from models.bundle.store import CHAMPION, Store
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.inference.live_reload import Champion
-from tests.service.serving import settings_of, until
+from tests.service.serving import until
 from tests.tiny_bundle import tiny_bundle
 
 
@@ -41,7 +41,7 @@ class Watched:
 
     def load(self, path: Path) -> Engine:
         self.loaded.append(path)
-        return Engine.load(settings_of(path))
+        return Engine.load(path, device="cpu")
 
     def look(self, *changes: Callable[[], object]) -> None:
         """Looks, and again after each change."""

@@ -19,15 +19,17 @@ from PIL import Image
 
 from models.columns import ColumnValue
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
-from models.runtime.sessions import Embedding, Head, Interval, Probabilities
+from models.runtime.engine import Engine
+from models.runtime.engine_types import Result
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedding, Interval, Probabilities
 from service.api.bodies import Item
 from service.inference.batcher import WorkFailed
-from service.inference.engine import Engine
-from service.inference.inference_types import PIXEL_S, Outcome
+from service.inference.inference_types import PIXEL_S
 from service.inference.pipeline import IMAGE_S, Pipeline
 from tests.chaos.inputs.bombs import jpeg_of_refinements
 from tests.models.encoded import jpeg_with_scans
-from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of
+from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, until, worker_of
 from tests.tiny_bundle import CLASSES, solid_image
 
 
@@ -50,18 +52,18 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
 
 async def asked(
     pipeline: Pipeline, items: Sequence[Item], *, decide: bool = True, seconds: float = PATIENCE_S
-) -> list[Outcome | TandemError]:
+) -> list[Result | TandemError]:
     served = pipeline.served
     heads = served.engine.default if decide else ()
     return await pipeline.run(served, items, deadline=time.monotonic() + seconds, heads=heads)
 
 
-def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Outcome | TandemError]:
+def answers(engine: Engine, items: Sequence[Item], *, decide: bool = True) -> list[Result | TandemError]:
     return run(engine, lambda pipeline: asked(pipeline, items, decide=decide))
 
 
-def label(answer: Outcome | TandemError) -> str:
-    assert isinstance(answer, Outcome)
+def label(answer: Result | TandemError) -> str:
+    assert isinstance(answer, Result)
     (found,) = answer.decisions.values()
     return CLASSES[int(found.output.argmax())]
 
@@ -74,7 +76,7 @@ def test_each_image_is_answered_in_order(engine: Engine) -> None:
 def test_an_image_that_cannot_be_read_is_an_error_in_its_place(engine: Engine) -> None:
     items = [Item(BRIGHT, {}), Item(MID[:40], {}), Item(BadImage("no base64"), {}), Item(b"", {}), Item(DARK, {})]
     found = answers(engine, items)
-    assert [type(answer) for answer in found] == [Outcome, BadImage, BadImage, BadImage, Outcome]
+    assert [type(answer) for answer in found] == [Result, BadImage, BadImage, BadImage, Result]
     assert (label(found[0]), label(found[4])) == ("bright", "dark")
     assert str(found[2]) == "no base64"
 
@@ -87,12 +89,12 @@ def test_where_no_image_can_be_read_the_engine_is_not_asked(held_engine: HeldEng
 def test_columns_that_do_not_fit_are_that_items_error_alone(priced_engine: Engine) -> None:
     rows = [{"shift": 0.0}, {"shift": "x"}, {}, {"shift": 0.0, "other": 1}, {"shift": float("nan")}]
     found = answers(priced_engine, [Item(DARK, row) for row in rows])
-    assert [type(answer) for answer in found] == [Outcome, BadColumns, BadColumns, BadColumns, BadColumns]
+    assert [type(answer) for answer in found] == [Result, BadColumns, BadColumns, BadColumns, BadColumns]
 
 
 def test_columns_are_not_asked_for_where_no_decision_is_wanted(priced_engine: Engine) -> None:
     (found,) = answers(priced_engine, [Item(DARK, {"unknown": 1})], decide=False)
-    assert isinstance(found, Outcome)
+    assert isinstance(found, Result)
     assert found.decisions == {}
 
 
@@ -104,7 +106,7 @@ def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
 
 def test_the_stages_times_are_told(engine: Engine) -> None:
     (found,) = answers(engine, [Item(MID, {})])
-    assert isinstance(found, Outcome)
+    assert isinstance(found, Result)
     assert 0 < found.decode_s < 10
     assert 0 <= found.queue_s < 10
 
@@ -168,7 +170,7 @@ def test_a_request_begun_with_one_model_ends_with_it(held_engine: HeldEngine, pr
 
 
 def test_a_model_that_was_replaced_is_forgotten_with_its_last_request(tiny_path: Path, engine: Engine) -> None:
-    old = Engine.load(settings_of(tiny_path))
+    old = Engine.load(tiny_path, device="cpu")
     gone = weakref.ref(old)
 
     async def test(pipeline: Pipeline) -> None:
@@ -185,7 +187,7 @@ def test_a_model_that_was_replaced_is_forgotten_with_its_last_request(tiny_path:
 def test_the_images_of_a_request_share_the_limit_of_pixels(engine: Engine) -> None:
     image = solid_image(128, size=(100, 100))
     found = run(engine, lambda pipeline: asked(pipeline, [Item(image, {})] * 3 + [Item(MID, {})]), max_pixels=25_000)
-    assert [type(answer) for answer in found] == [Outcome, Outcome, TooLarge, Outcome]
+    assert [type(answer) for answer in found] == [Result, Result, TooLarge, Result]
     assert "leave 5000 of the request's 25000" in str(found[2])
 
 
@@ -193,7 +195,7 @@ def test_what_is_more_work_than_its_pixels_takes_more_of_the_limit(engine: Engin
     image = jpeg_of_refinements(24, 16, 36)  # half as much work again as an ordinary one
     items = [Item(image, {}), Item(image, {}), Item(MID, {})]
     found = run(engine, lambda pipeline: asked(pipeline, items), max_pixels=1000)
-    assert [type(answer) for answer in found] == [Outcome, TooLarge, Outcome]
+    assert [type(answer) for answer in found] == [Result, TooLarge, Result]
     assert str(found[1]) == (
         "the image is the work of 576 pixels, and those before it leave 424 of the request's 1000; "
         "send it in a request of its own"
@@ -278,8 +280,8 @@ class DizzyHead(Head):
 def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(
     tiny_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = Engine.load(settings_of(tiny_path))
+    engine = Engine.load(tiny_path, device="cpu")
     engine.heads = {name: DizzyHead(head.session, head.spec) for name, head in engine.heads.items()}
     found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
     assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
-    assert "head 'shade' gave what is no number" in caplog.text
+    assert "head 'shade' gave NaN or infinity" in caplog.text

@@ -14,18 +14,18 @@ import pytest
 from PIL import Image
 
 import service.inference.inference_types
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadColumns, BadImage, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Result
 from service.api.bodies import Item
-from service.inference.engine import Engine
-from service.inference.inference_types import Outcome, Work
 from service.inference.pipeline import Pipeline
 from service.observability.service_metrics import exposition
 from tests.service.inference.test_pipeline import answers, asked, encoded, label, run
 from tests.service.observability.test_service_metrics import samples
-from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine, settings_of
+from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine
 from tests.tiny_bundle import solid_image
 
 CUT = MID[:-20]
@@ -63,7 +63,7 @@ def test_only_what_decodes_quickly_is_decoded_on_the_event_loop(
 ) -> None:
     threads = spied(monkeypatch)
     found = answers(engine, [Item(image, {}) for image in items])
-    assert all(isinstance(answer, Outcome) for answer in found)
+    assert all(isinstance(answer, Result) for answer in found)
     assert threads == [in_place] * len(items)
 
 
@@ -75,7 +75,7 @@ def test_only_what_decodes_quickly_is_decoded_on_the_event_loop(
 def test_what_a_network_takes_long_for_is_decoded_in_its_batch(
     tiny_path: Path, image_s: float, size: int, in_place: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine.load(settings_of(tiny_path, max_batch=1))
+    engine = Engine.load(tiny_path, device="cpu", max_batch=1)
     engine.image_s = image_s
     threads = spied(monkeypatch)
     answers(engine, [Item(solid_image(128, size=(size, size), format_="JPEG"), {})])
@@ -110,7 +110,7 @@ def test_a_stages_time_is_told_once(engine: Engine) -> None:
         found = await asked(pipeline, [Item(image, {}) for image in (BRIGHT, MID, DARK)])
         passed_s = time.perf_counter() - started
         for answer in found:
-            assert isinstance(answer, Outcome)
+            assert isinstance(answer, Result)
             assert answer.decode_s > 0
             assert answer.queue_s > 0
             assert answer.decode_s + answer.queue_s + answer.embed_s + answer.decide_s < passed_s
@@ -128,14 +128,14 @@ def cached(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]]) -> Any:
 class CountingEngine(Engine):
     """An engine that notes how many images of each batch it embeds."""
 
-    def run(self, works: Sequence[Work], waited_s: Sequence[float]) -> list[Outcome]:
+    def run(self, works: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
         self.__dict__.setdefault("embedded", []).append(sum(work.pixels is not None for work in works))
         return super().run(works, waited_s)
 
 
 @pytest.fixture
 def counting(tiny_path: Path) -> CountingEngine:
-    engine = CountingEngine.load(settings_of(tiny_path))
+    engine = CountingEngine.load(tiny_path, device="cpu")
     engine.__dict__["embedded"].clear()
     return engine
 

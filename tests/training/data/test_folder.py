@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.decode import decode
 from tests.models import encoded
 from tests.training.squares import write_image, write_squares

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from models.bundle.manifest import HeadSpec, InputSpec
+from models.bundle.head_spec import HeadSpec
+from models.bundle.input_spec import InputSpec
 from models.imaging.decode import decode
-from models.runtime.sessions import Embedder, Head, Novelty, cpu_session
+from models.runtime.head_sessions import Head, OutlierDetector
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, squares
 from training.data.dataset import Dataset
@@ -60,7 +62,7 @@ def test_golden_files_hold_what_the_graphs_compute(dataset: Dataset, embedder: E
     embedding = embedder(dataset.images)
     graph = export_head(boosted(embedding, dataset.labels), spec, embedding)
     familiar = fit_familiar(embedding, dataset.labels, seed=0)
-    novelty = Novelty(cpu_session(export_familiar(familiar, embedding, "novelty-colour.onnx")))
+    novelty = OutlierDetector(cpu_session(export_familiar(familiar, embedding, "novelty-colour.onnx")))
     head = Finished(spec, Head(cpu_session(graph), spec), novelty, {})
     halved = to_fp16(embedder_graph)
     files = golden_files(dataset.images[:3], {"fp32": embedder_graph, "fp16": halved}, head)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.columns import Column
-from models.runtime.sessions import Head, cpu_session
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import cpu_session
 from training.heads.calibration import LOGS, Rescaling
 from training.heads.candidates import Fitting, HeadFit
 from training.heads.crossfit import Lesson

@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import GOLDEN, Bundle
-from models.bundle.manifest import HeadSpec
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.errors import TandemError
-from models.runtime.sessions import Embedder, Head, cpu_session
+from models.runtime.engine import Engine
+from models.runtime.engine_types import Result
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from service.api.bodies import Item
-from service.inference.engine import Engine
-from service.inference.inference_types import Outcome
 from service.inference.pipeline import Pipeline
 from tests.service.inference.test_pipeline import asked, label, run
-from tests.service.serving import BRIGHT, DARK, settings_of
+from tests.service.serving import BRIGHT, DARK
 from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.exceptions import DataError
@@ -113,9 +114,9 @@ def test_every_kind_serves(kind: str, tmp_path: Path) -> None:
     lesson, judge = Lesson(embedding[:400], labels[:400]), Lesson(embedding[400:], labels[400:])
     spec = HeadSpec(name="shade", kind=kind, classes=CLASSES)
     graph = export_head(decider_of(kind, lesson, (), judge), spec, judge.embedding)
-    engine = Engine.load(settings_of(with_head(bundle, spec, graph, tmp_path)))
+    engine = Engine.load(with_head(bundle, spec, graph, tmp_path), device="cpu")
 
-    async def ask(pipeline: Pipeline) -> list[Outcome | TandemError]:
+    async def ask(pipeline: Pipeline) -> list[Result | TandemError]:
         return await asked(pipeline, [Item(BRIGHT, {}), Item(DARK, {})])
 
     assert [label(answer) for answer in run(engine, ask)] == ["bright", "dark"]
@@ -133,9 +134,9 @@ def test_every_kind_for_numbers_serves(kind: str, tmp_path: Path) -> None:
     spec = HeadSpec(name="shade", kind=kind, task="regression")
     source = source_of(lesson, judge)
     decider = fit_heads([REGISTRY[kind]], source, Fitting())[0].finished(source)
-    engine = Engine.load(settings_of(with_head(bundle, spec, export_head(decider, spec, judge.embedding), tmp_path)))
+    engine = Engine.load(with_head(bundle, spec, export_head(decider, spec, judge.embedding), tmp_path), device="cpu")
 
-    async def ask(pipeline: Pipeline) -> list[Outcome | TandemError]:
+    async def ask(pipeline: Pipeline) -> list[Result | TandemError]:
         return await asked(pipeline, [Item(BRIGHT, {}), Item(DARK, {})])
 
     bright, dark = (float(answer.decisions["shade"].output[0]) for answer in run(engine, ask))

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import chi
 
 from models.bundle.audit import audit_onnx
-from models.runtime.sessions import Embedding, Novelty, cpu_session
+from models.runtime.head_sessions import OutlierDetector
+from models.runtime.sessions import Embedding, cpu_session
 from training.data.split import make_folds
 from training.exceptions import ExportError
 from training.policy.outlier_detection import (
@@ -60,7 +61,7 @@ def test_the_graph_measures_the_same(width: int, rows: int) -> None:
     graph = export_familiar(familiar, embedding, "novelty-x.onnx")
     audit_onnx(graph, "novelty-x.onnx")
     others = np.concatenate([np.zeros((1, width)), RANDOM.normal(0, 9, (49, width))]).astype(np.float32)
-    novelty = Novelty.checked(cpu_session(graph), "novelty-x.onnx", width)
+    novelty = OutlierDetector.checked(cpu_session(graph), "novelty-x.onnx", width)
     np.testing.assert_allclose(novelty(others), familiar(others), rtol=1e-4)
     assert novelty(others).shape == (50,)
 

@@ -9,8 +9,10 @@ import onnx
 import pytest
 
 from models.bundle.audit import audit_onnx
-from models.bundle.manifest import HeadSpec, InputSpec
-from models.runtime.sessions import Embedder, Head, cpu_session
+from models.bundle.head_spec import HeadSpec
+from models.bundle.input_spec import InputSpec
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import boosted
 from tests.training.squares import CLASSES
 from training.data.dataset import Dataset

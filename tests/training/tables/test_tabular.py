@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from tests.training.squares import write_image
 from training.data.dataset import Dataset, subset
 from training.data.images import key_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.columns import Column
+from models.runtime.engine_types import HeadOutput
 from service.api.predictions import to_estimate
-from service.inference.inference_types import Found
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
 from training.heads.candidates import Fitting
@@ -89,7 +89,7 @@ def test_training_reviews_what_the_service_does() -> None:
         takes = accepted(head.spec, output, np.zeros(2, np.float32), rows)
         assert interval is not None
         served = [
-            to_estimate(Found(output[row], rows[row], 0.0, interval[row]), head.spec, "x@1")["decision"]
+            to_estimate(HeadOutput(output[row], rows[row], 0.0, interval[row]), head.spec, "x@1")["decision"]
             for row in range(2)
         ]
         assert served == ["accept", beyond]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from tests.training.heads.estimators.test_blend import two_views
 from training.data.dataset import Dataset
 from training.data.split import split

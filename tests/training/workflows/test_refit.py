@@ -12,9 +12,8 @@ from models.bundle.golden import verify
 from models.bundle.loading import Bundle
 from models.bundle.store import Store
 from models.columns import Column
+from models.runtime.engine import Engine
 from models.runtime.sessions import Embedder
-from service.inference.engine import Engine
-from tests.service.serving import settings_of
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 from tests.training.squares import squares
 from tests.training.workflows.test_transfer import Still, plan_of
@@ -114,7 +113,7 @@ def test_a_column_that_another_head_requires_may_be_missing_in_the_table(three: 
 
 def test_heads_of_classes_and_numbers_with_columns_serve_together(three: Bundle) -> None:
     verify(three)
-    engine = Engine.load(settings_of(three.path))
+    engine = Engine.load(three.path, device="cpu")
     assert list(engine.heads) == list(engine.explainers) == ["category", "warmth", "price"]
     price = three.manifest.heads[2]
     assert (price.task, price.classes, [column.name for column in price.columns]) == ("regression", (), ["size"])

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import Strict
+from models.frozen import Frozen
 from training.compare.report.paired_intervals import Hits, accuracy_interval
 
 
@@ -26,7 +26,7 @@ class Family(StrEnum):
     NETWORK = "network alone"
 
 
-class Row(Strict):
+class Row(Frozen):
     """One contender, fitted on `size` images.
 
     Attributes:
@@ -74,7 +74,7 @@ class Row(Strict):
         return joined.model_copy(update={"low": found.low / 100, "high": found.high / 100})
 
 
-class LeftOut(Strict):
+class LeftOut(Frozen):
     """What was not measured, and why."""
 
     size: int
@@ -82,7 +82,7 @@ class LeftOut(Strict):
     reason: str
 
 
-class Network(Strict):
+class Network(Frozen):
     """How the network of one size was fitted: in fewer epochs than planned where they took too long."""
 
     size: int
@@ -99,7 +99,7 @@ class Network(Strict):
         )
 
 
-class Decision(Strict):
+class Decision(Frozen):
     """Which model of the largest size is to be used, or that it cannot be told.
 
     Attributes:
@@ -113,7 +113,7 @@ class Decision(Strict):
     enough_images: int | None = None
 
 
-class Comparison(Strict):
+class Comparison(Frozen):
     """Everything that the page, the table and the JSON file tell.
 
     Attributes:

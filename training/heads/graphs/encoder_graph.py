@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from training.export.graph_builder import GraphBuilder
 from training.heads.features.encoding import CategoryCode, Encoder, NumberCode
 

@@ -1,4 +1,4 @@
-"""`models.imaging.png.png_header`, `png_deep`: samples of every depth, opaque or not, are shown as the PNG
+"""`models.imaging.png.png_decoder`, `png_deep`: samples of every depth, opaque or not, are shown as the PNG
 specification says."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage
 from models.imaging.decode import decode, read_header
 from tests.chaos.inputs.pictures import png

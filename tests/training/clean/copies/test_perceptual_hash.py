@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from tests.training.squares import squares
 from training.clean.copies import perceptual_hash
 from training.clean.copies.perceptual_hash import look

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.bundle.manifest import HeadSpec, InputSpec
+from models.bundle.head_spec import HeadSpec
+from models.bundle.input_spec import InputSpec
 from models.columns import Column
-from models.runtime.sessions import Head, cpu_session
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import cpu_session
 from tests.training.heads.test_registry import COLUMNS, lesson_of, numbers_of, source_of
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.manifest import HeadSpec
-from models.runtime.sessions import Head, cpu_session
+from models.bundle.head_spec import HeadSpec
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import cpu_session
 from tests.training.heads.run_graphs import answer
 from tests.training.plain_source import plain_source
 from tests.training.worlds import COLUMNS, World, material_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle.manifest import HeadSpec
+from models.bundle.head_spec import HeadSpec
 from models.runtime.sessions import cpu_session
 from training.heads.estimators.tree_splits import make_exportable
 from training.heads.fitted_head import Decider

@@ -1,4 +1,4 @@
-"""`models.imaging.png.png_header`: what of a PNG counts, and what is left out."""
+"""`models.imaging.png.png_decoder`: what of a PNG counts, and what is left out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, UnsupportedType
 from models.imaging.decode import decode, read_header
 from models.imaging.png.png_chunks import MAX_CHUNKS

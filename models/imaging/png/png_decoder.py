@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from models.bundle.manifest import InputSpec
+from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, UnsupportedType
 from models.imaging import work
 from models.imaging.channels import to_array

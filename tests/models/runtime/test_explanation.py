@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import Bundle
-from models.bundle.manifest import HeadSpec
 from models.columns import Column, ColumnValue
-from models.runtime.sessions import Head
-from service.inference.engine import Engine
-from service.inference.explanation import Explainer
-from tests.service.serving import settings_of
+from models.runtime.engine import Engine
+from models.runtime.explanation import Explainer
+from models.runtime.head_sessions import Head
 from tests.tiny_bundle import COLUMNS, GREYS, tiny_bundle
 from training.export.example_selection import make_examples
 
@@ -143,7 +142,7 @@ def test_the_same_request_gets_the_same_shares() -> None:
 
 def test_a_real_head_moves_from_its_baseline_to_its_answer(tmp_path: Path) -> None:
     bundle = tiny_bundle(tmp_path, heads={"priced": COLUMNS}, explained=True)
-    engine = Engine.load(settings_of(bundle))
+    engine = Engine.load(bundle, device="cpu")
     explainer = engine.explainers["priced"]
     examples = Bundle.open(bundle).examples(engine.heads["priced"].spec)
     assert examples is not None
