@@ -332,7 +332,7 @@ def test_what_costs_much_to_prove_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     data = FILES["baseline, a restart marker a row"]
     damaged = jpegs.inserted(data, jpegs.restarts(data)[0], bytes(16))
     monkeypatch.setattr(jpeg_decoder, "_PROVEN_PIXELS", WIDTH * HEIGHT // 24 - 1)
-    with pytest.raises(BadImage, match="damage that is only mended in smaller ones"):
+    with pytest.raises(BadImage, match="damage that is repaired in smaller ones only"):
         mended(damaged)
 
 
