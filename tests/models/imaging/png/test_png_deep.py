@@ -14,7 +14,7 @@ from models.errors import BadImage
 from models.imaging.decode import decode, read_header
 from tests.chaos.inputs.pictures import png
 from tests.models.encoded import png_chunk
-from tests.models.imaging.pngs import (
+from tests.models.imaging.png.pngs import (
     CHANNELS,
     END,
     GREY,
