@@ -1,6 +1,6 @@
-"""The contract between training and serving: bundle, store, pixels, policy, golden check."""
+"""The contract between training and serving: bundle, store, imaging, policy, and the engine that runs a bundle."""
 
 import os
 
-# ONNX Runtime reports usage to its makers unless told otherwise before it is imported (its Privacy.md).
+# ONNX Runtime sends usage data to its makers unless this is set before its import (its Privacy.md).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -1,4 +1,4 @@
-"""`python -m models list | show | verify | promote | rollback`: look after the store from the shell."""
+"""`python -m models list | show | verify | promote | rollback`: manage the store from the shell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.errors import StoreError, TandemError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns 0, or 1 after one line on stderr that says why not."""
+    """Runs one command; returns 0, or 1 after printing the reason to stderr in one line."""
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], str] = arguments.run
     try:
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", type=Path, default=DEFAULT_ROOT, help="root of the store (default: %(default)s)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("list", help="every model, its versions, and which one serves")
+    command = commands.add_parser("list", help="all models with their versions; * marks the one that serves")
     command.set_defaults(run=_list)
     command = commands.add_parser("show", help="a bundle's manifest")
     command.add_argument("model", metavar="NAME[@V]")
@@ -38,11 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("verify", help="audit a bundle and run its golden check")
     command.add_argument("model", metavar="NAME[@V] or PATH")
     command.set_defaults(run=_verify)
-    command = commands.add_parser("promote", help="make a version the one that serves")
+    command = commands.add_parser("promote", help="make a version the champion, which serves")
     command.add_argument("name", metavar="NAME")
     command.add_argument("version", metavar="V", type=int)
     command.set_defaults(run=_promote)
-    command = commands.add_parser("rollback", help="make the champion before this one serve again")
+    command = commands.add_parser("rollback", help="make the previous champion serve again")
     command.add_argument("name", metavar="NAME")
     command.set_defaults(run=_rollback)
     return parser
@@ -61,7 +61,7 @@ def _list(arguments: argparse.Namespace) -> str:
 def _champion(store: Store, name: str) -> int | None:
     try:
         return store.champion(name)
-    except StoreError:  # a list shows what there is
+    except StoreError:  # list the versions anyway
         return None
 
 
@@ -89,7 +89,7 @@ def _rollback(arguments: argparse.Namespace) -> str:
 
 
 def _path(arguments: argparse.Namespace) -> Path:
-    """The directory of `NAME` or `NAME@V` in the store; or the one that a path names, which has a slash or exists."""
+    """The directory of `NAME` or `NAME@V` in the store, or of a path, which has a slash or exists."""
     model: str = arguments.model
     store = Store(arguments.store)
     name, at, version = model.partition("@")

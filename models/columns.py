@@ -1,4 +1,4 @@
-"""one structured fact beside the image ──▶ checked, as the head's graph takes it."""
+"""one column's value in a request ──▶ the checked value that the head's graph takes."""
 
 from __future__ import annotations
 
@@ -6,81 +6,54 @@ import math
 import re
 import reprlib
 import sys
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from models.dates import days_text, parse_days
 from models.errors import BadColumns
+from models.frozen import Frozen, is_empty, is_none
 from models.text import key
 
 ColumnType = Literal["number", "category", "boolean", "date"]
 ColumnValue = float | str | bool | None
-"""As the graph takes it: of a date, its days since 1970-01-01 in UTC; None where it is missing."""
+"""A value as the graph takes it: a date is its days since 1970-01-01 in UTC, a missing value is None."""
 
 _MAX_NUMBER = sys.float_info.max
-_LONGEST_INTEGER = 40  # digits that an error repeats
+_LONGEST_INTEGER = 40  # digits that an error shows
 _NUMERAL = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _JSON = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
 
 
-class Strict(BaseModel):
-    """A frozen value that refuses fields it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's, without the cached properties, which follow from fields that may be others now."""
-        copied = super().model_copy(update=update, deep=deep)
-        for name in copied.__dict__.keys() - type(self).model_fields.keys():
-            del copied.__dict__[name]
-        return copied
-
-
-def is_none(value: object) -> bool:
-    """Whether a field is left out of the file, so that bundles from before it was thought of keep their digest."""
-    return value is None
-
-
-def is_empty(value: object) -> bool:
-    """The same, for a field that is empty where there is none."""
-    return not value
-
-
-def is_exact(value: object) -> bool:
-    """The same, for the cleaning that bundles had before it was named."""
-    return value == "exact"
-
-
-class Column(Strict):
-    """One structured fact beside the image, and one input of the head's graph."""
+class Column(Frozen):
+    """One structured fact beside the image, which is one input of the head's graph."""
 
     name: str
     type: ColumnType
     required: bool = True
     low: float | None = Field(default=None, exclude_if=is_none)
-    """Least value that the head was fitted on, of a date in days since 1970-01-01; lesser ones count as it."""
+    """Least value that the head was fitted on, in days since 1970-01-01 for a date; smaller values count as this."""
     high: float | None = Field(default=None, exclude_if=is_none)
-    """Greatest value that the head was fitted on; greater ones count as it."""
+    """Greatest value that the head was fitted on; greater values count as this."""
     categories: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
-    """Those that training saw, the most frequent ones; any other counts as none of them."""
-    cleaning: Literal["exact", "folded"] = Field(default="exact", exclude_if=is_exact)
-    """Which texts are one category: equal ones, or those of one `models.text.key`, which differ in case, spaces or
-    Unicode form only."""
+    """The most frequent categories in training; any other text counts as none of them."""
+    cleaning: Literal["exact", "folded"] = Field(default="exact", exclude_if=lambda cleaning: cleaning == "exact")
+    """`exact`: only equal texts are one category. `folded`: texts of equal `models.text.key` are one category."""
 
     @cached_property
     def spellings(self) -> dict[str, str]:
-        """Each category by its own text and, where they are folded, by its key."""
+        """Categories by their text and, if folded, by their key."""
         by_key = {key(category): category for category in self.categories} if self.cleaning == "folded" else {}
         return by_key | {category: category for category in self.categories}
 
     def check(self, value: object) -> ColumnValue:
-        """A request's value, which is not null, as the graph takes it; None for a folded category of spaces alone.
+        """Checks a request's value, which is not null, and returns it as the graph takes it.
+
+        A folded category of spaces alone gives None.
 
         Raises:
-            BadColumns: another type, or no such number, date or text; with the name, the value and an example.
+            BadColumns: another type, or an invalid number, date or text; with the name, the value and an example.
         """
         if self.type == "category":
             if isinstance(value, str):
@@ -99,7 +72,7 @@ class Column(Strict):
         )
 
     def is_outside(self, value: ColumnValue) -> bool:
-        """Whether a number or a date lies beyond what the head was fitted on."""
+        """Whether a number or a date is outside the range that the head was fitted on."""
         if value is None or self.low is None or self.high is None or isinstance(value, str):
             return False
         return not self.low <= value <= self.high
@@ -107,7 +80,7 @@ class Column(Strict):
     def _category(self, value: str) -> str | None:
         try:
             value.encode()
-        except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can carry and UTF-8 cannot
+        except UnicodeEncodeError as error:  # half a surrogate pair, which JSON allows and UTF-8 does not
             raise BadColumns(f"column {self.name!r} is not valid text; got {reprlib.repr(value)}") from error
         if self.cleaning == "exact":
             return value
@@ -134,7 +107,7 @@ class Column(Strict):
         return number
 
     def _advice(self, value: object) -> str:
-        """What would be right instead of a value of another type."""
+        """What to send instead of a value of the wrong type."""
         if self.type == "number":
             if isinstance(value, str) and _NUMERAL.fullmatch(value.strip()):
                 return f"it without quotes: {value.strip().replace(',', '.')}"
@@ -149,7 +122,7 @@ class Column(Strict):
 
 
 def _shown(value: object) -> str:
-    """A value of a request, short enough for an error."""
-    if isinstance(value, int) and abs(value) >= 10**_LONGEST_INTEGER:  # Python writes none of more than 4300 digits
+    """The value, shortened for an error message."""
+    if isinstance(value, int) and abs(value) >= 10**_LONGEST_INTEGER:  # Python refuses to print more than 4300 digits
         return f"an integer of {math.floor(math.log10(abs(value))) + 1} digits"
     return reprlib.repr(value)

@@ -1,4 +1,4 @@
-"""a date as ISO 8601 writes it ──▶ days since 1970-01-01 in UTC, and back: what tables and requests share."""
+"""an ISO 8601 date ──▶ days since 1970-01-01 in UTC, and back; tables and requests share it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 EXAMPLE = "2024-05-31 or 2024-05-31T14:30:00+02:00"
-"""How a date is written, for errors."""
+"""Examples for error messages."""
 
 _EPOCH = datetime(1970, 1, 1)  # offsets are subtracted as durations, so that the years 1 and 9999 work
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
@@ -24,7 +24,7 @@ _FORM = re.compile(
 
 
 def parse_days(text: str) -> float:
-    """Days since 1970-01-01T00:00Z, float64; a time without an offset is UTC, spaces at the ends are ignored.
+    """Parses a date to days since 1970-01-01T00:00Z; a time without an offset is UTC, spaces at the ends are ignored.
 
     Raises:
         ValueError: neither a date, `2024-05-31`, nor a date with a time, `2024-05-31T14:30:00+02:00` or
@@ -42,10 +42,10 @@ def parse_days(text: str) -> float:
 
 
 def days_text(days: float) -> str:
-    """The date, or the date and time in UTC to the millisecond, as ISO 8601 writes it; `parse_days` reads it.
+    """Writes days since 1970-01-01 as an ISO 8601 date, or date and UTC time to the millisecond; see `parse_days`.
 
-    A moment whose year in UTC is not one from 1 to 9999 has the least offset of whole hours in which it is; one that
-    no offset brings there is written as the first or the last one.
+    If the year in UTC is not 1 to 9999, the smallest offset of whole hours that makes it so is used. A moment that no
+    offset brings there is written as the first or the last possible one.
     """
     since = timedelta(milliseconds=round(min(max(days, _LEAST), _MOST) * 86_400_000))
     offset = _offset(since)
@@ -58,7 +58,7 @@ def days_text(days: float) -> str:
 
 
 def _offset(since: timedelta) -> timedelta:
-    """From UTC, in which the moment that is so long after 1970 has a year from 1 to 9999; 0 where it has in UTC."""
+    """The smallest offset in which the moment's year is 1 to 9999; `since` is its time after 1970 in UTC."""
     if since < _FIRST:
         return min(-((since - _FIRST) // _HOUR) * _HOUR, _MOST_OFFSET)
     if since > _LAST:

@@ -1,25 +1,25 @@
-"""Everything that can go wrong, as one tree; `service/gateway/problems.py` gives each client fault its HTTP status.
+"""All errors that Tandem raises, as one tree; `service/problems.py` gives each client error its HTTP status.
 
 TandemError
 ├── BundleError          a bundle is damaged, foreign or does not compute what it promises
 ├── StoreError           a name or version that the store does not have
-├── DeviceError          a device or precision was asked for and cannot be used
-└── ClientError          the caller's fault, or the caller's wish that cannot be met now
-    ├── Unauthorized     no API key, or one that is not known
+├── DeviceError          a device or precision that was asked for cannot be used
+└── ClientError          the request is wrong, or cannot be answered now
+    ├── Unauthorized     no API key, or an unknown one
     ├── Forbidden        a page of another origin asks
     ├── NotFound         no such route
     ├── MethodNotAllowed the route exists and does not take the method
     ├── BadRequest       malformed body
     ├── BadImage         damaged or empty image
     ├── TooLarge         body, part count or pixels over the limit
-    ├── HeadersTooLarge  a request's head over its limits
+    ├── HeadersTooLarge  a request's header block over its limits
     ├── UnsupportedType  not JPEG, PNG or WebP; animated
     ├── BadColumns       unknown, missing or mistyped column
-    ├── UnsupportedCoding a transfer coding that is not undone
+    ├── UnsupportedCoding a transfer coding other than chunked
     ├── UnsupportedVersion a version of HTTP that is not spoken
     ├── Overloaded       the queue is full
     ├── NotReady         starting or draining
-    └── DeadlineExceeded the answer would come too late
+    └── DeadlineExceeded the deadline passed
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from typing import ClassVar, Self
 
 
 class TandemError(Exception):
-    """Base of every error that Tandem raises on purpose."""
+    """Base class of all errors that Tandem raises."""
 
     def as_value(self) -> Self:
-        """The error to be kept rather than raised: without tracebacks, whose frames keep an image alive."""
+        """Returns the error without its traceback and cause, whose frames would keep the image in memory."""
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self
 
@@ -45,11 +45,11 @@ class StoreError(TandemError):
 
 
 class DeviceError(TandemError):
-    """A device or precision that was asked for cannot really be used."""
+    """A device or precision that was asked for cannot be used."""
 
 
 class ClientError(TandemError):
-    """A request that cannot be answered; `code` is the stable name that clients may rely on."""
+    """A request that cannot be answered; `code` is a stable name that clients may rely on."""
 
     code: ClassVar[str]
 
@@ -60,9 +60,39 @@ class ClientError(TandemError):
 
 
 class Unauthorized(ClientError):
-    """An API key is needed, and the request has none or one that is not known; the message never shows it."""
+    """An API key is needed and the request has none, or an unknown one; the message never shows it."""
 
     code = "unauthorized"
+
+
+class BadRequest(ClientError):
+    """The request is malformed, or its body is not what its content type says."""
+
+    code = "bad_request"
+
+
+class BadImage(ClientError):
+    """The image is empty, or starts like an image but cannot be decoded."""
+
+    code = "bad_image"
+
+
+class TooLarge(ClientError):
+    """Body, number of images or number of pixels is over its limit."""
+
+    code = "too_large"
+
+
+class HeadersTooLarge(ClientError):
+    """The header block of a request has too many bytes or too many headers."""
+
+    code = "headers_too_large"
+
+
+class UnsupportedType(ClientError):
+    """Not JPEG, PNG or WebP, or an animation of more than one frame."""
+
+    code = "unsupported_type"
 
 
 class Forbidden(ClientError):
@@ -87,36 +117,6 @@ class MethodNotAllowed(ClientError):
         self.allow = allow
 
 
-class BadRequest(ClientError):
-    """The body is not what its content type promises."""
-
-    code = "bad_request"
-
-
-class BadImage(ClientError):
-    """The bytes start like an image and cannot be decoded, or there are none."""
-
-    code = "bad_image"
-
-
-class TooLarge(ClientError):
-    """Body, number of images or number of pixels is over its limit."""
-
-    code = "too_large"
-
-
-class HeadersTooLarge(ClientError):
-    """The head of a request is over its limits of bytes or of headers."""
-
-    code = "headers_too_large"
-
-
-class UnsupportedType(ClientError):
-    """Not JPEG, PNG or WebP, or an animation of more than one frame."""
-
-    code = "unsupported_type"
-
-
 class UnsupportedCoding(ClientError):
     """The body has a transfer coding other than chunked."""
 
@@ -136,7 +136,7 @@ class BadColumns(ClientError):
 
 
 class Overloaded(ClientError):
-    """The queue has no room; the caller may try again after `retry_after_s` seconds."""
+    """The queue is full; the caller may try again after `retry_after_s` seconds."""
 
     code = "overloaded"
 

@@ -1,4 +1,4 @@
-"""what a head found ──▶ decision: accept the answer, or ask a person to review it, and why."""
+"""a head's output ──▶ decision: accept the answer, or have a person review it, and why."""
 
 from __future__ import annotations
 
@@ -7,40 +7,38 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from models.frozen import is_empty, is_none
+from models.frozen import Frozen, is_empty, is_none
 
 Decision = Literal["accept", "review"]
 Reason = Literal["low_confidence", "unfamiliar", "missing_columns", "out_of_range"]
 
 UNITS = 1_000_000
-"""Of a probability that is served and decided on: millionths, as float32 carries no more that would mean anything."""
+"""Probabilities are served and compared in whole millionths, about the precision of float32."""
 NEVER = 1.01
-"""A least confidence that no answer has, those of confidence 1.0 included."""
+"""A minimum confidence that no answer reaches, not even one of 1.0."""
 
 _Confidence = Annotated[float, Field(ge=0.0, le=NEVER)]
 
 
-class Policy(BaseModel):
-    """When an answer is good enough to act on without a person; chosen at training on images held out for that."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Policy(Frozen):
+    """When an answer is good enough to act on without a person; training chooses it on held-out images."""
 
     min_confidence: _Confidence = 0.0
     """Answers with a lower top probability are marked for review; 1.01 never accepts one."""
     min_confidence_of: dict[str, _Confidence] = Field(default={}, exclude_if=is_empty)
-    """The same for single labels, where those are judged by themselves."""
+    """The same for single labels that have their own minimum."""
     review_from: dict[str, float] = Field(default={}, exclude_if=is_empty)
-    """Classes that are not to be missed: answers of another class are marked for review where this one has at least
-    such a probability; 0 marks all of them."""
+    """Classes that must not be missed, with a probability each. An answer of another class is marked for review if this
+    class has at least that probability; 0 marks all of them."""
     max_distance: float | None = Field(default=None, ge=0.0, exclude_if=is_none)
-    """Images whose embedding lies farther from those of training are unfamiliar; None where nobody looks."""
+    """Images whose embedding is farther from those of training are unfamiliar; None if there is no outlier detector."""
     expected_columns: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
-    """Columns that may be missing but hardly ever were in training, so that an answer without them is a guess."""
+    """Optional columns that were hardly ever missing in training, so that an answer without them is a guess."""
     range_columns: tuple[str, ...] = Field(default=(), exclude_if=is_empty)
-    """Numbers and dates for which an answer is a guess where they lie beyond `Column.low` and `Column.high`; none where
-    training was told to extrapolate, and of heads from before there was this reason."""
+    """Numbers and dates for which an answer outside `Column.low` and `Column.high` is a guess. Empty if training was
+    told to extrapolate, and in older bundles."""
 
     def decide(
         self,
@@ -55,12 +53,12 @@ class Policy(BaseModel):
         """Decides on one answer.
 
         Args:
-            confidence: its probability, in [0, 1].
-            label: its class.
-            distance: of the embedding from those of training, where it was measured.
-            missing: which of the expected columns are.
-            outside: which of the range columns lie beyond what training saw.
-            probabilities: at least those of the classes in `review_from`; as `confidence`, in whole millionths.
+            confidence: the answer's probability, in [0, 1], in whole millionths.
+            label: the answer's class.
+            distance: of the embedding from those of training, if measured.
+            missing: expected columns that are missing.
+            outside: range columns outside the range seen in training.
+            probabilities: at least those of the classes in `review_from`, in whole millionths.
         """
         reasons: list[Reason] = []
         if confidence < self.min_confidence_of.get(label, self.min_confidence) or (
@@ -80,5 +78,5 @@ class Policy(BaseModel):
 
 
 def as_served(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities in whole millionths, as answers give them and policies compare them."""
+    """Rounds probabilities to whole millionths, as answers give them and policies compare them."""
     return np.floor(probabilities.astype(np.float64) * UNITS + 0.5) / UNITS

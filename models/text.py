@@ -1,4 +1,4 @@
-"""text as people write it ──▶ text as it is compared: one rule for categories and labels, in training and serving."""
+"""text as people write it ──▶ text as it is compared: one rule for categories and labels in training and serving."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060"))  # byte o
 
 
 def clean(text: str) -> str:
-    """The text in Unicode's form NFC, without spaces at its ends, and with one space where there are several."""
+    """Normalizes a text to Unicode's form NFC, strips spaces at its ends and joins several spaces into one."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
     return " ".join(text.split())
 
 
 def key(text: str) -> str:
-    """What two texts share that differ in case, spaces or Unicode form only."""
+    """Returns a key that is equal for texts that differ only in case, spaces or Unicode form."""
     return unicodedata.normalize("NFC", clean(text).casefold())

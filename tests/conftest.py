@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from models.runtime.engine import Engine
 from tests.chaos.rig.reliability import pytest_addoption, pytest_configure, pytest_sessionfinish, reliability
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 
@@ -23,6 +24,24 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_columns_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`.../tiny/1`: a bundle with the heads `shade` and, with columns, `priced`; to be read only."""
     return tiny_bundle(tmp_path_factory.mktemp("store"), heads={"shade": (), "priced": COLUMNS})
+
+
+@pytest.fixture(scope="session")
+def priced_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`.../priced/1`: a bundle whose one head takes columns; to be read only."""
+    return tiny_bundle(tmp_path_factory.mktemp("store"), name="priced", heads={"priced": COLUMNS})
+
+
+@pytest.fixture(scope="session")
+def engine(tiny_path: Path) -> Engine:
+    """An engine on the tiny bundle."""
+    return Engine.load(tiny_path, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def priced_engine(priced_path: Path) -> Engine:
+    """An engine whose head takes the columns `shift`, `force` and `invert`."""
+    return Engine.load(priced_path, device="cpu")
 
 
 @pytest.fixture

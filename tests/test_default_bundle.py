@@ -19,13 +19,12 @@ from sklearn.datasets import load_digits, load_sample_images
 from sklearn.metrics import roc_auc_score
 
 from loadtests.load.server_process import bentoml_command, running
-from models.runtime.head_sessions import open_outlier_detector
 from models.bundle.golden import verify
 from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT, Store
 from models.devices.placement import place
 from models.imaging.decode import decode
-from models.runtime.head_sessions import Head
+from models.runtime.head_sessions import Head, open_outlier_detector
 from models.runtime.sessions import cpu_session
 from tools.fashion_table import FAMILIES
 from training.data import fashion_mnist

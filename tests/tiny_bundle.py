@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from models.bundle.head_spec import INTERVAL, HeadSpec
+from models.bundle.input_spec import InputSpec
 from models.bundle.loading import GOLDEN, REPORT, golden_embedding
 from models.bundle.manifest import EMBEDDER_FILES, GoldenSpec, Manifest, Precision
-from models.bundle.head_spec import HeadSpec, INTERVAL
-from models.bundle.input_spec import InputSpec
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.imaging.decode import decode
 from models.policy import Policy
-from models.runtime.sessions import Embedder, Embedding, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.export.example_selection import make_examples
 
 CLASSES = ("dark", "mid", "bright")
@@ -158,7 +158,7 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
         files[f"{GOLDEN}/{spec.output}-{spec.name}.npy"] = npy(output)
         if bounds is not None:
             files[f"{GOLDEN}/{INTERVAL}-{spec.name}.npy"] = npy(bounds)
-        if spec.novelty_file:
+        if spec.outlier_file:
             files[f"{GOLDEN}/distance-{spec.name}.npy"] = npy(embedding[:, 0])
     return files
 
@@ -168,8 +168,8 @@ def _head_files(spec: HeadSpec) -> dict[str, bytes]:
         files = {spec.file: _bounded_graph()}
     else:
         files = {spec.file: head_graph(len(spec.classes)) if not spec.columns else column_head_graph(spec)}
-    if spec.novelty_file:
-        files[spec.novelty_file] = _distance_graph()
+    if spec.outlier_file:
+        files[spec.outlier_file] = _distance_graph()
     if spec.examples_folder:
         greys = np.array(list(GREYS.values()))
         embedding = _embedding((greys / 255).astype(np.float32))

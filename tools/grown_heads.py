@@ -21,8 +21,8 @@ from models.bundle.loading import GOLDEN, Bundle
 from models.bundle.store import DEFAULT_ROOT, Store, resolve
 from models.errors import TandemError
 from models.policy import Policy
-from models.runtime.sessions import Embedder, Embedding, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.fashion_mnist import load
 from training.heads.fitted_head import Decider
 from training.heads.graphs.head_export import export_head

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
+from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.runtime.sessions import Embedder, Probabilities, cpu_session
 
 FASTEST = ("int8", "fp32")  # precisions on a CPU, as the service's `auto` prefers them

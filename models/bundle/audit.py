@@ -1,7 +1,8 @@
-"""ONNX bytes ──▶ yes or no: refuses graphs that reach outside themselves, before any runtime sees them.
+"""ONNX bytes ──▶ accepted, or a BundleError: checks graphs before any runtime sees them.
 
-Reads the protobuf wire format directly, so that serving needs no `onnx` package. Field numbers are
-those of onnx.proto (ONNX IR versions to 14); message types nest only along the paths listed in `_CHILDREN`.
+A graph must hold all its data and use known operator domains only. The protobuf wire format is read directly, so that
+serving needs no `onnx` package. Field numbers are those of onnx.proto (ONNX IR versions to 14); `_CHILDREN` lists how
+messages nest.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ ALLOWED_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_DEPTH = 32
-_MAX_FIELD_NUMBER = 2**29 - 1  # protobuf's own limit; some readers drop the bits above it, and would see another field
-_ORT_FORMAT = b"ORTM"  # at byte 4: ONNX Runtime takes the file for its own flatbuffer format, which is not audited
+_MAX_FIELD_NUMBER = 2**29 - 1  # protobuf's limit; some readers drop higher bits and would see another field
+_ORT_FORMAT = b"ORTM"  # at byte 4: ONNX Runtime then reads its own flatbuffer format, which is not audited
 
 # message -> {field number: message it holds}
 _CHILDREN = {
@@ -32,11 +33,11 @@ _EXTERNAL_DATA_FIELD, _DATA_LOCATION_FIELD = 13, 14
 
 
 def audit_onnx(data: bytes, file: str) -> None:
-    """Accepts a self-contained graph of known operator domains.
+    """Checks that a graph is self-contained and uses known operator domains only.
 
     Args:
         data: the serialized ModelProto.
-        file: name used in the error.
+        file: its name in errors.
 
     Raises:
         BundleError: not a protobuf message, nested too deeply, external data, or a domain outside `ALLOWED_DOMAINS`.
@@ -70,7 +71,7 @@ def _audit_domain(domain: str, file: str) -> None:
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yields (field number, value) of one message; fixed-width values are passed over as 0."""
+    """Yields number and value of each field of one message; fixed-width values are skipped and given as 0."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)

@@ -1,11 +1,10 @@
-"""training examples of a head ──▶ the ones nearest to an embedding, and what an image counts as that is left out.
+"""training examples of a head ──▶ those nearest to an embedding, and the baseline of explanations.
 
-Kept as plain arrays in the bundle's directory `examples-<head>/`. An embedding is d bytes, `codes` uint8 `[M, d]`:
-`lows + codes * steps`, both float32 `[d]`, is its offset from `baseline` float32 `[D]`, the mean of all training
-embeddings. Wide ones are projected first: `axes` float16 `[d, D]` are principal axes, and `rest` float32 `[M]` the
-squared length that they miss of each example. Beside them are `answers`, int32 `[M]` class positions or float32 `[M]`
-values, and, where the bundle was built with them, `thumbnails`, uint8, encoded images behind each other with their
-`ends` int32 `[M]`.
+They are plain arrays in the bundle's folder `examples-<head>/`. Embeddings are quantized: `codes` uint8 `[M, d]`, where
+`lows + codes * steps`, both float32 `[d]`, is the offset from `baseline` float32 `[D]`, the mean of all training
+embeddings. Wide embeddings are projected first: `axes` float16 `[d, D]` are principal axes, and `rest` float32 `[M]` is
+the squared length of each example outside of them. `answers` are int32 `[M]` class positions or float32 `[M]` values.
+Optional `thumbnails`, uint8, are encoded images one after the other, with their `ends` int32 `[M]`.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ class Examples:
     """Some training examples of one head.
 
     Attributes:
-        codes: uint8 `[M, d]`, the embeddings, as the module says.
-        lows: float32 `[d]`, what code 0 stands for.
-        steps: float32 `[d]`, by how much more each next code stands for.
+        codes: uint8 `[M, d]`, the quantized embeddings.
+        lows: float32 `[d]`, the offset of code 0.
+        steps: float32 `[d]`, the difference between one code and the next.
         answers: int32 `[M]` class positions, or float32 `[M]` values.
-        baseline: float32 `[D]`, the embedding that stands for no image in particular.
-        axes: float16 `[d, D]`; None where d is D and nothing was projected.
-        rest: float32 `[M]`; None where nothing was projected.
+        baseline: float32 `[D]`, the mean embedding of training.
+        axes: float16 `[d, D]`; None if nothing was projected, so that d is D.
+        rest: float32 `[M]`; None if nothing was projected.
         thumbnails: M encoded images, or none.
     """
 
@@ -70,10 +69,10 @@ class Examples:
     def nearest(self, embedding: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
         """Positions of the examples nearest to an embedding `[D]` and their Euclidean distances, the nearest first.
 
-        What the axes miss of the embedding and of an example is taken to be at right angles; so where embeddings are
-        projected, the distance of an image that is an example itself is more than 0.
+        The parts of embedding and example outside the axes are assumed orthogonal. So if embeddings are projected, the
+        distance of an example to itself is more than 0.
         """
-        # not `@`, which OpenBLAS splits over threads: 8 ms instead of 0.3 where another worker has the second core
+        # Not `@`: OpenBLAS splits it over threads, which takes 8 ms instead of 0.3 if another worker uses a core.
         offset = embedding - self.baseline
         projected: Floats = offset if self._axes is None else np.vecdot(self._axes, offset)
         squares: Floats = self._squares - 2 * np.vecdot(self._points, projected)
@@ -84,7 +83,7 @@ class Examples:
         return found, np.sqrt(((self._points[found] - projected) ** 2).sum(1) + missed)
 
     def to_files(self, folder: str) -> dict[str, bytes]:
-        """The arrays as files by name."""
+        """The arrays as .npy files by name."""
         names = ["codes", "lows", "steps", "answers", "baseline", *(_PROJECTED if self.axes is not None else ())]
         arrays = {name: getattr(self, name) for name in names}
         if self.thumbnails:
@@ -99,13 +98,13 @@ class Examples:
         """Reads the arrays.
 
         Args:
-            folder: their directory in the bundle.
-            files: the bundle's.
-            read: reads one of them by its name as a plain array.
+            folder: their folder in the bundle.
+            files: of the bundle.
+            read: reads one of the files as a plain array.
             width: of the embedding.
 
         Raises:
-            BundleError: one is missing, or another shape or type than it says.
+            BundleError: an array is missing, or has a wrong shape or type.
         """
         names = ["codes", "lows", "steps", "answers", "baseline"]
         for first, *others in (_PROJECTED, _PICTURED):
@@ -117,7 +116,7 @@ class Examples:
 
 
 def _check(arrays: Mapping[str, NDArray[np.generic]], folder: str, width: int) -> None:
-    """Raises `BundleError` unless types and shapes are those of some examples of a width."""
+    """Raises `BundleError` unless all types and shapes fit together and the width."""
     rows, codes = arrays["answers"].size, arrays["codes"].shape[1:2] if "axes" in arrays else (width,)
     shapes = {
         "codes": (rows, *codes), "lows": codes, "steps": codes, "answers": (rows,), "baseline": (width,),
@@ -132,7 +131,7 @@ def _check(arrays: Mapping[str, NDArray[np.generic]], folder: str, width: int) -
 
 
 def _cut(data: NDArray[np.generic], ends: NDArray[np.generic], folder: str) -> list[bytes]:
-    """Each thumbnail's bytes."""
+    """Cuts the bytes into thumbnails."""
     cuts = [0, *ends.tolist()]
     if cuts != sorted(cuts) or cuts[-1] != data.size:
         raise BundleError(f"{folder}/ends.npy: are not the ends of the thumbnails; write the bundle again")

@@ -1,9 +1,9 @@
-"""golden images ──▶ the recorded results, on this machine, or the bundle does not serve.
+"""golden images ──▶ the recorded results on this machine too, or the bundle is refused.
 
-Two stations are checked apart: the embedder on the encoded images, against what its own precision gave and with a
-tolerance (other processors add in another order), and each head on the *recorded* float32 embedding. A tree splits on
-exact thresholds, so a difference of 1e-7 in an embedding may move a probability by far more; that is no fault of the
-machine.
+Embedder and heads are checked separately. The embedder gets the encoded images, and its result is compared with what
+the same precision gave, with a tolerance, because other processors add in another order. Each head gets the *recorded*
+float32 embedding: a tree splits on exact thresholds, so a difference of 1e-7 in an embedding may move a probability by
+far more, although the machine computes correctly.
 """
 
 from __future__ import annotations
@@ -13,38 +13,47 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bundle.head_spec import INTERVAL
 from models.bundle.loading import GOLDEN, Bundle, golden_embedding
 from models.bundle.manifest import EMBEDDER_FILES, Precision
-from models.bundle.head_spec import HeadSpec, INTERVAL
 from models.errors import BundleError, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
-from models.runtime.sessions import Embedder, Embedding, LOAD_ERRORS, cpu_session, relative_difference
-from models.runtime.head_sessions import Head, OutlierDetector
+from models.runtime.head_sessions import Head, OutlierDetector, open_head, open_outlier_detectors
+from models.runtime.sessions import (
+    LOAD_ERRORS,
+    Embedder,
+    Embedding,
+    cpu_session,
+    largest_difference,
+    relative_difference,
+)
 
 DISTANCE_TOLERANCE = 1e-3
-"""Largest difference of a distance, as a share of the largest recorded: sums of float32 in another order."""
+"""Largest difference of a distance, relative to the largest recorded: float32 sums in another order."""
 
 
 def check_golden(
     bundle: Bundle,
     embedder: Embedder,
     heads: Mapping[str, Head],
-    novelties: Mapping[str, OutlierDetector],
+    outlier_detectors: Mapping[str, OutlierDetector],
     precision: Precision = "fp32",
 ) -> None:
-    """Runs the golden images through decoder, embedder, heads and what tells the unfamiliar, those by the heads' names.
+    """Runs the golden images through decoder, embedder, heads and outlier detectors, the latter two by heads' names.
 
     Raises:
-        BundleError: a result is farther from the recorded one than the manifest's tolerance.
+        BundleError: a result differs from the recorded one by more than the manifest's tolerance.
     """
     pixels = _golden_pixels(bundle)
     try:
         _check_embedder(bundle, embedder, pixels, precision)
+        embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
         for head in heads.values():
-            _check_head(bundle, head)
-        for name, novelty in novelties.items():
-            _check_novelty(bundle, name, novelty)
+            _check_head(bundle, head, embedding)
+        for name, detector in outlier_detectors.items():
+            difference = relative_difference(detector(embedding), _recorded(bundle, f"distance-{name}"))
+            _compare(f"novelty-{name}.onnx", difference, DISTANCE_TOLERANCE)
     except LOAD_ERRORS as error:
         raise BundleError(
             f"{GOLDEN}/: a graph cannot be run on the golden images ({error}); export it again"
@@ -52,40 +61,19 @@ def check_golden(
 
 
 def verify(bundle: Bundle) -> None:
-    """Builds CPU sessions of every graph and runs the golden check on each precision.
+    """Opens every graph on the CPU and runs the golden check on each precision.
 
     Raises:
-        BundleError: a graph that cannot be loaded or computes something else than was recorded.
+        BundleError: a graph cannot be loaded, or computes something else than was recorded.
     """
     manifest = bundle.manifest
     heads = {spec.name: open_head(bundle, spec) for spec in manifest.heads}
-    novelties = {spec.name: novelty for spec in manifest.heads if (novelty := open_novelty(bundle, spec))}
+    outlier_detectors = open_outlier_detectors(bundle)
     for spec in manifest.heads:
         bundle.examples(spec)
     for precision in manifest.precisions:
         session = cpu_session(bundle.embedder(precision), file=EMBEDDER_FILES[precision])
-        check_golden(bundle, Embedder.checked(session, manifest), heads, novelties, precision)
-
-
-def open_head(bundle: Bundle, spec: HeadSpec) -> Head:
-    """A session of one of the bundle's heads.
-
-    Raises:
-        BundleError: the graph is not what the manifest says.
-    """
-    return Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
-
-
-def open_novelty(bundle: Bundle, spec: HeadSpec) -> OutlierDetector | None:
-    """A session of what tells the unfamiliar for a head; None where nobody looks.
-
-    Raises:
-        BundleError: the graph is not what it has to be.
-    """
-    graph, file = bundle.novelty(spec), spec.novelty_file
-    if graph is None or file is None:
-        return None
-    return OutlierDetector.checked(cpu_session(graph, file=file), file, bundle.manifest.embedding_width)
+        check_golden(bundle, Embedder.checked(session, manifest), heads, outlier_detectors, precision)
 
 
 def _golden_pixels(bundle: Bundle) -> Pixels:
@@ -102,28 +90,19 @@ def _golden_pixels(bundle: Bundle) -> Pixels:
 def _check_embedder(bundle: Bundle, embedder: Embedder, pixels: Pixels, precision: Precision) -> None:
     manifest = bundle.manifest
     recorded = _recorded(bundle, golden_embedding(precision), manifest.embedding_width)
-    scale = float(np.abs(recorded).max()) or 1.0
-    difference = _largest_difference(embedder(pixels), recorded) / scale
+    difference = relative_difference(embedder(pixels), recorded)
     _compare(EMBEDDER_FILES[precision], difference, manifest.golden.embedding_tolerance[precision])
 
 
-def _check_head(bundle: Bundle, head: Head) -> None:
-    spec = head.spec
-    embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
-    expected = _recorded(bundle, f"{spec.output}-{spec.name}", spec.width)
-    found, bounds = head.answer(embedding, bundle.golden_columns(spec))
-    distance = _largest_difference if spec.task == "classification" else relative_difference
-    tolerance = bundle.manifest.golden.probability_tolerance
-    _compare(spec.file, distance(found, expected), tolerance)
-    if bounds is not None:
-        _compare(spec.file, relative_difference(bounds, _recorded(bundle, f"{INTERVAL}-{spec.name}", 2)), tolerance)
-
-
-def _check_novelty(bundle: Bundle, name: str, novelty: OutlierDetector) -> None:
-    embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
-    expected = _recorded(bundle, f"distance-{name}")
-    difference = _largest_difference(novelty(embedding), expected) / (float(expected.max()) or 1.0)
-    _compare(f"novelty-{name}.onnx", difference, DISTANCE_TOLERANCE)
+def _check_head(bundle: Bundle, head: Head, embedding: Embedding) -> None:
+    spec, tolerance = head.spec, bundle.manifest.golden.probability_tolerance
+    recorded = _recorded(bundle, f"{spec.output}-{spec.name}", spec.width)
+    output, interval = head.answer(embedding, bundle.golden_columns(spec))
+    difference = largest_difference if spec.task == "classification" else relative_difference
+    _compare(spec.file, difference(output, recorded), tolerance)
+    if interval is not None:
+        recorded = _recorded(bundle, f"{INTERVAL}-{spec.name}", 2)
+        _compare(spec.file, relative_difference(interval, recorded), tolerance)
 
 
 def _recorded(bundle: Bundle, name: str, *width: int) -> NDArray[np.float32]:
@@ -135,14 +114,8 @@ def _recorded(bundle: Bundle, name: str, *width: int) -> NDArray[np.float32]:
 
 
 def _compare(file: str, difference: float, tolerance: float) -> None:
-    if not difference <= tolerance:  # written so that NaN is refused, too
+    if not difference <= tolerance:  # `not`, so that NaN is refused too
         raise BundleError(
             f"{file}: golden results differ by {difference:.2g}, the tolerance is {tolerance:.2g}; "
             "this machine or runtime computes something else than the one that wrote the bundle"
         )
-
-
-def _largest_difference(found: NDArray[np.float32], recorded: NDArray[np.float32]) -> float:
-    if found.shape != recorded.shape:
-        return float("inf")
-    return float(np.abs(found - recorded).max())

@@ -1,7 +1,6 @@
-"""directory ──audit──▶ `Bundle`: nothing is built from a bundle before the whole of it was checked.
+"""directory ──audit──▶ `Bundle`: the whole bundle is checked before anything is built from it.
 
-The audited bytes stay in memory and are the ones that sessions are made of, so a file that changes
-afterwards changes nothing.
+The audited bytes stay in memory, and sessions are made from them, so a file that changes later has no effect.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 
 from models.bundle.audit import audit_onnx
 from models.bundle.examples import Examples
-from models.bundle.manifest import EMBEDDER_FILES, FileEntry, Manifest, Precision
 from models.bundle.head_spec import HeadSpec
+from models.bundle.manifest import EMBEDDER_FILES, FileEntry, Manifest, Precision
 from models.columns import ColumnValue
 from models.errors import BadColumns, BundleError
 
@@ -68,15 +67,15 @@ class Bundle:
         """The graph of one of the manifest's heads."""
         return self.files[head.file]
 
-    def novelty(self, head: HeadSpec) -> bytes | None:
-        """The graph that measures how unfamiliar an embedding is to a head; None where nobody looks."""
-        return self.files[head.novelty_file] if head.novelty_file else None
+    def outlier_detector(self, head: HeadSpec) -> bytes | None:
+        """The graph of a head's outlier detector; None if the head has none."""
+        return self.files[head.outlier_file] if head.outlier_file else None
 
     def examples(self, head: HeadSpec) -> Examples | None:
-        """What a head's answers are explained with; None where the bundle was built without.
+        """Reads the examples that a head's answers are explained with; None if the bundle has none.
 
         Raises:
-            BundleError: an array is missing, or not what it has to be.
+            BundleError: an array is missing or wrong.
         """
         if head.examples_folder is None:
             return None
@@ -89,7 +88,7 @@ class Bundle:
         return [self.files[name] for name in names]
 
     def golden_array(self, name: str) -> NDArray[np.float32]:
-        """A recorded result, float32.
+        """Reads a recorded result, float32.
 
         Args:
             name: `golden_embedding(precision)` `[G, D]`, `probabilities-<head>` `[G, K]`, `value-<head>` `[G, 1]`, or
@@ -104,7 +103,7 @@ class Bundle:
         return array  # type: ignore[return-value]
 
     def array(self, file: str) -> NDArray[np.generic]:
-        """A plain array by the name of its file.
+        """Reads a plain array from the bundle's file.
 
         Raises:
             BundleError: missing, or not a plain array.
@@ -116,7 +115,7 @@ class Bundle:
         return array
 
     def golden_columns(self, head: HeadSpec) -> list[dict[str, ColumnValue]]:
-        """The golden images' columns as `head` takes them, one mapping an image; empty for a head without.
+        """The golden images' columns as `head` takes them, one mapping for each image; empty if it has no columns.
 
         Raises:
             BundleError: missing, or not a list of what the head takes.
@@ -136,12 +135,12 @@ class Bundle:
 
 
 def golden_embedding(precision: Precision) -> str:
-    """Name of the recorded result that a precision's embeddings are compared with: each has its own."""
+    """Name of the recorded embeddings of a precision; each has its own."""
     return "embedding" if precision == "fp32" else f"embedding.{precision}"
 
 
 def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
-    """Sizes and hashes as the manifest lists them, sorted by name."""
+    """Sizes and hashes for the manifest, sorted by name."""
     return {
         name: FileEntry(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         for name, data in sorted(files.items())
@@ -150,7 +149,7 @@ def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
 
 def _audit_names(path: Path, manifest: Manifest) -> None:
     needed = {EMBEDDER_FILES[precision] for precision in manifest.precisions} | {head.file for head in manifest.heads}
-    needed |= {head.novelty_file for head in manifest.heads if head.novelty_file}
+    needed |= {head.outlier_file for head in manifest.heads if head.outlier_file}
     if unlisted := needed - set(manifest.files):
         raise BundleError(f"{sorted(unlisted)[0]}: not in the manifest's file list; {_WRITE_AGAIN}")
     found = set()

@@ -1,7 +1,7 @@
 """name and version ──▶ directory: `<root>/<name>/<version>/`, and the champion that serves.
 
-Everything that changes is one rename: a version appears whole or not at all, and `champion` holds the old
-or the new version, never a part of either. `history` keeps the earlier champions for `rollback`.
+Every change is one rename: a version appears whole or not at all, and `champion` holds either the old or the new
+version. `history` keeps the earlier champions for `rollback`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Store:
         return sorted(entry.name for entry in self.root.iterdir() if entry.is_dir() and self.versions(entry.name))
 
     def versions(self, name: str) -> list[int]:
-        """Versions of a model, ascending; empty where there is no such model."""
+        """Versions of a model, ascending; empty if there is no such model."""
         folder = self.root / name
         if not folder.is_dir():
             return []
@@ -49,7 +49,7 @@ class Store:
         )
 
     def champion(self, name: str) -> int:
-        """The version that serves.
+        """Returns the version that serves.
 
         Raises:
             StoreError: no such model, or none was promoted.
@@ -64,7 +64,7 @@ class Store:
         return listed[0]
 
     def path(self, name: str, version: int | None = None) -> Path:
-        """Directory of a version, by default the champion's.
+        """Returns the directory of a version, by default the champion's.
 
         Raises:
             StoreError: no such model or version.
@@ -75,7 +75,7 @@ class Store:
         return self.root / name / str(version)
 
     def promote(self, name: str, version: int) -> None:
-        """Makes a version the champion, remembering the one before it.
+        """Makes a version the champion and keeps the previous one in the history.
 
         Raises:
             StoreError: no such model or version.
@@ -87,7 +87,7 @@ class Store:
         self._replace(name, CHAMPION, [version])
 
     def rollback(self, name: str) -> int:
-        """Makes the champion before the present one champion again, and returns its version.
+        """Makes the previous champion the champion again and returns its version.
 
         Raises:
             StoreError: no such model, or there was no earlier champion.
@@ -105,22 +105,22 @@ class Store:
         return earlier[-1]
 
     def next_version(self, name: str) -> int:
-        """The version that the next bundle gets."""
+        """The version number of the next bundle."""
         return max(self.versions(name), default=0) + 1
 
     def add(
         self, manifest: Manifest, files: Mapping[str, bytes], check: Callable[[Bundle], None] | None = None
     ) -> Path:
-        """Writes a bundle in one rename and returns its directory; the first of its name becomes champion.
+        """Adds a bundle in one rename and returns its directory; the first of its name becomes champion.
 
         Args:
-            manifest: complete but for `files`, which is filled in here.
-            files: every other file of the bundle, by its name inside it.
-            check: is called with the bundle before it is in the store; what it raises keeps it out.
+            manifest: complete except for `files`, which is filled in here.
+            files: all other files, by their names in the bundle.
+            check: called with the bundle before it is added; if it raises, the bundle is not added.
 
         Raises:
             StoreError: the version exists already.
-            BundleError: what was written does not pass its own audit.
+            BundleError: the bundle does not pass its audit.
         """
         folder = self.root / manifest.name
         target = folder / str(manifest.version)
@@ -157,18 +157,18 @@ class Store:
         return [int(word) for word in words]
 
     def _replace(self, name: str, file: str, versions: list[int]) -> None:
-        """Atomically replaces a file that lists versions, one a line."""
+        """Replaces a file of versions, one on each line, atomically."""
         staging = self.root / name / f".{file}-{secrets.token_hex(8)}"
         _write(staging, "".join(f"{version}\n" for version in versions).encode())
         staging.replace(self.root / name / file)
 
 
 def resolve(path: Path) -> Path:
-    """The version's directory that a path names: itself, or the champion's where it is a store entry.
+    """Returns the path itself if it is a bundle, or the champion's directory if it is a store entry.
 
     Raises:
-        StoreError: a store entry without a champion.
-        BundleError: nothing of the kind is there.
+        StoreError: the store entry's champion is invalid.
+        BundleError: the path is neither.
     """
     if (path / MANIFEST).is_file():
         return path
@@ -178,7 +178,7 @@ def resolve(path: Path) -> Path:
 
 
 def _move(staging: Path, target: Path) -> None:
-    """One rename; of two writers of the same version the second is refused, as a full directory is never replaced."""
+    """Renames; the second of two writers of one version is refused, because rename never replaces a full directory."""
     try:
         staging.rename(target)
     except OSError as error:

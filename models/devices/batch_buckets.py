@@ -1,12 +1,12 @@
-"""pixels ──copied once──▶ a GPU's buffers of a padded batch size ──▶ embedding.
+"""pixels ──copied once──▶ a GPU's buffers of one batch-size bucket ──▶ embedding.
 
-A GPU is quick on batches it has seen: kernels are chosen, memory is held and a CUDA graph is captured for one shape.
-So batches are padded to 1, 2, 4 … max_batch, all of which are run before the first request, each in buffers of its
-own that never move.
+A GPU is fast on batch sizes it has run before: kernels are chosen, memory is allocated and a CUDA graph is captured for
+one shape. So batches are padded to a bucket: 1, 2, 4 … max_batch. Every bucket has its own buffers, which never move,
+and is run before the first request.
 
-All of it happens on one thread, which the embedder owns: ONNX Runtime keeps what it captured a thread
-(`PerThreadContext` in its CUDA provider), so another thread would capture again, in the middle of a request. Handing a
-batch over costs 20 µs (`ThreadPoolExecutor(1).submit(f).result()`, 2-core EPYC, Python 3.11).
+Everything happens on one thread that the embedder owns. ONNX Runtime keeps captured graphs for each thread
+(`PerThreadContext` in its CUDA provider), so another thread would capture again in the middle of a request. Passing a
+batch to the thread costs 20 µs (`ThreadPoolExecutor(1).submit(f).result()`, 2-core EPYC, Python 3.11).
 """
 
 from __future__ import annotations
@@ -24,71 +24,71 @@ from models.devices.cuda_graphs import NO_GRAPH, capture, run_options
 from models.devices.device_buffers import Buffers
 from models.runtime.sessions import LOAD_ERRORS, Embedder, Embedding
 
-# What a GPU's session raises: TensorRT's build fails with EPFail, allocations and copies with a plain RuntimeError.
+# What a GPU's session raises: EPFail when TensorRT cannot build, RuntimeError when allocating or copying fails.
 DEVICE_ERRORS = (*LOAD_ERRORS, ort_errors.EPFail, RuntimeError)
 
-# A process has one GPU. While one thread captures, the others may neither copy nor allocate there
-# (cudaStreamCaptureModeGlobal), as the model that serves would do while the one that replaces it is captured.
-_gpu_is_used = threading.Lock()
+# A process uses one GPU. While one thread captures, no other may copy or allocate there (cudaStreamCaptureModeGlobal),
+# as the serving model would do while its successor is being captured.
+_gpu_lock = threading.Lock()
 
 
-def padded_sizes(max_batch: int) -> tuple[int, ...]:
+def bucket_sizes(max_batch: int) -> tuple[int, ...]:
     """Powers of two below `max_batch`, and `max_batch` itself, ascending."""
     return (*(2**exponent for exponent in range((max_batch - 1).bit_length())), max_batch)
 
 
-class PaddedEmbedder(Embedder):
-    """An embedder on a GPU; may be called from any thread.
+class BucketEmbedder(Embedder):
+    """An embedder on a GPU that pads batches to buckets; any thread may call it.
 
     Args:
-        session: checked, on the GPU.
-        manifest: the bundle's, for the shapes.
-        max_batch: images in the largest run.
-        memory: where the buffers lie, as ONNX Runtime names it; tests without a GPU have them in `cpu`.
+        session: on the GPU, its inputs and outputs checked.
+        manifest: gives the shapes.
+        max_batch: images in the largest bucket.
+        memory: ONNX Runtime's name of the device that holds the buffers; `cpu` works without a GPU.
     """
 
     def __init__(
         self, session: ort.InferenceSession, manifest: Manifest, max_batch: int, *, memory: str = "cuda"
     ) -> None:
         super().__init__(session)
-        self.sizes = padded_sizes(max_batch)
+        self.sizes = bucket_sizes(max_batch)
         self.graphs = False
-        """Whether batches are replayed from CUDA graphs."""
+        """Whether CUDA graphs are replayed."""
         spec = manifest.input
         self._image_shape = (spec.height, spec.width, spec.channels)
         self._width = manifest.embedding_width
         self._memory = memory
         self._buffers: dict[int, Buffers] = {}
-        self._options = {size: run_options(NO_GRAPH) for size in self.sizes}
+        self._options: dict[int, ort.RunOptions] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="gpu")
 
     def warm_up(self, *, graphs: bool) -> None:
-        """Makes the buffers, and runs or captures every size, so that no request pays for it.
+        """Allocates the buffers and runs or captures every bucket, so that no request pays for it.
 
         Args:
-            graphs: capture CUDA graphs; the session must have been opened for them.
+            graphs: whether to capture CUDA graphs; the session must have been opened for them.
 
         Raises:
-            DeviceError: a graph cannot be captured, or is not what is replayed.
-            DEVICE_ERRORS: a size cannot be run.
+            DeviceError: a graph cannot be captured, or its replay is wrong.
+            DEVICE_ERRORS: a bucket cannot be run.
         """
         self._thread.submit(self._warm_up, graphs).result()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Embedding:
-        """Embeds a batch `[N, H, W, C]` of any N > 0, in padded runs of at most `max_batch`."""
+        """Embeds a batch `[N, H, W, C]`, N > 0, in runs of at most `max_batch`."""
         return self._thread.submit(self._embed, pixels).result()
 
     def _warm_up(self, graphs: bool) -> None:
         for size in self.sizes:
-            with _gpu_is_used:
+            with _gpu_lock:
                 buffers = Buffers(self.session, size, self._image_shape, self._width, self._memory)
+                options = run_options(size if graphs else NO_GRAPH)
                 if graphs:
                     capture(self.session, buffers)
-                    self._options[size] = run_options(size)
                 else:
                     buffers.load(np.zeros((size, *self._image_shape), np.uint8))
-                    buffers.run(self.session, self._options[size])
-            self._buffers[size] = buffers
+                    buffers.run(self.session, options)
+            self._buffers[size], self._options[size] = buffers, options
         self.graphs = graphs
 
     def _embed(self, pixels: NDArray[np.uint8]) -> Embedding:
@@ -100,7 +100,7 @@ class PaddedEmbedder(Embedder):
     def _run(self, pixels: NDArray[np.uint8]) -> Embedding:
         size = next(size for size in self.sizes if size >= len(pixels))
         buffers = self._buffers[size]
-        with _gpu_is_used:
+        with _gpu_lock:
             buffers.load(pixels)
             buffers.run(self.session, self._options[size])
             return buffers.read(len(pixels))

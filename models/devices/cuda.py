@@ -21,7 +21,7 @@ import onnxruntime as ort
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import EMBEDDER_FILES, Precision
-from models.devices.batch_buckets import BucketEmbedder, DEVICE_ERRORS
+from models.devices.batch_buckets import DEVICE_ERRORS, BucketEmbedder
 from models.devices.node_assignment import check_assignment
 from models.devices.tensorrt import tensorrt_options
 from models.errors import BundleError, DeviceError
@@ -36,10 +36,10 @@ PROVIDERS: dict[Gpu, str] = {"cuda": "CUDAExecutionProvider", "tensorrt": "Tenso
 
 
 def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) -> BucketEmbedder:
-    """Opens the embedder on the GPU and runs every padded batch size; on CUDA with CUDA graphs where they work.
+    """Opens the embedder on the GPU and runs every bucket; on CUDA with CUDA graphs if they work.
 
     Raises:
-        DeviceError: the GPU cannot be used, or not for this network.
+        DeviceError: the GPU cannot be used, or cannot run this network.
         BundleError: the graph is not what the manifest says.
     """
     _load_libraries(device)
@@ -50,7 +50,7 @@ def open_gpu(bundle: Bundle, device: Gpu, variant: Precision, max_batch: int) ->
         return _open(bundle, device, variant, max_batch, graphs=True)
     except DeviceError as error:
         reason = str(error)
-    embedder = _open(bundle, device, variant, max_batch, graphs=False)  # raises what else is wrong, if that was it
+    embedder = _open(bundle, device, variant, max_batch, graphs=False)  # raises if graphs were not the cause
     logger.warning("device 'cuda': serving without CUDA graphs, because %s", reason)
     return embedder
 
@@ -59,7 +59,7 @@ def _load_libraries(device: Gpu) -> None:
     provider = PROVIDERS[device]
     if provider not in ort.get_available_providers():
         raise DeviceError(f"device {device!r} needs {provider}, which this onnxruntime lacks; install the extra `gpu`")
-    with contextlib.redirect_stdout(sys.stderr):  # it prints what it cannot load; stdout is for results
+    with contextlib.redirect_stdout(sys.stderr):  # it prints what it cannot load
         ort.preload_dlls()
 
 
@@ -97,14 +97,14 @@ def _session(bundle: Bundle, device: Gpu, variant: Precision, providers: list[st
 
 
 def _line(error: Exception) -> str:
-    """The error's text in one line; ONNX Runtime's have several."""
+    """The error's text in one line; ONNX Runtime's have several lines."""
     return " ".join(str(error).split())
 
 
 def _providers(
     bundle: Bundle, device: Gpu, variant: Precision, max_batch: int, *, graphs: bool
 ) -> list[str | Provider]:
-    """Provider options; TF32 is off, since its 10-bit mantissa would not pass the fp32 golden check."""
+    """Providers and their options. TF32 is off: its 10-bit mantissa would fail the fp32 golden check."""
     cuda: Provider = (
         PROVIDERS["cuda"],
         {

@@ -1,4 +1,4 @@
-"""pixels of one batch ──▶ device memory bound to a session ──▶ embedding; addresses that never change."""
+"""pixels of one batch ──▶ device memory bound to a session ──▶ embedding; the addresses never change."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from models.runtime.sessions import Embedding
 
 
 class Buffers:
-    """Input and output of one padded batch size.
+    """Input and output buffers of one batch-size bucket.
 
     Args:
         session: reads and writes them.
-        size: images in a batch.
+        size: images in the bucket.
         image_shape: `(H, W, C)`.
         width: numbers in an embedding.
         memory: `cuda` or `cpu`, as ONNX Runtime names devices; device 0.
@@ -32,28 +32,28 @@ class Buffers:
         self._binding = self._bind(session, self._embedding)
 
     def load(self, pixels: NDArray[np.uint8]) -> None:
-        """Copies at most `size` images to the device; the rows that are left hold what they held before."""
+        """Copies at most `size` images to the device; unused rows keep what they held."""
         if len(pixels) < self.size:
             self._padded[: len(pixels)] = pixels
             pixels = self._padded
         self._image.update_inplace(pixels)
 
     def run(self, session: ort.InferenceSession, options: ort.RunOptions) -> None:
-        """Embeds what was loaded, and waits for it."""
+        """Embeds the loaded images and waits for the result."""
         session.run_with_iobinding(self._binding, options)
         self._binding.synchronize_outputs()
 
     def read(self, count: int) -> Embedding:
         """A copy of the first `count` embeddings."""
-        embedding: Embedding = self._embedding.numpy()[:count].copy()  # numpy() is a view where memory is the CPU's
+        embedding: Embedding = self._embedding.numpy()[:count].copy()  # with `cpu`, numpy() is a view
         return embedding
 
     def spoil(self) -> None:
-        """Fills the output with NaN, so that a run that does not write it is seen."""
+        """Fills the output with NaN, so that a run that does not write it is noticed."""
         self._embedding.update_inplace(np.full(self._embedding.shape(), np.nan, np.float32))
 
     def decoy(self, session: ort.InferenceSession) -> tuple[ort.IOBinding, ort.OrtValue]:
-        """The same input bound to another output, which is NaN."""
+        """Binds the same input to another output, filled with NaN."""
         spoiled = np.full(self._embedding.shape(), np.nan, np.float32)
         output = ort.OrtValue.ortvalue_from_numpy(spoiled, self._memory)
         return self._bind(session, output), output

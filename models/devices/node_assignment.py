@@ -1,4 +1,4 @@
-"""a session ──▶ which of its nodes run where; a DeviceError where the network's own work is not on the GPU."""
+"""a session ──▶ the device of each node, or a DeviceError if part of the network runs on the CPU."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from models.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 
-# The arithmetic of shapes, a few integers an image batch, which ONNX Runtime puts on the CPU on purpose. All of them
-# have CUDA kernels for tensors of numbers, so one of these on the CPU does not hold part of the network.
+# ONNX Runtime puts arithmetic on shapes, a few integers a batch, on the CPU on purpose. These operators have CUDA
+# kernels for tensors of data, so one that runs on the CPU is not part of the network's own computation.
 SHAPE_OPERATORS = frozenset(
     ("Concat", "Constant", "ConstantOfShape", "Gather", "Range", "Shape", "Size", "Slice", "Squeeze", "Unsqueeze")
 )
@@ -20,16 +20,16 @@ _ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider")
 
 
 def check_assignment(session: ort.InferenceSession, device: str, provider: str, file: str) -> None:
-    """Logs where the nodes run, and refuses a network that is not on the GPU.
+    """Logs where the nodes run and refuses a network that is not on the GPU.
 
     Args:
-        session: opened with `session.record_ep_graph_assignment_info`; the nodes are those before fusion.
-        device: as asked for, for the texts.
-        provider: the one that must run at least one node.
-        file: the graph's file, for the texts.
+        session: opened with `session.record_ep_graph_assignment_info`; its nodes are those before fusion.
+        device: as asked for; for messages.
+        provider: must run at least one node.
+        file: the graph's file; for messages.
 
     Raises:
-        DeviceError: no node runs on `provider`, or a node that is no arithmetic of shapes runs on no GPU.
+        DeviceError: no node runs on `provider`, or a node other than arithmetic on shapes does not run on a GPU.
     """
     nodes = assigned(session)
     counts = Counter(name for name, _ in nodes)
@@ -46,7 +46,7 @@ def check_assignment(session: ort.InferenceSession, device: str, provider: str, 
 
 
 def assigned(session: ort.InferenceSession) -> list[tuple[str, str]]:
-    """(provider, operator) of every node."""
+    """Provider and operator of every node."""
     return [
         (part.ep_name, node.op_type)
         for part in session.get_provider_graph_assignment_info()

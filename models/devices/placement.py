@@ -1,8 +1,7 @@
 """device and precision asked for ──▶ an embedder that really runs there, or a DeviceError.
 
-ONNX Runtime falls back to the CPU without a word when a GPU provider fails to load. Here a device that was
-asked for and is not used stops the start (`models/devices/cuda.py`). `auto` is the only way to be given a CPU unasked,
-and it says so once in the log.
+ONNX Runtime falls back to the CPU silently when a GPU provider fails to load. Here a device that was asked for and
+cannot be used is an error (`models/devices/cuda.py`). Only `auto` falls back to the CPU, and it logs why.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 Device = Literal["cpu"] | Gpu
 
-# Fastest first. fp16 needs a GPU's arithmetic; int8 is quantized for a CPU's.
+# Fastest first. fp16 needs a GPU's arithmetic; int8 is quantized for CPUs.
 _FASTEST: dict[Device, tuple[Precision, ...]] = {
     "cpu": ("int8", "fp32"),
     "cuda": ("fp16", "fp32"),
@@ -31,7 +30,7 @@ _FASTEST: dict[Device, tuple[Precision, ...]] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """The embedder, and where and in which precision it runs."""
+    """An embedder with its device and precision."""
 
     embedder: Embedder
     device: Device
@@ -50,13 +49,13 @@ def place(
 
     Args:
         bundle: an audited bundle.
-        device: `auto` takes CUDA where it works, else the CPU.
-        precision: `auto` takes the fastest variant in the bundle for the device.
+        device: `auto` takes CUDA if it works, else the CPU.
+        precision: `auto` takes the fastest variant that the bundle has for the device.
+        max_batch: images in the largest run; a GPU prepares memory and kernels for it.
         threads: of one run, on a CPU.
-        max_batch: images in the largest run, for which a GPU has memory and kernels made ready.
 
     Raises:
-        DeviceError: the device or the precision cannot be had.
+        DeviceError: the device or the precision cannot be used.
         BundleError: the graph is damaged, or is not what the manifest says.
     """
     if device != "auto":

@@ -1,6 +1,6 @@
-"""a bundle's embedder ──▶ options of ONNX Runtime's TensorRT provider, and TensorRT's libraries loaded.
+"""a bundle's embedder ──▶ options of ONNX Runtime's TensorRT provider, with TensorRT's libraries loaded.
 
-TensorRT compiles the network for one GPU, for minutes; the result is kept (`models/devices/tensorrt_cache.py`).
+TensorRT takes minutes to compile the network for one GPU, so the result is kept (`models/devices/tensorrt_cache.py`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision
 from models.devices.tensorrt_cache import EngineKey, cache_folder
 from models.errors import DeviceError
 
-# Each needs the ones before it. The package's folder is on no search path, and `preload_dlls` leaves TensorRT out.
+# Each library needs those before it. The package's folder is on no search path, and `preload_dlls` omits TensorRT.
 _LIBRARIES = ("libnvinfer.so.10", "libnvinfer_plugin.so.10", "libnvonnxparser.so.10")
 _PACKAGE = "tensorrt_libs"  # of `tensorrt-cu13-libs`
 
 
 def tensorrt_options(manifest: Manifest, variant: Precision, max_batch: int) -> dict[str, str]:
-    """Provider options; loads TensorRT first, whose version is part of the cache's path.
+    """Provider options. TensorRT is loaded first, because the cache's path contains its version.
 
     Raises:
-        DeviceError: TensorRT or the GPU's driver is not there.
+        DeviceError: TensorRT or the GPU's driver is missing.
     """
     if variant != "fp16":
-        # TensorRT uses TF32 unless told otherwise, and the provider has no option for it. The variable is
-        # NVIDIA's own switch for its libraries, read when they are loaded.
+        # TensorRT uses TF32 by default, and the provider has no option for it. NVIDIA's libraries read this variable
+        # when they are loaded.
         os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     version = load_tensorrt()
     sha256 = manifest.files[EMBEDDER_FILES[variant]].sha256
@@ -40,7 +40,7 @@ def tensorrt_options(manifest: Manifest, variant: Precision, max_batch: int) -> 
 
 
 def profile_options(manifest: Manifest, max_batch: int) -> dict[str, str]:
-    """Batch sizes from 1 to `max_batch`, tuned for the full batch, where throughput is decided."""
+    """Allows batches of 1 to `max_batch` and tunes for the full batch, which decides throughput."""
     spec = manifest.input
     smallest, largest = (f"image:{size}x{spec.height}x{spec.width}x{spec.channels}" for size in (1, max_batch))
     return {
@@ -51,7 +51,7 @@ def profile_options(manifest: Manifest, max_batch: int) -> dict[str, str]:
 
 
 def cache_options(folder: Path | None) -> dict[str, str]:
-    """Where compiled engines and the timings that they are chosen by are kept, if anywhere."""
+    """Keeps compiled engines, and the timings that they are chosen by, in the folder; None keeps nothing."""
     if folder is None:
         return {"trt_engine_cache_enable": "0", "trt_timing_cache_enable": "0"}
     return {
@@ -64,7 +64,7 @@ def cache_options(folder: Path | None) -> dict[str, str]:
 
 
 def load_tensorrt() -> int:
-    """Loads TensorRT from its package or else from the loader's path; its version, as 101303 for 10.13.3.
+    """Loads TensorRT from its package or from the loader's path and returns its version, 101303 for 10.13.3.
 
     Raises:
         DeviceError: a library is missing.
@@ -85,7 +85,7 @@ def _found(name: str, folders: list[Path]) -> str:
 
 
 def describe_gpu() -> str:
-    """Name and compute capability of the first visible GPU, as `nvidia-l4-sm89`; asked of the driver itself.
+    """Asks the driver for name and compute capability of the first visible GPU, for example `nvidia-l4-sm89`.
 
     Raises:
         DeviceError: there is no driver or no GPU.

@@ -1,6 +1,6 @@
-"""what a compiled TensorRT engine depends on ──▶ the folder that keeps it, or none.
+"""what a compiled TensorRT engine depends on ──▶ the folder that keeps it, or None.
 
-An engine is machine code, run as it is found; so a folder that others could have written to is not used.
+An engine is machine code and runs unchecked, so a folder that other users can write to is not used.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class EngineKey:
-    """Everything that makes an engine another one."""
+    """Everything that a compiled engine depends on."""
 
     sha256: str
-    """Of the embedder's file, which is another for each precision."""
+    """Of the embedder's file; each precision has its own."""
     tensorrt: int
-    """TensorRT's version, as 101303 for 10.13.3."""
+    """Version, 101303 for 10.13.3."""
     gpu: str
     """Name and compute capability."""
     max_batch: int
 
     @property
     def folder(self) -> Path:
-        """A relative path that names all of it."""
+        """A relative path made of all fields."""
         gpu = re.sub(r"[^a-z0-9-]+", "-", self.gpu.lower())
         return Path(self.sha256[:16]) / f"ort-{ort.__version__}-tensorrt-{self.tensorrt}-{gpu}-batch-{self.max_batch}"
 
 
 def cache_folder(key: EngineKey) -> Path | None:
-    """A folder to keep the engine in, made if need be: in the user's cache, else in the temporary directory.
+    """Makes the folder for the engine: in the user's cache, else in the temporary directory.
 
     Returns:
-        None where neither can be written to, or others can write to them; the log says what that costs.
+        None if neither is writable and private; the log then says what that costs.
     """
     refused = []
     for root in _roots():
@@ -77,7 +77,7 @@ def _roots() -> Iterator[Path]:
 
 
 def _private(root: Path) -> Path:
-    """The folder, made if need be, if it is this user's and nobody else can write to it."""
+    """Makes the folder and returns it; refuses one that is not this user's or that others can write to."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = root.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:

@@ -1,1 +1,1 @@
-"""Encoded images ──▶ pixels: the one decoder of the project, used by training and serving alike."""
+"""Encoded images ──▶ pixels: the one decoder of the project, for training and serving alike."""

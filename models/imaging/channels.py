@@ -1,4 +1,4 @@
-"""Pillow's image ──▶ pixels in the bundle's channels, what is transparent laid over its background."""
+"""Pillow's image ──▶ pixels in the bundle's channels, with transparency blended over the background."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from PIL import Image
 from models.bundle.input_spec import InputSpec
 from models.imaging.types import Pixels
 
-_STRIP_PIXELS = 1 << 18  # of a large image are converted at once, so that no step holds another copy of all of it
+_STRIP_PIXELS = 1 << 18  # a larger image is converted in strips, so that no step holds a second copy of all of it
 
 
 def to_array(image: Image.Image, spec: InputSpec) -> Pixels:
-    """The image in the bundle's channels, uint8 `[H, W, C]`; a large one in strips."""
+    """Converts an image to the bundle's channels, uint8 `[H, W, C]`."""
     if image.width * image.height <= _STRIP_PIXELS:
         array = np.asarray(_to_mode(image, spec))
         return array.reshape(*array.shape[:2], spec.channels)
@@ -26,7 +26,7 @@ def to_array(image: Image.Image, spec: InputSpec) -> Pixels:
 
 
 def strips(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """First row and end of each strip of a large image."""
+    """First row and end of each strip."""
     rows = _STRIP_PIXELS // width + 1
     return ((top, min(top + rows, height)) for top in range(0, height, rows))
 

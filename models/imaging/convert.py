@@ -1,7 +1,7 @@
 """TIFF, BMP, GIF, AVIF, HEIC ──▶ bytes that `models.imaging.decode` takes: for training and scoring, not for serving.
 
-What is not JPEG, PNG or WebP is decoded by Pillow, turned upright and written as PNG, without loss: a model then sees
-just what it would if the file had been converted before it was sent. Of several pages or frames the first is taken.
+Pillow decodes the file, and it is turned upright and written as PNG without loss. The model then sees what it would see
+if a client had converted the file before sending it. Of several pages or frames, the first is used.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from models.imaging.decode import DEFAULT_MAX_PIXELS
 from models.imaging.exif import orientation
 from models.imaging.resizing import upright
 
-_PNG_LEVEL = 1  # of deflate: the PNG is decoded once and thrown away
+_PNG_LEVEL = 1  # of compression: the PNG is decoded once and thrown away
 _TYPES = {foreign.BMP: "bmp", foreign.GIF: "gif", foreign.AVIF: "avif", foreign.HEIC: "heic"}
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-_MODES = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}  # of the others, which PNG does not have; else RGB
+_MODES = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}  # for modes that PNG does not have; all others become RGB
 
 
 def servable(data: bytes) -> tuple[bytes, str]:
-    """Bytes of an image that `decode` takes, and the type that they were converted from.
+    """Converts an image to bytes that `decode` takes, and names the type that it was converted from.
 
-    The type is `tiff`, `bmp`, `gif`, `avif` or `heic`. It is empty, and the bytes are the same, for all others: what
-    is wrong with those, `decode` says.
+    The type is `tiff`, `bmp`, `gif`, `avif` or `heic`. For all others it is empty and the bytes are unchanged; if
+    something is wrong with those, `decode` says so.
 
     Raises:
         BadImage: damaged.
         TooLarge: more than `DEFAULT_MAX_PIXELS` pixels by its header.
-        UnsupportedType: a TIFF whose samples are no levels of 1 to 16 bits; a HEIC without the extra `heic`.
+        UnsupportedType: a TIFF whose samples are not levels of 1 to 16 bits; a HEIC without the extra `heic`.
     """
     type_ = foreign_type(data)
     if not type_:
@@ -42,14 +42,14 @@ def servable(data: bytes) -> tuple[bytes, str]:
         png = _as_png(_READERS[type_](data))
     except ClientError:
         raise
-    except Exception as error:  # there is nothing that a damaged file does not make some decoder raise
+    except Exception as error:  # a damaged file can make a decoder raise anything
         raise BadImage(f"damaged {type_} image of {len(data)} bytes: {error}") from error
     return png, type_
 
 
 def foreign_type(data: bytes) -> str:
-    """The type of an image that has to be converted, by its first bytes; empty for all others."""
-    if data.startswith(tiff.PREFIXES):  # camera raws, too: `tiff` refuses them by their tags
+    """Type of an image that has to be converted, by its first bytes; empty for all others."""
+    if data.startswith(tiff.PREFIXES):  # also camera raw files, which `tiff` refuses by their tags
         return "tiff"
     kind = unsupported.recognise(data)
     return _TYPES.get(kind, "") if kind else ""
@@ -77,7 +77,7 @@ def _from_bmp(data: bytes) -> Image.Image:
 
 
 def _from_gif(data: bytes) -> Image.Image:
-    """The first frame, transparent where it does not cover the picture, as browsers show it."""
+    """The first frame, transparent where it does not cover the image, as browsers show it."""
     frame = GifImagePlugin.GifImageFile(io.BytesIO(data))
     covered = frame.tile[0].extents if frame.tile else None
     _load(frame)
@@ -112,7 +112,7 @@ _READERS: dict[str, Callable[[bytes], Image.Image]] = {
 
 
 def _load(image: ImageFile.ImageFile) -> None:
-    """Decodes an image, if it is within the limit.
+    """Decodes an image within the limit.
 
     Raises:
         TooLarge: more than `DEFAULT_MAX_PIXELS` pixels.
@@ -127,11 +127,11 @@ def _load(image: ImageFile.ImageFile) -> None:
 
 
 def _turned(image: ImageFile.ImageFile) -> Image.Image:
-    """Upright: the decoder applied the rotation that the container has, or wrote it into the EXIF."""
+    """Decodes and turns upright; the decoder has applied the container's rotation, or put it into the EXIF."""
     _load(image)
     return upright(_of_png_mode(image), orientation(image.info.get("exif") or b""))
 
 
 def _of_png_mode(image: Image.Image) -> Image.Image:
-    """In a mode that PNG has, transparency kept."""
+    """Converts to a mode that PNG has, keeping transparency."""
     return image if image.mode in _PNG_MODES else image.convert(_MODES.get(image.mode, "RGB"))

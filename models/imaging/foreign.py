@@ -1,4 +1,4 @@
-"""Kinds of files that are sent in place of an image: their first bytes, what they are, and what to do about it."""
+"""Kinds of files that people send instead of a JPEG, PNG or WebP: their first bytes, and what to do about them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Kind(NamedTuple):
     name: str
     advice: str
     is_wrapped: bool = False
-    """Whether there may well be an image of a served type in it."""
+    """Whether it may contain a JPEG, PNG or WebP."""
 
 
 def magick(source: str, target: str = "image.png") -> str:
-    """How to convert a picture with ImageMagick."""
+    """Advice to convert an image with ImageMagick."""
     return f'convert it, for example with "magick {source} {target}"'
 
 
@@ -50,7 +50,7 @@ _AS_TEXT = "it was read as text on the way, which loses bytes; send the file as 
 
 _DAMAGED_PNG, _DAMAGED_JPEG, _DAMAGED_WEBP = (f"a {name} with a damaged signature" for name in ("PNG", "JPEG", "WebP"))
 
-# Patterns of the first bytes. They are tried in turn; "." is any byte.
+# Patterns of the first bytes, tried in this order; "." is any byte.
 _BY_FIRST_BYTES: tuple[tuple[bytes, Kind], ...] = (
     (rb"\x89PNG(\n\x1a\n|\r\r\n\x1a\r\n|\r\x1a\r)", Kind(_DAMAGED_PNG, _TEXT_MODE, True)),
     (
@@ -106,5 +106,5 @@ TGA = Kind("Targa image (TGA)", magick("image.tga"))
 
 
 def by_first_bytes(data: bytes) -> Kind | None:
-    """The kind of file that starts so, if it is one of those above."""
+    """The first kind of file above whose pattern matches."""
     return next((kind for pattern, kind in _PATTERNS if pattern.match(data)), None)

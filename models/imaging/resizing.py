@@ -1,4 +1,4 @@
-"""pixels as they are stored ──▶ pixels upright and of the bundle's size: stretched, padded or cropped to it."""
+"""pixels as stored ──▶ upright pixels of the bundle's size: stretched, padded or cropped."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _UPRIGHT = {
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The image turned by its EXIF orientation, 1 to 8."""
+    """Turns an image upright by its EXIF orientation, 1 to 8."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def fit(array: Pixels, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels `[h, w, C]` as they are stored, upright and of the bundle's size, uint8 `[H, W, C]`.
+    """Turns pixels `[h, w, C]` upright and brings them to the bundle's size, uint8 `[H, W, C]`.
 
     Args:
-        array: the pixels, in the bundle's channels; at a fraction where `divisor_of` says so.
-        header: of the whole image.
-        spec: the bundle's size, and how an image of another shape is brought to it.
+        array: the pixels as stored, in the bundle's channels, at the fraction that `divisor_of` gives.
+        header: of the image.
+        spec: the bundle's size, and how images of another aspect ratio are fitted.
     """
     if header.orientation == UPRIGHT and array.shape[:2] == (spec.height, spec.width):
         return array
@@ -47,7 +47,7 @@ def fit(array: Pixels, header: Header, spec: InputSpec) -> Pixels:
 
 
 def divisor_of(header: Header, spec: InputSpec) -> int:
-    """By what a JPEG's sides are divided: at least the header's divisor, and more where the bundle takes fractions."""
+    """Divisor of a JPEG's sides when it is decoded: the header's, or a larger one if the bundle decodes fractions."""
     if spec.decoder == "full" or header.type != "jpeg":
         return header.divisor
     needed = needed_size(header, spec)
@@ -59,7 +59,7 @@ def divisor_of(header: Header, spec: InputSpec) -> int:
 
 
 def _scaled(image: Image.Image, header: Header, spec: InputSpec) -> Image.Image:
-    """The image as it is stored, in its final size, by its own sides: those of a fraction are rounded up."""
+    """Scales the image as stored; the box is computed from the full size, as a fraction's sides are rounded up."""
     down, across = needed_size(header, spec)
     width, height = header.width, header.height
     box = _crop_box(width, height, across, down) if spec.fit == "crop" else (0, 0, width, height)
@@ -71,7 +71,7 @@ def _scaled(image: Image.Image, header: Header, spec: InputSpec) -> Image.Image:
 
 
 def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
-    """Width and height within the bundle's input of an upright image of some size: all of it, except of padded ones."""
+    """Width and height that an upright image takes in the bundle's input: all of it, unless it is padded."""
     if spec.fit != "pad":
         return spec.width, spec.height
     if width * spec.height >= height * spec.width:
@@ -80,21 +80,21 @@ def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
 
 
 def needed_size(header: Header, spec: InputSpec) -> tuple[int, int]:
-    """Height and width, as stored, of the image once it is fitted: what a decoder at a fraction aims at.
+    """Height and width, as stored, that the decoded image needs.
 
-    For `crop`, the decoded image must cover the input, so the whole input size is needed.
+    A cropped image must cover the whole input.
     """
     width, height = fitted_size(*header.upright_size, spec)
     return (width, height) if header.orientation in SIDEWAYS else (height, width)
 
 
 def _rounded(numerator: int, denominator: int) -> int:
-    """The nearest whole number, halves rounded up."""
+    """Divides and rounds to the nearest integer, halves up."""
     return (2 * numerator + denominator) // (2 * denominator)
 
 
 def _crop_box(width: int, height: int, across: int, down: int) -> tuple[float, float, float, float]:
-    """The largest box of the shape `across` to `down` in the middle of an image: left, top, right, bottom."""
+    """The largest centred box of the ratio `across` to `down`: left, top, right, bottom."""
     wide = min(float(width), height * across / down)
     high = min(float(height), width * down / across)
     left, top = (width - wide) / 2, (height - high) / 2
@@ -102,7 +102,7 @@ def _crop_box(width: int, height: int, across: int, down: int) -> tuple[float, f
 
 
 def _padded(image: Image.Image, spec: InputSpec) -> Image.Image:
-    """In the middle of the input; where it cannot be exactly in the middle, a pixel nearer to the left or the top."""
+    """Centres the image in the input; an odd pixel goes to the right or the bottom."""
     if image.size == (spec.width, spec.height):
         return image
     canvas = Image.new(image.mode, (spec.width, spec.height), (spec.background,) * spec.channels)

@@ -1,7 +1,7 @@
-"""TIFF ──▶ a Pillow image of levels of light, upright: the first page of each kind that Pillow reads right.
+"""TIFF ──▶ an upright Pillow image of its first page, if Pillow reads that kind correctly.
 
-Pillow reads some kinds wrong and raises nothing (16-bit planes without compression, subsampled YCbCr without
-compression), and of others it says only that the mode is unknown; both are refused by what their tags say.
+Pillow reads some kinds wrongly without an error (uncompressed 16-bit planes, uncompressed subsampled YCbCr), and for
+others it only says that the mode is unknown. Both are refused by their tags.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PREFIXES = tuple(TiffImagePlugin.PREFIXES)
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _SAMPLES, _PLANES, _EXTRA, _FORMAT, _SUBSAMPLING = 277, 284, 338, 339, 530
 _WHITE_IS_ZERO, _YCBCR, _CIELAB = 0, 6, 8
-_REDUCED = 1  # bit of _SUBFILE: a smaller version of another page, as the first page of most camera raws is
-_LEVELS = frozenset({1, 4})  # values of _FORMAT: unsigned integers, and undefined, which is taken for them
+_REDUCED = 1  # bit of _SUBFILE: a preview of another page, as the first page of most camera raw files is
+_LEVELS = frozenset({1, 4})  # values of _FORMAT: unsigned integers, and undefined, which is read as unsigned
 _NO_COMPRESSION, _SEPARATE, _UNSPECIFIED = 1, 2, 0
 _MOST_SAMPLES = 6
 _BIGTIFF, _BIG_ENDIAN_BIGTIFF = b"II+\0", b"MM\0+"
@@ -30,12 +30,12 @@ _WAY_OUT = "save it as PNG, or with 8 bits a sample in grey or RGB"
 
 
 def open_page(data: bytes) -> TiffImagePlugin.TiffImageFile:
-    """The first page, not yet loaded; loading it turns it upright.
+    """Opens the first page; loading it turns it upright.
 
     Raises:
         BadImage, and whatever Pillow raises: damaged.
-        UnsupportedType: samples that are no levels of 1 to 16 bits (floats, signed numbers, CIELab), more than 6 of
-            them, or a layout that Pillow cannot read; a preview of another page.
+        UnsupportedType: samples that are not levels of 1 to 16 bits (floats, signed numbers, CIELab), more than 6 of
+            them a pixel, or a layout that Pillow cannot read; a preview of another page.
     """
     tags = _first_page(data)
     if reason := _refused(tags):
@@ -47,7 +47,7 @@ def open_page(data: bytes) -> TiffImagePlugin.TiffImageFile:
 
 
 def levels(page: TiffImagePlugin.TiffImageFile) -> Image.Image:
-    """A loaded page with levels from 0, black, to all of its mode's bits: Pillow leaves 12 and 16 bits as stored."""
+    """Scales a loaded page to its mode's whole range with black at 0; Pillow leaves 12 and 16 bits as stored."""
     if page.mode not in ("I;16", "I;16B"):
         return page
     most = 2**12 - 1 if page.tag_v2[_BITS] == (12,) else 2**16 - 1
@@ -70,7 +70,7 @@ def _first_page(data: bytes) -> Mapping[int, Any]:
 
 
 def _refused(tags: Mapping[int, Any]) -> str:
-    """Why a page cannot be read; empty where nothing speaks against it."""
+    """Reason why a page cannot be read; empty if it can."""
     bits, photometric = max(tags.get(_BITS, (1,))), tags.get(_PHOTOMETRIC)
     is_raw = tags.get(_COMPRESSION, _NO_COMPRESSION) == _NO_COMPRESSION
     is_planar = is_raw and tags.get(_PLANES, 1) == _SEPARATE

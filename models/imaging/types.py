@@ -1,4 +1,4 @@
-"""What is known of an encoded image before it is decoded, and what decoding gives."""
+"""`Header`, what is known of an encoded image before it is decoded, and `Pixels`, what decoding gives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Header(NamedTuple):
-    """What the first bytes of an image say of it; sizes in pixels, before EXIF orientation."""
+    """An encoded image's type, size in pixels before EXIF orientation, and decoding cost."""
 
     type: ImageType
     width: int
@@ -25,13 +25,13 @@ class Header(NamedTuple):
     colorspace: str = ""
     """JPEG only, as libjpeg names it: Gray, YCbCr, RGB, CMYK, YCCK."""
     extra_pixels: int = 0
-    """Work that its coding makes beside its area, see `models.imaging.work`."""
+    """Cost of its coding beside that of its area, see `models.imaging.work`."""
     orientation: int = UPRIGHT
-    """EXIF's, 1 to 8, of this image and of none that is embedded in it or follows it."""
+    """EXIF orientation, 1 to 8."""
     coded_pixels: int = 0
-    """JPEG only: work of reading its coded data, at whatever fraction of its size it is decoded."""
+    """JPEG only: cost of reading its coded data, whatever fraction of its size is decoded."""
     divisor: int = 1
-    """JPEG only: 1, 2, 4 or 8; it is decoded at that fraction of its size or a smaller one, to stay within a limit."""
+    """JPEG only: 1, 2, 4 or 8, by which its sides are divided at least, to stay within a limit."""
 
     @property
     def pixels(self) -> int:
@@ -51,17 +51,14 @@ class Header(NamedTuple):
 
     @property
     def work_pixels(self) -> int:
-        """Pixels of an ordinary photograph whose decoding costs at least half as much; no fewer than its own."""
+        """Decoding cost: pixels of an ordinary photograph that costs at least half as much; never less than its own."""
         width, height, divisor = self.width, self.height, self.divisor
         if divisor > 1:
             width, height = -(-width // divisor), -(-height // divisor)
         return max(work.area(width, height), self.coded_pixels) + self.extra_pixels
 
     def within(self, max_pixels: int) -> Header:
-        """The header of the same image; a JPEG is decoded at the largest fraction that is no more work than that.
-
-        Where none is, it is decoded at an eighth of its sides.
-        """
+        """For a JPEG, sets the smallest divisor at which `work_pixels` is within the limit, or 8 if none is."""
         if self.type != "jpeg":
             return self
         fractions = (self._replace(divisor=divisor) for divisor in (2, 4, 8))
@@ -69,7 +66,7 @@ class Header(NamedTuple):
 
 
 def checked(header: Header) -> Header:
-    """The header, if it has a size.
+    """Returns the header if its size is valid.
 
     Raises:
         BadImage: width or height is 0.

@@ -18,33 +18,33 @@ from models.imaging.channels import to_array
 from models.imaging.exif import UPRIGHT, orientation
 from models.imaging.types import Header, Pixels, checked
 
-_HEADER_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}  # by first chunk, up to and with the size
+_HEADER_BYTES = {b"VP8X": 30, b"VP8 ": 30, b"VP8L": 25}  # by first chunk, including the size
 _CHUNK = struct.Struct("<4sI")  # type and size
 # Bits of the VP8X chunk's flags, and bytes before the chunks of a frame; WebP container specification.
 _ANIMATION_FLAG, _EXIF_FLAG, _OPACITY_FLAG, _FRAME_BYTES = 0x02, 0x08, 0x10, 16
 _LOSSLESS = frozenset({b"VP8L", b"ALPH"})  # chunks of losslessly coded pixels or transparency
-_MAX_CHUNKS = 4096  # that are looked at: 2 ms; a still image has 6 at most, an animation 3 a frame
+_MAX_CHUNKS = 4096  # that are read, in 2 ms; a still image has at most 6, an animation 3 a frame
 
 
 class _Contents(NamedTuple):
-    """What the chunks of a WebP tell."""
+    """What the chunks of a WebP contain."""
 
     frames: int
     exif: bytes
     lossless_bytes: int
-    """The most that may be losslessly coded in one chunk."""
+    """Size of the largest losslessly coded chunk."""
     transparent: bool
-    """Whether transparency is coded on its own."""
+    """Whether transparency has a chunk of its own."""
     complete: bool
-    """Whether all chunks were looked at."""
+    """Whether all chunks were read."""
 
 
 _STILL = _Contents(0, b"", 0, transparent=False, complete=True)
-"""An image that has no chunk but that of its pixels."""
+"""An image with a single chunk, its pixels."""
 
 
 def is_webp(data: bytes) -> bool:
-    """Whether it begins as one."""
+    """Whether the data begin as a WebP."""
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
@@ -60,7 +60,7 @@ def read_header(data: bytes) -> Header:
         raise BadImage(f"damaged WebP: no complete header in {len(data)} bytes")
     contents, flags = _STILL, 0
     if chunk == b"VP8X":
-        contents, flags = _look(data), data[20]
+        contents, flags = _read_chunks(data), data[20]
         if flags & _ANIMATION_FLAG and contents.frames > 1:
             raise _animated(f"{contents.frames}{'' if contents.complete else ' or more'}")
         width = int.from_bytes(data[24:27], "little") + 1
@@ -79,12 +79,12 @@ def read_header(data: bytes) -> Header:
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, uint8 `[H, W, C]`; what a single frame leaves of its canvas is background.
+    """Pixels as stored, uint8 `[H, W, C]`; the canvas around a single frame is background.
 
     Raises:
         BadImage: damaged.
         UnsupportedType: animated, of more than one frame.
-        OSError, SyntaxError: from Pillow: damaged.
+        OSError, SyntaxError: damaged, from Pillow.
     """
     with WebPImageFile(io.BytesIO(data)) as image:
         if image.size != (header.width, header.height):
@@ -99,7 +99,7 @@ def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
 
 
 def _decode_frame(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """An animation's only frame where it lies, and background around it, where Pillow has black."""
+    """An animation's only frame at its place on the background; Pillow would have black there."""
     chunks = islice(_walk(data, 12, _end(data)), _MAX_CHUNKS)
     start, size = next(((start, size) for kind, start, size in chunks if kind == b"ANMF"), (0, 0))
     if not size:
@@ -120,12 +120,12 @@ def _animated(frames: str) -> UnsupportedType:
 
 
 def _end(data: bytes) -> int:
-    """Where the file ends by its own header, at most where its bytes do."""
+    """End of the file by its header, but not beyond the data."""
     return min(len(data), int.from_bytes(data[4:8], "little") + 8)
 
 
-def _look(data: bytes) -> _Contents:
-    """Looks through the chunks; of a file of very many of them the worst is assumed, as `work.of_webp` asks."""
+def _read_chunks(data: bytes) -> _Contents:
+    """Reads the chunks; a file of too many is taken for one large losslessly coded chunk, the most expensive case."""
     frames, exif, lossless_bytes, transparent = 0, b"", 0, False
     for number, (kind, start, size) in enumerate(_walk(data, 12, _end(data))):
         if number == _MAX_CHUNKS:
@@ -141,9 +141,9 @@ def _look(data: bytes) -> _Contents:
 
 
 def _walk(data: bytes, position: int, end: int, *, in_frame: bool = False) -> Iterator[tuple[bytes, int, int]]:
-    """Type of each chunk, with where its data start and how many bytes they have.
+    """Yields type, start and size of each chunk's data.
 
-    In a frame only chunks of pixels have a type.
+    Inside a frame, only losslessly coded chunks keep their type.
     """
     while position + 8 <= end:
         kind, size = _CHUNK.unpack_from(data, position)

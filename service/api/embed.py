@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.errors import TandemError
+from models.runtime.engine_types import Result
 from service.api.accept import prefers
 from service.api.predict import failed, json_response, submission_of
 from service.api.query import read_options
 from service.gateway.transaction import Answer, Transaction
-from models.runtime.engine_types import Result
 from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
 from service.messages import Request, Response

@@ -8,12 +8,12 @@ from typing import Any
 import pydantic_core
 
 from models.errors import TandemError, UnsupportedType
+from models.runtime.engine_types import Result
 from service.api.bodies import Submission, is_image, read_submission
 from service.api.content_encoding import decoded_body
 from service.api.predictions import to_answer
 from service.api.query import Options, Queries
 from service.gateway.transaction import Answer, Transaction
-from models.runtime.engine_types import Result
 from service.inference.items import Item
 from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline

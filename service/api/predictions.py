@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
 from models.policy import UNITS
-from service.api.schemas import Decisions, Estimate, Prediction, Timing
 from models.runtime.engine_types import HeadOutput, Result
+from service.api.schemas import Decisions, Estimate, Prediction, Timing
 
 if TYPE_CHECKING:
     from service.api.query import Options

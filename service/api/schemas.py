@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Required
+from typing import Any, Required
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from models.policy import Decision, Reason
+from models.runtime.explanation import Explanation
 from service.problems import ItemError
 
 
@@ -27,29 +28,6 @@ class Timing(TypedDict):
     queue: float
     embed: float
     decide: float
-
-
-class Neighbour(TypedDict, total=False):
-    """A training example near the image: its label or value, how far off it is, and a data URI of it."""
-
-    distance: Required[float]
-    label: str
-    value: float
-    thumbnail: str
-
-
-class Explanation(TypedDict, total=False):
-    """How much image and columns moved the probability of the label, or the value, from the baseline; they add up.
-
-    Sampled ones have the standard error of image and columns: its root mean square over them.
-    """
-
-    baseline: Required[float]
-    image: Required[float]
-    columns: Required[dict[str, float]]
-    method: Required[Literal["exact", "sampled"]]
-    standard_error: float
-    neighbours: Required[list[Neighbour]]
 
 
 class Prediction(TypedDict, total=False):

@@ -13,11 +13,11 @@ from typing import cast
 import pydantic_core
 
 from models.errors import ClientError, TandemError
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Result
 from service.inference.batcher import Batcher, Reason
 from service.inference.cache import seed_of
-from models.runtime.engine import Engine
-from service.inference.inference_types import Admitted, PIXEL_S, decoded
-from models.runtime.engine_types import EngineInput, Result
+from service.inference.inference_types import PIXEL_S, Admitted, decoded
 from service.observability.service_metrics import Metrics
 
 # A whole batch may hold up the event loop for so long; a slower engine gets a thread.

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from models.bundle.head_spec import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
+from models.runtime.engine import Engine
+from models.runtime.engine_types import Result
 from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache
-from models.runtime.engine import Engine
-from service.inference.inference_types import Admitted, PIXEL_S
-from models.runtime.engine_types import Result
+from service.inference.inference_types import PIXEL_S, Admitted
 from service.inference.items import Item
 from service.inference.loaded_model import LoadedModel
 from service.inference.preprocessing import CheckedImages, Preprocessor

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from models.bundle.head_spec import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, TooLarge
 from models.imaging.decode import read_checked_header
+from models.runtime.engine_types import EngineInput
 from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache, key_of
-from service.inference.inference_types import Admitted, PIXEL_S
-from models.runtime.engine_types import EngineInput
+from service.inference.inference_types import PIXEL_S, Admitted
 from service.inference.items import Item
 from service.inference.loaded_model import LoadedModel
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from models.errors import TandemError
-from models.runtime.engine import Engine
+from service.inference.open_engine import open_engine
 from service.observability.tracing import Tracing
 from service.settings import PREFIX, Settings
 
@@ -39,7 +39,7 @@ def main() -> int:
     logging.basicConfig(format="%(message)s")
     try:
         Tracing.check_environment()
-        engine = Engine.load(Settings.from_environment())
+        engine = open_engine(Settings.from_environment())
     except TandemError as error:
         print(f"tandem cannot start: {error}", file=sys.stderr)
         return 1

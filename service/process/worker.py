@@ -18,8 +18,8 @@ from service.gateway.telemetry import Telemetry
 from service.http.asgi import mounted
 from service.http.connection_balancing import ConnectionBalance
 from service.http.connections import Connections
-from models.runtime.engine import Engine
 from service.inference.live_reload import LiveReload
+from service.inference.open_engine import open_engine
 from service.inference.pipeline import Pipeline
 from service.observability.json_log import AccessLog, LineWriter, configure_logging
 from service.observability.service_metrics import Metrics
@@ -89,7 +89,7 @@ class Worker:
         return_large_blocks()
         try:
             path = resolve(settings.bundle)
-            engine = Engine.load(settings, path)
+            engine = open_engine(settings, path)
         except TandemError as error:
             coordination.report_failure(str(error))
             raise
@@ -97,7 +97,7 @@ class Worker:
         self._champion = LiveReload(
             settings.bundle,
             path,
-            load=lambda candidate: Engine.load(settings, candidate),
+            load=lambda candidate: open_engine(settings, candidate),
             replace=self._pipeline.replace,
             observe=self.metrics.model_changed,
         )

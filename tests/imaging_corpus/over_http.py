@@ -17,8 +17,8 @@ import numpy as np
 from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT, Store
 from models.imaging.decode import decode
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.chaos.rig.servers import HOST, Server
 from tests.imaging_corpus.files import Dice, File, saved
 

@@ -138,3 +138,15 @@ def test_without_a_range_nothing_is_outside() -> None:
 def test_a_column_of_before_is_written_as_it_was() -> None:
     old = {"name": "size", "type": "number", "required": True, "low": 0.0, "high": 6.0}
     assert json.loads(Column.model_validate(old).model_dump_json()) == old
+
+
+def test_errors_do_not_repeat_a_long_value() -> None:
+    with pytest.raises(BadColumns) as caught:
+        Column(name="shift", type="number").check("x" * 100_000)
+    assert len(caught.value.detail) < 200
+
+
+def test_bounds_and_categories_are_written_where_there_are_any() -> None:
+    plain, seen = Column(name="a", type="number"), Column(name="a", type="number", low=-1.0, high=2.5)
+    assert set(plain.model_dump()) == {"name", "type", "required"}
+    assert set(seen.model_dump()) == {"name", "type", "required", "low", "high"}

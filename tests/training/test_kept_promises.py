@@ -9,11 +9,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from models.runtime.head_sessions import open_head, open_outlier_detector
-from models.bundle.loading import Bundle
 from models.bundle.input_spec import InputSpec
+from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT, Store
 from models.policy import as_served
+from models.runtime.head_sessions import open_head, open_outlier_detector
 from models.runtime.sessions import Embedder, cpu_session
 from training.data import fashion_mnist
 from training.data.dataset import Dataset

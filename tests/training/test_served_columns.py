@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.bundle.loading import GOLDEN_COLUMNS, Bundle
 from models.bundle.input_spec import InputSpec
+from models.bundle.loading import GOLDEN_COLUMNS, Bundle
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.dates import days_text, parse_days
-from models.runtime.sessions import Embedding
 from models.runtime.engine import Engine
-from tests.service.serving import instance, serving, settings_of
+from models.runtime.sessions import Embedding
+from tests.service.serving import instance, serving
 from tests.tiny_bundle import solid_image, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset

@@ -20,8 +20,8 @@ from sklearn.datasets import load_digits
 
 import training.__main__ as command
 from models.bundle.golden import verify
-from models.bundle.loading import Bundle
 from models.bundle.input_spec import InputSpec
+from models.bundle.loading import Bundle
 from models.bundle.store import Store
 from models.imaging.decode import decode
 from tests.tiny_bundle import tiny_bundle

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.bundle.loading import Bundle
 from models.bundle.input_spec import InputSpec
+from models.bundle.loading import Bundle
 from models.bundle.store import resolve
 from models.runtime.sessions import Embedder, cpu_session
 from training.clean.findings.findings import Findings, inspect

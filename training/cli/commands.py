@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from models.bundle.loading import Bundle
 from models.bundle.input_spec import InputSpec
+from models.bundle.loading import Bundle
 from models.bundle.store import resolve
 from training.clean import clean_command as clean
 from training.cli import data_options, head_options

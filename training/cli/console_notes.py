@@ -8,7 +8,7 @@ from typing import Any
 from training.heads.candidates import Candidate
 from training.heads.intervals import FEWEST_ROWS
 from training.reports.class_figures import accepted_as_another
-from training.reports.evaluation_metrics import Errors, confusion, errors
+from training.reports.evaluation_metrics import Errors, confusion
 from training.reports.html_page import figures
 from training.workflows.finishing import Judged
 from training.workflows.model_selection import Alone, Part
@@ -16,6 +16,9 @@ from training.workflows.results import Results, image_counts, judging
 
 _AS_GOOD = 1.02
 """Times the loss of a head that a part of it may have to be called as good."""
+FEW_ROWS, FEW_UNITS = 300, 50
+"""Judging rows, and groups of them, below which a choice among many candidates flatters the best: of 30 groups the
+intervals of numbers held 82 % instead of 90 %."""
 
 
 def told(results: Results) -> dict[str, Any]:
@@ -36,8 +39,8 @@ def notes(results: Results) -> Iterator[str]:
         yield judged.promise.sentence
         yield from _missed(judged, results.dataset.classes)
     if judged is not None and not results.dataset.classes:
-        yield from _of_numbers(judged, results.head.spec.interval_coverage)
-    yield from adding_nothing(results.choices, results.alone)
+        yield from _of_intervals(judged, results.head.spec.interval_coverage)
+    yield from on_choice(results.choices, results.alone, len(results.material.judged))
     if judged is not None and judged.limit is not None:
         yield judged.limit.sentence
     if copied := len(results.parts.copied):
@@ -45,7 +48,7 @@ def notes(results: Results) -> Iterator[str]:
             f"{copied:,} of {len(results.parts.test):,} test images have a copy, or an image of their group, among the "
             "training images; figures are of the others"
         )
-    if results.choices and (note := results.choices[0].note):
+    if results.choices and results.choices[0].has_learnt and (note := results.choices[0].note):
         yield f"the best head was chosen by {results.criterion}; {note}"
 
 
@@ -56,20 +59,54 @@ def _missed(judged: Judged, classes: tuple[str, ...]) -> Iterator[str]:
         yield f"{sentence}; --max-missed bounds that, and --balance weights finds more of a rare class"
 
 
-def adding_nothing(choices: Sequence[Candidate], alone: Sequence[Alone]) -> Iterator[str]:
-    """Says that image or columns add nothing, where heads without them are as good by their out-of-fold answers.
+def on_choice(choices: Sequence[Candidate], alone: Sequence[Alone], rows: int) -> Iterator[str]:
+    """What the chosen head is worth, and how surely.
 
     Args:
         choices: the candidates for the head, the chosen one first; none where the head was there before.
         alone: what its kind makes of the image alone and of the columns alone.
+        rows: how many judge.
     """
     if not choices or not len(choices[0].losses):
         return
     head = choices[0]
+    if head.has_learnt:
+        yield from adding_nothing(choices, alone)
+    elif isinstance(head.scores, Errors):
+        yield "naming the mean of all images would be as near to the numbers as this head is: it has learnt nothing"
+    else:
+        yield (
+            f"naming the shares of the classes would be as good as this head is, whose out-of-fold {head.criterion} is "
+            f"{figures(head.loss)}: it has learnt nothing"
+        )
+    yield from _of_few(head, rows)
+
+
+def _of_few(head: Candidate, rows: int) -> Iterator[str]:
+    """Says that figures are of few rows."""
+    units = len(head.losses)
+    if rows >= FEW_ROWS and units >= FEW_UNITS:
+        return
+    groups = "" if units == rows else f" in {units:,} groups"
+    fewer = ", and intervals hold fewer than nine of ten" if isinstance(head.scores, Errors) else ""
+    yield (
+        f"{rows:,} images{groups} judged the head: with fewer than {FEW_ROWS} images or {FEW_UNITS} groups out-of-fold "
+        f"figures flatter it{fewer}"
+    )
+
+
+def adding_nothing(choices: Sequence[Candidate], alone: Sequence[Alone]) -> Iterator[str]:
+    """Says that image or columns add nothing, or harm, where heads without them are as good by out-of-fold answers.
+
+    Args:
+        choices: the candidates for the head, the chosen one first.
+        alone: what its kind makes of the image alone and of the columns alone.
+    """
+    head = choices[0]
     asked = [each for each in choices if each.is_choice]
     if head.kind.needs_columns:
         if wider := [each for each in asked if not each.kind.needs_columns]:
-            yield _nothing("image", "columns", head, min(wider, key=_loss))
+            yield _told("image", "adds nothing here", "columns", head, min(wider, key=_loss))
         return
     of_columns = [each for each in asked if each.kind.needs_columns] + _on(alone, "columns")
     narrow = [("image", "columns", each) for each in of_columns] + [
@@ -78,7 +115,9 @@ def adding_nothing(choices: Sequence[Candidate], alone: Sequence[Alone]) -> Iter
     as_good = [each for each in narrow if _is_as_good(each[2], head)]
     if as_good:  # of two that are, which can hardly be without each other, the better one
         idle, other, best = min(as_good, key=lambda each: each[2].loss)
-        yield _nothing(idle, other, best, head)
+        s = "s" if idle == "image" else ""
+        does = f"make{s} it worse" if best.clearly_beats(head) else f"add{s} nothing here"
+        yield _told(idle, does, other, best, head)
 
 
 def _is_as_good(narrow: Candidate, head: Candidate) -> bool:
@@ -94,25 +133,22 @@ def _loss(candidate: Candidate) -> float:
     return candidate.loss
 
 
-def _nothing(idle: str, other: str, one: Candidate, both: Candidate) -> str:
-    verb = "adds" if idle == "image" else "add"
+def _told(idle: str, does: str, other: str, one: Candidate, both: Candidate) -> str:
     (name, of_one), (_, of_both) = _figure(one), _figure(both)
-    return f"the {idle} {verb} nothing here: out-of-fold {name} is {of_one} with the {other} alone, {of_both} with both"
+    return f"the {idle} {does}: out-of-fold {name} is {of_one} with the {other} alone, {of_both} with both"
 
 
 def _figure(candidate: Candidate) -> tuple[str, str]:
     """What a person understands best, and its value."""
     if isinstance(candidate.scores, Errors):
         return "mean absolute error", figures(candidate.scores.mae)
-    return "log loss", figures(candidate.loss)
+    return candidate.criterion, figures(candidate.loss)
 
 
-def _of_numbers(judged: Judged, covered: float | None) -> Iterator[str]:
-    """What a head that names numbers cannot do."""
+def _of_intervals(judged: Judged, covered: float | None) -> Iterator[str]:
+    """What a head without intervals cannot do."""
     if covered is None:
         yield (
             f"accepts nothing: {len(judged.labels):,} held-out images are too few for an interval, which takes "
             f"{FEWEST_ROWS}"
         )
-    if len(judged.labels) and errors(judged.found, judged.labels).r2 <= 0:
-        yield "naming the mean of all images would be as near to the numbers as this head is: it has learnt nothing"

@@ -7,6 +7,7 @@ from typing import Any
 
 from models.bundle.head_spec import HeadSpec
 from models.bundle.manifest import Manifest
+from training.reports.html_page import figures
 
 _MOST_CLASSES = 30  # more are in the report alone
 
@@ -14,9 +15,13 @@ _MOST_CLASSES = 30  # more are in the report alone
 def summary(manifest: Manifest, head: HeadSpec) -> Iterator[str]:
     """What a training prints of the head that it made."""
     plain = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
-    yield f"{manifest.model}, head {head.name}: {', '.join(f'{name} {value:.4f}' for name, value in plain.items())}"
+    write = "{:.4f}".format if head.classes else figures
+    yield f"{manifest.model}, head {head.name}: {', '.join(f'{name} {write(value)}' for name, value in plain.items())}"
+    told = told_of(manifest, head)
+    if told.keys() >= {"head", "chosen by"}:
+        yield f"chosen by {told['chosen by']}: {told['head']}"
     yield from _classes(head)
-    yield from _told(manifest, head).get("notes", ())
+    yield from told.get("notes", ())
 
 
 def _classes(head: HeadSpec) -> Iterator[str]:
@@ -40,7 +45,7 @@ def _share(table: Mapping[str, Any], name: str) -> str:
     return f"{table[name]:.3f}" if name in table else "-"
 
 
-def _told(manifest: Manifest, head: HeadSpec) -> Mapping[str, Any]:
-    """What the manifest tells of the head's training."""
+def told_of(manifest: Manifest, head: HeadSpec) -> Mapping[str, Any]:
+    """What a manifest tells of the training of a head."""
     told: Mapping[str, Any] = manifest.training.get("heads", {}).get(head.name, manifest.training)
     return told

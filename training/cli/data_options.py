@@ -11,8 +11,8 @@ from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.bundle.input_spec import Fit, InputSpec
 from models.bundle.head_spec import Name
+from models.bundle.input_spec import Fit, InputSpec
 from models.bundle.store import DEFAULT_ROOT
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset

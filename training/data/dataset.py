@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle.input_spec import InputSpec
 from models.bundle.head_spec import Task
+from models.bundle.input_spec import InputSpec
 from models.columns import Column
 from training.data.images import Encoded, Images, Indices, aspects, select, unpadded
 from training.exceptions import DataError

@@ -22,6 +22,7 @@ VALIDATION_FRACTION = 0.1
 _MOST_UNSEEN = 2 / 3
 """Of the images that a network has not seen, at most so many are for the test, as in the training of the network, so
 that others are left to judge."""
+FEWEST_GROUPS = 3  # one for the test, and two that judge each other
 _NONE = np.empty(0, np.int64)
 
 
@@ -68,8 +69,9 @@ def tie(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
 def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) -> Split:
     """Splits class by class and group by group; test and validation images that are given are kept as they are.
 
-    A class of at least two groups gives one or more to the test set and keeps one or more for training. A class of one
-    group is for training alone, one of two gives none to the validation set.
+    A group counts as of the class that most of its images are of. A class of at least two groups gives one or more to
+    the test set and keeps one or more for training. A class of one group is for training alone, one of two gives none
+    to the validation set. Where each class is of one group, the smallest without which no class is lost is the test.
 
     Args:
         dataset: labels and groups of N images.
@@ -99,6 +101,9 @@ def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) ->
             taken, left = _take(left, round(VALIDATION_FRACTION * count), keep_one=not fixed)
             validation += taken
         train += [*fixed, *left]
+    if official is None and len(test) == 1:
+        spared, train = _spared(train[1:], dataset.strata, seen)
+        test += spared
     tested = np.sort(np.concatenate(test))
     return Split(
         train=np.sort(np.concatenate(train)),
@@ -160,6 +165,21 @@ def _take(units: list[Indices], target: int, *, keep_one: bool) -> tuple[list[In
     if keep_one and not left and taken:
         left = [taken.pop()]
     return taken, left
+
+
+def _spared(units: list[Indices], strata: Labels, seen: NDArray[np.bool_]) -> tuple[list[Indices], list[Indices]]:
+    """The smallest unseen group whose strata others have, too, if there is one, and the others."""
+    counts = [np.bincount(strata[unit], minlength=int(strata.max()) + 1) for unit in units]
+    total = np.sum(counts, axis=0)
+    spare = [
+        (len(unit), position)
+        for position, (unit, count) in enumerate(zip(units, counts, strict=True))
+        if not seen[unit].any() and (total - count)[count > 0].all()
+    ]
+    if not spare or len(units) < FEWEST_GROUPS:
+        return [], units
+    position = min(spare)[1]
+    return [units[position]], units[:position] + units[position + 1 :]
 
 
 def _copied(groups: Indices, test: Indices, seen: NDArray[np.bool_]) -> Indices:

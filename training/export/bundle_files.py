@@ -12,8 +12,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, golden_embedding
 from models.bundle.head_spec import INTERVAL
+from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, golden_embedding
 from models.bundle.manifest import GoldenSpec, Precision
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset

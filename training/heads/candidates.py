@@ -26,7 +26,7 @@ from training.heads.features.preparation import Preparation, fit_scaling
 from training.heads.features.views import fit_view
 from training.heads.fitted_head import Decider
 from training.heads.registry import Kind, Maker, Size
-from training.reports.evaluation_metrics import Errors, balanced_weights, errors, row_losses, score
+from training.reports.evaluation_metrics import Errors, balanced_weights, errors, row_losses, score, share_losses
 from training.reports.evaluation_metrics import Scores as Figures
 
 
@@ -42,8 +42,11 @@ class Candidate:
         answers: out-of-fold probabilities on the scale that is served, `[J, K]`; or values, `[J, 1]`.
         scores: what those are worth; NaN where there are none.
         loss: what the best candidate has least of: log loss, or the root mean square error.
+        criterion: the name of that.
         losses: of each unit of the judged rows, log loss or squared error, `[U]`.
         preparation: how it makes features.
+        has_learnt: whether it is better than what knows nothing of the rows: clearly better than the shares of the
+            classes, or nearer to the numbers than their mean; True where nothing judges.
         setting: its name among the kind's.
         name: for a person.
         note: what a person should know of the setting.
@@ -57,12 +60,21 @@ class Candidate:
     answers: Probabilities
     scores: Figures | Errors
     loss: float
+    criterion: str
     losses: NDArray[np.float64]
     preparation: Preparation
+    has_learnt: bool = True
     setting: str = ""
     name: str = ""
     note: str = ""
     is_choice: bool = False
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Out-of-fold figures for a person, by name, first what the best candidate has least of."""
+        if isinstance(self.scores, Errors):
+            return {"RMSE": self.scores.rmse, "MAE": self.scores.mae}
+        return {self.criterion: self.loss, "accuracy": self.scores.accuracy}
 
     def finished(self, source: Source) -> Decider:
         """The head that serves: fitted on all rows."""
@@ -83,8 +95,7 @@ class Candidate:
 
     def clearly_beats(self, other: Candidate) -> bool:
         """Whether its mean loss is lower by more than one standard error of the differences, unit by unit."""
-        gains = other.losses - self.losses
-        return bool(gains.mean() > gains.std() / math.sqrt(len(gains))) if len(gains) else False
+        return _is_clear(other.losses - self.losses)
 
 
 @dataclass(frozen=True)
@@ -111,11 +122,16 @@ class Fitting:
         return "classification" if self.classes else "regression"
 
     @property
-    def criterion(self) -> str:
-        """What the best candidate has least of, for a person."""
+    def loss(self) -> str:
+        """The name of what the best candidate has least of, out of fold."""
         if not self.classes:
-            return "out-of-fold root mean square error"
-        return "out-of-fold macro log loss (each class counts the same)" if self.is_balanced else "out-of-fold log loss"
+            return "root mean square error"
+        return "macro log loss" if self.is_balanced else "log loss"
+
+    @property
+    def criterion(self) -> str:
+        """The same for a person who reads nothing else."""
+        return f"out-of-fold {self.loss}{' (each class counts the same)' if self.is_balanced else ''}"
 
 
 @dataclass(frozen=True)
@@ -213,7 +229,20 @@ def judged(
         scores = errors(answers, labels)
         loss = scores.rmse
     losses = source.by_unit(of_rows)
-    return Candidate(kind, fit, crossed, calibration, answers, scores, loss, losses, preparation)
+    if isinstance(scores, Errors):
+        has_learnt = not scores.r2 <= 0
+    else:
+        of_shares = np.zeros(len(labels))
+        of_shares[known] = share_losses(labels[known], is_balanced=fitting.is_balanced)
+        has_learnt = not len(labels) or _is_clear(source.by_unit(of_shares) - losses)
+    return Candidate(
+        kind, fit, crossed, calibration, answers, scores, loss, fitting.loss, losses, preparation, has_learnt
+    )
+
+
+def _is_clear(gains: NDArray[np.float64]) -> bool:
+    """Whether the mean of gains, one a unit, is above one standard error; False where there are none."""
+    return len(gains) > 0 and bool(gains.mean() > gains.std() / math.sqrt(len(gains)))
 
 
 def _begin(plain: Decider, start: Decider | None) -> NDArray[np.float64] | None:

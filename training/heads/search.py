@@ -32,9 +32,7 @@ _ROWS = 2500
 All rows then choose the strength of the penalty and the rounds of trees."""
 
 
-def fit_heads(
-    kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "", like: Candidate | None = None
-) -> list[Candidate]:
+def fit_heads(kinds: Sequence[Kind], source: Source, fitting: Fitting, *, suffix: str = "") -> list[Candidate]:
     """Judges settings of each kind; the choices of the kinds come first, that of the least loss foremost.
 
     Args:
@@ -42,13 +40,11 @@ def fit_heads(
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
-        like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty; None
-            where all are searched for.
 
     Raises:
         DataError: a kind is not installed, does another task, or takes no weights where classes are to weigh the same.
     """
-    search = Search(source, fitting, suffix, like)
+    search = Search(source, fitting, suffix)
     search.choose(kinds)
     return search.candidates
 
@@ -70,17 +66,13 @@ class Search:
         source: to fit on and to judge by; where nothing judges, the losses are NaN and each kind has one setting.
         fitting: how.
         suffix: behind the candidates' names.
-        like: has hyperparameters of its kind that are taken as they are, but for the strength of the penalty.
     """
 
-    def __init__(
-        self, source: Source, fitting: Fitting, suffix: str, like: Candidate | None = None, *, is_part: bool = False
-    ) -> None:
+    def __init__(self, source: Source, fitting: Fitting, suffix: str, *, is_part: bool = False) -> None:
         self._source = source
         self._fitting = fitting
         self._suffix = suffix
         self._is_part = is_part
-        self._like = like.fit.base if like is not None and isinstance(like.fit, BoostedFit) else like
         self._found: dict[tuple[str, str, Preparation], Candidate] = {}
         self._chosen: dict[str, Candidate] = {}
         self._asked: list[Candidate] = []
@@ -134,8 +126,9 @@ class Search:
         first, can_judge = kind.first(self._fitting.task), len(self._source.judged) > 0
         if not can_judge:
             return self._judge(kind, first, kind.preparations[0])
-        if (like := self._found_before(kind)) is not None:
-            return self._settled(kind, like.setting, self._suited(like.preparation))
+        if self._part is not None:
+            like = self._part._choice(kind)
+            return self._settled(kind, like.setting, like.preparation)
         best = self._settled(kind, first, kind.preparations[0])
         others = kind.preparations[1:]
         has_roots = any(each.view == "roots" for each in others) and can_root(self._source.whole.embedding)
@@ -143,12 +136,6 @@ class Search:
             if other.view != "roots" or has_roots:
                 best = min(best, self._settled(kind, best.setting, other), key=_loss)
         return self._weighed(kind, best) if kind.weighs and self._fitting.columns else best
-
-    def _found_before(self, kind: Kind) -> Candidate | None:
-        """What has a kind's hyperparameters already: the head to be like, or a search on a part of many rows."""
-        if self._like is not None and self._like.kind is kind:
-            return self._like
-        return self._part._choice(kind) if self._part is not None else None
 
     @cached_property
     def _part(self) -> Search | None:
@@ -166,13 +153,7 @@ class Search:
             source.units[judged],
             source.fitted[judged],
         )
-        return Search(some, self._fitting, self._suffix, self._like, is_part=True)
-
-    def _suited(self, preparation: Preparation) -> Preparation:
-        """A preparation without what there is no part of here: an embedding, or columns."""
-        if not self._source.judged.embedding.shape[1]:
-            preparation = replace(preparation, view="whole")
-        return preparation if self._fitting.columns else replace(preparation, weight=1.0, expands=False)
+        return Search(some, self._fitting, self._suffix, is_part=True)
 
     def _weighed(self, kind: Kind, plain: Candidate) -> Candidate:
         """The weight of the columns, then hinges and products, each only where it is clearly better."""
@@ -196,7 +177,8 @@ class Search:
         if not kind.is_ordered:
             return min((self._judge(kind, name, preparation) for name in names), key=_loss)
         best = _climb(names, begin, lambda name: self._judge(kind, name, preparation))
-        if best.setting in (names[0], names[-1]) and not best.note:
+        inside = {names[0]: names[1], names[-1]: names[-2]}.get(best.setting)
+        if inside and best.clearly_beats(self._found[kind.name, inside, preparation]):
             note = f"{best.setting} is at the edge of what was tried ({names[0]} to {names[-1]})"
             best = self._found[kind.name, best.setting, preparation] = replace(best, note=note)
         return best

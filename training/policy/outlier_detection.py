@@ -40,8 +40,8 @@ from scipy.linalg import eigh
 from scipy.stats import beta, t
 from sklearn.cluster import MiniBatchKMeans
 
-from models.runtime.sessions import Distances, Embedding, cpu_session
 from models.runtime.head_sessions import OutlierDetector
+from models.runtime.sessions import Distances, Embedding, cpu_session
 from training.exceptions import ExportError
 from training.export.graph_builder import GraphBuilder
 

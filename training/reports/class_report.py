@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ class Report:
         accuracy_with_copies: of the served row with them, in [0, 1].
         judging: sentences on what the head, the limits and the promise were judged on, and why not on more.
         criterion: a sentence on how the best head was chosen.
-        adding_nothing: sentences on what the head would be as good without.
+        on_choice: sentences on what the chosen head is worth.
         novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
     """
 
@@ -127,7 +128,7 @@ class Report:
     mistakes: Sequence[Mistake] = ()
     head_choices: Sequence[HeadChoice] = ()
     variants: Sequence[Variant] = ()
-    adding_nothing: tuple[str, ...] = ()
+    on_choice: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     findings: Section | None = None
     promise: Promise | None = None
@@ -158,6 +159,7 @@ def render(report: Report) -> bytes:
         "mean_confidence": _mean_confidence(report.reliability),
         "epochs": _epochs(report.history) if report.history else [],
         "charts": _charts(report, found),
+        "choice_figure": partial(html_page.decimals, digits=4),
         "settings": list(html_page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,
         "clean": report.findings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,22 @@ def row_losses(answers: Floats, labels: NDArray[Any], *, is_balanced: bool = Fal
     if labels.dtype.kind == "f":
         return np.asarray(np.square(answers[:, 0].astype(np.float64) - labels))
     return log_losses(answers, labels) * (balanced_weights(labels) if is_balanced else 1.0)
+
+
+def share_losses(labels: Labels, *, is_balanced: bool = False) -> NDArray[np.float64]:
+    """`row_losses` of an answer that is the same for all rows, the shares of the classes, `[N]`.
+
+    With `is_balanced` all shares are alike.
+    """
+    _, position, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if is_balanced:
+        return balanced_weights(labels) * math.log(max(1, len(counts)))
+    return np.asarray(-np.log(counts[position] / max(1, len(labels))))
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Six digits of figures of any size, without those that are not finite."""
+    return {name: float(f"{value:.6g}") for name, value in figures.items() if math.isfinite(value)}
 
 
 def balanced_weights(labels: Labels) -> NDArray[np.float64]:

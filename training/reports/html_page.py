@@ -56,8 +56,10 @@ def decimals(value: float, digits: int = 3) -> str:
 
 
 def figures(value: float) -> str:
-    """Four digits of a number of any size; a dash for what is not finite."""
-    return f"{value:,.4g}" if math.isfinite(value) else _DASH
+    """Four digits of a number of any size, large ones without an exponent; a dash for what is not finite."""
+    if not math.isfinite(value):
+        return _DASH
+    return f"{value:,.4g}" if abs(value) < 9999.5 else f"{float(f'{value:.4g}'):,.0f}"
 
 
 def thousands(value: int) -> str:

@@ -52,7 +52,7 @@ class EstimateReport:
         head_choices: the candidates for the head.
         judging: sentences on what head and limits were judged on, and why not on more.
         criterion: a sentence on how the best head was chosen.
-        adding_nothing: sentences on what the head would be as good without.
+        on_choice: sentences on what the chosen head is worth.
         copied: test images that have a copy in another part, or one of their group; all figures are without.
         novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
         skipped: files left out of the data, each with the reason.
@@ -77,7 +77,7 @@ class EstimateReport:
     head_choices: Sequence[HeadChoice] = ()
     judging: str = ""
     criterion: str = ""
-    adding_nothing: tuple[str, ...] = ()
+    on_choice: tuple[str, ...] = ()
     copied: int = 0
     novelty: str = ""
     skipped: tuple[str, ...] = ()
@@ -93,6 +93,7 @@ def render(report: EstimateReport) -> bytes:
         "created": report.created.astimezone(UTC),
         "coverage": None if report.intervals is None else coverage(report.values, report.truths, report.intervals),
         "chart": Markup(charts.estimates_chart(report.truths, report.values)),  # noqa: S704 (drawn here, from numbers)
+        "choice_figure": html_page.figures,
         "settings": list(html_page.flatten(report.settings)),
         "skipped_shown": SKIPPED_SHOWN,
         "clean": report.findings,

@@ -9,8 +9,7 @@ import numpy as np
 
 from models.bundle.manifest import Manifest
 from training.clean.findings.findings_page import show
-from training.cli.console_notes import adding_nothing
-from training.heads.candidates import Candidate
+from training.cli.console_notes import on_choice
 from training.policy.outlier_detection import Limit
 from training.reports import charts, class_report, evaluation_metrics, number_report
 from training.reports.coverage import Coverage
@@ -55,12 +54,12 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         "steps": results.seconds,
         "sizes": {name: len(data) for name, data in files.items()},
         "head_choices": [
-            class_report.HeadChoice(choice.name, _judged_figures(choice), choice is results.choices[0])
+            class_report.HeadChoice(choice.name, choice.figures, choice is results.choices[0])
             for choice in results.choices
         ],
         "judging": _judging(results),
-        "criterion": f"The best has the least {results.criterion}." if results.choices else "",
-        "adding_nothing": tuple(adding_nothing(results.choices, results.alone)),
+        "criterion": f"{_rule(results)} {results.criterion}." if results.choices else "",
+        "on_choice": tuple(on_choice(results.choices, results.alone, len(results.material.judged))),
         "copied": len(parts.copied),
         "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
         "skipped": results.dataset.skipped,
@@ -84,18 +83,18 @@ def _judging(results: Results) -> str:
     return f"Head and policy were judged on out-of-fold answers of {len(material.judged):,} images.{fewer}"
 
 
+def _rule(results: Results) -> str:
+    losses = [choice.loss for choice in results.choices if choice.is_choice]
+    is_best = not results.choices[0].loss > min(losses)
+    return "The best has the least" if is_best else "The cheapest serves of those that are as good as the best by"
+
+
 def _novelty(limit: Limit, evaluation: Evaluation) -> str:
     """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
     share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
     low, high = charts.wilson_interval(np.array(share), np.array(count))
     share_on_test = f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
     return f"{limit.sentence}; on the test images it is {share_on_test}."
-
-
-def _judged_figures(choice: Candidate) -> dict[str, float]:
-    if isinstance(choice.scores, evaluation_metrics.Scores):
-        return {"log loss": choice.scores.log_loss, "accuracy": choice.scores.accuracy}
-    return {"RMSE": choice.scores.rmse, "MAE": choice.scores.mae}
 
 
 def _estimate_report(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> number_report.EstimateReport:

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.examples import Examples
-from models.runtime.head_sessions import open_head, open_outlier_detector
-from models.bundle.loading import Bundle
 from models.bundle.head_spec import HeadSpec
+from models.bundle.loading import Bundle
 from models.columns import Column
 from models.policy import NEVER, as_served
+from models.runtime.head_sessions import Head, OutlierDetector, open_head, open_outlier_detector
 from models.runtime.sessions import Distances, Embedding, Probabilities, cpu_session
-from models.runtime.head_sessions import Head, OutlierDetector
 from training.data.dataset import Dataset
 from training.heads.calibration import Rescaling
 from training.heads.candidates import Candidate
@@ -76,7 +75,7 @@ class Finished:
         Raises:
             BundleError: a graph is not what the manifest says.
         """
-        own = {spec.file, spec.novelty_file}
+        own = {spec.file, spec.outlier_file}
         folder = f"{spec.examples_folder}/"
         files = {name: data for name, data in bundle.files.items() if name in own or name.startswith(folder)}
         return cls(spec, open_head(bundle, spec), open_outlier_detector(bundle, spec), files)
@@ -178,9 +177,9 @@ def finish(
     head_graph = export_head(decider, spec, sample.embedding, sample.rows)
     files = {spec.file: head_graph}
     novelty = None
-    if spec.novelty_file:
-        files[spec.novelty_file] = export_familiar(familiar, sample.embedding, spec.novelty_file)
-        novelty = OutlierDetector(cpu_session(files[spec.novelty_file]))
+    if spec.outlier_file:
+        files[spec.outlier_file] = export_familiar(familiar, sample.embedding, spec.outlier_file)
+        novelty = OutlierDetector(cpu_session(files[spec.outlier_file]))
     if examples and spec.examples_folder:
         files |= examples.to_files(spec.examples_folder)
     accepts = accepted(spec, candidate.answers, distances, source.judged.rows, outside)

@@ -21,7 +21,8 @@ from training.heads.candidates import Candidate, Fitting
 from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
 from training.heads.estimators.boosting import taken_apart
 from training.heads.head_choice import cheapest_as_good
-from training.heads.registry import AUTO, BEST, REGISTRY, Kind, asked_for
+from training.heads.registry import AUTO, BEST, REGISTRY, asked_for
+from training.heads.repeated import repeat
 from training.heads.search import Search, check_weights, fit_heads
 from training.network.embedding_cache import EmbeddingCache, keys_of
 from training.policy.policies import Aims
@@ -148,6 +149,11 @@ class Taught:
     source: Source
     fitting: Fitting
 
+    def as_settings(self) -> dict[str, object]:
+        """What was chosen, as the manifest tells it."""
+        transform = {"target transform": "log"} if self.fitting.is_log else {}
+        return {"head": self.candidates[0].name, **transform}
+
 
 @dataclass(frozen=True)
 class Alone:
@@ -198,25 +204,34 @@ def teach(material: Material, plan: HeadPlan) -> Taught:
 
 
 def alone(material: Material, taught: Taught) -> list[Alone]:
-    """The same kind of head on the image alone and on the columns alone; nothing where there are no columns.
+    """The same head on the image alone and on the columns alone; nothing where there are no columns.
 
-    A kind that looks at the columns alone is that already: what the image alone tells, trees on a linear margin find.
+    Setting and rounds of trees are those of the head, as a search for each would take as long as that for the head. A
+    kind that looks at the columns alone is that already: what the image alone tells, trees on a linear margin find.
     """
     dataset, source, test = material.dataset, taught.source, material.test
     if not dataset.columns:
         return []
     chosen = taught.candidates[0]
-    of_image = REGISTRY["boosted_linear"] if chosen.kind.needs_columns else chosen.kind
-    parts: list[tuple[Part, Kind, Sequence[Column], int | None]] = [("image", of_image, (), None)]
+    parts: list[tuple[Part, Sequence[Column], int | None]] = [("image", (), None)]
     if not chosen.kind.needs_columns:
-        parts.append(("columns", chosen.kind, dataset.columns, 0))
+        parts.append(("columns", dataset.columns, 0))
     shown = []
-    for part, kind, columns, width in parts:
+    for part, columns, width in parts:
         narrow = source.narrowed(width, with_columns=bool(columns))
-        fitting = replace(taught.fitting, columns=columns)
-        best = fit_heads([kind], narrow, fitting, like=chosen if kind is chosen.kind else None)[0]
-        shown.append(Alone(part, best, best.finished(narrow)(test.embedding[:, :width], test.rows)))
+        candidate = _again(taught, narrow, replace(taught.fitting, columns=columns))
+        shown.append(Alone(part, candidate, candidate.finished(narrow)(test.embedding[:, :width], test.rows)))
     return shown
+
+
+def _again(taught: Taught, narrow: Source, fitting: Fitting) -> Candidate:
+    """The head on a part of what there is; for one that looks at columns alone, trees on a linear margin."""
+    chosen = taught.candidates[0]
+    if not chosen.kind.needs_columns:
+        return repeat(chosen, narrow, fitting)
+    kind = REGISTRY["boosted_linear"]
+    like = next((each for each in taught.candidates if each.is_choice and each.kind is kind), None)
+    return fit_heads([kind], narrow, fitting)[0] if like is None else repeat(like, narrow, fitting)
 
 
 def outputs_beside(material: Material, taught: Taught, shown: Sequence[Alone]) -> dict[str, Probabilities]:

@@ -97,8 +97,8 @@ def conclude(
         settings={
             **network.settings,
             "seed": plan.seed,
-            "head": taught.candidates[0].name,
             **plan.as_settings(),
+            **taught.as_settings(),
         },
         seconds=watch.seconds,
         hardware=network.hardware,

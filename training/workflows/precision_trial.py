@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from models.bundle.manifest import Precision, Variant
-from models.runtime.sessions import Embedding, Probabilities
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedding, Probabilities
 from training.data.images import Images, select
 from training.heads.candidates import Candidate
 from training.heads.crossfit import Lesson, Source
-from training.reports.evaluation_metrics import errors, score
+from training.reports.evaluation_metrics import errors, rounded, score
 
 OTHERS: tuple[Precision, ...] = ("int8", "fp16")
 _MAX_HELD_OUT = 2000  # images that precisions are judged by: 12 s in fp32 where an image takes 6 ms
@@ -63,7 +62,7 @@ class Trial:
         found = self.answer(replace(self.rows, embedding=embedding))
         measure = score if self.rows.labels.dtype.kind == "i" else errors
         figures = asdict(measure(found, self.rows.labels))
-        return {f"{self.name}_{name}": round(value, 6) for name, value in figures.items() if math.isfinite(value)}
+        return {f"{self.name}_{name}": value for name, value in rounded(figures).items()}
 
 
 @dataclass(frozen=True)

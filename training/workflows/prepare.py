@@ -14,7 +14,7 @@ from training.clean.copies.kept_images import kept_copies
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.seen_images import find_seen
-from training.data.split import Split, split, tie
+from training.data.split import FEWEST_GROUPS, Split, split, tie
 from training.exceptions import DataError
 
 
@@ -44,7 +44,7 @@ class Prepared:
         """
         dataset, parts = self.dataset, self.parts
         if not len(parts.test):
-            raise DataError("every class is of one group, so no image is left for the test; add images of other groups")
+            raise DataError(_untestable(self))
         if len(parts.copied) == len(parts.test):
             raise DataError(
                 f"all {len(parts.test)} test images have a copy, or an image of their group, among the others, so "
@@ -57,6 +57,21 @@ class Prepared:
                 "move some of them to the training images, or leave the class out"
             )
         return self
+
+
+def _untestable(prepared: Prepared) -> str:
+    """Why no image is left for the test."""
+    if prepared.seen.all():
+        return "the bundle's network was fitted on all of these images, so none can test it; add others"
+    groups = len(np.unique(prepared.dataset.unit))
+    if groups < FEWEST_GROUPS:
+        are = "all images are of one group" if groups == 1 else f"the images are of {groups} groups"
+        return f"{are}, and {FEWEST_GROUPS} are needed: one for the test, and two that judge each other; add others"
+    known = " or is known to the network" if prepared.seen.any() else ""
+    return (
+        f"each of the {groups} groups of images has a class that no other group has{known}, so none can be the test; "
+        "add images of other groups"
+    )
 
 
 def prepare(dataset: Dataset, seed: int, cache: Path, bundle: Bundle | None = None) -> Prepared:

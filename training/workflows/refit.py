@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle.golden import verify
+from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, REPORT, Bundle
 from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision, Variant
-from models.bundle.head_spec import HeadSpec
 from models.bundle.store import Store
 from models.columns import ColumnValue
 from models.runtime.sessions import Embedder, Embedding, cpu_session
@@ -113,7 +113,7 @@ def _conclude(
         criterion=taught.fitting.criterion,
         evaluation=evaluation,
         variants=Variants(tuple(variants), {}),
-        settings={"seed": seed, "head": taught.candidates[0].name, **plan.head.as_settings()},
+        settings={"seed": seed, **plan.head.as_settings(), **taught.as_settings()},
         seconds=watch.seconds,
         hardware=f"{os.cpu_count()} CPU cores",
         findings=findings,

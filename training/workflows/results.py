@@ -116,7 +116,8 @@ def evaluate(head: Finished, material: Material, rivals: Mapping[str, Probabilit
     """What a head answers on the test images, beside what others do."""
     test, parts = material.test, material.parts
     beside = " and the columns" if material.dataset.columns else ""
-    row = f"{kind_named(head.spec.kind).title} on the embedding{beside}"
+    kind = kind_named(head.spec.kind)
+    row = kind.title if kind.needs_columns else f"{kind.title} on the embedding{beside}"
     found, intervals = head.head.answer(test.embedding, test.rows)
     policy, distances = head.spec.policy, head.distances(test.embedding)
     at_any_confidence = policy.model_copy(update={"min_confidence": 0.0, "min_confidence_of": {}})
@@ -215,8 +216,7 @@ def head_metrics(results: Results) -> Metrics:
         figures["test_accepted_accuracy"] = float(hits[accepted].mean())
     if results.head.judged is not None and results.head.judged.promise is not None:
         tables["promise"] = results.head.judged.promise.as_metrics()
-    rounded = {name: round(value, 6) for name, value in figures.items() if math.isfinite(value)}
-    return {**rounded, **tables}
+    return {**evaluation_metrics.rounded(figures), **tables}
 
 
 def _by_class(classes: Sequence[str], shares: NDArray[np.float64]) -> dict[str, float]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision
 from models.bundle.store import Store
 from models.imaging.decode import decode
 from models.runtime.sessions import Embedder, cpu_session
+from training.cli.console_summary import told_of
 from training.data.dataset import Dataset
 from training.data.images import select
 from training.data.split import Split
@@ -100,7 +100,7 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
     with watch.step("evaluate"):
         evaluation = evaluate(head, material, {})
     with watch.step("make other precisions"):
-        like = _like(head, material, bundle.manifest.training)
+        like = alike(head, material, bundle.manifest)
         calibration = calibration_images(dataset.images, material.parts.known, dataset.input)
         variants = make_variants(
             bundle.embedder("fp32"),
@@ -122,11 +122,16 @@ def _try_precisions(bundle: Bundle, material: Material, precisions: Sequence[Pre
     )
 
 
-def _like(head: Finished, material: Material, training: Mapping[str, Any]) -> Candidate:
+def alike(head: Finished, material: Material, manifest: Manifest) -> Candidate:
     """A head of the same kind that answers out of fold: the head itself was fitted on the images that judge."""
-    is_balanced = training.get("balance") == "weights"
-    dataset = material.dataset
-    fitting = Fitting(len(dataset.classes), dataset.columns, training["seed"], is_balanced=is_balanced)
+    told, dataset = told_of(manifest, head.spec), material.dataset
+    fitting = Fitting(
+        len(dataset.classes),
+        dataset.columns,
+        manifest.training["seed"],
+        is_balanced=told.get("balance") == "weights",
+        is_log=told.get("target transform") == "log",
+    )
     return fit_heads([kind_named(head.spec.kind)], next(iter(material.sources.values())), fitting)[0]
 
 

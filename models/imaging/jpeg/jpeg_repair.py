@@ -1,10 +1,9 @@
-"""harmlessly damaged JPEG ──▶ the same picture without the damage, and proof that no row of it is missing.
+"""harmlessly damaged JPEG ──▶ the same image without the damage, and proof that no row of it is missing.
 
-Programs write pictures that are complete but over which libjpeg warns, as it does over half a picture. So the file is
-laid out anew, with those segments that pixels depend on and the coded data as it is, and must decode without a
-warning. What is left are stray bytes at the end of coded data: libjpeg says how many there are, but not what else is
-wrong. There the picture is decoded twice, each time with other bytes put where coded data ends; a picture that is
-complete never looks at them.
+libjpeg warns about some complete images as it does about half an image. So the file is rebuilt from the segments that
+pixels depend on and the unchanged coded data, and must then decode without a warning. One kind of damage remains: stray
+bytes at the end of coded data. libjpeg says how many there are, but not what else is wrong. Such an image is decoded
+twice, with different bytes put where coded data ends. A complete image never reads them, so both results are equal.
 """
 
 from __future__ import annotations
@@ -21,49 +20,49 @@ from models.imaging.jpeg import jpeg_segments as jpeg
 from models.imaging.jpeg.jpeg_segments import Frame, Segment, Structure
 from models.imaging.types import Pixels
 
-Warning_ = Literal["adobe_transform", "icc_profile", "jfif_version", "no_end", "scan_parameters", "stray_bytes"]
-WARNINGS: tuple[Warning_, ...] = get_args(Warning_)
-"""Kinds of damage that are mended."""
+JpegWarning = Literal["adobe_transform", "icc_profile", "jfif_version", "no_end", "scan_parameters", "stray_bytes"]
+WARNINGS: tuple[JpegWarning, ...] = get_args(JpegWarning)
+"""Kinds of damage that are repaired."""
 
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _CYCLE = bytes(range(0xD0, 0xD8))
-_MAX_CYCLES = 1 << 15  # of restart markers, as many as 32 MP have at one for each block of 16x8 pixels
-_FILL = re.compile(rb"\xff+(?=\xff)")  # before a marker there may be more of its first byte
-_ICC, _ICC_BYTES = b"ICC_PROFILE\0", 18  # of a segment at least: marker, length, name, number and count
+_MAX_CYCLES = 1 << 15  # of restart markers: 32 MP with one for each block of 16x8 pixels
+_FILL = re.compile(rb"\xff+(?=\xff)")  # a marker's first byte may be repeated before it
+_ICC, _ICC_BYTES = b"ICC_PROFILE\0", 18  # the least size of a segment: marker, length, name, number and count
 _SEQUENTIAL = b"\0\x3f\0"  # coefficients 0 to 63, all bits
-# In Adobe's segment; -1 where there is none. Beside JFIF's segment an RGB's 0 is passed over.
+# Transforms that Adobe's segment may name; -1: no segment. With JFIF's segment, an RGB's 0 is ignored.
 _TRANSFORMS = {"Gray": range(-1, 256), "RGB": (-1, 0), "CMYK": (-1, 0), "YCbCr": (-1, 0, 1), "YCCK": (2,)}
 _END = b"\xff\xd9"
-# A colour space is known by JFIF's segment or by the transform in Adobe's, version 100.
+# JFIF's segment, or the transform in Adobe's (version 100), tells the colour space.
 _JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 _ADOBE = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64" + bytes(4)
 _STARTS = {"Gray": _JFIF, "YCbCr": _JFIF, "RGB": _ADOBE + b"\0", "CMYK": _ADOBE + b"\0", "YCCK": _ADOBE + b"\2"}
 _TABLES = frozenset({jpeg.TABLES_Q, jpeg.TABLES_HUFFMAN, jpeg.RESTARTS, 0xC0, 0xC1, jpeg.PROGRESSIVE})
-# A file of which only a part was written often has zeros for the rest, which are legal codes. So what a long run of one
-# byte is put in place of is proven, too; the first bytes of the run may be the picture's last.
+# A partly written file often has zeros for the rest, which are legal codes. So an image that ends in a long run of one
+# byte must be proven too. The first bytes of the run may be the image's last.
 _TAIL_BYTES, _KEPT_BYTES = 64, 8
-# Put behind coded data, without 0xff. Each bit of one differs from that of the other, so that the first that a decoder
-# looks at makes a difference.
+# Put after coded data, without 0xff. Every bit of one differs from the other's, so the first bit that a decoder reads
+# makes a difference.
 _FILLERS = tuple(bytes((73 * place % 251 + 2) ^ flip for place in range(64)) for flip in (0, 0xFF))
 
 
 class Scan(NamedTuple):
-    """One of a picture's scans."""
+    """One scan of an image."""
 
     before: bytes
-    """Segments before its coded data, its own header the last of them."""
+    """Segments before its coded data; the last is its own header."""
     coded: bytes
     restarts: int | None
-    """Restart markers that it must have; None where the decoder looks for none."""
+    """Number of restart markers that it must have; None if the decoder expects none."""
 
     @property
     def tail_bytes(self) -> int:
-        """Length of the run of one byte at its end; 0 where it is short enough to be a part of a picture."""
+        """Length of the run of one byte at its end; 0 if it is short enough to be part of an image."""
         run = len(self.coded) - len(self.coded.rstrip(self.coded[-1:] or None))
         return run if run >= _TAIL_BYTES else 0
 
     def filled(self, filler: bytes) -> bytes:
-        """The scan with other bytes where its coded data ends, and where that of each restart interval does."""
+        """The scan with `filler` where its coded data ends, and where each restart interval ends."""
         coded = self.coded[: len(self.coded) - max(self.tail_bytes - _KEPT_BYTES, 0)]
         coded = _FILL.sub(b"", coded).removesuffix(b"\xff")
         if self.restarts is not None:
@@ -71,7 +70,7 @@ class Scan(NamedTuple):
         return self.before + coded + filler
 
     def is_in_order(self) -> bool:
-        """Whether as many restart markers as there must be count from 0 to 7, over and over."""
+        """Whether all restart markers are there and count from 0 to 7 repeatedly."""
         if self.restarts is None:
             return True
         numbers = b"".join(_RESTART.findall(self.coded))[1::2]
@@ -79,11 +78,11 @@ class Scan(NamedTuple):
 
 
 class Repaired(NamedTuple):
-    """The picture laid out anew."""
+    """The rebuilt image."""
 
     scans: list[Scan]
-    kinds: set[Warning_]
-    """Of damage that was mended."""
+    kinds: set[JpegWarning]
+    """Kinds of damage that were repaired."""
 
     @property
     def data(self) -> bytes:
@@ -92,14 +91,14 @@ class Repaired(NamedTuple):
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a picture that decodes may be one of which only a part was written."""
+        """Whether the file may be only partly written although it decodes."""
         return bool(self.scans) and self.scans[-1].tail_bytes > 0
 
     def whole(self, read: Callable[[bytes], Pixels]) -> Pixels:
-        """Decodes it, and proves that coded data ends nowhere before the picture does.
+        """Decodes the image and proves that its coded data is complete.
 
         Args:
-            read: decodes, whatever the damage.
+            read: decodes a JPEG, ignoring damage.
 
         Raises:
             BadImage: rows are missing.
@@ -115,14 +114,14 @@ class Repaired(NamedTuple):
 
 
 def repair(data: bytes, structure: Structure) -> Repaired:
-    """Lays the picture out anew.
+    """Rebuilds an image without the damage.
 
     Args:
         data: the file.
-        structure: of the same.
+        structure: of the file.
 
     Raises:
-        BadImage: it has no end, and a scan is missing.
+        BadImage: the end marker and a scan are missing.
     """
     marks, frame = list(jpeg.segments(data)), structure.frame
     kinds = _kinds(data, marks, structure)
@@ -143,18 +142,18 @@ def repair(data: bytes, structure: Structure) -> Repaired:
 
 
 def _planes(header: bytes) -> list[int]:
-    """Ids of the components of a scan."""
+    """Ids of a scan's components."""
     return list(header[5 : 5 + 2 * header[4] : 2])
 
 
 def _units(frame: Frame, planes: list[int]) -> int:
-    """Units that a scan has, between any two of which there may be a restart marker."""
+    """Number of units (MCUs) in a scan; a restart marker may come between any two of them."""
     alone = next((each for each in frame.components if planes == [each.id]), None)
     return frame.blocks(alone) if alone else frame.units
 
 
 def _has_all_scans(data: bytes, marks: list[Segment], frame: Frame) -> bool:
-    """Whether each coefficient of each component is there, to its last bit."""
+    """Whether the scans hold every bit of every coefficient of every component."""
     missing = {(each.id, place) for each in frame.components for place in range(64)}
     for _, start, end in (mark for mark in marks if mark[0] == jpeg.SCAN):
         header = data[start:end]
@@ -164,9 +163,9 @@ def _has_all_scans(data: bytes, marks: list[Segment], frame: Frame) -> bool:
     return not missing
 
 
-def _kinds(data: bytes, marks: list[Segment], structure: Structure) -> set[Warning_]:
-    """Damage that libjpeg warns of."""
-    found: set[Warning_] = set()
+def _kinds(data: bytes, marks: list[Segment], structure: Structure) -> set[JpegWarning]:
+    """Kinds of damage that libjpeg warns about."""
+    found: set[JpegWarning] = set()
     before = 2
     for kind, start, end in marks:
         if data[before:start].strip(b"\xff"):
@@ -186,7 +185,7 @@ def _kinds(data: bytes, marks: list[Segment], structure: Structure) -> set[Warni
 
 
 def _is_icc_right(data: bytes, marks: list[Segment]) -> bool:
-    """Whether the chunks of a colour profile are numbered from 1 to their number, as each of them says."""
+    """Whether the chunks of a colour profile are numbered 1 to n, and each names n."""
     starts = [
         start + 4
         for kind, start, end in marks

@@ -1,6 +1,6 @@
-"""JPEG ──▶ its segments, frame and colour space, by one walk over the markers of its first image.
+"""JPEG ──▶ segments, frame and colour space, by one walk over the markers of its first image.
 
-What lies inside a segment (a thumbnail, a comment) and what follows the image (another picture, a film) is passed over.
+Content of segments (a thumbnail, a comment) and anything after the image (another image, a video) is skipped.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import NamedTuple
 from models.errors import BadImage, UnsupportedType
 from models.imaging.exif import PREFIX, UPRIGHT, orientation
 
-# Each scan is a pass over the whole image, so a few KB of scans can cost seconds of CPU. libjpeg's standard scripts
-# have 10 for colour and 18 for CMYK.
+# Each scan is a pass over the whole image, so a few KB of scans can cost seconds of CPU. libjpeg writes 10 scans for
+# colour and 18 for CMYK.
 _MAX_SCANS = 64
-# Of a JPEG of 10 MiB 161 can be of full length; 64 scans bring a table each.
+# A JPEG of 10 MiB has room for 161 segments of full length, and 64 scans may have a table each.
 _MAX_SEGMENTS = 320
 
 # ITU T.81 table B.1
@@ -26,12 +26,12 @@ START, END, SCAN, TABLES_Q, TABLES_HUFFMAN, RESTARTS, APP0, APP1, APP2, APP14 = 
     *(0xE0, 0xE1, 0xE2, 0xEE),
 )
 CUT = 0
-"""Stands for the end marker of an image that has none."""
+"""Stands for a missing end marker."""
 PROGRESSIVE = 0xC2
 _FRAMES = frozenset({0xC0, 0xC1, PROGRESSIVE})  # baseline, extended, progressive, in Huffman coding
 _TELLING = _FRAMES | {SCAN, APP0, APP1, APP14}
 _NEW_CODE = "recode it with libjpeg-turbo 3: djpeg in.jpg | cjpeg -quality 95 > out.jpg"
-# Arithmetic coding has no end of its own, so that half a file would be an image, and codes pixels in next to no bytes.
+# Arithmetic coding does not mark its end, so half a file would be an image; and it codes pixels in almost no bytes.
 _ARITHMETIC = "an arithmetically coded JPEG", "recode it without loss: jpegtran in.jpg > out.jpg"
 _HIERARCHICAL = "a hierarchical JPEG", "save it as a baseline JPEG in the program that wrote it"
 _ODD_FRAMES = {
@@ -42,8 +42,8 @@ _ODD_FRAMES = {
     0xF7: ("a JPEG-LS", "convert it: ffmpeg -i in.jls out.png"),
 }
 
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # FF 00 is a byte of coded data; 01, D0..D7 stand alone
-_HEAD = Struct(">BBH").unpack_from  # mark, kind and length of a segment, which counts its own two bytes
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")  # FF 00 is coded data; 01 and D0..D7 have no segment
+_HEAD = Struct(">BBH").unpack_from  # FF, marker and length of a segment; the length includes its own two bytes
 _NOWHERE = (0, 0, 0)
 _SCAN_BYTES = 10  # marker, length, one component and the parameters
 _FRAME = Struct(">BHHB")  # precision, height, width, components
@@ -52,7 +52,7 @@ _ADOBE, _ADOBE_BYTES = b"Adobe", 12
 
 
 class Component(NamedTuple):
-    """One of a frame's planes."""
+    """One component of a frame."""
 
     id: int
     across: int
@@ -61,17 +61,17 @@ class Component(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What the start of the frame says; sizes in pixels."""
+    """The frame header; sizes in pixels."""
 
     kind: int
     height: int
     width: int
     planes: bytes
-    """Three bytes for each component: id, sampling factors, table."""
+    """Three bytes for each component: id, sampling factors, table number."""
 
     @property
     def components(self) -> list[Component]:
-        """Its planes.
+        """The components.
 
         Raises:
             BadImage: sampling factors that are not 1 to 4.
@@ -84,20 +84,20 @@ class Frame(NamedTuple):
 
     @property
     def units(self) -> int:
-        """Units (MCUs) of a scan of several components, ITU T.81 section A.2."""
+        """Number of units (MCUs) in a scan of several components, ITU T.81 section A.2."""
         across, down = self._most
         return ceil(self.width / (8 * across)) * ceil(self.height / (8 * down))
 
     def blocks(self, plane: Component) -> int:
-        """Blocks of a component, as many as a scan of it alone has units."""
+        """Number of blocks of a component, which is the number of units in a scan of it alone."""
         across, down = self._most
         return ceil(self.width * plane.across / (8 * across)) * ceil(self.height * plane.down / (8 * down))
 
     def check_ratios(self) -> None:
-        """Looks whether all planes can be brought to one size.
+        """Checks that all components can be enlarged to one size.
 
         Raises:
-            UnsupportedType: by no whole numbers, as libjpeg does it.
+            UnsupportedType: the factors are not integers, which libjpeg needs.
         """
         across, down = self._most
         planes = self.components
@@ -116,21 +116,21 @@ Segment = tuple[int, int, int]
 
 
 class Structure(NamedTuple):
-    """What one walk finds out."""
+    """What one walk over the segments tells."""
 
     frame: Frame
     colorspace: str
     """As libjpeg names it: Gray, YCbCr, RGB, CMYK, YCCK."""
     adobe: int
-    """The transform in Adobe's segment; -1 where there is none."""
+    """Transform in Adobe's segment; -1 if there is no such segment."""
     scans: int
     is_buffered: bool
-    """Whether a decoder keeps every coefficient of the picture until the last scan."""
+    """Whether a decoder holds all coefficients of the image until the last scan."""
     orientation: int
 
     @property
     def kept_coefficients(self) -> int:
-        """Numbers of 16 bits that a decoder keeps."""
+        """Number of coefficients, of 16 bits each, that a decoder holds."""
         return sum(64 * self.frame.blocks(each) for each in self.frame.components) if self.is_buffered else 0
 
 
@@ -138,7 +138,7 @@ def read_structure(data: bytes) -> Structure:
     """Walks over the segments.
 
     Raises:
-        BadImage: damaged, without a frame or all of its components, or of more scans or segments than any has.
+        BadImage: damaged, without a frame or one of its components, or of too many scans or segments.
         UnsupportedType: 12-bit, lossless, hierarchical or arithmetically coded, or not of 1, 3 or 4 components.
     """
     frame, jfif, adobe, turned = None, False, -1, 0
@@ -169,12 +169,12 @@ def read_structure(data: bytes) -> Structure:
 
 
 def segments(data: bytes) -> Iterator[Segment]:
-    """Marker, start and end of each segment after the first marker, up to the end of the image (`END`, or `CUT`).
+    """Yields marker, start and end of each segment after the first marker; the last one is `END` or `CUT`.
 
-    The coded data of a scan lies between its segment's end and the next one's start.
+    The coded data of a scan is between its segment's end and the next segment's start.
 
     Raises:
-        BadImage: more than 64 scans or 320 segments, or one that is cut short.
+        BadImage: more than 64 scans or 320 segments, or a truncated one.
         UnsupportedType: a frame that is neither baseline nor extended nor progressive, in Huffman coding.
     """
     scans, start, size = 0, 2, len(data)
@@ -187,7 +187,7 @@ def segments(data: bytes) -> Iterator[Segment]:
                 return
             start = marker.start()
             kind = data[start + 1]
-            if kind in (START, END):  # another image may follow one that has no end
+            if kind in (START, END):  # another image may follow one without an end marker
                 yield END if kind == END else CUT, start, start + 2
                 return
             length = int.from_bytes(data[start + 2 : start + 4])
@@ -212,23 +212,23 @@ def _check_scan(number: int, header_bytes: int) -> None:
 
 
 def _has_all_planes(frame: Frame, scans: list[bytes]) -> bool:
-    """Whether each component has a scan, and a progressive one a first scan of its coefficient 0."""
+    """Whether each component has a scan; in a progressive JPEG, a first scan of coefficient 0."""
     first = scans if frame.kind != PROGRESSIVE else [scan for scan in scans if scan[-3] == 0 and scan[-1] < 16]
     return 3 * sum(scan[0] for scan in first) >= len(frame.planes)
 
 
 def is_jfif(data: bytes, start: int, end: int) -> bool:
-    """Whether libjpeg takes the segment APP0 for JFIF's."""
+    """Whether libjpeg reads the segment APP0 as JFIF's."""
     return end - start - 4 >= _JFIF_BYTES and data.startswith(_JFIF, start + 4)
 
 
 def is_adobe(data: bytes, start: int, end: int) -> bool:
-    """Whether libjpeg takes the segment APP14 for Adobe's."""
+    """Whether libjpeg reads the segment APP14 as Adobe's."""
     return end - start - 4 >= _ADOBE_BYTES and data.startswith(_ADOBE, start + 4)
 
 
 def _frame(kind: int, body: bytes) -> Frame:
-    """Reads the start of a frame."""
+    """Parses a frame header."""
     if len(body) < _FRAME.size or len(body) != _FRAME.size + 3 * body[5]:
         raise BadImage(f"damaged JPEG header: a frame of {len(body)} bytes")
     precision, height, width, count = _FRAME.unpack_from(body)
@@ -242,12 +242,12 @@ def _frame(kind: int, body: bytes) -> Frame:
 
 
 def _colorspace(frame: Frame, jfif: bool, adobe: int) -> str:
-    """Follows libjpeg's rule, `default_decompress_parms` in jdapimin.c.
+    """Names the colour space by libjpeg's rule, `default_decompress_parms` in jdapimin.c.
 
     Args:
         frame: of 1, 3 or 4 components.
-        jfif: whether there is JFIF's segment.
-        adobe: the transform in Adobe's segment; -1 where there is none.
+        jfif: whether there is a JFIF segment.
+        adobe: the transform in Adobe's segment; -1 if there is none.
     """
     if len(frame.planes) == 3:
         return "Gray"

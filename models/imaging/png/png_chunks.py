@@ -1,7 +1,7 @@
-"""PNG ──▶ the chunks that its pixels depend on. What libpng leaves out with a warning is left out here too.
+"""PNG ──▶ the chunks that its pixels depend on.
 
-libpng drops an ancillary chunk that is damaged, misplaced, repeated or of the wrong length, and shows the image without
-it; OpenCV, libvips and browsers read PNG with libpng.
+libpng, which OpenCV, libvips and browsers use, ignores an ancillary chunk that is damaged, misplaced, repeated or of a
+wrong length, and shows the image without it. So does this reader.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # colour types, PNG specification, table 11.1
 SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}  # of a pixel
 MAX_CHUNKS = 1 << 15
-"""Chunks that an image may have. A photograph of 10 MiB in chunks of 8 KiB, as libpng writes them, has 1,280. 10 MiB of
-empty chunks are 870,000, and half a second of CPU before anything is known of the image."""
+"""Most chunks of an image. A photograph of 10 MiB in libpng's chunks of 8 KiB has 1,280. 10 MiB of empty chunks would
+be 870,000, and half a second of CPU before anything is known of the image."""
 
 _LAYOUT = struct.Struct(">IIBBBBB")
 _HEAD = struct.Struct(">I4s")  # length and type, before a chunk's data
-_HEADER_BYTES, _CHECKSUM_BYTES = 33, 4  # of signature and first chunk; after a chunk's data
-_BEFORE_ROWS = frozenset({b"tRNS", b"acTL"})  # chunks that do not count after the first row
+_HEADER_BYTES, _CHECKSUM_BYTES = 33, 4  # signature and first chunk; after each chunk's data
+_BEFORE_ROWS = frozenset({b"tRNS", b"acTL"})  # chunks that are ignored after the first row
 _OPTIONAL = _BEFORE_ROWS | {b"eXIf"}
 _CRITICAL = frozenset({b"PLTE", b"IEND"})  # beside the header and the rows
-_LOWER_CASE = 0x20  # bit of a type's first letter: such a chunk is ancillary, PNG specification, section 5.4
+_LOWER_CASE = 0x20  # bit of a type's first letter that makes the chunk ancillary, PNG specification, section 5.4
 _COLOUR_BYTES = 3  # of a colour in a palette
 _LEVELS_BYTES = {GREY: 2, RGB: 6}  # of a tRNS chunk: a level of 16 bits for each sample, whatever the image's depth
 
 
 class Layout(NamedTuple):
-    """What the first chunk says of an image; sizes in pixels."""
+    """The header chunk; sizes in pixels."""
 
     width: int
     height: int
@@ -44,32 +44,32 @@ class Layout(NamedTuple):
 
     @property
     def bits(self) -> int:
-        """Of a pixel."""
+        """Bits of a pixel."""
         return self.depth * SAMPLES.get(self.colour, 1)
 
 
 class Chunks(NamedTuple):
-    """What counts of a PNG; data of a chunk without its type and checksum, empty where there is none."""
+    """The chunks that matter; each is its data without type and checksum, empty if there is none."""
 
     layout: Layout
     rows: list[slice]
-    """Where the compressed rows are."""
+    """Positions of the compressed rows in the file."""
     palette: bytes
     transparency: bytes
-    """A level of 16 bits for each sample; of a palette, the opacity of its first colours."""
+    """A level of 16 bits for each sample; with a palette, the opacity of its first colours."""
     exif: bytes
     frames: int
-    """That an animation announces, or 0."""
+    """Frames that an animation announces, or 0."""
     ends: bool
-    """False where the file is cut short."""
+    """Whether the end chunk is there; False if the file is truncated."""
 
 
 def read_chunks(data: bytes) -> Chunks:
-    """Reads the chunks up to the image's end; what comes behind it is not part of the image.
+    """Reads the chunks up to the image's end and ignores what follows it.
 
     Raises:
-        BadImage: no header; more than `MAX_CHUNKS` chunks; two headers or two palettes, of which readers take the first
-            or the last; a damaged palette; a critical chunk that is not known.
+        BadImage: no header; more than `MAX_CHUNKS` chunks; two headers or two palettes, of which readers take
+            different ones; a damaged palette; an unknown critical chunk.
     """
     if len(data) < _HEADER_BYTES or data[8:16] != b"\0\0\0\rIHDR":
         raise BadImage(f"damaged PNG: no complete header in {len(data)} bytes")
@@ -101,7 +101,7 @@ def read_chunks(data: bytes) -> Chunks:
 
 
 def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type of each complete chunk after the header, up to the end's, with where its data start and end."""
+    """Yields type, start and end of the data of each complete chunk after the header, the end chunk included."""
     end = _HEADER_BYTES - _CHECKSUM_BYTES
     for _ in range(MAX_CHUNKS):
         start = end + _CHECKSUM_BYTES + _HEAD.size
@@ -118,12 +118,12 @@ def _walk(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def is_intact(data: bytes, start: int, end: int) -> bool:
-    """Whether a chunk's checksum is right."""
+    """Whether a chunk's checksum is correct."""
     return zlib.crc32(memoryview(data)[start - 4 : end]) == int.from_bytes(data[end : end + _CHECKSUM_BYTES], "big")
 
 
 def _palette(data: bytes, start: int, end: int) -> bytes:
-    """One to 256 colours of 3 bytes."""
+    """A checked palette, 1 to 256 colours of 3 bytes."""
     if not is_intact(data, start, end):
         raise BadImage("damaged png image: its palette has a wrong checksum")
     if (end - start) % _COLOUR_BYTES or not 0 < end - start <= 256 * _COLOUR_BYTES:
@@ -132,7 +132,7 @@ def _palette(data: bytes, start: int, end: int) -> bytes:
 
 
 def _fits(kind: bytes, size_bytes: int, layout: Layout, palette: bytes) -> bool:
-    """Whether a chunk is as long as it must be for an image of this layout."""
+    """Whether a chunk has the size that the layout requires."""
     if kind == b"acTL":
         return size_bytes == 8
     if kind == b"tRNS" and layout.colour == PALETTE:

@@ -1,8 +1,8 @@
-"""PNG of 16 bits a sample ──▶ pixels of 8 bits, where the low bytes matter.
+"""PNG of 16 bits a sample ──▶ pixels of 8 bits, for images whose low bytes matter.
 
-Pillow gives the high bytes of colours alone. Transparency of one level compares all 16 bits; and what is half
-transparent, blended from high bytes, is off by 2 levels. So both bytes are read, in two passes where Pillow has no mode
-that holds them all. Opaque RGB is left to Pillow: its high byte is within a level.
+Pillow reads only the high bytes of colours. But a transparent level is compared by all 16 bits, and blending half
+transparent pixels from high bytes is off by 2 levels. So both bytes are read, in two passes if Pillow has no mode that
+holds them. Opaque RGB is left to Pillow: its high byte is within one level.
 """
 
 from __future__ import annotations
@@ -21,22 +21,25 @@ from models.imaging.types import Pixels
 
 Samples = NDArray[np.uint16]
 
-_LOW_BYTES = {RGB: "RGB;16L", RGBA: "RGBA;16L"}  # modes of rows; those of `MODES` leave these bytes out
+_LOW_BYTES = {
+    RGB: "RGB;16L",
+    RGBA: "RGBA;16L",
+}  # raw modes that give the low bytes; those in `MODES` give the high ones
 _HIGHEST = 65535
 
 
 def is_deep(chunks: Chunks) -> bool:
-    """Whether an image is decoded here."""
+    """Whether this module decodes the image."""
     return chunks.layout.depth == 16 and bool(chunks.layout.colour != RGB or chunks.transparency)
 
 
 def reads_twice(chunks: Chunks) -> bool:
-    """Whether the filters of its rows are undone twice."""
+    """Whether the image takes two passes."""
     return is_deep(chunks) and chunks.layout.colour in _LOW_BYTES
 
 
 def decode(chunks: Chunks, rows: bytes, spec: InputSpec) -> Pixels:
-    """Pixels `[H, W, C]` of the compressed rows, what is transparent laid over the background."""
+    """Decodes the compressed rows to pixels `[H, W, C]`, with transparency blended over the background."""
     width, height, _, colour, *_ = chunks.layout
     if colour in _LOW_BYTES:
         stored = _inflated(chunks.layout, rows)
@@ -52,16 +55,16 @@ def decode(chunks: Chunks, rows: bytes, spec: InputSpec) -> Pixels:
 
 
 def _inflated(layout: Layout, rows: bytes) -> bytes:
-    """The rows as a zlib stream that is not compressed, so that what is dear to inflate is inflated once."""
+    """The rows as an uncompressed zlib stream, so that two passes inflate them only once."""
     inflater = zlib.decompressobj()
     size_bytes = rows_bytes(layout.width, layout.height, layout.bits, interlaced=layout.interlace == 1)
     inflated = inflater.decompress(rows, size_bytes)
-    inflater.decompress(inflater.unconsumed_tail, 1)  # the checksum behind them
+    inflater.decompress(inflater.unconsumed_tail, 1)  # the checksum after them
     return zlib.compress(inflated, 0)
 
 
 def _samples(read: list[NDArray[np.uint8] | Samples]) -> Samples:
-    """`[H, W, C]` from what Pillow read."""
+    """Samples `[H, W, C]` from one or two of Pillow's arrays."""
     first, *low = read
     if low:
         return (first.astype(np.uint16) << np.uint16(8)) | low[0]
@@ -70,7 +73,7 @@ def _samples(read: list[NDArray[np.uint8] | Samples]) -> Samples:
 
 
 def _over_background(samples: Samples, chunks: Chunks, background: int) -> Pixels:
-    """`[H, W]` or `[H, W, 3]`, rounded to 8 bits."""
+    """Blends over the background and rounds to 8 bits, `[H, W]` or `[H, W, 3]`."""
     if chunks.layout.colour in (GREY_ALPHA, RGBA):
         opacity = samples[:, :, -1:] / np.float32(_HIGHEST)
         levels = samples[:, :, :-1] / np.float32(257) * opacity + background * (1 - opacity)

@@ -1,8 +1,8 @@
-"""compressed rows of a PNG ──▶ Pillow's image, by its decoder alone; rows that end before the image does are refused.
+"""compressed rows of a PNG ──▶ Pillow's image, or an error if rows are missing.
 
-Pillow takes a complete zlib stream of too few rows for a whole image, the rest of it black. To look whether all are
-there would cost inflating them twice; so a mark is put where the last pixel will be, and only where it is still there
-after decoding, or happens to be that pixel, the rows are counted.
+If a complete zlib stream has too few rows, Pillow leaves the rest of the image black without an error. Counting the
+rows would mean inflating them twice. So a random mark is put at the last pixel, and the rows are counted only if the
+mark is still there after decoding.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from PIL import Image
 from models.errors import BadImage
 from models.imaging.png.png_chunks import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, Layout
 
-# Mode of Pillow's image and of the rows, by colour type and bits of a sample; those that PNG knows, table 11.1. Both
-# bytes of 16-bit grey and of its opacity are read as four channels, since Pillow has no mode for them.
+# Pillow's mode and raw mode by colour type and bits of a sample, PNG specification, table 11.1. Pillow has no mode for
+# 16-bit grey with opacity, so its bytes are read as four channels.
 MODES = {
     (GREY, 1): ("1", "1"),
     (GREY, 2): ("L", "L;2"),
@@ -35,7 +35,7 @@ MODES = {
     (RGBA, 8): ("RGBA", "RGBA"),
     (RGBA, 16): ("RGBA", "RGBA;16B"),
 }
-# First column and row, and distance of columns and rows, of each pass over an interlaced image; the same, section 8.2.
+# First column and row, and step of columns and rows, of each pass over an interlaced image; the same, section 8.2.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
 _PIECE_BYTES = 64 * 1024
@@ -45,9 +45,9 @@ def read_rows(layout: Layout, rows: bytes, raw_mode: str | None = None) -> Image
     """Inflates the rows and undoes their filters.
 
     Args:
-        layout: one of `MODES`.
+        layout: its colour type and depth are in `MODES`.
         rows: the zlib stream.
-        raw_mode: how a pixel's bytes are taken apart, if not as `MODES` has it.
+        raw_mode: Pillow's raw mode, if not that of `MODES`.
 
     Raises:
         BadImage: rows are missing.
@@ -65,14 +65,14 @@ def read_rows(layout: Layout, rows: bytes, raw_mode: str | None = None) -> Image
 
 
 def _mark(mode: str) -> int | tuple[int, ...]:
-    """A pixel that nobody can foresee."""
+    """A random pixel, which nobody can foresee."""
     random = os.urandom(4)
     bands = Image.getmodebands(mode)
     return tuple(random[:bands]) if bands > 1 else 255 * (random[0] & 1) if mode == "1" else random[0]
 
 
 def last_pixel(width: int, height: int, *, interlaced: bool) -> tuple[int, int]:
-    """Column and row of the pixel that is coded last."""
+    """Column and row of the last pixel in the stream."""
     if not interlaced:
         return width - 1, height - 1
     *_, (column, row, columns, rows) = _passes(width, height, interlaced)
@@ -83,7 +83,7 @@ def check_rows(layout: Layout, rows: bytes) -> None:
     """Inflates the rows and counts their bytes.
 
     Raises:
-        BadImage: fewer than the layout announces.
+        BadImage: fewer than the layout requires.
         zlib.error: damaged.
     """
     width, height = layout.width, layout.height
@@ -99,7 +99,7 @@ def check_rows(layout: Layout, rows: bytes) -> None:
 
 
 def rows_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
-    """Bytes of all rows of an image of so many bits a pixel, with a byte for each row's filter."""
+    """Bytes of all rows, with one byte for each row's filter; `bits` is of a pixel."""
     return sum(
         len(range(row, height, rows)) * (1 + (len(range(column, width, columns)) * bits + 7) // 8)
         for column, row, columns, rows in _passes(width, height, interlaced)
@@ -107,5 +107,5 @@ def rows_bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
 
 
 def _passes(width: int, height: int, interlaced: bool) -> Iterator[tuple[int, int, int, int]]:
-    """The passes that have pixels."""
+    """The passes that contain pixels."""
     return (each for each in (_PASSES if interlaced else _WHOLE) if each[0] < width and each[1] < height)

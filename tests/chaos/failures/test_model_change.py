@@ -14,8 +14,8 @@ import pytest
 
 from models.bundle.loading import Bundle
 from models.imaging.decode import decode
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.chaos.rig.reliability import Reliability
 from tests.chaos.rig.servers import ROOT, Server, serving, until
 from tests.chaos.rig.steady_load import Plan, Sample, load, outcomes

@@ -12,6 +12,7 @@ import onnxruntime as ort
 import pytest
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from models.devices.node_assignment import assigned
 from models.devices.tensorrt import load_tensorrt
 from models.errors import DeviceError
 
@@ -53,6 +54,7 @@ class GraphSession:
         fault: of its graphs: `none captured` runs everything again, `capture fails` raises, `replay does nothing` and
             `replay is stale` answer without computing.
         cpu_nodes: operators that it says the CPU runs, beside the network's.
+        on_cpu: operators of the network that it says the CPU runs.
         network_on: the provider that it says the network's nodes were given to.
     """
 
@@ -63,12 +65,14 @@ class GraphSession:
         *,
         fault: str = "",
         cpu_nodes: tuple[str, ...] = (),
+        on_cpu: tuple[str, ...] = (),
         network_on: str | None = None,
     ) -> None:
         self._session = session
         self._provider = provider
         self._fault = fault
         self._cpu_nodes = cpu_nodes
+        self._on_cpu = on_cpu
         self._network_on = network_on or provider
         self._captured: dict[tuple[int, int], ort.IOBinding] = {}
         self.runs: list[str] = []
@@ -82,7 +86,9 @@ class GraphSession:
         return [self._provider, CPU]
 
     def get_provider_graph_assignment_info(self) -> list[SimpleNamespace]:
-        placed = [(self._network_on, "Conv"), (self._network_on, "Flatten"), *((CPU, node) for node in self._cpu_nodes)]
+        network = [operator for _, operator in assigned(self._session)]
+        placed = [(CPU if operator in self._on_cpu else self._network_on, operator) for operator in network]
+        placed += [(CPU, operator) for operator in self._cpu_nodes]
         return [
             SimpleNamespace(ep_name=name, get_nodes=lambda operator=operator: [SimpleNamespace(op_type=operator)])
             for name, operator in placed

@@ -1,4 +1,4 @@
-"""Padded batches in bound buffers, on the CPU: sizes, results, threads, captured graphs."""
+"""Batch-size buckets in bound buffers, on the CPU: sizes, results, threads, captured graphs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.bundle.loading import Bundle
-from models.devices.batch_buckets import BucketEmbedder, DEVICE_ERRORS, bucket_sizes
+from models.devices.batch_buckets import DEVICE_ERRORS, BucketEmbedder, bucket_sizes
 from models.errors import DeviceError
 from models.runtime.sessions import Embedder, cpu_session
 from tests.models.devices.gpus import GraphSession
@@ -25,7 +25,7 @@ def session_of(bundle: Bundle, fault: str = "") -> GraphSession:
     return GraphSession(cpu_session(bundle.embedder("fp32")), fault=fault)
 
 
-def padded(session: GraphSession, bundle: Bundle, max_batch: int = 8, *, graphs: bool = True) -> BucketEmbedder:
+def warmed_up(session: GraphSession, bundle: Bundle, max_batch: int = 8, *, graphs: bool = True) -> BucketEmbedder:
     embedder = BucketEmbedder(session, bundle.manifest, max_batch, memory="cpu")
     embedder.warm_up(graphs=graphs)
     return embedder
@@ -51,7 +51,7 @@ def test_batches_run_in_sizes_seen_at_start_and_lose_their_padding(
     bundle: Bundle, count: int, runs: list[int], graphs: bool
 ) -> None:
     session = session_of(bundle)
-    embedder = padded(session, bundle, graphs=graphs)
+    embedder = warmed_up(session, bundle, graphs=graphs)
     session.runs.clear()
     found = embedder(images(count))
     assert session.runs == [f"replay {size}" if graphs else "run -1" for size in runs]
@@ -59,7 +59,7 @@ def test_batches_run_in_sizes_seen_at_start_and_lose_their_padding(
 
 
 def test_a_result_is_not_overwritten_by_the_next_batch(bundle: Bundle) -> None:
-    embedder = padded(session_of(bundle), bundle)
+    embedder = warmed_up(session_of(bundle), bundle)
     first = embedder(images(4))
     kept = first.copy()
     embedder(np.zeros_like(images(4)))
@@ -68,19 +68,19 @@ def test_a_result_is_not_overwritten_by_the_next_batch(bundle: Bundle) -> None:
 
 def test_every_size_is_captured_and_replayed_before_the_first_request(bundle: Bundle) -> None:
     session = session_of(bundle)
-    assert padded(session, bundle, 4).graphs
+    assert warmed_up(session, bundle, 4).graphs
     assert session.runs == [run for size in (1, 2, 4) for run in ("run -1", f"capture {size}", f"replay {size}")]
 
 
 def test_without_graphs_every_size_is_run_before_the_first_request(bundle: Bundle) -> None:
     session = session_of(bundle)
-    assert not padded(session, bundle, 4, graphs=False).graphs
+    assert not warmed_up(session, bundle, 4, graphs=False).graphs
     assert session.runs == ["run -1"] * 3
 
 
 def test_one_thread_captures_and_replays_whoever_calls(bundle: Bundle) -> None:
     session = session_of(bundle)
-    embedder = padded(session, bundle)
+    embedder = warmed_up(session, bundle)
     with ThreadPoolExecutor(4) as callers:
         list(callers.map(lambda count: embedder(images(count)), [1, 3, 8, 5] * 5))
     assert len(session.threads) == 1
@@ -90,7 +90,7 @@ def test_one_thread_captures_and_replays_whoever_calls(bundle: Bundle) -> None:
 
 def test_an_embedder_that_is_gone_leaves_no_thread(bundle: Bundle) -> None:
     before = set(threading.enumerate())
-    embedder = padded(session_of(bundle), bundle)
+    embedder = warmed_up(session_of(bundle), bundle)
     (thread,) = set(threading.enumerate()) - before
     del embedder
     thread.join(10)
@@ -99,15 +99,15 @@ def test_an_embedder_that_is_gone_leaves_no_thread(bundle: Bundle) -> None:
 
 def test_a_graph_that_the_runtime_did_not_capture_is_an_error(bundle: Bundle) -> None:
     with pytest.raises(DeviceError, match="no CUDA graph was captured for batches of 1"):
-        padded(session_of(bundle, "none captured"), bundle)
+        warmed_up(session_of(bundle, "none captured"), bundle)
 
 
 @pytest.mark.parametrize("fault", ["replay does nothing", "replay is stale"])
 def test_a_replay_that_computes_something_else_is_an_error(bundle: Bundle, fault: str) -> None:
     with pytest.raises(DeviceError, match="the CUDA graph for batches of 1 computes something else"):
-        padded(session_of(bundle, fault), bundle)
+        warmed_up(session_of(bundle, fault), bundle)
 
 
 def test_a_capture_that_fails_raises_what_the_runtime_said(bundle: Bundle) -> None:
     with pytest.raises(DEVICE_ERRORS, match="stream is capturing"):
-        padded(session_of(bundle, "capture fails"), bundle)
+        warmed_up(session_of(bundle, "capture fails"), bundle)

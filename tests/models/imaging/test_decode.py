@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError, TooLarge, UnsupportedType
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header
-from models.imaging.jpeg.jpeg_header import least_size
+from models.imaging.jpeg.jpeg_decoder import least_size
 from models.imaging.types import Header
 from tests.models import encoded
 
@@ -285,17 +285,18 @@ class OddError(Exception):
     "error", [KeyError(6), MemoryError(), RuntimeError("odd"), OddError("odd"), IndexError()], ids=repr
 )
 @pytest.mark.parametrize(
-    ("format_", "function"),
-    [("JPEG", "read_header"), ("PNG", "read_header"), ("WEBP", "read_header"), ("JPEG", "decode"), ("PNG", "decode"),
-     ("WEBP", "decode")],
-)  # fmt: skip
+    ("format_", "decoder"),
+    [("JPEG", "jpeg.jpeg_decoder"), ("PNG", "png.png_decoder"), ("WEBP", "webp")],
+    ids=["JPEG", "PNG", "WebP"],
+)
+@pytest.mark.parametrize("function", ["read_header", "decode"])
 def test_whatever_a_decoder_raises_is_about_its_image(
-    format_: str, function: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+    format_: str, decoder: str, function: str, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(f"models.imaging.{format_.lower()}.{function}", fail)
+    monkeypatch.setattr(f"models.imaging.{decoder}.{function}", fail)
     with pytest.raises(BadImage, match=rf"damaged .* of \d+ bytes: {type(error).__name__}"):
         decode(encoded.encode(encoded.picture(), format_), GREY)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from models.bundle.input_spec import InputSpec
 from models.imaging.decode import decode
-from models.imaging.jpeg.jpeg_header import least_size
+from models.imaging.jpeg.jpeg_decoder import least_size
 from models.imaging.resizing import fit, fitted_size
 from models.imaging.types import Header
 from tests.models import encoded

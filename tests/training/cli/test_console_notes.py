@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ from models.bundle.loading import Bundle
 from tests.training.squares import squares
 from tests.training.workflows.test_transfer import Still, plan_of
 from tests.training.worlds import World, material_of
-from training.cli.console_notes import adding_nothing
+from training.cli.console_notes import adding_nothing, on_choice
 from training.cli.console_summary import summary
 from training.exceptions import DataError
+from training.heads.candidates import Candidate
 from training.heads.registry import AUTO
 from training.network.network import EmbeddingNetwork
 from training.policy.costs import Costs
 from training.policy.policies import Aims
 from training.reports.class_figures import accepted_as_another
 from training.reports.evaluation_metrics import errors
-from training.workflows.model_selection import HeadPlan, alone, teach
+from training.workflows.model_selection import Alone, HeadPlan, Material, Part, alone, teach
 from training.workflows.transfer import transfer
 
 
@@ -33,15 +35,27 @@ def test_a_head_that_accepts_nothing_says_so_and_what_would_be_enough(bundle: Bu
     notes = bundle.manifest.training["notes"]
     assert notes[0].startswith("accepts nothing: with 72 held-out images no threshold can show 99 % right")
     assert "would be enough" in notes[0]
-    assert "of ordinary images are to be called unfamiliar: judged on 72 it is" in notes[1]
+    assert notes[1] == (
+        "72 images judged the head: with fewer than 300 images or 50 groups out-of-fold figures flatter it"
+    )
+    assert "of ordinary images are to be called unfamiliar: judged on 72 it is" in notes[2]
 
 
 def test_the_console_has_figures_classes_and_notes(bundle: Bundle) -> None:
     lines = list(summary(bundle.manifest, bundle.manifest.default_head))
     assert lines[0].startswith("squares@1, head category: test_accuracy 1.0000")
-    assert lines[1].split() == ["class", "precision", "recall", "test", "images"]
-    assert [line.split()[0] for line in lines[2:5]] == ["blue", "green", "red"]
-    assert lines[5:] == bundle.manifest.training["notes"]
+    assert lines[1] == f"chosen by out-of-fold log loss: {bundle.manifest.training['head']}"
+    assert lines[2].split() == ["class", "precision", "recall", "test", "images"]
+    assert [line.split()[0] for line in lines[3:6]] == ["blue", "green", "red"]
+    assert lines[6:] == bundle.manifest.training["notes"]
+
+
+def test_errors_of_any_size_are_told_with_four_digits(bundle: Bundle) -> None:
+    metrics = {"test_mae": 0.000012345, "test_rmse": 1234567.8, "test_r2": 0.98765}
+    update = {"task": "regression", "classes": (), "metrics": metrics}
+    head = bundle.manifest.default_head.model_copy(update=update)
+    first = next(summary(bundle.manifest, head))
+    assert first == "squares@1, head category: test_mae 1.234e-05, test_rmse 1,235,000, test_r2 0.9877"
 
 
 def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
@@ -95,6 +109,78 @@ def test_what_adds_nothing_to_a_number_is_told(world: World, begins: list[str], 
 def test_what_adds_nothing_to_classes_is_told(world: World, begins: list[str], tmp_path: Path) -> None:
     found = told_of(world, AUTO, tmp_path, classes=3)
     assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
+
+
+def chosen(material: Material, kind: str) -> Candidate:
+    return teach(material, HeadPlan(kind, examples=0)).candidates[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "told"),
+    [
+        (
+            "logistic_regression",
+            3,
+            "naming the shares of the classes would be as good as this head is, ",
+        ),
+        ("linear_regression", 0, "naming the mean of all images would be as near to the numbers as this head is"),
+    ],
+    ids=["classes", "numbers"],
+)
+def test_a_head_that_has_learnt_nothing_says_so_and_nothing_of_its_parts(
+    kind: str, classes: int, told: str, tmp_path: Path
+) -> None:
+    material = material_of("nothing", 400, tmp_path, tested=50, classes=classes)
+    head = chosen(material, kind)
+    (sentence,) = on_choice([head], [part_of("image", head, 0.0), part_of("columns", head, 0.0)], 400)
+    assert sentence.startswith(told)
+    assert sentence.endswith("it has learnt nothing")
+
+
+def part_of(part: Part, head: Candidate, gain: float) -> Alone:
+    """As good as the head but for a gain of each row's loss."""
+    return Alone(part, replace(head, losses=head.losses - gain, loss=head.loss - gain), head.answers)
+
+
+@pytest.mark.parametrize(
+    ("part", "gain", "told"),
+    [
+        ("image", 0.0, "the columns add nothing here: "),
+        ("image", 0.01, "the columns make it worse: out-of-fold log loss is "),
+        ("columns", 0.01, "the image makes it worse: "),
+    ],
+    ids=["as good without columns", "better without columns", "better without the image"],
+)
+def test_what_only_harms_is_told(part: Part, gain: float, told: str, tmp_path: Path) -> None:
+    head = chosen(material_of("both", 400, tmp_path, tested=50, classes=3), "logistic_regression")
+    (sentence,) = on_choice([head], [part_of(part, head, gain)], 400)
+    assert sentence.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("rows", "units", "told"),
+    [
+        (
+            299,
+            299,
+            ["299 images judged the head: with fewer than 300 images or 50 groups out-of-fold "],
+        ),
+        (400, 49, ["400 images in 49 groups judged the head: "]),
+        (300, 50, []),
+    ],
+    ids=["few images", "few groups", "enough of both"],
+)
+def test_figures_of_few_rows_are_called_so(rows: int, units: int, told: list[str], tmp_path: Path) -> None:
+    head = chosen(material_of("both", 100, tmp_path, tested=50, classes=3), "logistic_regression")
+    head = replace(head, losses=np.zeros(units))
+    for sentence, begin in zip(on_choice([head], [], rows), told, strict=True):
+        assert sentence.startswith(begin)
+
+
+def test_few_rows_make_intervals_too_narrow(tmp_path: Path) -> None:
+    head = chosen(material_of("both", 60, tmp_path, tested=50), "linear_regression")
+    (sentence,) = on_choice([head], [], 60)
+    assert sentence.endswith("figures flatter it, and intervals hold fewer than nine of ten")
 
 
 def test_a_head_of_columns_alone_that_was_asked_for_is_no_news(tmp_path: Path) -> None:

@@ -85,6 +85,15 @@ def test_a_class_of_one_group_is_for_training_alone() -> None:
     assert per_class(dataset, parts.train)[0] == 10
 
 
+def test_of_groups_of_several_classes_one_is_tested_though_each_is_mostly_of_another_class() -> None:
+    groups = np.array([0] * 8 + [1, 2] + [1] * 6 + [0, 2] + [2] * 5 + [0, 1])
+    dataset = replace(unbalanced(10, 8, 7), groups=groups)
+    parts = split(dataset, 0)
+    assert set(groups[parts.test].tolist()) == {2}
+    assert set(groups[parts.known].tolist()) == {0, 1}
+    assert min(per_class(dataset, parts.known)) > 0
+
+
 def test_given_test_images_with_a_copy_elsewhere_are_told_and_stay() -> None:
     dataset = tie(replace(unbalanced(20, 20), official_test=np.array([3, 4, 30])), [(4, 9), (1, 2)])
     parts = split(dataset, 0)

@@ -12,8 +12,8 @@ import pytest
 from models.bundle.head_spec import HeadSpec
 from models.bundle.input_spec import InputSpec
 from models.imaging.decode import decode
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head, OutlierDetector
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, squares
 from training.data.dataset import Dataset

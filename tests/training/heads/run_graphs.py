@@ -10,8 +10,8 @@ from onnx import ModelProto, TensorProto, helper
 
 from models.bundle.head_spec import HeadSpec
 from models.columns import Column
-from models.runtime.sessions import Embedding, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedding, cpu_session
 from training.export.graph_builder import GraphBuilder
 from training.heads.features.encoding import Rows
 from training.heads.fitted_head import Decider

@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.loading import GOLDEN, Bundle
 from models.bundle.head_spec import HeadSpec
+from models.bundle.loading import GOLDEN, Bundle
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.errors import TandemError
-from models.runtime.sessions import Embedder, cpu_session
-from models.runtime.head_sessions import Head
-from service.inference.items import Item
 from models.runtime.engine import Engine
 from models.runtime.engine_types import Result
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
+from service.api.bodies import Item
 from service.inference.pipeline import Pipeline
 from tests.service.inference.test_pipeline import asked, label, run
-from tests.service.serving import BRIGHT, DARK, settings_of
+from tests.service.serving import BRIGHT, DARK
 from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.exceptions import DataError

@@ -78,15 +78,41 @@ def test_the_final_head_is_fitted_on_all_rows(source: Source, lesson: Lesson) ->
     assert best.finished(source).estimator.n_samples_fit_ == len(lesson)
 
 
-def test_the_search_goes_to_where_the_loss_is_least_and_says_so_at_the_edge() -> None:
+def test_the_search_goes_to_where_the_loss_is_least() -> None:
     found = fit_heads([LOGISTIC], overlapping(300), THREE)
     assert 3 <= len(found) < len(LOGISTIC.settings)
     assert found[0].note == ""
+
+
+def test_an_edge_is_told_where_going_on_would_help() -> None:
+    source = overlapping(300)
+    labels = (source.judged.embedding[:, 0] > 0).astype(np.int64)
+    found = fit_heads([LOGISTIC], replace(source, judged=replace(source.judged, labels=labels)), Fitting(2))
+    assert found[0].note == "C = 10 is at the edge of what was tried (C = 0.0001 to C = 10)"
+
+
+def test_an_edge_that_is_as_good_as_its_neighbour_is_not_told() -> None:
     noise = overlapping(60)
     noise = replace(noise, judged=replace(noise.judged, labels=np.random.default_rng(1).integers(0, 3, 60)))
     strongest = fit_heads([LOGISTIC], noise, THREE)[0]
     assert strongest.name == "logistic regression, C = 0.0001"
-    assert strongest.note == "C = 0.0001 is at the edge of what was tried (C = 0.0001 to C = 10)"
+    assert strongest.note == ""
+
+
+@pytest.mark.parametrize("is_balanced", [False, True], ids=["rows alike", "classes alike"])
+def test_a_head_has_learnt_something_if_it_clearly_beats_the_shares_of_the_classes(is_balanced: bool) -> None:
+    source, fitting = overlapping(120), replace(THREE, is_balanced=is_balanced)
+    assert fit_heads([LOGISTIC], source, fitting)[0].has_learnt
+    labels = np.random.default_rng(1).choice(3, 120, p=[0.8, 0.1, 0.1])
+    noise = replace(source, judged=replace(source.judged, labels=labels))
+    assert not fit_heads([LOGISTIC], noise, fitting)[0].has_learnt
+
+
+def test_figures_begin_with_what_the_best_has_least_of() -> None:
+    source = overlapping(60)
+    found = fit_heads([TREE], source, replace(THREE, is_balanced=True))[0]
+    assert found.figures == {"macro log loss": found.loss, "accuracy": found.scores.accuracy}
+    assert list(fit_heads([TREE], source, THREE)[0].figures) == ["log loss", "accuracy"]
 
 
 def test_a_choice_at_the_edge_is_the_choice_when_columns_are_weighed_too() -> None:
@@ -116,18 +142,6 @@ def test_very_many_classes_are_searched_on_a_part_once() -> None:
     source = plain_source(lesson, np.arange(3900) // 1300, lesson.part(np.arange(0)))
     (found,) = fit_heads([TREE], source, Fitting(1300))
     assert found.is_choice
-
-
-def test_like_another_candidate_only_the_penalty_is_searched_for() -> None:
-    source, columns = beside(overlapping(300)), (Column(name="size", type="number"),)
-    chosen = fit_heads([LOGISTIC], source, Fitting(3, columns))[0]
-    heavy = replace(chosen, preparation=replace(chosen.preparation, weight=30.0))
-    found = fit_heads([LOGISTIC], source, Fitting(3, columns), like=heavy)
-    assert {each.preparation for each in found} == {heavy.preparation}
-    bare = fit_heads([LOGISTIC], source.narrowed(None, with_columns=False), THREE, like=heavy)
-    assert {each.preparation.weight for each in bare} == {1.0}
-    alone = fit_heads([LOGISTIC], source.narrowed(0, with_columns=True), Fitting(3, columns), like=heavy)
-    assert {each.preparation.weight for each in alone} == {30.0}
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import chi
 
 from models.bundle.audit import audit_onnx
-from models.runtime.sessions import Embedding, cpu_session
 from models.runtime.head_sessions import OutlierDetector
+from models.runtime.sessions import Embedding, cpu_session
 from training.data.split import make_folds
 from training.exceptions import ExportError
 from training.policy.outlier_detection import (

@@ -11,8 +11,8 @@ import pytest
 from models.bundle.audit import audit_onnx
 from models.bundle.head_spec import HeadSpec
 from models.bundle.input_spec import InputSpec
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import boosted
 from tests.training.squares import CLASSES
 from training.data.dataset import Dataset

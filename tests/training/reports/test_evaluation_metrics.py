@@ -66,3 +66,8 @@ def test_the_calibration_error_weighs_bins_by_their_count() -> None:
 
 def test_full_confidence_lies_in_the_last_bin() -> None:
     assert evaluation_metrics.reliability(np.eye(2), np.array([0, 1])).count[-1] == 2
+
+
+def test_figures_are_rounded_to_digits_and_not_to_decimals() -> None:
+    figures = {"mae": 1.23456789e-7, "rmse": 123456789.0, "r2": math.nan}
+    assert evaluation_metrics.rounded(figures) == {"mae": 1.23457e-7, "rmse": 123457000.0}

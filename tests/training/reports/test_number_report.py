@@ -48,9 +48,10 @@ def test_the_page_says_how_often_the_intervals_hold_by_fifths(report: EstimateRe
 
 
 def test_the_page_says_what_adds_nothing(report: EstimateReport) -> None:
-    choices = [HeadChoice("ridge", {"MAE": 1.0}, True)]
-    shown = replace(report, head_choices=choices, adding_nothing=("the image adds nothing here: 1 off alone",))
+    choices = [HeadChoice("ridge", {"RMSE": 1234567.8, "MAE": 0.000012345}, True)]
+    shown = replace(report, head_choices=choices, on_choice=("the image adds nothing here: 1 off alone",))
     assert "The image adds nothing here: 1 off alone." in text_of(shown)
+    assert "1,235,000 1.234e-05" in text_of(shown)
 
 
 def test_without_intervals_the_page_is_silent_about_them(report: EstimateReport) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from models.bundle.input_spec import InputSpec
 from models.columns import Column
-from service.api.predictions import to_estimate
 from models.runtime.engine_types import HeadOutput
+from service.api.predictions import to_estimate
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
 from training.heads.candidates import Fitting

@@ -65,17 +65,28 @@ def test_a_bundle_that_does_not_say_what_its_network_has_seen_is_refused(tmp_pat
     assert not find_seen(bundle, look(with_copies().images)).any(), "a network from elsewhere has seen none"
 
 
+def test_images_that_the_network_was_all_fitted_on_are_refused(tmp_path: Path) -> None:
+    dataset = squares(12)
+    bundle = bundle_that_saw(dataset, list(range(12)), tmp_path)
+    with pytest.raises(DataError, match="network was fitted on all of these images, so none can test it"):
+        prepare(dataset, 0, tmp_path, bundle).checked()
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (replace(squares(12), groups=np.arange(12) % 3), "every class is of one group, so no image is left"),
+        (
+            replace(squares(12), groups=np.arange(12) % 3),
+            "each of the 3 groups of images has a class that no other",
+        ),
+        (replace(squares(12), groups=np.zeros(12, np.int64)), "all images are of one group, and 3 are needed"),
         (
             replace(squares(12), groups=np.arange(12) // 6, official_test=np.array([0, 6])),
             "all 2 test images have a copy, or an image of their group, among the others",
         ),
         (replace(squares(12), official_test=np.arange(0, 12, 3)), "all images of 'blue' are test images"),
     ],
-    ids=["one group a class", "groups torn apart", "a class in the test alone"],
+    ids=["one group a class", "one group", "groups torn apart", "a class in the test alone"],
 )
 def test_what_cannot_be_learnt_or_tested_is_refused(dataset: Dataset, message: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):

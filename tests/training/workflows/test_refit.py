@@ -12,9 +12,8 @@ from models.bundle.golden import verify
 from models.bundle.loading import Bundle
 from models.bundle.store import Store
 from models.columns import Column
-from models.runtime.sessions import Embedder
 from models.runtime.engine import Engine
-from tests.service.serving import settings_of
+from models.runtime.sessions import Embedder
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 from tests.training.squares import squares
 from tests.training.workflows.test_transfer import Still, plan_of

@@ -13,8 +13,8 @@ from models.bundle.loading import Bundle
 from models.bundle.manifest import EMBEDDER_FILES
 from models.bundle.store import Store
 from models.policy import NEVER
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, TINY, signal_when_there, squares
 from training.clean.copies.perceptual_hash import look
 from training.data.seen_images import find_seen

@@ -18,8 +18,8 @@ from models.bundle.golden import verify
 from models.bundle.loading import Bundle
 from models.bundle.store import Store
 from models.policy import NEVER
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, squares, write_image
 from training.data.images import Encoded
 from training.data.split import split

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,12 +16,14 @@ from models.bundle.store import DEFAULT_ROOT, Store
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import squares
 from tests.training.workflows.test_transfer import Still, plan_of
+from tests.training.worlds import material_of
 from training.data import fashion_mnist
 from training.exceptions import DataError, ExportError
 from training.network.network import EmbeddingNetwork
+from training.workflows.model_selection import HeadPlan, teach
 from training.workflows.precision_trial import OTHERS
 from training.workflows.transfer import transfer
-from training.workflows.upgrade import upgrade
+from training.workflows.upgrade import alike, upgrade
 
 DATASET = squares(90)
 
@@ -114,3 +117,13 @@ def test_the_default_bundle_gains_int8_within_its_accuracy(tmp_path: Path) -> No
     verify(upgraded)
     print([variant.model_dump() for variant in upgraded.manifest.variants])
     assert upgraded.manifest.precisions == ("fp32", "int8", "fp16")
+
+
+@pytest.mark.parametrize("is_log", [False, True], ids=["as they are", "logarithms"])
+def test_the_head_that_judges_names_numbers_as_the_head_of_the_bundle_does(is_log: bool, tmp_path: Path) -> None:
+    material = material_of("both", 100, tmp_path, tested=20)
+    taught = teach(material, HeadPlan("linear_regression", examples=0, target_transform="log" if is_log else "none"))
+    plain = Bundle.open(tiny_bundle(tmp_path)).manifest
+    manifest = plain.model_copy(update={"training": {"seed": 0, **taught.as_settings()}})
+    judging = alike(taught.head, material, manifest)
+    np.testing.assert_allclose(judging.answers, taught.candidates[0].answers, rtol=1e-5)

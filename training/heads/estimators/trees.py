@@ -6,7 +6,7 @@ a converter which makes a model of the booster alone loses them; here trees give
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,10 +28,12 @@ class Growth:
     Attributes:
         classes: K; 0 of numbers.
         seed: of what is random.
+        rate: that each tree is multiplied by.
     """
 
     classes: int
     seed: int
+    rate: float = 0.05
 
     @property
     def rounds(self) -> int:
@@ -48,7 +50,7 @@ class Growth:
         """LightGBM's parameters."""
         return {
             **(_OF_CLASSES | {"num_class": self.classes} if self.classes else _OF_NUMBERS),
-            "learning_rate": 0.05,
+            "learning_rate": self.rate,
             "lambda_l2": 5.0,
             "max_bin": 63,
             "boost_from_average": False,
@@ -169,13 +171,12 @@ def grow(sample: Sample, growth: Growth, rounds: int) -> Trees:
     if not rounds:
         return Trees(None, 0, max(1, growth.classes))
     booster = lightgbm.Booster(growth.settings, sample.to_lightgbm(growth))
-    for _ in range(rounds):
-        booster.update()
+    _add_rounds([booster], rounds)
     return Trees(booster, rounds, max(1, growth.classes))
 
 
 def cross_grow(
-    samples: Mapping[int, Sample], folds: NDArray[np.int64], growth: Growth
+    samples: Mapping[int, Sample], folds: NDArray[np.int64], growth: Growth, rounds: int | None = None
 ) -> tuple[Mapping[int, Trees], int]:
     """Grows trees without each fold, as many rounds as are best for what the folds hold, on average; perhaps none.
 
@@ -183,6 +184,7 @@ def cross_grow(
         samples: all rows, as those without each fold see them, by fold.
         folds: of each row, int64 `[N]`.
         growth: how.
+        rounds: how many, where that is known.
 
     Returns:
         The trees without each fold, by fold, and how many rounds they have.
@@ -198,8 +200,17 @@ def cross_grow(
         if len(held.labels):  # else all rows of the fold were left out
             boosters[fold].add_valid(held.to_lightgbm(growth, data), "held")
         shares.append(float(len(held.labels) if held.weights is None else held.weights.sum()))
-    rounds = _best_round(list(boosters.values()), shares, growth)
+    if rounds is None:
+        rounds = _best_round(list(boosters.values()), shares, growth)
+    else:
+        _add_rounds(boosters.values(), rounds)
     return {fold: Trees(booster, rounds, outputs) for fold, booster in boosters.items()}, rounds
+
+
+def _add_rounds(boosters: Iterable[lightgbm.Booster], rounds: int) -> None:
+    for booster in boosters:
+        for _ in range(rounds):
+            booster.update()
 
 
 def _best_round(boosters: Sequence[lightgbm.Booster], shares: Sequence[float], growth: Growth) -> int:

@@ -42,7 +42,7 @@ class Preparation:
     @property
     def title(self) -> str:
         """What is unusual about it, for a person; empty where nothing is."""
-        view = {"whole": "", "roots": "of roots", "direction": "", "components": "of components", "nothing": ""}
+        view = {"whole": "", "roots": "of roots", "direction": "", "components": "", "nothing": ""}
         told = (
             view[self.view],
             "each element standardised" if self.scaling == "each" else "",

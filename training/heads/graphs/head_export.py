@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.bundle.head_spec import HeadSpec
-from models.runtime.sessions import Embedding, cpu_session, relative_difference
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedding, cpu_session, relative_difference
 from training.export.agreement import agreement, check
 from training.export.onnx_graph import strip
 from training.heads.features.encoding import Rows

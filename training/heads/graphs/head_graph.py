@@ -18,7 +18,7 @@ from skl2onnx.common.shape_calculator import (
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 
-from models.bundle.head_spec import HeadSpec, INTERVAL
+from models.bundle.head_spec import INTERVAL, HeadSpec
 from training.export.graph_builder import OPSETS, GraphBuilder, set_versions
 from training.heads.calibration import LEAST, LOGITS, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.estimators.blend import Blend

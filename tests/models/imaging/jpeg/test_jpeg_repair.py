@@ -17,7 +17,7 @@ from PIL import Image
 from models.bundle.input_spec import InputSpec
 from models.errors import BadImage, ClientError
 from models.imaging.decode import decode, read_header
-from models.imaging.jpeg import jpeg_header
+from models.imaging.jpeg import jpeg_decoder
 from models.imaging.jpeg.jpeg_segments import CUT, SCAN, segments
 from models.imaging.types import Pixels
 from tests.models import encoded, jpegs
@@ -331,8 +331,8 @@ def test_flipped_bytes_give_pixels_or_a_client_error(data: bytes) -> None:
 def test_what_costs_much_to_prove_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = FILES["baseline, a restart marker a row"]
     damaged = jpegs.inserted(data, jpegs.restarts(data)[0], bytes(16))
-    monkeypatch.setattr(jpeg_header, "_PROVEN_PIXELS", WIDTH * HEIGHT // 24 - 1)
-    with pytest.raises(BadImage, match="damage that is only mended in smaller ones"):
+    monkeypatch.setattr(jpeg_decoder, "_PROVEN_PIXELS", WIDTH * HEIGHT // 24 - 1)
+    with pytest.raises(BadImage, match="damage that is repaired in smaller ones only"):
         mended(damaged)
 
 

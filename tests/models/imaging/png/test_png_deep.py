@@ -1,4 +1,4 @@
-"""`models.imaging.png.png_header`, `png_deep`: samples of every depth, opaque or not, are shown as the PNG
+"""`models.imaging.png.png_decoder`, `png_deep`: samples of every depth, opaque or not, are shown as the PNG
 specification says."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.errors import BadImage
 from models.imaging.decode import decode, read_header
 from tests.chaos.inputs.pictures import png
 from tests.models.encoded import png_chunk
-from tests.models.imaging.pngs import (
+from tests.models.imaging.png.pngs import (
     CHANNELS,
     END,
     GREY,

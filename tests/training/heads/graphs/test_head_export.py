@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.runtime.sessions import Embedder, cpu_session
 from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import HEAD, boosted
 from tests.training.squares import CLASSES
 from training.data.dataset import Dataset

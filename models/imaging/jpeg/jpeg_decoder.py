@@ -1,12 +1,11 @@
 """JPEG ──▶ header and pixels, by libjpeg-turbo (simplejpeg).
 
-Where the bundle says so, large JPEGs are decoded at a fraction of their size, which the decoder reaches by computing
-fewer pixels. Of libjpeg's eighths only 1/2, 1/4 and 1/8 have fast code: of a photograph of 640x427 pixels 1/1 takes
-0.73 ms, 5/8 0.93 ms, 1/2 0.60 ms, 3/8 0.65 ms, 1/4 0.56 ms (libjpeg-turbo 3.1, AMD EPYC with AVX-512, one thread), and
-what is left to resize saves more. A side may end up to an eighth too short and is then enlarged: it is
-that which lets 640x427 be decoded at 1/2 for an input of 224x224, and EfficientNet-Lite0's embeddings of photographs
-move less by it (cosine distance 0.008 on average, 0.014 at most, at 6/7 of the side) than by decoding exactly at the
-input's size instead of above it (0.016 and 0.028).
+A bundle may have large JPEGs decoded at a fraction of their size, for which the decoder computes fewer pixels. Of
+libjpeg's eighths only 1/2, 1/4 and 1/8 have fast code: a photograph of 640x427 pixels takes 0.73 ms at 1/1, 0.93 at
+5/8, 0.60 at 1/2, 0.65 at 3/8 and 0.56 at 1/4 (libjpeg-turbo 3.1, AMD EPYC with AVX-512, one thread), and resizing less
+saves more. A side may end up to an eighth too short and is then enlarged, so 640x427 can be decoded at 1/2 for an input
+of 224x224. This moves EfficientNet-Lite0's embeddings of photographs less (cosine distance 0.008 on average, 0.014 at
+most, at 6/7 of the side) than decoding exactly at the input's size instead of above it (0.016 and 0.028).
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from models.bundle.input_spec import InputSpec
 from models.errors import BadImage
 from models.imaging import work
 from models.imaging.channels import to_array
-from models.imaging.jpeg.jpeg_repair import Repaired, Warning_, repair
+from models.imaging.jpeg.jpeg_repair import JpegWarning, Repaired, repair
 from models.imaging.jpeg.jpeg_segments import Frame, read_structure
 from models.imaging.resizing import divisor_of
 from models.imaging.types import Header, Pixels, checked
 
 SIGNATURE = b"\xff\xd8"
-# Work of reading a JPEG's coded data up to which it is decoded twice more, to prove that it is whole: of 25 MP in 10
-# scans. With the two decodings that failed before, it costs less than twice the yardstick of `models.imaging.work`.
+# A damaged JPEG is decoded twice more to prove that it is whole, if reading its coded data costs no more than this: 25
+# MP in 10 scans. With the two failed decodings before, that is less than twice the reference of `models.imaging.work`.
 _PROVEN_PIXELS = 10_500_000
-# Of what TurboJPEG says, which is the first thing that libjpeg warns of, or an error that nothing mends.
+# Parts of TurboJPEG's messages, which are libjpeg's first warning or an error that cannot be repaired.
 _REFUSED, _STRAY, _END_MARKER = "Could not determine subsampling", "extraneous bytes before marker", "0xd9"
 _RESTARTS = b"\xff\xdd"  # a restart interval is defined
-_MENDED = (
+_REPAIRABLE = (
     *(_REFUSED, _STRAY, "Invalid SOS parameters", "bad ICC marker", "Premature end of JPEG file"),
     *("unknown JFIF revision", "Unknown Adobe color transform", "two SOI markers"),
 )
@@ -46,7 +45,7 @@ def read_header(data: bytes) -> Header:
     """Reads type, size and orientation.
 
     Raises:
-        BadImage: damaged, or of more scans or segments than any has.
+        BadImage: damaged, or of too many scans or segments.
         UnsupportedType: arithmetically coded or lossless.
     """
     found = read_structure(data)
@@ -55,18 +54,18 @@ def read_header(data: bytes) -> Header:
     return checked(Header("jpeg", width, height, found.colorspace, 0, found.orientation, coded_pixels))
 
 
-def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning_], None]) -> Pixels:
-    """Pixels as they are stored, uint8 `[H, W, C]`.
+def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[JpegWarning], None]) -> Pixels:
+    """Pixels as stored, uint8 `[H, W, C]`.
 
     Raises:
         BadImage: rows are missing, or as `read_header`.
-        ValueError, OSError: libjpeg finds other damage.
+        ValueError, OSError: other damage, from libjpeg.
     """
     try:
-        # strict: libjpeg's warnings are errors, since half a file would otherwise give half an image
+        # strict: libjpeg's warnings are errors, otherwise half a file would give half an image
         return _by_turbojpeg(data, header, spec)
     except ValueError as error:
-        if not any(text in str(error) for text in _MENDED):
+        if not any(text in str(error) for text in _REPAIRABLE):
             raise
     structure = read_structure(data)
     repaired = repair(data, structure)
@@ -77,7 +76,7 @@ def decode(data: bytes, header: Header, spec: InputSpec, warn: Callable[[Warning
 
 
 def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: InputSpec) -> Pixels:
-    """Decodes it with proof that it is whole, and notes stray bytes that are found meanwhile."""
+    """Decodes a repaired JPEG and proves that it is whole; adds `stray_bytes` to its kinds if there are any."""
     warning = ""
     try:
         pixels = _by_turbojpeg(repaired.data, header, spec)
@@ -94,19 +93,19 @@ def _decode_repaired(repaired: Repaired, frame: Frame, header: Header, spec: Inp
     if _is_after_all_rows(repaired.data, warning) and not repaired.is_doubtful:
         return _by_turbojpeg(repaired.data, header, spec, strict=False)
     if header.coded_pixels > _PROVEN_PIXELS:
-        raise BadImage(f"JPEG of {header.pixels} pixels with damage that is only mended in smaller ones: {warning}")
+        raise BadImage(f"JPEG of {header.pixels} pixels with damage that is repaired in smaller ones only: {warning}")
     read = _by_pillow if _REFUSED in warning else partial(_by_turbojpeg, strict=False)
-    # In colour and at full size, where the header allows it: in grey missing colours would not be seen, and at a
-    # fraction missing detail.
+    # The proof is in colour and at full size, if the header allows it: grey would hide missing colours, and a fraction
+    # missing detail.
     proof = spec.model_copy(update={"channels": 3, "decoder": "full"})
     pixels = repaired.whole(lambda data: read(data, header, proof))
     return pixels if spec == proof else read(repaired.data, header, spec)
 
 
 def _is_after_all_rows(data: bytes, warning: str) -> bool:
-    """Whether all rows were decoded before libjpeg warned of bytes before the end marker.
+    """Whether libjpeg warned about stray bytes only after it had decoded all rows.
 
-    With restart markers it warns of the same where one of them is lost, and passes over the rows behind it.
+    If a restart marker is lost, it gives the same warning and skips the rows that follow.
     """
     return _STRAY in warning and warning.endswith(_END_MARKER) and _RESTARTS not in data
 
@@ -120,12 +119,12 @@ def _by_turbojpeg(data: bytes, header: Header, spec: InputSpec, *, strict: bool 
     inks = simplejpeg.decode_jpeg(
         data, "CMYK", strict=strict, fastdct=False, fastupsample=False, min_height=height, min_width=width
     )
-    np.invert(inks, out=inks)  # as Adobe's programs write it, 255 is no ink
+    np.invert(inks, out=inks)  # Adobe's programs write no ink as 255
     return to_array(Image.fromarray(inks, "CMYK"), spec)
 
 
 def _by_pillow(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """For samplings that TurboJPEG refuses; Pillow's libjpeg tells of no damage."""
+    """Decodes samplings that TurboJPEG refuses; Pillow's libjpeg does not report damage."""
     divisor = divisor_of(header, spec)
     with JpegImageFile(io.BytesIO(data)) as image:
         image.draft("L" if spec.channels == 1 else "RGB", (header.width // divisor or 1, header.height // divisor or 1))
@@ -133,10 +132,10 @@ def _by_pillow(data: bytes, header: Header, spec: InputSpec) -> Pixels:
 
 
 def least_size(header: Header, spec: InputSpec) -> tuple[int, int]:
-    """Least height and width, as stored, that simplejpeg has to reach when it decodes a JPEG; zeros for its full size.
+    """Minimum height and width, as stored, that make simplejpeg decode at the divisor; zeros for the full size.
 
-    They are those of one of the fractions rounded up, as libjpeg rounds, so that simplejpeg, which takes the smallest
-    of libjpeg's scales that is not below them, takes just that one.
+    simplejpeg takes the smallest of libjpeg's scales that is not below them. They are the fraction's sides rounded up,
+    as libjpeg rounds, so it takes exactly that scale.
     """
     divisor = divisor_of(header, spec)
     return (0, 0) if divisor == 1 else (-(-header.height // divisor), -(-header.width // divisor))

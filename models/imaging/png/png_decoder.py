@@ -1,7 +1,7 @@
 """PNG ──▶ header and pixels.
 
-Pillow's decoder is given the rows alone. Pillow's reader would take everything else apart, and inflate it, before it
-comes to the pixels: 9 MiB of colour profiles cost 18 s of CPU.
+Pillow's decoder gets the rows alone. Pillow's reader would parse and inflate all other chunks first: 9 MiB of colour
+profiles cost 18 s of CPU.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from models.imaging.types import Header, Pixels, checked
 
 __all__ = ["SIGNATURE", "decode", "read_header"]
 
-_APPLE = b"CgBI"  # the first chunk of what Xcode makes of a PNG
+_APPLE = b"CgBI"  # first chunk of a PNG that Xcode has converted
 _PALETTE_BYTES = 256 * 3
 
 
@@ -30,7 +30,7 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         BadImage: damaged.
-        UnsupportedType: animated, or made for iOS alone.
+        UnsupportedType: animated, or converted for iOS.
     """
     if data[12:16] == _APPLE:
         raise UnsupportedType(
@@ -44,17 +44,17 @@ def read_header(data: bytes) -> Header:
     pixels = layout.width * layout.height
     extra_pixels = work.of_png(pixels, layout.bits, len(data))
     if png_deep.reads_twice(chunks):
-        extra_pixels += pixels + work.of_png(pixels, layout.bits, 0) + pixels // 2  # filters again, and blending
+        extra_pixels += pixels + work.of_png(pixels, layout.bits, 0) + pixels // 2  # the second pass and blending
     turned = orientation(chunks.exif)
     return checked(Header("png", layout.width, layout.height, extra_pixels=extra_pixels, orientation=turned))
 
 
 def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
-    """Pixels as they are stored, uint8 `[H, W, C]`.
+    """Pixels as stored, uint8 `[H, W, C]`.
 
     Raises:
         BadImage: damaged.
-        ValueError, zlib.error: the rows are.
+        ValueError, zlib.error: the rows are damaged.
     """
     chunks = read_chunks(data)
     _check(chunks, data, header)
@@ -63,16 +63,16 @@ def decode(data: bytes, header: Header, spec: InputSpec) -> Pixels:
         return png_deep.decode(chunks, rows, spec)
     image = read_rows(chunks.layout, rows)
     if chunks.palette:
-        image.putpalette(chunks.palette.ljust(_PALETTE_BYTES, b"\0"))  # black where it lacks a colour, as libpng has it
+        image.putpalette(chunks.palette.ljust(_PALETTE_BYTES, b"\0"))  # missing colours are black, as in libpng
     if chunks.transparency:
-        image.info["transparency"] = _as_pillow_compares(chunks.transparency, chunks.layout)
+        image.info["transparency"] = _transparency(chunks.transparency, chunks.layout)
     return to_array(image, spec)
 
 
-def _as_pillow_compares(transparency: bytes, layout: Layout) -> bytes | int | tuple[int, ...]:
-    """The transparent level in the 8 bits that Pillow makes of each sample; of a palette, the opacity of its colours.
+def _transparency(transparency: bytes, layout: Layout) -> bytes | int | tuple[int, ...]:
+    """The transparent level in Pillow's 8 bits a sample; with a palette, the opacity of its colours.
 
-    Bits above the image's depth do not count, PNG specification, section 11.3.1.1.
+    Bits above the image's depth are ignored, PNG specification, section 11.3.1.1.
     """
     if layout.colour == PALETTE:
         return transparency
@@ -93,7 +93,7 @@ def _check(chunks: Chunks, data: bytes, header: Header) -> None:
         raise BadImage("damaged png image: its header has a wrong checksum")
     if (layout.colour, layout.depth) not in MODES:
         raise BadImage(f"damaged png image: colour type {layout.colour} has no {layout.depth} bits a sample")
-    if not all(is_intact(data, where.start, where.stop) for where in chunks.rows):  # Pillow skips the stream's own
+    if not all(is_intact(data, where.start, where.stop) for where in chunks.rows):  # Pillow skips the zlib checksum
         raise BadImage("damaged png image: its rows have a wrong checksum")
     methods = layout.compression, layout.filtering, layout.interlace
     if methods not in ((0, 0, 0), (0, 0, 1)):

@@ -1,4 +1,4 @@
-"""`models.imaging.png.png_header`: what of a PNG counts, and what is left out."""
+"""`models.imaging.png.png_decoder`: what of a PNG counts, and what is left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.imaging.decode import decode, read_header
 from models.imaging.png.png_chunks import MAX_CHUNKS
 from tests.models import encoded
 from tests.models.encoded import png_chunk, png_header
-from tests.models.imaging.pngs import END, GREY, GREY_ALPHA, PALETTE, RGB, levels, noise, write
+from tests.models.imaging.png.pngs import END, GREY, GREY_ALPHA, PALETTE, RGB, levels, noise, write
 
 ROWS = zlib.compress(bytes(9 * 8))
 SAMPLES = noise(8, RGB, (6, 5))

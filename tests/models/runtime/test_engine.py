@@ -10,21 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.loading import Bundle
 from models.bundle.head_spec import HeadSpec
+from models.bundle.loading import Bundle
 from models.devices.batch_buckets import BucketEmbedder
 from models.devices.placement import Placement
 from models.errors import BundleError, DeviceError, StoreError, TandemError
 from models.imaging.decode import decode
-from models.runtime.sessions import Embedder, Probabilities, cpu_session
 from models.runtime.engine import Engine
 from models.runtime.engine_types import EngineInput, Result
+from models.runtime.sessions import Embedder, Probabilities, cpu_session
 from tests.models.devices.gpus import GraphSession
-from tests.service.serving import settings_of
 from tests.tiny_bundle import CLASSES, COLUMNS, GREYS, solid_image, tiny_bundle
 
 
-def work_of(engine: Engine, grey: int, columns: dict | None = None) -> EngineInput:
+def image_of(engine: Engine, grey: int, columns: dict | None = None) -> EngineInput:
     return EngineInput(decode(solid_image(grey), engine.manifest.input), {head_of(engine).name: columns or {}})
 
 
@@ -33,48 +32,48 @@ def head_of(engine: Engine) -> HeadSpec:
     return head
 
 
-def shares(engine: Engine, outcome: Result) -> Probabilities:
-    return outcome.decisions[head_of(engine).name].output
+def probabilities(engine: Engine, result: Result) -> Probabilities:
+    return result.decisions[head_of(engine).name].output
 
 
-def run(engine: Engine, works: list[EngineInput]) -> list[Result]:
-    return engine.run(works, [0.25] * len(works))
+def run(engine: Engine, inputs: list[EngineInput]) -> list[Result]:
+    return engine.run(inputs, [0.25] * len(inputs))
 
 
 @pytest.mark.parametrize("label", CLASSES)
 def test_a_plain_image_gets_its_obvious_class(engine: Engine, label: str) -> None:
-    (outcome,) = run(engine, [work_of(engine, GREYS[label])])
-    assert CLASSES[int(shares(engine, outcome).argmax())] == label
-    assert shares(engine, outcome).sum() == pytest.approx(1, abs=1e-5)
+    (result,) = run(engine, [image_of(engine, GREYS[label])])
+    assert CLASSES[int(probabilities(engine, result).argmax())] == label
+    assert probabilities(engine, result).sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_batch_of_32_equals_the_same_32_one_by_one(engine: Engine) -> None:
     random = np.random.default_rng(7)
-    works = [EngineInput(random.integers(0, 256, (8, 8, 1), np.uint8), {"shade": {}}) for _ in range(32)]
-    alone = [run(engine, [work])[0] for work in works]
-    for together, one in zip(run(engine, works), alone, strict=True):
+    inputs = [EngineInput(random.integers(0, 256, (8, 8, 1), np.uint8), {"shade": {}}) for _ in range(32)]
+    alone = [run(engine, [each])[0] for each in inputs]
+    for together, one in zip(run(engine, inputs), alone, strict=True):
         np.testing.assert_allclose(together.embedding, one.embedding, atol=1e-5)
-        np.testing.assert_allclose(shares(engine, together), shares(engine, one), atol=1e-5)
+        np.testing.assert_allclose(probabilities(engine, together), probabilities(engine, one), atol=1e-5)
 
 
-def test_works_that_want_no_decision_get_none_beside_those_that_do(engine: Engine) -> None:
-    decided, embedded = work_of(engine, 30), work_of(engine, 225)._replace(asked={})
-    outcomes = run(engine, [embedded, decided, embedded])
-    assert [len(outcome.decisions) for outcome in outcomes] == [0, 1, 0]
-    assert shares(engine, outcomes[1]).argmax() == 0
-    np.testing.assert_allclose(outcomes[0].embedding[0], 225 / 255, atol=1e-3)
+def test_images_that_want_no_decision_get_none_beside_those_that_do(engine: Engine) -> None:
+    decided, embedded = image_of(engine, 30), image_of(engine, 225)._replace(asked={})
+    results = run(engine, [embedded, decided, embedded])
+    assert [len(result.decisions) for result in results] == [0, 1, 0]
+    assert probabilities(engine, results[1]).argmax() == 0
+    np.testing.assert_allclose(results[0].embedding[0], 225 / 255, atol=1e-3)
 
 
 def test_a_batch_that_wants_embeddings_alone_does_not_ask_the_head(engine: Engine) -> None:
-    works = [work_of(engine, grey)._replace(asked={}) for grey in (30, 225)]
-    assert [outcome.decisions for outcome in run(engine, works)] == [{}, {}]
+    inputs = [image_of(engine, grey)._replace(asked={}) for grey in (30, 225)]
+    assert [result.decisions for result in run(engine, inputs)] == [{}, {}]
 
 
 def test_columns_reach_the_head_row_by_row(priced_engine: Engine) -> None:
     spec = head_of(priced_engine)
     rows = [{"shift": 0.0}, {"shift": 0.0, "force": "bright"}, {"shift": 0.8}, {"shift": 0.0, "invert": True}]
-    works = [work_of(priced_engine, GREYS["dark"], spec.check_columns(row)) for row in rows]
-    labels = [CLASSES[int(shares(priced_engine, outcome).argmax())] for outcome in run(priced_engine, works)]
+    inputs = [image_of(priced_engine, GREYS["dark"], spec.check_columns(row)) for row in rows]
+    labels = [CLASSES[int(probabilities(priced_engine, result).argmax())] for result in run(priced_engine, inputs)]
     assert labels == ["dark", "bright", "bright", "bright"]
 
 
@@ -84,17 +83,17 @@ def test_each_head_decides_for_those_who_ask_it(tmp_path: Path) -> None:
     priced = {column.name: None for column in COLUMNS} | {"shift": 0.8}
     asked = [{"shade": {}}, {"priced": priced}, {"shade": {}, "priced": priced}, {}]
     decided = [
-        {name: CLASSES[int(found.output.argmax())] for name, found in outcome.decisions.items()}
-        for outcome in run(engine, [EngineInput(pixels, each) for each in asked])
+        {name: CLASSES[int(found.output.argmax())] for name, found in result.decisions.items()}
+        for result in run(engine, [EngineInput(pixels, each) for each in asked])
     ]
     assert decided == [{"shade": "dark"}, {"priced": "bright"}, {"shade": "dark", "priced": "bright"}, {}]
 
 
-def test_an_outcome_tells_how_long_each_stage_took(engine: Engine) -> None:
-    (outcome,) = run(engine, [work_of(engine, 30)])
-    assert outcome.queue_s == 0.25
-    assert 0 < outcome.embed_s < 10
-    assert 0 < outcome.decide_s < 10
+def test_a_result_tells_how_long_each_stage_took(engine: Engine) -> None:
+    (result,) = run(engine, [image_of(engine, 30)])
+    assert result.queue_s == 0.25
+    assert 0 < result.embed_s < 10
+    assert 0 < result.decide_s < 10
 
 
 def test_a_store_entry_loads_its_champion(tiny_path: Path) -> None:
@@ -151,42 +150,6 @@ def test_on_a_gpu_the_engine_serves_what_was_captured_at_its_start(tiny_path: Pa
     engine = Engine(bundle, Placement(embedder, "cuda", "fp32"), max_batch=4)
     assert engine.max_batch == 4
     session.runs.clear()
-    (outcome, *_) = run(engine, [work_of(engine, 225)] * 3)
+    (result, *_) = run(engine, [image_of(engine, 225)] * 3)
     assert session.runs == ["replay 4"]
-    np.testing.assert_allclose(outcome.embedding[0], 225 / 255, atol=1e-3)
-
-
-# ---------------------------------------------------------------- the size of a batch
-
-
-@pytest.mark.parametrize(
-    ("image_ms", "limit", "best"),
-    [
-        ({1: 5.0, 2: 5.0, 4: 5.0}, 32, 1),
-        ({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0, 16: 1.0}, 32, 4),
-        ({1: 1.0, 2: 0.8, 4: 0.7, 8: 0.68, 16: 0.9}, 32, 8),
-        ({1: 1.0, 2: 0.99, 4: 0.5, 8: 0.5, 16: 0.5, 32: 0.5}, 32, 8),
-        ({1: 1.0, 2: 0.8, 3: 0.5}, 3, 3),
-        ({1: 1.0}, 1, 1),
-        ({1: 25.0}, 32, 1),
-        ({1: 8.0, 2: 6.0}, 32, 2),
-    ],
-    ids=[
-        "no gain",
-        "no gain but that of fewer runs",
-        "the smallest that is nearly the best",
-        "a gain that comes late",
-        "a limit that is no power of two",
-        "a limit of one",
-        "too slow to try",
-        "too slow to try more",
-    ],
-)
-def test_a_cpu_takes_the_smallest_batch_that_is_worth_no_more_to_enlarge(
-    tiny_path: Path, image_ms: dict[int, float], limit: int, best: int
-) -> None:
-    class Timed(Engine):
-        def _time_batch(self, size: int) -> float:
-            return image_ms[size] * size / 1000
-
-    assert Timed.load(tiny_path, device="cpu", max_batch=limit).max_batch == best
+    np.testing.assert_allclose(result.embedding[0], 225 / 255, atol=1e-3)

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle.loading import Bundle
 from models.bundle.head_spec import HeadSpec
+from models.bundle.loading import Bundle
 from models.columns import Column, ColumnValue
-from models.runtime.head_sessions import Head
 from models.runtime.engine import Engine
 from models.runtime.explanation import Explainer
-from tests.service.serving import settings_of
+from models.runtime.head_sessions import Head
 from tests.tiny_bundle import COLUMNS, GREYS, tiny_bundle
 from training.export.example_selection import make_examples
 

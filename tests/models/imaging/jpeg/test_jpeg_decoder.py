@@ -1,4 +1,4 @@
-"""`models.imaging.jpeg.jpeg_header`: every legal sampling against OpenCV, and JPEGs beyond the limit of pixels at a
+"""`models.imaging.jpeg.jpeg_decoder`: every legal sampling against OpenCV, and JPEGs beyond the limit of pixels at a
 fraction."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from PIL import Image
 from models.bundle.input_spec import InputSpec
 from models.errors import TooLarge, UnsupportedType
 from models.imaging.decode import DEFAULT_MAX_PIXELS, decode, read_checked_header, read_header
-from models.imaging.jpeg.jpeg_header import least_size
+from models.imaging.jpeg.jpeg_decoder import least_size
 from models.imaging.types import Header, Pixels
 from tests.models import encoded, jpegs
 from tests.models.jpegs import Factors, adobe, sampled

@@ -1,0 +1,172 @@
+"""pixels (and columns) ──embedder──▶ embedding ──heads──▶ probabilities: one bundle on one device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from models.bundle.golden import check_golden
+from models.bundle.head_spec import HeadSpec
+from models.bundle.loading import Bundle
+from models.bundle.manifest import Manifest, Precision
+from models.bundle.store import resolve
+from models.columns import ColumnValue
+from models.devices.placement import Device, Placement, place
+from models.runtime.batch_size import MIN_RUNS, MIN_TIMED_S, best_batch
+from models.runtime.engine_types import EngineInput, HeadOutput, Result
+from models.runtime.explanation import Explainer
+from models.runtime.head_sessions import OutlierDetector, open_head, open_outlier_detectors
+from models.runtime.sessions import Embedding
+
+
+class Engine:
+    """An embedder on its device and the heads on the CPU, checked against the golden results."""
+
+    def __init__(self, bundle: Bundle, placement: Placement, *, max_batch: int) -> None:
+        self.manifest: Manifest = bundle.manifest
+        self.device: Device = placement.device
+        self.precision: Precision = placement.precision
+        self._embedder = placement.embedder
+        self.heads = {spec.name: open_head(bundle, spec) for spec in bundle.manifest.heads}
+        self._outlier_detectors = open_outlier_detectors(bundle)
+        check_golden(bundle, self._embedder, self.heads, self._outlier_detectors, placement.precision)
+        examples = {name: bundle.examples(head.spec) for name, head in self.heads.items()}
+        self.explainers = {name: Explainer(self.heads[name], own) for name, own in examples.items() if own is not None}
+        """By the names of the heads that can be explained."""
+        self.default: tuple[HeadSpec, ...] = (bundle.manifest.default_head,)
+        """The heads that answer when a request names none."""
+        self.image_s = self._time_batch(1)
+        """Seconds to embed and decide on one image alone."""
+        self.explain_s = self._time_explaining()
+        """Seconds to explain the answers of all heads on one image."""
+        self.max_batch = (
+            max_batch if placement.device != "cpu" else best_batch(self._time_batch, self.image_s, max_batch)
+        )
+        """Images in one run."""
+
+    @classmethod
+    def load(
+        cls,
+        path: Path,
+        *,
+        device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto",
+        precision: str = "auto",
+        max_batch: int = 32,
+        threads: int = 1,
+    ) -> Engine:
+        """Opens a bundle on a device.
+
+        Args:
+            path: a version's directory, or a store entry, whose champion is opened.
+            device: `auto` takes CUDA if it works, else the CPU.
+            precision: `auto` takes the fastest variant of the embedder that the bundle has for the device.
+            max_batch: most images in one run.
+            threads: of one run of the embedder, on a CPU.
+
+        Raises:
+            BundleError, StoreError: the bundle is damaged, missing or computes something else.
+            DeviceError: the device or the precision cannot be used.
+        """
+        bundle = Bundle.open(resolve(path))
+        return cls(bundle, place(bundle, device, precision, max_batch=max_batch, threads=threads), max_batch=max_batch)
+
+    def run(self, inputs: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
+        """Computes one batch.
+
+        Args:
+            inputs: the images.
+            waited_s: seconds that each of them waited, passed on to its result.
+
+        Raises:
+            ArithmeticError: a head gave NaN or infinity for one of the images; compute the others without it.
+        """
+        started = time.perf_counter()
+        embedding = self._embed(inputs)
+        embedded = time.perf_counter()
+        outputs = self._decide(inputs, embedding)
+        decided = time.perf_counter()
+        embed_s, decide_s = embedded - started, decided - embedded
+        return [
+            Result(row, of_heads, each.decode_s, waited, 0.0 if each.pixels is None else embed_s, decide_s)
+            for each, row, of_heads, waited in zip(inputs, embedding, outputs, waited_s, strict=True)
+        ]
+
+    def explain(self, result: Result, heads: Sequence[HeadSpec]) -> Result:
+        """Adds explanations to a result; each of `heads` must be in `explainers`."""
+        explanations = {
+            head.name: self.explainers[head.name](result.embedding, result.decisions[head.name].columns)
+            for head in heads
+        }
+        return result._replace(explanations=explanations)
+
+    def _embed(self, inputs: Sequence[EngineInput]) -> Embedding:
+        pixels = [each.pixels for each in inputs if each.pixels is not None]
+        if len(pixels) == len(inputs):
+            return self._embedder(pixels[0][None] if len(pixels) == 1 else np.stack(pixels))
+        embedding = np.empty((len(inputs), self.manifest.embedding_width), np.float32)
+        if pixels:
+            embedding[[each.pixels is not None for each in inputs]] = self._embedder(np.stack(pixels))
+        for row, each in enumerate(inputs):
+            if each.embedding is not None:
+                embedding[row] = each.embedding
+        return embedding
+
+    def _decide(self, inputs: Sequence[EngineInput], embedding: Embedding) -> list[dict[str, HeadOutput]]:
+        """Each head's output for the images that ask it."""
+        decisions: list[dict[str, HeadOutput]] = [{} for _ in inputs]
+        distances = self._measure(inputs, embedding) if self._outlier_detectors else {}
+        for name, head in self.heads.items():
+            rows = [row for row, each in enumerate(inputs) if name in each.asked]
+            if not rows:
+                continue
+            columns = [inputs[row].asked[name] for row in rows]
+            outputs, intervals = head.answer(embedding if len(rows) == len(inputs) else embedding[rows], columns)
+            if not np.isfinite(outputs).all() or (intervals is not None and not np.isfinite(intervals).all()):
+                raise ArithmeticError(f"head {name!r} gave NaN or infinity")
+            measured = distances.get(name)
+            for at, row in enumerate(rows):
+                distance = None if measured is None else measured[row]
+                interval = None if intervals is None else intervals[at]
+                decisions[row][name] = HeadOutput(outputs[at], columns[at], distance, interval)
+        return decisions
+
+    def _measure(self, inputs: Sequence[EngineInput], embedding: Embedding) -> dict[str, list[float]]:
+        """Distances from training by the names of the heads that are asked; a shared detector runs once."""
+        measured: dict[OutlierDetector, list[float]] = {}
+        distances: dict[str, list[float]] = {}
+        for name, detector in self._outlier_detectors.items():
+            if any(name in each.asked for each in inputs):
+                if detector not in measured:
+                    measured[detector] = detector(embedding).tolist()
+                distances[name] = measured[detector]
+        return distances
+
+    def _time_batch(self, size: int) -> float:
+        """Seconds of the quickest of several runs with the default head."""
+        spec, head = self.manifest.input, self.manifest.default_head
+        black = np.zeros((spec.height, spec.width, spec.channels), np.uint8)
+        image = EngineInput(black, {head.name: _no_columns(head)})
+        took_s: list[float] = []
+        while len(took_s) < MIN_RUNS or sum(took_s) < MIN_TIMED_S:
+            result = self.run([image] * size, [0.0] * size)[0]
+            took_s.append(result.embed_s + result.decide_s)
+        return min(took_s)
+
+    def _time_explaining(self) -> float:
+        """Seconds of the quicker of two explanations by all heads; 0 if no head can be explained."""
+        embedding = np.zeros(self.manifest.embedding_width, np.float32)
+        took_s = []
+        for _ in range(2):
+            started = time.perf_counter()
+            for name, explainer in self.explainers.items():
+                explainer(embedding, _no_columns(self.heads[name].spec))
+            took_s.append(time.perf_counter() - started)
+        return min(took_s) if self.explainers else 0.0
+
+
+def _no_columns(head: HeadSpec) -> dict[str, ColumnValue]:
+    return dict.fromkeys((column.name for column in head.columns), None)
