@@ -41,7 +41,7 @@ _DESCRIPTION = (
 
 Json = dict[str, Any]
 
-_FAILURES = (400, 401, 413, 415, 429, 431, 503, 504)
+_FAILURES = (400, 401, 403, 413, 415, 429, 431, 503, 504)
 _REQUEST_ID: Json = {
     "X-Request-Id": {"description": "the request's own, or a new one", "schema": {"type": "string"}},
 }

@@ -1,4 +1,4 @@
-"""`Supervisor`: BentoML's, which is circus', that replaces a dead worker at once and gives up where none can start.
+"""`Supervisor`: circus' arbiter, that replaces a dead worker at once and gives up where none can start.
 
 BentoML looks after its workers every ten seconds, not at all in a container, restarts one that cannot start for ever,
 and opens a port by which any user of the machine may have it run programs.
@@ -10,12 +10,13 @@ there is one again. SIGHUP replaces the workers one after the other, none of the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
-import bentoml._internal.utils.circus as bentoml_circus
+from circus.arbiter import Arbiter
 from circus.exc import ConflictError
 from tornado import gen
 
@@ -33,7 +34,7 @@ REPLACED_WITHIN_S = 300.0
 """A successor that is not ready by then is given up, and its predecessor stays."""
 
 
-class Supervisor(bentoml_circus.Arbiter):
+class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
     """Watches the workers of one server.
 
     Args:
@@ -45,6 +46,8 @@ class Supervisor(bentoml_circus.Arbiter):
         own = coordination.directory()  # for this user alone, unlike a port of the machine
         circus |= {"endpoint": f"ipc://{own}/control", "pubsub_endpoint": f"ipc://{own}/events", "check_delay": CHECK_S}
         super().__init__(watchers, **circus)
+        self.exit_stack = contextlib.ExitStack()
+        """What BentoML has to be undone at the end."""
         self._failures = 0
         self._reason = ""
         self._is_ending = False
@@ -76,7 +79,10 @@ class Supervisor(bentoml_circus.Arbiter):
         Raises:
             SystemExit: with the reason, where no worker can start.
         """
-        super().start(cb)
+        with self.exit_stack:
+            ended = super().start(cb)
+        if error := ended.exception():
+            raise error
         if self._reason:
             raise SystemExit(f"tandem cannot start: {self._reason}")
 
