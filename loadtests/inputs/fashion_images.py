@@ -27,18 +27,18 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Specimen:
+class LabelledImage:
     """One encoded image to send, and what it shows.
 
     Attributes:
         body: Encoded image, as a client would send it.
         media_type: Its media type, e.g. ``image/png``.
-        truth: Name of the class that the data set gives it.
+        label: Name of the class that the data set gives it.
     """
 
     body: bytes
     media_type: str
-    truth: str
+    label: str
 
     def describe(self) -> str:
         """Say in a few words what it is, e.g. ``28x28 PNG of 498 bytes``."""
@@ -103,22 +103,22 @@ def read_test_set(folder: Path | None, limit: int) -> tuple[Pixels, list[str]]:
     return pixels, [CLASSES[label] for label in labels]
 
 
-def small_images(pixels: Pixels, truths: list[str]) -> list[Specimen]:
+def small_images(pixels: Pixels, labels: list[str]) -> list[LabelledImage]:
     """Encode each image, uint8 ``[N, H, W]``, as a PNG of its own size."""
     return [
-        Specimen(_encoded(Image.fromarray(image), "PNG"), "image/png", truth)
-        for image, truth in zip(pixels, truths, strict=True)
+        LabelledImage(_encoded(Image.fromarray(image), "PNG"), "image/png", label)
+        for image, label in zip(pixels, labels, strict=True)
     ]
 
 
-def photos(pixels: Pixels, truths: list[str]) -> list[Specimen]:
+def photos(pixels: Pixels, labels: list[str]) -> list[LabelledImage]:
     """Make of each image, uint8 ``[N, H, W]``, a photo: enlarged on black, 640 by 480, JPEG of quality 85."""
-    specimens = []
-    for image, truth in zip(pixels, truths, strict=True):
+    images = []
+    for image, label in zip(pixels, labels, strict=True):
         canvas = Image.new("RGB", (640, 480))
         canvas.paste(Image.fromarray(image).resize((480, 480), Image.Resampling.BICUBIC), (80, 0))
-        specimens.append(Specimen(_encoded(canvas, "JPEG", quality=85), "image/jpeg", truth))
-    return specimens
+        images.append(LabelledImage(_encoded(canvas, "JPEG", quality=85), "image/jpeg", label))
+    return images
 
 
 def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.inputs.fashion_images import Specimen
+from loadtests.inputs.fashion_images import LabelledImage
 
 BOUNDARY = "tandem-3f1c9a54e0b84d7f"
 
@@ -20,14 +20,14 @@ class Body:
     content_type: str
 
 
-def single(specimen: Specimen) -> Body:
+def single(image: LabelledImage) -> Body:
     """Send the encoded image as it is."""
-    return Body(specimen.body, specimen.media_type)
+    return Body(image.body, image.media_type)
 
 
-def multipart(specimens: Sequence[Specimen]) -> Body:
+def multipart(images: Sequence[LabelledImage]) -> Body:
     """Send each image as a part named ``image`` (RFC 7578)."""
-    return form([single(specimen) for specimen in specimens], "image")
+    return form([single(image) for image in images], "image")
 
 
 def form(parts: Sequence[Body], field: str) -> Body:
@@ -44,19 +44,19 @@ def form(parts: Sequence[Body], field: str) -> Body:
     return Body(b"".join(chunks), f"multipart/form-data; boundary={BOUNDARY}")
 
 
-def instances(specimens: Sequence[Specimen]) -> Body:
+def instances(images: Sequence[LabelledImage]) -> Body:
     """Send the images in base64 as ``{"instances": [{"image": ...}]}``."""
-    encoded = [{"image": base64.b64encode(specimen.body).decode()} for specimen in specimens]
+    encoded = [{"image": base64.b64encode(image.body).decode()} for image in images]
     return Body(json.dumps({"instances": encoded}).encode(), "application/json")
 
 
-def with_columns(specimen: Specimen, columns: Mapping[str, Any]) -> Body:
+def with_columns(image: LabelledImage, columns: Mapping[str, Any]) -> Body:
     """Send an image in base64 and the columns beside it as ``{"instances": [{"image": ..., "columns": ...}]}``."""
-    row = {"image": base64.b64encode(specimen.body).decode(), "columns": columns}
+    row = {"image": base64.b64encode(image.body).decode(), "columns": columns}
     return Body(json.dumps({"instances": [row]}).encode(), "application/json")
 
 
-def binary(specimens: Sequence[Specimen]) -> Body:
+def binary(images: Sequence[LabelledImage]) -> Body:
     """Send each image after its length in bytes, a little-endian uint32: no boundary to look for, nothing to escape."""
-    chunks = [chunk for each in specimens for chunk in (struct.pack("<I", len(each.body)), each.body)]
+    chunks = [chunk for each in images for chunk in (struct.pack("<I", len(each.body)), each.body)]
     return Body(b"".join(chunks), "application/x-tandem-images")

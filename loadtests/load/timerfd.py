@@ -1,7 +1,7 @@
-"""Moment on the monotonic clock → a file descriptor that is readable from then on (Linux's timerfd).
+"""Time on the monotonic clock ──▶ a file descriptor that is readable from then on (Linux's timerfd).
 
-``epoll.poll`` rounds its timeout up to a millisecond, which is longer than many a request takes; Python has timerfd
-itself from 3.13 only.
+``epoll.poll`` rounds its timeout up to a millisecond, which is longer than many requests take; Python's own
+``os.timerfd_create`` exists from 3.13 on.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Timer:
-    """A timer that is set again and again; setting it makes its descriptor unreadable until it is due."""
+    """A timer that can be set again and again; its descriptor is not readable until it is due."""
 
     def __init__(self) -> None:
         """Open the descriptor.
@@ -35,15 +35,15 @@ class Timer:
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         self._settime = libc.timerfd_settime
-        self._moment = _Itimerspec()
-        self._pointer = ctypes.byref(self._moment)
+        self._spec = _Itimerspec()
+        self._pointer = ctypes.byref(self._spec)
 
     def set(self, due_ns: int) -> None:
-        """Be readable from ``due_ns`` of ``time.monotonic_ns`` on."""
-        value = self._moment.value
+        """Make the descriptor readable from ``due_ns`` of ``time.monotonic_ns`` on."""
+        value = self._spec.value
         value.seconds, value.nanoseconds = divmod(due_ns, NS_PER_S)
         self._settime(self.fd, _ABSOLUTE, self._pointer, None)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         os.close(self.fd)

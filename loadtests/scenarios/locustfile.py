@@ -74,12 +74,12 @@ def prepare(environment: Environment, **_: object) -> None:
     if options is None or not environment.host:
         raise SystemExit("--host is missing: the base URL of the service, e.g. http://127.0.0.1:3000")
     try:
-        pixels, truths = fashion_images.read_test_set(fashion_images.dataset_folder(os.environ), options.images)
+        pixels, labels = fashion_images.read_test_set(fashion_images.dataset_folder(os.environ), options.images)
     except (OSError, ValueError) as error:
         raise SystemExit(f"test images: {error}") from error
     try:
-        ApiUser.small = ask_one_by_one(environment.host, fashion_images.small_images(pixels, truths))
-        ApiUser.photos = ask_one_by_one(environment.host, fashion_images.photos(pixels[:PHOTOS], truths[:PHOTOS]))
+        ApiUser.small = ask_one_by_one(environment.host, fashion_images.small_images(pixels, labels))
+        ApiUser.photos = ask_one_by_one(environment.host, fashion_images.photos(pixels[:PHOTOS], labels[:PHOTOS]))
     except (WrongAnswerError, OSError, http.client.HTTPException) as error:
         raise SystemExit(f"asking {environment.host} for the images one by one: {error}") from error
     ApiUser.mixed = ApiUser.small.joined(ApiUser.photos)

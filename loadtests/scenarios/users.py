@@ -57,8 +57,8 @@ class ApiUser(FastHttpUser):
 
     def post_one(self, name: str, reference: Reference) -> None:
         """Send one image as it is."""
-        picked = random.randrange(len(reference.specimens))
-        body = request_bodies.single(reference.specimens[picked])
+        picked = random.randrange(len(reference.images))
+        body = request_bodies.single(reference.images[picked])
         self.post(
             name,
             body,
@@ -73,8 +73,8 @@ class ApiUser(FastHttpUser):
         encode: Callable[..., request_bodies.Body],
     ) -> None:
         """Send ``count`` images in one body."""
-        picked = random.choices(range(len(reference.specimens)), k=count)
-        body = encode([reference.specimens[index] for index in picked])
+        picked = random.choices(range(len(reference.images)), k=count)
+        body = encode([reference.images[index] for index in picked])
         read = partial(read_several, count=count)
         self.post(name, body, lambda content: reference.check(picked, read(content)))
 

@@ -5,10 +5,10 @@ import json
 from email import message_from_bytes
 
 from loadtests.inputs import request_bodies
-from loadtests.inputs.fashion_images import Specimen
+from loadtests.inputs.fashion_images import LabelledImage
 
-PNG = Specimen(b"\x89PNG\r\n--not a boundary\r\n", "image/png", "Bag")
-JPEG = Specimen(b"\xff\xd8\xff", "image/jpeg", "Coat")
+PNG = LabelledImage(b"\x89PNG\r\n--not a boundary\r\n", "image/png", "Bag")
+JPEG = LabelledImage(b"\xff\xd8\xff", "image/jpeg", "Coat")
 
 
 def test_a_form_carries_each_image_unchanged_in_a_part_named_image() -> None:

@@ -57,7 +57,7 @@ def test_the_labels_of_several_predictions_are_read_in_order() -> None:
         pytest.param(
             {"probabilities": {"Sneaker": True}},
             "from 0 to 1",
-            id="a probability that is a truth value",
+            id="a probability that is a label value",
         ),
         pytest.param({"probabilities": {}}, "not among", id="no probabilities"),
         pytest.param({"probabilities": [0.98]}, "not an object", id="probabilities without names"),

@@ -2,12 +2,12 @@
 
 import pytest
 
-from loadtests.inputs.fashion_images import Specimen
+from loadtests.inputs.fashion_images import LabelledImage
 from loadtests.scenarios.recorder import Recorder
 from loadtests.scenarios.reference_answers import Reference
 
 REFERENCE = Reference(
-    (Specimen(b"", "image/png", "Bag"), Specimen(b"", "image/png", "Bag")),
+    (LabelledImage(b"", "image/png", "Bag"), LabelledImage(b"", "image/png", "Bag")),
     ("Bag", "Coat"),
 )
 
