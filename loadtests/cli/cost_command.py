@@ -1,8 +1,8 @@
 """``python -m loadtests cost``: CPU time of one small request, in interleaved rounds.
 
-Every round starts the server anew and measures each case in turn: query options, request headers, the code of another
-checkout, and the same work with no server around it. Ratios are taken within a round, so both sides meet the same
-machine.
+Every round measures each case in turn: query options, request headers, the code of another checkout, and the same work
+with no server around it. Ratios are taken within a round, so that both sides have the same machine. The servers are
+started anew every few rounds.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from loadtests.load import closed_loop, machine
 from loadtests.load.server_process import REPOSITORY, Server, ServerError, running
 
 WORK_ALONE = "work alone"
+ROUNDS_PER_START = 4  # two starts of one program differ in memory layout and hash seeds
 COLUMNS = (closed_loop.REQUESTS_PER_S, closed_loop.CPU_US, closed_loop.P50_MS, closed_loop.P99_MS)
 FAILURES = (ServerError, closed_loop.CostError, work_alone.WorkAloneError, PayloadError)
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): *([ -~]*)")  # RFC 9110, 5.6.2; visible ASCII
@@ -75,8 +76,8 @@ def add_command(commands: Commands) -> None:
     cost.add_argument(
         "--connections", metavar="N", type=positive, default=closed_loop.CONNECTIONS, help="(%(default)s)"
     )
-    cost.add_argument("--rounds", metavar="N", type=positive, default=5, help="(%(default)s)")
-    cost.add_argument("--seconds", metavar="S", type=positive, default=3, help="of one measurement (%(default)s)")
+    cost.add_argument("--rounds", metavar="N", type=positive, default=8, help="(%(default)s)")
+    cost.add_argument("--seconds", metavar="S", type=positive, default=2, help="of one measurement (%(default)s)")
     cost.add_argument("--json", metavar="FILE", type=Path, help="takes every figure of every round")
     cost.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("build/loadtest"), help="takes logs (%(default)s)"
@@ -116,26 +117,27 @@ def _measure(options: argparse.Namespace, cases: list[Case]) -> Readings:
     bundle = Path(os.environ.get("TANDEM_BUNDLE", DEFAULT_BUNDLE))
     settings = Settings(bundle, [image], cores(), options.connections, options.rounds, options.seconds, options.out)
     readings = Readings()
-    for round_ in range(1, options.rounds + 1):
+    for first in range(1, options.rounds + 1, ROUNDS_PER_START):
         with contextlib.ExitStack() as stack:
             servers: dict[Path, Server] = {}
             for checkout in {case.checkout: None for case in cases}:
                 log = options.out / f"server-{len(servers)}.log"
                 servers[checkout] = stack.enter_context(running(options.serve, log=log, checkout=checkout))
-            for case in cases if round_ % 2 else cases[::-1]:  # alternate, so that no case is always measured first
-                server, headers = servers[case.checkout], _as_mapping(case.header)
-                cost = closed_loop.measure(
-                    server,
-                    body,
-                    options.out,
-                    connections=options.connections,
-                    seconds=options.seconds,
-                    query=case.query,
-                    headers=headers,
-                )
-                readings.add(case.name, round_, cost.figures())
-            if options.max_ratio is not None:
-                readings.add(WORK_ALONE, round_, work_alone.measure(settings))
+            for round_ in range(first, min(first + ROUNDS_PER_START, options.rounds + 1)):
+                # The order alternates, so that no case is always measured first.
+                for case in cases if round_ % 2 else cases[::-1]:
+                    cost = closed_loop.measure(
+                        servers[case.checkout],
+                        body,
+                        options.out,
+                        connections=options.connections,
+                        seconds=options.seconds,
+                        query=case.query,
+                        headers=_as_mapping(case.header),
+                    )
+                    readings.add(case.name, round_, cost.figures())
+                if options.max_ratio is not None:
+                    readings.add(WORK_ALONE, round_, work_alone.measure(settings))
     return readings
 
 

@@ -96,10 +96,7 @@ def read_test_set(folder: Path | None, limit: int) -> tuple[Pixels, list[str]]:
         with np.load(COMMITTED_SAMPLE, allow_pickle=False) as sample:
             pixels, labels = sample["pixels"][:limit], sample["labels"][:limit]
     else:
-        pixels, labels = (
-            read_idx(folder / IMAGES_FILE, limit),
-            read_idx(folder / LABELS_FILE, limit),
-        )
+        pixels, labels = (read_idx(folder / IMAGES_FILE, limit), read_idx(folder / LABELS_FILE, limit))
     return pixels, [CLASSES[label] for label in labels]
 
 

@@ -23,11 +23,7 @@ def soak(progress: float) -> float:
 
 
 # Without a shape, locust itself holds a constant number of users.
-SHAPES: dict[str, Callable[[float], float]] = {
-    "steps": steps,
-    "spike": spike,
-    "soak": soak,
-}
+SHAPES: dict[str, Callable[[float], float]] = {"steps": steps, "spike": spike, "soak": soak}
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,7 @@ from loadtests.scenarios.reference_answers import ask_one_by_one
 from loadtests.scenarios.run_summary import write_summary
 from loadtests.scenarios.users import ApiUser, BatchUser, JsonUser, PhotoUser, SingleImageUser
 
-__all__ = [
-    "BatchUser",
-    "JsonUser",
-    "PhotoUser",
-    "SingleImageUser",
-]  # locust runs every user it finds here
+__all__ = ["BatchUser", "JsonUser", "PhotoUser", "SingleImageUser"]  # locust runs every user it finds here
 
 PHOTOS = 4
 CSV_SETTLE_S = CSV_STATS_INTERVAL_SEC + 0.5  # locust's CSV files need one more round to see the last requests

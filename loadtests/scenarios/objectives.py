@@ -49,20 +49,9 @@ OBJECTIVES = (
     Objective("max", "p50-ms", "p50 latency in ms", lambda run: run.total.p50_ms),
     Objective("max", "p95-ms", "p95 latency in ms", lambda run: run.total.p95_ms),
     Objective("max", "p99-ms", "p99 latency in ms", lambda run: run.total.p99_ms),
-    Objective(
-        "max",
-        "failures",
-        "share of failed requests",
-        lambda run: run.failed_share,
-        default=0.0,
-    ),
+    Objective("max", "failures", "share of failed requests", lambda run: run.failed_share, default=0.0),
     Objective("max", "cpu-ms", "server CPU ms per request", lambda run: run.server_cpu_ms),
-    Objective(
-        "min",
-        "accuracy",
-        "accuracy over the images sent one by one",
-        lambda run: run.accuracy,
-    ),
+    Objective("min", "accuracy", "accuracy over the images sent one by one", lambda run: run.accuracy),
 )
 
 

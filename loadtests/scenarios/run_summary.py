@@ -84,12 +84,7 @@ def table(summary: Summary) -> str:
     width = max(len(row.name) for row in rows)
     lines = [" " * width + "".join(f"{column:>12}" for column in COLUMNS)]
     for row in rows:
-        figures = [
-            f"{row.requests_per_s:.1f}",
-            f"{row.p50_ms:.1f}",
-            f"{row.p95_ms:.1f}",
-            f"{row.p99_ms:.1f}",
-        ]
+        figures = [f"{row.requests_per_s:.1f}", f"{row.p50_ms:.1f}", f"{row.p95_ms:.1f}", f"{row.p99_ms:.1f}"]
         cells = [str(row.requests), *figures, str(row.failures)]
         lines.append(f"{row.name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
     cpu = "not measured" if summary.server_cpu_ms is None else f"{summary.server_cpu_ms:.3f} ms per request"

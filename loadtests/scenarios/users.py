@@ -59,18 +59,10 @@ class ApiUser(FastHttpUser):
         """Send one image as it is."""
         picked = random.randrange(len(reference.images))
         body = request_bodies.single(reference.images[picked])
-        self.post(
-            name,
-            body,
-            lambda content: reference.check([picked], [read_single(content)]),
-        )
+        self.post(name, body, lambda content: reference.check([picked], [read_single(content)]))
 
     def post_several(
-        self,
-        name: str,
-        reference: Reference,
-        count: int,
-        encode: Callable[..., request_bodies.Body],
+        self, name: str, reference: Reference, count: int, encode: Callable[..., request_bodies.Body]
     ) -> None:
         """Send ``count`` images in one body."""
         picked = random.choices(range(len(reference.images)), k=count)

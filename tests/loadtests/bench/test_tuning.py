@@ -58,12 +58,7 @@ def test_a_configuration_is_what_the_service_is_started_with() -> None:
     ],
 )
 def test_connections_are_added_until_latency_is_above_the_limit(
-    p99_ms: list[float],
-    best: int,
-    tried: int,
-    fake_command: Faulty,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    p99_ms: list[float], best: int, tried: int, fake_command: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
 

@@ -19,10 +19,7 @@ def write_idx(path: Path, content: fashion_images.Pixels) -> None:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    write_idx(
-        tmp_path / fashion_images.IMAGES_FILE,
-        np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28),
-    )
+    write_idx(tmp_path / fashion_images.IMAGES_FILE, np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28))
     write_idx(tmp_path / fashion_images.LABELS_FILE, np.array([9, 0, 7], dtype=np.uint8))
     return tmp_path
 
@@ -73,8 +70,4 @@ def test_a_small_image_keeps_its_pixels_as_png() -> None:
 def test_a_photo_is_a_jpeg_of_a_cameras_size() -> None:
     [image] = fashion_images.photos(*fashion_images.read_test_set(None, limit=1))
     photo = Image.open(io.BytesIO(image.body))
-    assert (image.media_type, photo.format, photo.size) == (
-        "image/jpeg",
-        "JPEG",
-        (640, 480),
-    )
+    assert (image.media_type, photo.format, photo.size) == ("image/jpeg", "JPEG", (640, 480))

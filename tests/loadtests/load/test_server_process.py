@@ -31,10 +31,7 @@ def test_a_service_ends_when_the_block_fails(fake_command: Faulty, tmp_path: Pat
 
 def test_a_service_that_ends_early_is_an_error_with_its_last_words(fake_command: Faulty, tmp_path: Path) -> None:
     with (
-        pytest.raises(
-            ServerError,
-            match=r"ended with status 1 before it was ready(?s:.*)no bundle here",
-        ),
+        pytest.raises(ServerError, match=r"ended with status 1 before it was ready(?s:.*)no bundle here"),
         running(fake_command("crashing"), log=tmp_path / "log"),
     ):
         pass

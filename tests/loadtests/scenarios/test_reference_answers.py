@@ -29,13 +29,7 @@ def test_another_label_for_the_same_image_is_a_wrong_answer() -> None:
 
 def test_joined_references_keep_their_order() -> None:
     other = Reference((LabelledImage(b"bag", "image/jpeg", "Bag"),), ("Coat",))
-    assert REFERENCE.joined(other).labels == (
-        "Sneaker",
-        "Sneaker",
-        "Sneaker",
-        "Bag",
-        "Coat",
-    )
+    assert REFERENCE.joined(other).labels == ("Sneaker", "Sneaker", "Sneaker", "Bag", "Coat")
 
 
 def test_every_image_gets_a_label_from_the_service(fake_command: Callable[[str], Command], tmp_path: Path) -> None:
