@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from loadtests.load.arrivals import NS_PER_S
 from loadtests.load.response_parser import read_headers
-from loadtests.load.timerfd import Timer
 
 OPEN_WITHIN_S = 10
 _BUFFER_BYTES = 1 << 18
@@ -68,8 +67,6 @@ class ConnectionPool:
         self._waiting: deque[int] = deque()
         self._buffer = bytearray(_BUFFER_BYTES)
         self._epoll = select.epoll()
-        self._timer = Timer()
-        self._epoll.register(self._timer.fd, _READ)
         self.reset()
 
     def reset(self) -> None:
@@ -89,7 +86,7 @@ class ConnectionPool:
         A request without a response ``timeout_ns`` after the last one was due is a failure.
         """
         clock, late = time.monotonic_ns, self.late_ns.append
-        position, count, armed_ns = 0, len(due_ns), 0
+        position, count = 0, len(due_ns)
         while position < count:
             now = clock()
             while position < count and (due := due_ns[position]) <= now:
@@ -97,10 +94,7 @@ class ConnectionPool:
                 self._start(due)
                 position += 1
             if position < count:
-                if armed_ns != due:  # the first one that is not due yet
-                    self._timer.set(due)
-                    armed_ns = due
-                self._handle_events()
+                self._handle_events(until_ns=due)  # the first one that is not due yet
         self._finish(due_ns[-1] + timeout_ns)
 
     def close(self) -> None:
@@ -108,25 +102,26 @@ class ConnectionPool:
         for connection in self._connections.values():
             connection.socket.close()
         self._epoll.close()
-        self._timer.close()
 
     def _finish(self, deadline_ns: int) -> None:
         """Wait until all requests are answered; what is not at the deadline is a failure."""
-        self._timer.set(deadline_ns)
         while in_progress := len(self._connections) - len(self._idle) + len(self._waiting):
             if time.monotonic_ns() >= deadline_ns:
                 self.failures += in_progress
                 return
-            self._handle_events()
+            self._handle_events(until_ns=deadline_ns)
 
-    def _handle_events(self) -> None:
-        connections = self._connections
-        for fd, event in self._epoll.poll():
-            if fd in connections:  # and not the timer
-                if event & select.EPOLLOUT:
-                    self._send_rest(connections[fd])
-                else:
-                    self._receive(connections[fd])
+    def _handle_events(self, until_ns: int) -> None:
+        """Wait for events until a time of ``time.monotonic_ns``, and handle them."""
+        # epoll rounds its timeout up to a millisecond, longer than many requests take; select waits in microseconds.
+        if not select.select([self._epoll], (), (), max(0, until_ns - time.monotonic_ns()) / NS_PER_S)[0]:
+            return
+        for fd, event in self._epoll.poll(0):
+            connection = self._connections.get(fd)  # None once it was dropped
+            if connection and event & select.EPOLLOUT:
+                self._send_rest(connection)
+            elif connection:
+                self._receive(connection)
 
     def _start(self, due_ns: int) -> None:
         if self._idle:
