@@ -3,18 +3,18 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.bench.peer_environments import peer_python, versions
 from loadtests.inputs.request_bodies import Body, form
-from loadtests.load.server_process import LOOPBACK, REPOSITORY, Command, bentoml_command
+from loadtests.load.server_process import REPOSITORY, Command, bentoml_command
 
 TANDEM = "Tandem"
 REFERENCE_PEER = "MOSEC"  # its peak sets the requests/s of the open loop
 DEFAULT_BUNDLE = REPOSITORY / "models/store/fashion-mnist"
 SERVICE_PYTHON = Path(sys.executable)
+PEER_MAX_BATCH = 8  # half the default connections: with one batch of all of them, the other processes are idle
 MAX_BATCH = 32  # the service's default, as is the next
 DEFAULT_BODY_BYTES = 10 * 2**20
 
@@ -48,25 +48,16 @@ class System:
 class Peer:
     """Another server that Tandem is compared with: a program in ``loadtests/peers``.
 
-    Attributes:
-        name: Name in tables and plots.
-        settings: What it runs with, as text; ``{workers}`` and ``{batch}`` are filled in.
-        packages: Packages whose versions are shown.
-        requirements: Name of its environment.
-        command: Port → arguments of its Python.
-        max_batch: Most images in one run of the embedder. With a batch of all connections of the closed loop the other
-            processes are idle, so half of them was faster where it made a difference.
-        environ: Variables in addition to those that every peer gets.
-        form_field: Field of a form that takes the image; None if the image is the body.
+    ``requirements`` names its environment. ``arguments`` of ``python -m`` may contain ``{port}``, ``settings`` may
+    contain ``{workers}`` and ``{batch}``. The rest is as in ``System``.
     """
 
     name: str
     settings: str
     packages: tuple[str, ...]
     requirements: str
-    command: Callable[[int], list[str]]
-    max_batch: int = 8
-    environ: Mapping[str, str] | None = None
+    arguments: str
+    environ: Mapping[str, str] = field(default_factory=dict)
     form_field: str | None = None
 
     def install(self, bundle: Path, workers: int) -> System:
@@ -76,26 +67,16 @@ class Peer:
             EnvironmentBuildError: It cannot be installed.
         """
         python = peer_python(self.requirements)
-        numbers = {"PEER_WORKERS": str(workers), "PEER_MAX_BATCH": str(self.max_batch)}
-        shared = {"PYTHONPATH": str(REPOSITORY), "PEER_BUNDLE": str(bundle), **numbers, **(self.environ or {})}
+        numbers = {"PEER_WORKERS": str(workers), "PEER_MAX_BATCH": str(PEER_MAX_BATCH)}
+        shared = {"PYTHONPATH": str(REPOSITORY), "PEER_BUNDLE": str(bundle), **numbers, **self.environ}
         return System(
             name=self.name,
-            settings=self.settings.format(workers=workers, batch=self.max_batch),
+            settings=self.settings.format(workers=workers, batch=PEER_MAX_BATCH),
             versions=versions(python, self.packages),
-            command=lambda port: [str(python), *self.command(port)],
+            command=lambda port: [str(python), "-m", *self.arguments.format(port=port).split()],
             environ=lambda port: {**shared, "PEER_PORT": str(port)},
             form_field=self.form_field,
         )
-
-
-def _bentoml_arguments(service: str, port: int) -> list[str]:
-    arguments = ["-m", "bentoml", "serve", f"loadtests.peers.peer_bentoml:{service}"]
-    return [*arguments, "--host", LOOPBACK, "--port", str(port)]
-
-
-def _mosec_arguments(port: int) -> list[str]:
-    arguments = ["-m", "loadtests.peers.peer_mosec", "--address", LOOPBACK, "--port", str(port)]
-    return [*arguments, "--timeout", "30000", "--log-level", "error"]
 
 
 PEERS = {
@@ -104,28 +85,28 @@ PEERS = {
         "{workers} workers of one stage, batches of {batch}, 1 ms wait (its least), orjson",
         ("mosec",),
         "mosec",
-        _mosec_arguments,
+        "loadtests.peers.peer_mosec --address 127.0.0.1 --port {port} --timeout 30000 --log-level error",
     ),
     "litserve": Peer(
         "LitServe",
         "{workers} workers and API servers, ZeroMQ queue, batches of {batch}, no wait, orjson, no access log",
         ("litserve", "fastapi", "uvicorn"),
         "litserve",
-        lambda _: ["-m", "loadtests.peers.peer_litserve"],
+        "loadtests.peers.peer_litserve",
     ),
     "fastapi": Peer(
         "FastAPI",
         "{workers} uvicorn workers, no batching, uvloop, httptools, orjson, no access log",
         ("fastapi", "uvicorn"),
         "fastapi",
-        lambda _: ["-m", "loadtests.peers.peer_fastapi"],
+        "loadtests.peers.peer_fastapi",
     ),
     "bentoml": Peer(
         "BentoML, batchable API",
         "{workers} workers, batches of {batch}, an image as a form's file, no metrics, tracing, access log",
         ("bentoml", "uvicorn"),
         "bentoml",
-        partial(_bentoml_arguments, "Classifier"),
+        "bentoml serve loadtests.peers.peer_bentoml:Classifier --host 127.0.0.1 --port {port}",
         form_field="images",
     ),
     "bentoml_raw": Peer(
@@ -133,15 +114,15 @@ PEERS = {
         "{workers} workers, batches of {batch}, body read raw by our descriptor, no metrics, tracing, access log",
         ("bentoml", "uvicorn"),
         "bentoml",
-        partial(_bentoml_arguments, "RawClassifier"),
+        "bentoml serve loadtests.peers.peer_bentoml:RawClassifier --host 127.0.0.1 --port {port}",
     ),
     "rayserve": Peer(
         "Ray Serve",
         "{workers} replicas, `serve.batch` of {batch}, no wait, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, orjson",
         ("ray", "uvicorn"),
         "rayserve",
-        lambda _: ["-m", "loadtests.peers.peer_rayserve"],
-        environ={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+        "loadtests.peers.peer_rayserve",
+        {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
     ),
 }
 

@@ -110,28 +110,17 @@ def configurations(
     return [Configuration(w, t, batch) for w, t in fitting for batch in max_batches]
 
 
-def best_of(trials: Sequence[Trial], max_p99_ms: float) -> Trial:
-    """Return the trial with most requests/s within the limit.
-
-    Raises:
-        TuneError: There is none.
-    """
-    kept = [trial for trial in trials if trial.connections]
-    if not kept:
-        least = min(trial.cost.p99_ms for trial in trials)
-        raise TuneError(
-            f"no configuration keeps the 99th percentile below {max_p99_ms:g} ms; the least was {least:.1f} ms"
-        )
-    return max(kept, key=lambda trial: trial.cost.requests_per_s)
-
-
 def results_table(trials: Sequence[Trial], max_p99_ms: float) -> str:
     """Return the trials as a Markdown table, the best first, and the settings to use.
 
     Raises:
         TuneError: None kept the limit.
     """
-    best = best_of(trials, max_p99_ms)
-    header = ["workers", "threads", "max batch", "connections", "requests/s", "p50 ms", "p99 ms", closed_loop.CPU_US]
     ranked = sorted(trials, key=lambda each: (each.connections > 0, each.cost.requests_per_s), reverse=True)
-    return f"{table(header, [trial.cells() for trial in ranked])}\n\nuse: {best.configuration.describe()}"
+    if not ranked[0].connections:
+        least = min(trial.cost.p99_ms for trial in trials)
+        raise TuneError(
+            f"no configuration keeps the 99th percentile below {max_p99_ms:g} ms; the least was {least:.1f} ms"
+        )
+    header = ["workers", "threads", "max batch", "connections", "requests/s", "p50 ms", "p99 ms", closed_loop.CPU_US]
+    return f"{table(header, [trial.cells() for trial in ranked])}\n\nuse: {ranked[0].configuration.describe()}"

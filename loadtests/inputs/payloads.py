@@ -1,6 +1,6 @@
-"""Name or file → the image that is sent.
+"""Name of a payload, or a file ──▶ the images to send.
 
-``small`` is a test image of Fashion-MNIST, a 28x28 PNG; ``photo`` is a JPEG of 640x427 that scikit-learn brings along.
+``small`` is a test image of Fashion-MNIST, a 28x28 PNG; ``photo`` is a JPEG of 640x427 from scikit-learn.
 """
 
 import importlib.util
@@ -19,12 +19,12 @@ class PayloadError(Exception):
 
 
 def small(count: int) -> list[LabelledImage]:
-    """Return the first ``count`` test images, from the first again where there are fewer."""
+    """Return the first ``count`` test images; they repeat where there are fewer."""
     return _repeated(small_images(*read_test_set(dataset_folder(os.environ), count)), count)
 
 
 def photo(count: int) -> list[LabelledImage]:
-    """Return scikit-learn's two photographs in turn, without importing scikit-learn.
+    """Return scikit-learn's two photos in turn, without importing scikit-learn.
 
     Raises:
         PayloadError: scikit-learn is not installed.
@@ -40,10 +40,10 @@ PAYLOADS: dict[str, Callable[[int], list[LabelledImage]]] = {"small": small, "ph
 
 
 def image_file(path: Path) -> LabelledImage:
-    """Read an image file; its media type is told by its suffix.
+    """Read an image file; its suffix gives the media type.
 
     Raises:
-        PayloadError: There is no such file, or its suffix is none of an image that the service takes.
+        PayloadError: There is no such file, or the service does not take its type.
     """
     if path.suffix.lower() not in _MEDIA_TYPES or not path.is_file():
         raise PayloadError(f"{path}: not a file that ends in {', '.join(_MEDIA_TYPES)}")

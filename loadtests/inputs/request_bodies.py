@@ -1,4 +1,4 @@
-"""Encoded images → the request bodies that carry several of them."""
+"""Encoded images ──▶ the bodies of requests that carry them."""
 
 import base64
 import json
@@ -21,42 +21,42 @@ class Body:
 
 
 def single(image: LabelledImage) -> Body:
-    """Send the encoded image as it is."""
+    """Return an encoded image as it is."""
     return Body(image.body, image.media_type)
 
 
 def multipart(images: Sequence[LabelledImage]) -> Body:
-    """Send each image as a part named ``image`` (RFC 7578)."""
+    """Return a form with each image as a part named ``image`` (RFC 7578)."""
     return form([single(image) for image in images], "image")
 
 
 def form(parts: Sequence[Body], field: str) -> Body:
-    """Send bodies as the files of one field of a form (RFC 7578)."""
+    """Return a form with bodies as the files of one field (RFC 7578)."""
     chunks = []
     for position, part in enumerate(parts):
-        head = (
+        headers = (
             f"--{BOUNDARY}\r\n"
             f'Content-Disposition: form-data; name="{field}"; filename="{position}"\r\n'
             f"Content-Type: {part.content_type}\r\n\r\n"
         )
-        chunks += [head.encode(), part.content, b"\r\n"]
+        chunks += [headers.encode(), part.content, b"\r\n"]
     chunks.append(f"--{BOUNDARY}--\r\n".encode())
     return Body(b"".join(chunks), f"multipart/form-data; boundary={BOUNDARY}")
 
 
 def instances(images: Sequence[LabelledImage]) -> Body:
-    """Send the images in base64 as ``{"instances": [{"image": ...}]}``."""
+    """Return images in base64 as ``{"instances": [{"image": ...}]}``."""
     encoded = [{"image": base64.b64encode(image.body).decode()} for image in images]
     return Body(json.dumps({"instances": encoded}).encode(), "application/json")
 
 
 def with_columns(image: LabelledImage, columns: Mapping[str, Any]) -> Body:
-    """Send an image in base64 and the columns beside it as ``{"instances": [{"image": ..., "columns": ...}]}``."""
+    """Return an image in base64 with columns, as ``{"instances": [{"image": ..., "columns": ...}]}``."""
     row = {"image": base64.b64encode(image.body).decode(), "columns": columns}
     return Body(json.dumps({"instances": [row]}).encode(), "application/json")
 
 
 def binary(images: Sequence[LabelledImage]) -> Body:
-    """Send each image after its length in bytes, a little-endian uint32: no boundary to look for, nothing to escape."""
+    """Return each image after its length in bytes, a little-endian uint32."""
     chunks = [chunk for each in images for chunk in (struct.pack("<I", len(each.body)), each.body)]
     return Body(b"".join(chunks), "application/x-tandem-images")

@@ -37,7 +37,7 @@ class Connection:
         """Start idle."""
         self.socket = connected
         self.due_ns = 0
-        self.unsent: memoryview | None = None
+        self.unsent = memoryview(b"")
         self.received = b""
         self.missing = 0
         self.is_ok = False
@@ -61,7 +61,7 @@ class ConnectionPool:
 
     def __init__(self, address: tuple[str, int], request: bytes, limit: int) -> None:
         """Open no connection yet."""
-        self._address, self._request, self._limit = address, request, limit
+        self._address, self._request, self._limit = address, memoryview(request), limit
         self._idle: list[Connection] = []
         self._connections: dict[int, Connection] = {}
         self._waiting: deque[int] = deque()
@@ -141,31 +141,20 @@ class ConnectionPool:
         return connection
 
     def _send(self, connection: Connection, due_ns: int) -> None:
-        connection.due_ns = due_ns
-        try:
-            sent = connection.socket.send(self._request)
-        except BlockingIOError:
-            sent = 0
-        except ConnectionError:
-            self._drop(connection)
-            return
-        if sent < len(self._request):
-            connection.unsent = memoryview(self._request)[sent:]
-            self._epoll.modify(connection.socket.fileno(), _READ_AND_WRITE)
+        connection.due_ns, connection.unsent = due_ns, self._request
+        self._send_rest(connection)
 
     def _send_rest(self, connection: Connection) -> None:
-        if connection.unsent is None:
-            return
+        was_partial = len(connection.unsent) < len(self._request)
         try:
             connection.unsent = connection.unsent[connection.socket.send(connection.unsent) :]
         except BlockingIOError:
-            return
+            pass
         except ConnectionError:
             self._drop(connection)
             return
-        if not connection.unsent:
-            connection.unsent = None
-            self._epoll.modify(connection.socket.fileno(), _READ)
+        if connection.unsent or was_partial:
+            self._epoll.modify(connection.socket.fileno(), _READ_AND_WRITE if connection.unsent else _READ)
 
     def _receive(self, connection: Connection) -> None:
         try:

@@ -74,7 +74,7 @@ def running(
     Args:
         command: Port → the command line that serves there.
         log: File that takes the server's output.
-        ready_timeout_s: Longest time until it is ready, seconds.
+        ready_timeout_s: Seconds.
         environ: Port → variables that are added to those of this process.
         is_ready: Port → whether it serves there.
         checkout: Repository whose code the server runs; its working directory.
@@ -83,9 +83,7 @@ def running(
         ServerError: The process ended, or was not ready in time; with the last lines of the log.
     """
     port = free_port()
-    # An installed package of the same name must not be imported in place of the checkout's.
-    path = os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
-    variables = {**os.environ, "PYTHONPATH": path, "BENTOML_DO_NOT_TRACK": "true", **environ(port)}
+    variables = {**os.environ, "PYTHONPATH": _path(checkout), "BENTOML_DO_NOT_TRACK": "true", **environ(port)}
     started_s = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -94,7 +92,7 @@ def running(
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=output,
             start_new_session=True,
         )
     try:
@@ -102,6 +100,11 @@ def running(
         yield Server(f"http://{LOOPBACK}:{port}", process.pid, time.monotonic() - started_s)
     finally:
         stop_group(process, grace_s=STOP_GRACE_S)
+
+
+def _path(checkout: Path) -> str:
+    """Put a checkout first, so that no installed package of the same name is imported in its place."""
+    return os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
 
 
 def free_port() -> int:

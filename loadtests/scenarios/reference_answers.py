@@ -1,4 +1,4 @@
-"""Specimens, sent one by one → the label of each, which every later answer has to repeat."""
+"""Images, sent one by one ──▶ the label of each, which every later answer must repeat."""
 
 import http.client
 from collections.abc import Sequence
@@ -14,12 +14,7 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Reference:
-    """What the service says of each image when asked for it alone.
-
-    Attributes:
-        images: The images, ``[N]``.
-        labels: The service's label for each, ``[N]``.
-    """
+    """Images, and the label that the service gives each of them alone; both ``[N]``."""
 
     images: tuple[LabelledImage, ...]
     labels: tuple[str, ...]
@@ -46,16 +41,12 @@ class Reference:
 
 
 def ask_one_by_one(host: str, images: Sequence[LabelledImage]) -> Reference:
-    """Send each image on its own, over one connection.
-
-    Args:
-        host: Base URL, e.g. ``http://127.0.0.1:3000``.
-        images: What to send.
+    """Send each image alone, over one connection; ``host`` is a base URL.
 
     Raises:
         WrongAnswerError: An answer is not a prediction, or its status is not 200.
-        OSError: The service cannot be reached, or takes over 10 s for one image.
-        http.client.HTTPException: What answers does not speak HTTP.
+        OSError: The service cannot be reached, or takes more than 10 s for one image.
+        http.client.HTTPException: A response is not HTTP.
     """
     address = urlsplit(host)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
