@@ -1,4 +1,4 @@
-"""What a recorder makes of the requests it is told of."""
+"""The summary of the requests that a recorder gets."""
 
 import pytest
 

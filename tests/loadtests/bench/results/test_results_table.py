@@ -50,7 +50,7 @@ def test_the_open_loop_names_its_requests_per_second_and_leaves_out_what_a_syste
     assert results_table.latencies(readings).splitlines()[-1] == "| Ray Serve | 3.00 | - | - | - | - | - | - |"
 
 
-def test_other_work_on_the_machine_is_told() -> None:
+def test_other_work_on_the_machine_is_shown() -> None:
     taken = Readings()
     taken.add("Tandem", 1, {closed_loop.OTHER_CORES: 0.1, measurement.OPEN_LOOP_OTHER_CORES: 0.5})
     taken.add("MOSEC", 1, {closed_loop.OTHER_CORES: 0.2})
