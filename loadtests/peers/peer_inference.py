@@ -59,7 +59,7 @@ class Work:
         self._manifest = manifest
         self._embed = Embedder.checked(cpu_session(bundle.embedder(precision)), manifest)
         self._decide = open_head(bundle, spec)
-        self._novelty = open_outlier_detector(bundle, spec)
+        self._outlier_detector = open_outlier_detector(bundle, spec)
 
     @classmethod
     def open(cls, path: Path) -> Work:
@@ -74,8 +74,9 @@ class Work:
         """Embed and decide a batch, uint8 ``[H, W, C]`` each; return one prediction for each."""
         batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
         embedding = self._embed(batch)
-        far = [None] * len(pixels) if self._novelty is None else self._novelty(embedding).tolist()
-        return [self._prediction(*found) for found in zip(self._decide(embedding), far, strict=True)]
+        detector = self._outlier_detector
+        distances = [None] * len(pixels) if detector is None else detector(embedding).tolist()
+        return [self._prediction(*found) for found in zip(self._decide(embedding), distances, strict=True)]
 
     def predict(self, bodies: Sequence[bytes]) -> list[dict[str, Any]]:
         """Decode, embed and decide a batch of encoded images."""
