@@ -56,11 +56,11 @@ train: setup ## train the default bundle; ARGS="--preset quick" and other option
 	$(BIN)/python -m training fashion-mnist $(ARGS)
 
 .PHONY: loadtest
-loadtest: setup ## start the service and load it for 60 s; ARGS="--max-p99-ms 50" sets objectives
+loadtest: setup ## start the service and send it load for 60 s; ARGS="--max-p99-ms 50" sets an objective
 	$(BIN)/python -m loadtests run --seconds 60 $(ARGS)
 
 .PHONY: bench
-bench: setup ## compare with other servers of the same bundle (docs/benchmarks.md); ARGS="--peers mosec --rounds 2"
+bench: setup ## compare with other servers of the same bundle, into docs/benchmarks.md; ARGS="--peers mosec --rounds 2"
 	$(BIN)/python -m loadtests bench --docs docs/benchmarks.md $(ARGS)
 
 .PHONY: bento

@@ -1,4 +1,4 @@
-"""Users over HTTP → how fast, how right and how costly the service answers.
+"""Load over HTTP ──▶ latency, correctness and cost of the service's responses.
 
-Speaks HTTP only: nothing of the other folders is imported.
+It speaks HTTP only: nothing of the other folders is imported.
 """

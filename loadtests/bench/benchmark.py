@@ -1,95 +1,63 @@
-"""Servers, payload and rounds → readings: each server in turn, alone, and again for every round."""
+"""Systems ──▶ readings of interleaved rounds: each system in turn, alone on the machine, in every round."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from loadtests.bench import measurement, upper_bound
+from loadtests.bench import measurement, work_alone
+from loadtests.bench.bench_settings import Settings
 from loadtests.bench.readings import Readings
-from loadtests.bench.systems import MAX_BATCH, Contestant
-from loadtests.inputs.fashion_images import Specimen
-from loadtests.inputs.request_bodies import single
+from loadtests.bench.systems import MAX_BATCH, REFERENCE_PEER, System
+from loadtests.load.closed_loop import CPU_US, REQUESTS_PER_S
+
+SHARES = (0.5, 0.8)  # of the reference's peak: requests/s in the open loop
+OPEN_LOOP = [f"{share:.0%}" for share in SHARES]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What is compared, and for how long.
+def measure(systems: Sequence[System], settings: Settings) -> Readings:
+    """Measure the peak of every system, and then the latency of all at the same requests/s.
 
-    Attributes:
-        contestants: The service first: the others' answers are held against its.
-        bundle: What all of them serve.
-        specimen: The image that is sent.
-        workers: Processes that each of them computes in.
-        connections: Of the closed loop.
-        rounds: How often each measurement is repeated.
-        seconds: Length of one measurement.
-    """
-
-    contestants: Sequence[Contestant]
-    bundle: Path
-    specimen: Specimen
-    workers: int
-    connections: int
-    rounds: int
-    seconds: int
-
-    @property
-    def load(self) -> measurement.Load:
-        """What is sent to every server."""
-        return measurement.Load(single(self.specimen), self.connections, self.seconds)
-
-    @property
-    def ceiling_batches(self) -> tuple[int, int]:
-        """One at a time, and as many as each process could gather of what is under way."""
-        return 1, max(2, min(MAX_BATCH, self.connections // self.workers))
-
-
-def carry_out(bench: Bench, out: Path) -> Readings:
-    """Measure the peaks, in interleaved rounds, and then the latencies below them.
+    The service comes first: the others' predictions are compared with its own.
 
     Raises:
-        MatchError, CeilingError: As soon as one figure cannot be trusted.
+        MeasurementError, WorkAloneError: As soon as one figure cannot be trusted.
     """
     readings = Readings()
-    for round_ in range(1, bench.rounds + 1):
-        _closed_round(bench, round_, readings, out)
-    for round_ in range(1, bench.rounds + 1):
-        _open_round(bench, round_, readings, out)
+    for round_ in range(1, settings.rounds + 1):
+        _closed_loop_round(systems, settings, round_, readings)
+    rates = open_loop_rates(readings)
+    for round_ in range(1, settings.rounds + 1):
+        for system in systems:
+            peak = readings.median(system.name, REQUESTS_PER_S)
+            reachable = {name: rate for name, rate in rates.items() if rate <= peak}
+            figures = measurement.measure_latency(system, settings, reachable)
+            _add(readings, round_, system.name, figures)
     return readings
 
 
-def _closed_round(bench: Bench, round_: int, readings: Readings, out: Path) -> None:
-    wanted = None
-    for contestant in bench.contestants:
-        figures, answer = measurement.closed_loop(contestant, bench.load, out)
-        wanted = wanted or answer
-        measurement.check_agreement(contestant.name, answer, wanted)
-        readings.add(contestant.name, round_, figures)
-        _tell(round_, contestant.name, figures)
-    for batch in bench.ceiling_batches:
-        images = [bench.specimen] * batch
-        alone = upper_bound.measure(bench.bundle, images, out, workers=bench.workers, seconds=bench.seconds)
-        name, figures = (
-            work_alone(batch),
-            {measurement.REQUESTS_PER_S: alone.images_per_s, measurement.CPU_US: alone.cpu_us},
-        )
-        readings.add(name, round_, figures)
-        _tell(round_, name, figures)
+def reference(readings: Readings) -> str:
+    """Return the system whose peak sets the requests/s of the open loop: MOSEC, or the service without it."""
+    return REFERENCE_PEER if REFERENCE_PEER in readings.subjects else readings.subjects[0]
 
 
-def work_alone(batch: int) -> str:
-    """Name the work without a server, so many images at a time."""
-    return f"work alone, {batch} at a time"
+def open_loop_rates(readings: Readings) -> dict[str, float]:
+    """Return the requests/s of the open loop by their names in tables, e.g. ``50%`` of the reference's peak."""
+    peak = readings.median(reference(readings), REQUESTS_PER_S)
+    return {name: share * peak for name, share in zip(OPEN_LOOP, SHARES, strict=True)}
 
 
-def _open_round(bench: Bench, round_: int, readings: Readings, out: Path) -> None:
-    for contestant in bench.contestants:
-        peak = readings.spread(contestant.name, measurement.REQUESTS_PER_S)
-        assert peak is not None
-        figures = measurement.open_loop(contestant, bench.load, peak.median, out)
-        readings.add(contestant.name, round_, figures)
-        _tell(round_, contestant.name, figures)
+def _closed_loop_round(systems: Sequence[System], settings: Settings, round_: int, readings: Readings) -> None:
+    expected = None
+    for system in systems:
+        figures, predictions = measurement.measure_peak(system, settings)
+        expected = expected or predictions
+        measurement.check_agreement(system.name, predictions, expected)
+        _add(readings, round_, system.name, figures)
+    # One image at a time, and as many as each process can gather of the requests in progress.
+    for batch in (1, max(2, min(MAX_BATCH, settings.connections // settings.workers))):
+        alone = work_alone.measure(settings, batch)
+        figures = {REQUESTS_PER_S: alone[work_alone.IMAGES_PER_S], CPU_US: alone[CPU_US]}
+        _add(readings, round_, f"work alone, {batch} at a time", figures)
 
 
-def _tell(round_: int, name: str, figures: dict[str, float]) -> None:
+def _add(readings: Readings, round_: int, name: str, figures: dict[str, float]) -> None:
+    readings.add(name, round_, figures)
     print(f"round {round_}: {name}: " + ", ".join(f"{value:.4g} {unit}" for unit, value in figures.items()), flush=True)

@@ -1,44 +1,18 @@
-"""Ever more connections, images or trees → does the service keep its throughput, and is cost in proportion?"""
+"""More connections or more trees ──▶ whether throughput is kept, and whether cost stays in proportion."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loadtests.bench import measurement
+from loadtests.bench.bench_settings import Settings
 from loadtests.bench.readings import Readings
-from loadtests.bench.systems import Contestant
-from loadtests.inputs import request_bodies
-from loadtests.inputs.fashion_images import Specimen
-from loadtests.inputs.request_bodies import Body
-from loadtests.load import request_cost
-from loadtests.load.server_process import Server
+from loadtests.bench.systems import tandem
+from loadtests.load import closed_loop
+from loadtests.load.closed_loop import REQUESTS_PER_S
 
 DOUBLINGS = (1, 2, 4, 8, 16, 32, 64)
-KEPT_SHARE = 0.95  # of the peak so far, which throughput should not fall below as connections grow
+KEPT_SHARE = 0.95  # of the peak so far: the least throughput at more connections
 CONNECTIONS, TREES = "connections", "trees"
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What is measured, and for how long.
-
-    Attributes:
-        service: Bundle → the service that serves it.
-        bundle: What it serves while connections grow.
-        grown: Number of trees → a bundle with so many.
-        specimen: The image that is sent.
-        connections: Numbers of them.
-        rounds: How often each measurement is repeated.
-        seconds: Length of one measurement.
-    """
-
-    service: Callable[[Path], Contestant]
-    bundle: Path
-    grown: dict[int, Path]
-    specimen: Specimen
-    connections: Sequence[int]
-    rounds: int
-    seconds: int
 
 
 def grown_bundles(store: Path) -> dict[int, Path]:
@@ -47,24 +21,24 @@ def grown_bundles(store: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def carry_out(growth: Growth, out: Path) -> Readings:
-    """Measure each number of connections, and each bundle, in interleaved rounds.
+def measure(settings: Settings, grown: Mapping[int, Path]) -> Readings:
+    """Measure 1 to 64 connections on the bundle, and 16 on each bundle of ``grown``, in interleaved rounds.
 
     Raises:
-        MatchError: As soon as one figure cannot be trusted.
+        MeasurementError: As soon as one figure cannot be trusted.
     """
     readings = Readings()
-    body = request_bodies.single(growth.specimen)
-    for round_ in range(1, growth.rounds + 1):
-        with measurement.serving(growth.service(growth.bundle), body, out) as server:
-            for connections in growth.connections:
-                figures = _figures(server, body, out, connections, growth.seconds)
-                readings.add(CONNECTIONS, round_, figures, x=connections)
-        for trees, bundle in growth.grown.items():
-            with measurement.serving(growth.service(bundle), body, out) as server:
-                figures = _figures(server, body, out, request_cost.CONNECTIONS, growth.seconds)
-                readings.add(TREES, round_, figures, x=trees)
-        print(f"round {round_} of {growth.rounds}: connections and trees", flush=True)
+    runs: list[tuple[str, int, Path, Sequence[int]]] = [(CONNECTIONS, 0, settings.bundle, DOUBLINGS)]
+    runs += [(TREES, trees, bundle, (closed_loop.CONNECTIONS,)) for trees, bundle in grown.items()]
+    for round_ in range(1, settings.rounds + 1):
+        for subject, trees, bundle, counts in runs:
+            with measurement.serving(tandem(bundle, settings.workers), settings.body, settings.out) as server:
+                for count in counts:
+                    cost = closed_loop.measure(
+                        server, settings.body, settings.out, connections=count, seconds=settings.seconds
+                    )
+                    readings.add(subject, round_, cost.figures(), x=trees or count)
+        print(f"round {round_} of {settings.rounds}: connections and trees", flush=True)
     return readings
 
 
@@ -77,19 +51,7 @@ def kept(readings: Readings) -> list[tuple[float, float, float]]:
     """
     rows, peak = [], 0.0
     for connections in readings.xs(CONNECTIONS):
-        spread = readings.spread(CONNECTIONS, measurement.REQUESTS_PER_S, connections)
-        assert spread is not None
-        peak = max(peak, spread.median)
-        rows.append((connections, spread.median, KEPT_SHARE * peak))
+        median = readings.median(CONNECTIONS, REQUESTS_PER_S, connections)
+        peak = max(peak, median)
+        rows.append((connections, median, KEPT_SHARE * peak))
     return rows
-
-
-def _figures(server: Server, body: Body, out: Path, connections: int, seconds: int) -> dict[str, float]:
-    seen = request_cost.measure(server.url, server.pid, body, out, connections=connections, seconds=seconds)
-    return {
-        measurement.REQUESTS_PER_S: seen.requests_per_s,
-        measurement.CPU_US: seen.cpu_ms_per_request * 1000,
-        measurement.CLOSED_P50_MS: seen.p50_ms,
-        measurement.CLOSED_P99_MS: seen.p99_ms,
-        measurement.OTHERS: seen.other_cores,
-    }

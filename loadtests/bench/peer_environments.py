@@ -1,7 +1,7 @@
 """Name of a peer ──pip──▶ Python of an environment of its own, with just what that peer needs, pinned.
 
-What a peer shares with the service (ONNX Runtime, numpy, the decoders, uvicorn) has the service's own versions, by
-``constraints.txt``. Nothing is added to the environment that the load test runs in.
+Packages that a peer shares with the service (ONNX Runtime, numpy, the decoders, uvicorn) have the service's versions,
+from ``constraints.txt``. Nothing is installed into the environment of the load test.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class EnvironmentBuildError(Exception):
 
 
 def peer_python(name: str, *, folder: Path = FOLDER, requirements: Path = REQUIREMENTS) -> Path:
-    """Give the interpreter of a peer's environment, building the environment where it is missing or outdated.
+    """Return the interpreter of a peer's environment, which is built where it is missing or outdated.
 
     Args:
         name: Peer with a file ``<name>.txt`` in ``requirements``.
@@ -55,16 +55,16 @@ def peer_python(name: str, *, folder: Path = FOLDER, requirements: Path = REQUIR
 
 
 def versions(python: Path, packages: Sequence[str]) -> dict[str, str]:
-    """Ask an interpreter which versions of packages it has."""
+    """Return the versions of packages that an interpreter has."""
     answer = subprocess.run([python, "-c", _VERSIONS, *packages], capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(answer.stdout)
     return found
 
 
 def _run(command: list[str], name: str, log: Path, output: int) -> None:
-    outcome = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if outcome.returncode != 0:
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if ended.returncode != 0:
         raise EnvironmentBuildError(
-            f"{name} cannot be installed, {command[1:4]} ended with status {outcome.returncode}; "
+            f"{name} cannot be installed: {command[1:4]} ended with status {ended.returncode}; "
             f"{log} ends with:\n{last_lines(log)}"
         )

@@ -1,7 +1,7 @@
-"""Figures of interleaved rounds → median and spread."""
+"""Figures of interleaved rounds ──▶ median and range."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -14,10 +14,10 @@ class Reading:
 
     Attributes:
         subject: What was measured, e.g. a server.
-        quantity: Which figure, with its unit.
-        round: From 1.
+        quantity: Name of the figure, with its unit.
+        round: Number of the round, from 1.
         value: The figure.
-        x: Where on an axis it belongs; 0 where there is none.
+        x: Position on the axis of a curve, e.g. a number of connections; 0 for figures without an axis.
     """
 
     subject: str
@@ -29,63 +29,72 @@ class Reading:
 
 @dataclass(frozen=True)
 class Spread:
-    """What the rounds say of one figure.
-
-    Attributes:
-        median: Of the rounds.
-        low: Least of them.
-        high: Greatest of them.
-        n: How many.
-    """
+    """Median and range of one figure over the rounds, and the number of rounds ``n``."""
 
     median: float
     low: float
     high: float
     n: int
 
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread | None":
+        """Summarize values; None where there are none."""
+        return cls(median(values), min(values), max(values), len(values)) if values else None
+
 
 class Readings:
     """All figures of a run, in the order in which they were taken."""
 
-    def __init__(self, taken: Iterable[Reading] = ()) -> None:
-        """Begin with some."""
-        self._taken = list(taken)
+    def __init__(self) -> None:
+        """Start with no figures."""
+        self._taken: list[Reading] = []
 
     def add(self, subject: str, round_: int, figures: dict[str, float], x: float = 0) -> None:
         """Add the figures of one measurement, by their quantity."""
         self._taken += [Reading(subject, quantity, round_, value, x) for quantity, value in figures.items()]
 
-    def joined(self, other: "Readings") -> "Readings":
-        """Give the figures of both, this one's first."""
-        return Readings(self._taken + other._taken)
+    def extend(self, other: "Readings") -> None:
+        """Add all figures of another run."""
+        self._taken += other._taken
 
     @property
     def subjects(self) -> list[str]:
-        """What was measured, each once, in the order of its first reading."""
+        """What was measured, in the order of the first readings."""
         return list(dict.fromkeys(reading.subject for reading in self._taken))
 
     def xs(self, subject: str) -> list[float]:
-        """Where on the axis a subject was measured, ascending."""
+        """Positions at which a subject was measured, ascending."""
         return sorted({reading.x for reading in self._taken if reading.subject == subject})
 
     def values(self, quantity: str) -> list[float]:
-        """Every value of a quantity, whatever it was measured of."""
+        """Every value of a quantity, of all subjects."""
         return [reading.value for reading in self._taken if reading.quantity == quantity]
 
-    def spread(self, subject: str, quantity: str, x: float = 0) -> Spread | None:
-        """Sum up the rounds; None where there is no such figure."""
+    def rounds(self, subject: str, quantity: str, x: float = 0) -> dict[int, float]:
+        """The value of each round in which the figure was taken."""
         key = (subject, quantity, x)
-        values = [each.value for each in self._taken if (each.subject, each.quantity, each.x) == key]
-        return Spread(median(values), min(values), max(values), len(values)) if values else None
+        return {each.round: each.value for each in self._taken if (each.subject, each.quantity, each.x) == key}
+
+    def spread(self, subject: str, quantity: str, x: float = 0) -> Spread | None:
+        """Summarize the rounds; None where the figure was not taken."""
+        return Spread.of(list(self.rounds(subject, quantity, x).values()))
+
+    def median(self, subject: str, quantity: str, x: float = 0) -> float:
+        """Return the median of the rounds.
+
+        Raises:
+            statistics.StatisticsError: The figure was not taken.
+        """
+        return median(self.rounds(subject, quantity, x).values())
+
+    def ratio(self, subject: str, baseline: str, quantity: str) -> Spread | None:
+        """Summarize the ratios of two subjects, each of one round; None where they share no round."""
+        below = self.rounds(baseline, quantity)
+        above = self.rounds(subject, quantity)
+        return Spread.of([value / below[round_] for round_, value in above.items() if round_ in below])
 
     def write(self, path: Path, conditions: dict[str, Any]) -> None:
-        """Write all as JSON, with the conditions that they belong to."""
+        """Write all figures as JSON, with the conditions under which they were taken."""
         content = {"conditions": conditions, "readings": [asdict(each) for each in self._taken]}
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def read(path: Path) -> tuple[dict[str, Any], Readings]:
-    """Read what ``Readings.write`` wrote: conditions and readings."""
-    content = json.loads(path.read_text())
-    return content["conditions"], Readings(Reading(**each) for each in content["readings"])

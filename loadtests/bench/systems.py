@@ -1,32 +1,35 @@
-"""Names → the servers that are compared: how each is started, and with which settings."""
+"""Names ──▶ the systems under test: how each is started, and with which settings."""
 
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtests.bench.peer_environments import peer_python, versions
 from loadtests.inputs.request_bodies import Body, form
-from loadtests.load.server_process import LOOPBACK, REPOSITORY, Command, bentoml_command
+from loadtests.load.server_process import REPOSITORY, Command, bentoml_command
 
 TANDEM = "Tandem"
+REFERENCE_PEER = "MOSEC"  # its peak sets the requests/s of the open loop
+DEFAULT_BUNDLE = REPOSITORY / "models/store/fashion-mnist"
 SERVICE_PYTHON = Path(sys.executable)
+PEER_MAX_BATCH = 8  # half the default connections: with one batch of all of them, the other processes are idle
 MAX_BATCH = 32  # the service's default, as is the next
 DEFAULT_BODY_BYTES = 10 * 2**20
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A server that takes part.
+class System:
+    """A system under test, installed.
 
     Attributes:
-        name: As tables and plots show it.
-        settings: What it runs with, for a person.
-        versions: Packages that make it what it is.
+        name: Name in tables and plots.
+        settings: What it runs with, as text.
+        versions: Package → version.
         command: Port → command line.
         environ: Port → variables.
-        form_field: Field of a form by which it takes an image; bare, as the body, where there is none.
+        form_field: Field of a form that takes the image; None if the image is the body.
     """
 
     name: str
@@ -37,133 +40,108 @@ class Contestant:
     form_field: str | None = None
 
     def body(self, image: Body) -> Body:
-        """Put an image into the body that the server takes."""
+        """Put an image into the body that the system takes."""
         return image if self.form_field is None else form([image], self.form_field)
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A server that Tandem is compared with: a program in ``loadtests/peers``.
+    """Another server that Tandem is compared with: a program in ``loadtests/peers``.
 
-    Attributes:
-        key: What `--peers` calls it.
-        name: As tables and plots show it.
-        settings: What it runs with, for a person; ``{workers}`` and ``{batch}`` are filled in.
-        packages: Whose versions are told.
-        command: Port → arguments of its Python.
-        max_batch: Images in one run of the embedder. With as many connections as a closed loop has, a batch of all of
-            them leaves the other processes idle, so half of them was faster where it makes a difference.
-        environ: Variables beside those that every peer gets.
-        form_field: Field of a form by which it takes an image; bare, as the body, where there is none.
-        requirements: Name of the environment it runs in; by default the key.
+    ``requirements`` names its environment. ``arguments`` of ``python -m`` may contain ``{port}``, ``settings`` may
+    contain ``{workers}`` and ``{batch}``. The rest is as in ``System``.
     """
 
-    key: str
     name: str
     settings: str
     packages: tuple[str, ...]
-    command: Callable[[int], list[str]]
-    max_batch: int = 8
-    environ: Mapping[str, str] | None = None
+    requirements: str
+    arguments: str
+    environ: Mapping[str, str] = field(default_factory=dict)
     form_field: str | None = None
-    requirements: str = ""
 
-    def contestant(self, bundle: Path, workers: int) -> Contestant:
-        """Install the peer where it is not, and have it serve a bundle.
+    def install(self, bundle: Path, workers: int) -> System:
+        """Install the peer if it is not, and configure it to serve a bundle.
 
         Raises:
             EnvironmentBuildError: It cannot be installed.
         """
-        python = peer_python(self.requirements or self.key)
-        numbers = {"PEER_WORKERS": str(workers), "PEER_MAX_BATCH": str(self.max_batch)}
-        shared = {"PYTHONPATH": str(REPOSITORY), "PEER_BUNDLE": str(bundle), **numbers, **(self.environ or {})}
-        return Contestant(
+        python = peer_python(self.requirements)
+        numbers = {"PEER_WORKERS": str(workers), "PEER_MAX_BATCH": str(PEER_MAX_BATCH)}
+        shared = {"PYTHONPATH": str(REPOSITORY), "PEER_BUNDLE": str(bundle), **numbers, **self.environ}
+        return System(
             name=self.name,
-            settings=self.settings.format(workers=workers, batch=self.max_batch),
+            settings=self.settings.format(workers=workers, batch=PEER_MAX_BATCH),
             versions=versions(python, self.packages),
-            command=lambda port: [str(python), *self.command(port)],
+            command=lambda port: [str(python), "-m", *self.arguments.format(port=port).split()],
             environ=lambda port: {**shared, "PEER_PORT": str(port)},
             form_field=self.form_field,
         )
 
 
-def _bentoml_arguments(class_: str, port: int) -> list[str]:
-    return ["-m", "bentoml", "serve", f"loadtests.peers.peer_bentoml:{class_}", "--host", LOOPBACK, "--port", str(port)]
-
-
 PEERS = {
-    peer.key: peer
-    for peer in (
-        Peer(
-            "mosec",
-            "MOSEC",
-            "{workers} workers of one stage, batches of {batch}, 1 ms wait (its least), orjson",
-            ("mosec",),
-            lambda port: [
-                *("-m", "loadtests.peers.peer_mosec", "--address", LOOPBACK, "--port", str(port)),
-                *("--timeout", "30000", "--log-level", "error"),
-            ],
-        ),
-        Peer(
-            "litserve",
-            "LitServe",
-            "{workers} workers and API servers, ZeroMQ queue, batches of {batch}, no wait, orjson, no access log",
-            ("litserve", "fastapi", "uvicorn"),
-            lambda _: ["-m", "loadtests.peers.peer_litserve"],
-        ),
-        Peer(
-            "fastapi",
-            "FastAPI",
-            "{workers} uvicorn workers, no batching, uvloop, httptools, orjson, no access log",
-            ("fastapi", "uvicorn"),
-            lambda _: ["-m", "loadtests.peers.peer_fastapi"],
-        ),
-        Peer(
-            "bentoml",
-            "BentoML, batchable API",
-            "{workers} workers, batches of {batch}, an image as a form's file, no metrics, tracing, access log",
-            ("bentoml", "uvicorn"),
-            lambda port: _bentoml_arguments("Classifier", port),
-            form_field="images",
-        ),
-        Peer(
-            "bentoml_raw",
-            "BentoML, raw bodies",
-            "{workers} workers, batches of {batch}, body read raw by our descriptor, no metrics, tracing, access log",
-            ("bentoml", "uvicorn"),
-            lambda port: _bentoml_arguments("RawClassifier", port),
-            requirements="bentoml",
-        ),
-        Peer(
-            "rayserve",
-            "Ray Serve",
-            "{workers} replicas, `serve.batch` of {batch}, no wait, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, orjson",
-            ("ray", "uvicorn"),
-            lambda _: ["-m", "loadtests.peers.peer_rayserve"],
-            environ={
-                "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-                "RAY_USAGE_STATS_ENABLED": "0",
-            },
-        ),
-    )
+    "mosec": Peer(
+        REFERENCE_PEER,
+        "{workers} workers of one stage, batches of {batch}, 1 ms wait (its least), orjson",
+        ("mosec",),
+        "mosec",
+        "loadtests.peers.peer_mosec --address 127.0.0.1 --port {port} --timeout 30000 --log-level error",
+    ),
+    "litserve": Peer(
+        "LitServe",
+        "{workers} workers and API servers, ZeroMQ queue, batches of {batch}, no wait, orjson, no access log",
+        ("litserve", "fastapi", "uvicorn"),
+        "litserve",
+        "loadtests.peers.peer_litserve",
+    ),
+    "fastapi": Peer(
+        "FastAPI",
+        "{workers} uvicorn workers, no batching, uvloop, httptools, orjson, no access log",
+        ("fastapi", "uvicorn"),
+        "fastapi",
+        "loadtests.peers.peer_fastapi",
+    ),
+    "bentoml": Peer(
+        "BentoML, batchable API",
+        "{workers} workers, batches of {batch}, an image as a form's file, no metrics, tracing, access log",
+        ("bentoml", "uvicorn"),
+        "bentoml",
+        "bentoml serve loadtests.peers.peer_bentoml:Classifier --host 127.0.0.1 --port {port}",
+        form_field="images",
+    ),
+    "bentoml_raw": Peer(
+        "BentoML, raw bodies",
+        "{workers} workers, batches of {batch}, body read raw by our descriptor, no metrics, tracing, access log",
+        ("bentoml", "uvicorn"),
+        "bentoml",
+        "bentoml serve loadtests.peers.peer_bentoml:RawClassifier --host 127.0.0.1 --port {port}",
+    ),
+    "rayserve": Peer(
+        "Ray Serve",
+        "{workers} replicas, `serve.batch` of {batch}, no wait, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, orjson",
+        ("ray", "uvicorn"),
+        "rayserve",
+        "loadtests.peers.peer_rayserve",
+        {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1", "RAY_USAGE_STATS_ENABLED": "0"},
+    ),
 }
 
 
-def tandem(bundle: Path, workers: int, *, body_bytes: int = 0, precision: str | None = None) -> Contestant:
-    """Have the service of this repository serve a bundle, as users start it.
+def tandem(bundle: Path, workers: int, *, body_bytes: int = 0, precision: str | None = None) -> System:
+    """Configure the service of this repository to serve a bundle, as users start it.
 
     Args:
         bundle: What is served.
         workers: Processes.
-        body_bytes: Of the largest body, for which there must be room.
-        precision: Of the embedder; by default that of the environment.
+        body_bytes: Size of the largest body.
+        precision: Precision of the embedder; by default that of the environment.
     """
     variables = {"TANDEM_BUNDLE": str(bundle), "TANDEM_WORKERS": str(workers), "TANDEM_CACHE_MB": "0"}
     if precision is not None:
         variables["TANDEM_PRECISION"] = precision
     if body_bytes > DEFAULT_BODY_BYTES:
         variables["TANDEM_MAX_BODY_BYTES"] = str(body_bytes)
-    return Contestant(
+    return System(
         name=TANDEM,
         settings=f"{workers} workers, batches of at most {MAX_BATCH}, no cache; limits, metrics and access log on",
         versions=versions(SERVICE_PYTHON, ("bentoml", "uvicorn")),
@@ -173,5 +151,5 @@ def tandem(bundle: Path, workers: int, *, body_bytes: int = 0, precision: str | 
 
 
 def cores() -> int:
-    """Cores that this process may use, which is how many processes every server gets."""
+    """Cores that this process may use; the default number of processes of every system."""
     return len(os.sched_getaffinity(0))

@@ -1,7 +1,6 @@
-"""Fashion-MNIST test set → encoded images with the label each should get.
+"""Fashion-MNIST test set ──▶ encoded images with the label that each should get.
 
-The installed data set is used where there is one; else a committed sample of 64 test images, so that a load
-test always runs.
+The installed data set is used if there is one, else a committed sample of 64 test images.
 """
 
 import gzip
@@ -27,32 +26,30 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Specimen:
-    """One encoded image to send, and what it shows.
+class LabelledImage:
+    """One encoded image to send.
 
     Attributes:
-        body: Encoded image, as a client would send it.
+        body: The image file.
         media_type: Its media type, e.g. ``image/png``.
-        truth: Name of the class that the data set gives it.
+        label: Class that the data set gives it; empty where none is known.
     """
 
     body: bytes
     media_type: str
-    truth: str
+    label: str
 
     def describe(self) -> str:
-        """Say in a few words what it is, e.g. ``28x28 PNG of 498 bytes``."""
+        """Describe the image, e.g. ``28x28 PNG of 498 bytes``."""
         with Image.open(io.BytesIO(self.body)) as image:
             return f"{image.width}x{image.height} {image.format} of {len(self.body):,} bytes"
 
 
 def dataset_folder(environ: Mapping[str, str]) -> Path | None:
-    """Find the installed data set.
-
-    A folder named by ``FASHION_MNIST_DIR`` is binding; the Debian package's folder is only looked at.
+    """Find the installed data set: in ``FASHION_MNIST_DIR``, if that is set, else in the folder of Debian's package.
 
     Returns:
-        The folder with the idx files; None where the data set is not installed.
+        The folder with the idx files; None if the data set is not installed.
 
     Raises:
         FileNotFoundError: ``FASHION_MNIST_DIR`` names a folder without the test set.
@@ -87,7 +84,7 @@ def read_idx(path: Path, limit: int) -> Pixels:
 
 
 def read_test_set(folder: Path | None, limit: int) -> tuple[Pixels, list[str]]:
-    """Read test images, of the committed sample where ``folder`` is None.
+    """Read test images, of the committed sample if ``folder`` is None.
 
     Returns:
         Pixels, uint8 ``[N, 28, 28]``, and the ``N`` class names; ``N`` is at most ``limit``.
@@ -96,29 +93,26 @@ def read_test_set(folder: Path | None, limit: int) -> tuple[Pixels, list[str]]:
         with np.load(COMMITTED_SAMPLE, allow_pickle=False) as sample:
             pixels, labels = sample["pixels"][:limit], sample["labels"][:limit]
     else:
-        pixels, labels = (
-            read_idx(folder / IMAGES_FILE, limit),
-            read_idx(folder / LABELS_FILE, limit),
-        )
+        pixels, labels = (read_idx(folder / IMAGES_FILE, limit), read_idx(folder / LABELS_FILE, limit))
     return pixels, [CLASSES[label] for label in labels]
 
 
-def small_images(pixels: Pixels, truths: list[str]) -> list[Specimen]:
+def small_images(pixels: Pixels, labels: list[str]) -> list[LabelledImage]:
     """Encode each image, uint8 ``[N, H, W]``, as a PNG of its own size."""
     return [
-        Specimen(_encoded(Image.fromarray(image), "PNG"), "image/png", truth)
-        for image, truth in zip(pixels, truths, strict=True)
+        LabelledImage(_encoded(Image.fromarray(image), "PNG"), "image/png", label)
+        for image, label in zip(pixels, labels, strict=True)
     ]
 
 
-def photos(pixels: Pixels, truths: list[str]) -> list[Specimen]:
-    """Make of each image, uint8 ``[N, H, W]``, a photo: enlarged on black, 640 by 480, JPEG of quality 85."""
-    specimens = []
-    for image, truth in zip(pixels, truths, strict=True):
+def photos(pixels: Pixels, labels: list[str]) -> list[LabelledImage]:
+    """Enlarge each image, uint8 ``[N, H, W]``, on a black photo of 640 by 480, a JPEG of quality 85."""
+    images = []
+    for image, label in zip(pixels, labels, strict=True):
         canvas = Image.new("RGB", (640, 480))
         canvas.paste(Image.fromarray(image).resize((480, 480), Image.Resampling.BICUBIC), (80, 0))
-        specimens.append(Specimen(_encoded(canvas, "JPEG", quality=85), "image/jpeg", truth))
-    return specimens
+        images.append(LabelledImage(_encoded(canvas, "JPEG", quality=85), "image/jpeg", label))
+    return images
 
 
 def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:

@@ -1,6 +1,6 @@
-"""Name or file → the image that is sent.
+"""Name of a payload, or a file ──▶ the images to send.
 
-``small`` is a test image of Fashion-MNIST, a 28x28 PNG; ``photo`` is a JPEG of 640x427 that scikit-learn brings along.
+``small`` is a test image of Fashion-MNIST, a 28x28 PNG; ``photo`` is a JPEG of 640x427 from scikit-learn.
 """
 
 import importlib.util
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtests.inputs.fashion_images import Specimen, dataset_folder, read_test_set, small_images
+from loadtests.inputs.fashion_images import LabelledImage, dataset_folder, read_test_set, small_images
 
 _PHOTOS = ("china.jpg", "flower.jpg")
 _MEDIA_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -18,13 +18,13 @@ class PayloadError(Exception):
     """There is no such image."""
 
 
-def small(count: int) -> list[Specimen]:
-    """Return the first ``count`` test images, from the first again where there are fewer."""
+def small(count: int) -> list[LabelledImage]:
+    """Return the first ``count`` test images; they repeat where there are fewer."""
     return _repeated(small_images(*read_test_set(dataset_folder(os.environ), count)), count)
 
 
-def photo(count: int) -> list[Specimen]:
-    """Return scikit-learn's two photographs in turn, without importing scikit-learn.
+def photo(count: int) -> list[LabelledImage]:
+    """Return scikit-learn's two photos in turn, without importing scikit-learn.
 
     Raises:
         PayloadError: scikit-learn is not installed.
@@ -36,19 +36,28 @@ def photo(count: int) -> list[Specimen]:
     return _repeated([image_file(folder / name) for name in _PHOTOS], count)
 
 
-PAYLOADS: dict[str, Callable[[int], list[Specimen]]] = {"small": small, "photo": photo}
+PAYLOADS: dict[str, Callable[[int], list[LabelledImage]]] = {"small": small, "photo": photo}
 
 
-def image_file(path: Path) -> Specimen:
-    """Read an image file; its media type is told by its suffix.
+def image_file(path: Path) -> LabelledImage:
+    """Read an image file; its suffix gives the media type.
 
     Raises:
-        PayloadError: There is no such file, or its suffix is none of an image that the service takes.
+        PayloadError: There is no such file, or the service does not take its type.
     """
     if path.suffix.lower() not in _MEDIA_TYPES or not path.is_file():
         raise PayloadError(f"{path}: not a file that ends in {', '.join(_MEDIA_TYPES)}")
-    return Specimen(path.read_bytes(), _MEDIA_TYPES[path.suffix.lower()], "")
+    return LabelledImage(path.read_bytes(), _MEDIA_TYPES[path.suffix.lower()], "")
 
 
-def _repeated(specimens: list[Specimen], count: int) -> list[Specimen]:
-    return [specimens[index % len(specimens)] for index in range(count)]
+def read_images(payload: str, file: Path | None, count: int) -> list[LabelledImage]:
+    """Return ``count`` images: the file's where there is one, or those of a payload in ``PAYLOADS``.
+
+    Raises:
+        PayloadError: There is no such image.
+    """
+    return [image_file(file)] * count if file else PAYLOADS[payload](count)
+
+
+def _repeated(images: list[LabelledImage], count: int) -> list[LabelledImage]:
+    return [images[index % len(images)] for index in range(count)]

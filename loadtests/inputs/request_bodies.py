@@ -1,4 +1,4 @@
-"""Encoded images → the request bodies that carry several of them."""
+"""Encoded images ──▶ the bodies of requests that carry them."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.inputs.fashion_images import Specimen
+from loadtests.inputs.fashion_images import LabelledImage
 
 BOUNDARY = "tandem-3f1c9a54e0b84d7f"
 
@@ -20,43 +20,43 @@ class Body:
     content_type: str
 
 
-def single(specimen: Specimen) -> Body:
-    """Send the encoded image as it is."""
-    return Body(specimen.body, specimen.media_type)
+def single(image: LabelledImage) -> Body:
+    """Return an encoded image as it is."""
+    return Body(image.body, image.media_type)
 
 
-def multipart(specimens: Sequence[Specimen]) -> Body:
-    """Send each image as a part named ``image`` (RFC 7578)."""
-    return form([single(specimen) for specimen in specimens], "image")
+def multipart(images: Sequence[LabelledImage]) -> Body:
+    """Return a form with each image as a part named ``image`` (RFC 7578)."""
+    return form([single(image) for image in images], "image")
 
 
 def form(parts: Sequence[Body], field: str) -> Body:
-    """Send bodies as the files of one field of a form (RFC 7578)."""
+    """Return a form with bodies as the files of one field (RFC 7578)."""
     chunks = []
     for position, part in enumerate(parts):
-        head = (
+        headers = (
             f"--{BOUNDARY}\r\n"
             f'Content-Disposition: form-data; name="{field}"; filename="{position}"\r\n'
             f"Content-Type: {part.content_type}\r\n\r\n"
         )
-        chunks += [head.encode(), part.content, b"\r\n"]
+        chunks += [headers.encode(), part.content, b"\r\n"]
     chunks.append(f"--{BOUNDARY}--\r\n".encode())
     return Body(b"".join(chunks), f"multipart/form-data; boundary={BOUNDARY}")
 
 
-def instances(specimens: Sequence[Specimen]) -> Body:
-    """Send the images in base64 as ``{"instances": [{"image": ...}]}``."""
-    encoded = [{"image": base64.b64encode(specimen.body).decode()} for specimen in specimens]
+def instances(images: Sequence[LabelledImage]) -> Body:
+    """Return images in base64 as ``{"instances": [{"image": ...}]}``."""
+    encoded = [{"image": base64.b64encode(image.body).decode()} for image in images]
     return Body(json.dumps({"instances": encoded}).encode(), "application/json")
 
 
-def with_columns(specimen: Specimen, columns: Mapping[str, Any]) -> Body:
-    """Send an image in base64 and the columns beside it as ``{"instances": [{"image": ..., "columns": ...}]}``."""
-    row = {"image": base64.b64encode(specimen.body).decode(), "columns": columns}
+def with_columns(image: LabelledImage, columns: Mapping[str, Any]) -> Body:
+    """Return an image in base64 with columns, as ``{"instances": [{"image": ..., "columns": ...}]}``."""
+    row = {"image": base64.b64encode(image.body).decode(), "columns": columns}
     return Body(json.dumps({"instances": [row]}).encode(), "application/json")
 
 
-def binary(specimens: Sequence[Specimen]) -> Body:
-    """Send each image after its length in bytes, a little-endian uint32: no boundary to look for, nothing to escape."""
-    chunks = [chunk for each in specimens for chunk in (struct.pack("<I", len(each.body)), each.body)]
+def binary(images: Sequence[LabelledImage]) -> Body:
+    """Return each image after its length in bytes, a little-endian uint32."""
+    chunks = [chunk for each in images for chunk in (struct.pack("<I", len(each.body)), each.body)]
     return Body(b"".join(chunks), "application/x-tandem-images")

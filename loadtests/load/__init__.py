@@ -1,1 +1,1 @@
-"""How load is made and measured: closed loop, open loop, processes and machine."""
+"""How load is sent and measured: closed loop, open loop, processes and machine."""

@@ -1,4 +1,4 @@
-"""Files of the operating system → the hardware a figure belongs to, in a few words."""
+"""Files of the operating system ──▶ the hardware of a figure, in a few words."""
 
 import os
 import platform

@@ -1,10 +1,11 @@
-"""Id of a process → the CPU time and memory of its whole tree, and the tree's end."""
+"""Id of a process ──▶ the CPU time and memory of its whole tree, and the end of the tree."""
 
 import contextlib
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -13,38 +14,32 @@ KILLED_WITHIN_S = 5.0
 
 
 def cpu_seconds(pid: int) -> float:
-    """Sum the CPU time, user and system, that a process and all below it have used so far.
+    """Sum the CPU time, user and system, of a process and all its descendants so far, seconds of one core.
 
-    Descendants that ended count once their parent has waited for them, so that a replaced worker is not lost.
-
-    Returns:
-        Seconds of one core.
+    Descendants that ended count once their parent has waited for them, so a replaced worker is not lost.
 
     Raises:
         psutil.NoSuchProcess: There is no such process.
     """
-    root = psutil.Process(pid)
-    return sum(_own_seconds(process) for process in [root, *root.children(recursive=True)])
+    return sum(_or_zero(_cpu_seconds, process) for process in _tree(pid))
 
 
 def pss_bytes(pid: int) -> int:
-    """Sum the memory of a process and all below it, each shared page divided among those that share it (PSS, Linux).
+    """Sum the memory of a process and all its descendants; a shared page is divided among its users (PSS, Linux).
 
     Raises:
         psutil.NoSuchProcess: There is no such process.
     """
-    root = psutil.Process(pid)
-    return sum(_own_pss(process) for process in [root, *root.children(recursive=True)])
+    return int(sum(_or_zero(lambda each: each.memory_full_info().pss, process) for process in _tree(pid)))
 
 
 def stop_group(leader: subprocess.Popen[bytes], *, grace_s: float) -> None:
-    """End a process that leads its own group: SIGTERM, and after ``grace_s`` SIGKILL for all that is left.
+    """Stop a process that leads its own group: SIGTERM, and after ``grace_s`` SIGKILL for all that still run.
 
-    Where it has ended by itself, what it left behind in its group is killed.
+    If the leader has ended by itself, the rest of its group is killed.
     """
     if leader.poll() is None:
-        root = psutil.Process(leader.pid)
-        tree = [root, *root.children(recursive=True)]
+        tree = _tree(leader.pid)
         leader.terminate()
         left = _left_after(tree, grace_s)
         for process in left:
@@ -56,6 +51,11 @@ def stop_group(leader: subprocess.Popen[bytes], *, grace_s: float) -> None:
     leader.wait()
 
 
+def _tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
 def _left_after(tree: list[psutil.Process], grace_s: float) -> list[psutil.Process]:
     deadline = time.monotonic() + grace_s
     while (left := [process for process in tree if _is_running(process)]) and time.monotonic() < deadline:
@@ -63,18 +63,15 @@ def _left_after(tree: list[psutil.Process], grace_s: float) -> list[psutil.Proce
     return left
 
 
-def _own_seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:  # ended since it was listed
-        return 0.0
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-def _own_pss(process: psutil.Process) -> int:
+def _or_zero(read: Callable[[psutil.Process], float], process: psutil.Process) -> float:
     try:
-        return int(process.memory_full_info().pss)
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # ended since it was listed
+        return read(process)
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it ended after it was listed
         return 0
 
 

@@ -1,45 +1,43 @@
-"""Bytes from a socket → is the answer complete, and is its status 200.
+"""Bytes from a socket ──▶ whether the response is complete, and whether its status is 200 (RFC 9112).
 
-As little as an answer's end can be told by: the status line and ``Content-Length`` (RFC 9112).
+It reads no more than the status line and ``Content-Length``.
 """
 
-HEAD_END = b"\r\n\r\n"
+HEADERS_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
-GOOD = b"200"
+OK = b"200"
 
 
-class AnswerError(Exception):
-    """An answer whose end cannot be told."""
+class ResponseError(Exception):
+    """The end of a response cannot be found."""
 
 
-def read_head(data: bytes) -> tuple[bool, int] | None:
-    """Read the head of an answer.
+def read_headers(data: bytes) -> tuple[bool, int] | None:
+    """Read the header block of a response.
 
     Args:
-        data: The answer's first bytes.
+        data: First bytes of the response.
 
     Returns:
-        Whether its status is 200, and the length of head and body in bytes; None where the head is not complete.
+        Whether the status is 200, and the length of headers and body in bytes; None if the headers are not complete.
 
     Raises:
-        AnswerError: No ``Content-Length``.
+        ResponseError: There is no ``Content-Length``.
     """
-    end = data.find(HEAD_END)
+    end = data.find(HEADERS_END)
     if end < 0:
         return None
-    head = data[:end].lower()
-    start = head.find(LENGTH)
+    headers = data[:end].lower()
+    start = headers.find(LENGTH)
     if start < 0:
-        raise AnswerError(f"no Content-Length, so its end cannot be told: {data[:200]!r}")
+        raise ResponseError(f"no Content-Length, so the end of the response cannot be found: {data[:200]!r}")
     start += len(LENGTH)
-    stop = head.find(b"\r", start)
-    length = int(head[start:] if stop < 0 else head[start:stop])
-    return head[9:12] == GOOD, end + len(HEAD_END) + length
+    stop = headers.find(b"\r", start)
+    length = int(headers[start:] if stop < 0 else headers[start:stop])
+    return headers[9:12] == OK, end + len(HEADERS_END) + length
 
 
 def request_bytes(host: str, path: str, body: bytes, content_type: str) -> bytes:
-    """Write a ``POST`` request once, to be sent many times."""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    """Return a ``POST`` request."""
+    lines = f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"
+    return "\r\n".join([*lines, "", ""]).encode() + body

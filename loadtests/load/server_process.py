@@ -1,4 +1,4 @@
-"""Command → a service that is ready on a loopback port, and is stopped in any case."""
+"""Command ──▶ a server that is ready on a loopback port, and is stopped in any case."""
 
 import contextlib
 import http.client
@@ -22,12 +22,12 @@ IsReady = Callable[[int], bool]
 
 
 class ServerError(Exception):
-    """The service did not become ready."""
+    """The server did not become ready."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A service that is ready.
+    """A server that is ready.
 
     Attributes:
         url: Its base URL.
@@ -42,7 +42,7 @@ class Server:
 
 def readyz_answers(port: int) -> bool:
     """Whether ``GET /readyz`` answers 200."""
-    # http.client, because a proxy set in the environment must not see requests to the loopback address.
+    # http.client ignores proxies that the environment sets; urllib would send loopback requests to them.
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
     try:
         connection.request("GET", "/readyz")
@@ -54,7 +54,7 @@ def readyz_answers(port: int) -> bool:
 
 
 def bentoml_command(port: int) -> list[str]:
-    """Return the command that serves the hybrid service on a loopback port."""
+    """Return the command that serves the service on a loopback port."""
     module = [sys.executable, "-m", "bentoml", "serve", "service:HybridService"]
     return [*module, "--host", LOOPBACK, "--port", str(port)]
 
@@ -67,30 +67,32 @@ def running(
     ready_timeout_s: float = 60.0,
     environ: Callable[[int], Mapping[str, str]] = lambda _: {},
     is_ready: IsReady = readyz_answers,
+    checkout: Path = REPOSITORY,
 ) -> Iterator[Server]:
-    """Start a service in the repository's root and in a process group of its own; stop it at the end.
+    """Start a server in a process group of its own, and stop it at the end.
 
     Args:
         command: Port → the command line that serves there.
-        log: File that takes what the service prints.
-        ready_timeout_s: How long it may take until it is ready, seconds.
-        environ: Port → variables for it, beside those of this process.
+        log: File that takes the server's output.
+        ready_timeout_s: Seconds.
+        environ: Port → variables that are added to those of this process.
         is_ready: Port → whether it serves there.
+        checkout: Repository whose code the server runs; its working directory.
 
     Raises:
         ServerError: The process ended, or was not ready in time; with the last lines of the log.
     """
     port = free_port()
-    variables = {**os.environ, "BENTOML_DO_NOT_TRACK": "true", **environ(port)}
+    variables = {**os.environ, "PYTHONPATH": _path(checkout), "BENTOML_DO_NOT_TRACK": "true", **environ(port)}
     started_s = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
             command(port),
-            cwd=REPOSITORY,
+            cwd=checkout,
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=output,
             start_new_session=True,
         )
     try:
@@ -98,6 +100,11 @@ def running(
         yield Server(f"http://{LOOPBACK}:{port}", process.pid, time.monotonic() - started_s)
     finally:
         stop_group(process, grace_s=STOP_GRACE_S)
+
+
+def _path(checkout: Path) -> str:
+    """Put a checkout first, so that no installed package of the same name is imported in its place."""
+    return os.pathsep.join(filter(None, [str(checkout), os.environ.get("PYTHONPATH")]))
 
 
 def free_port() -> int:
@@ -118,10 +125,10 @@ def _wait_until_ready(
     deadline = time.monotonic() + timeout_s
     while not is_ready():
         if process.poll() is not None:
-            raise ServerError(
-                f"the service ended with status {process.returncode} before it was ready; "
-                f"{log} ends with:\n{last_lines(log)}"
-            )
-        if time.monotonic() >= deadline:
-            raise ServerError(f"the service was not ready after {timeout_s:g} s; {log} ends with:\n{last_lines(log)}")
-        time.sleep(POLL_S)
+            problem = f"ended with status {process.returncode} before it was ready"
+        elif time.monotonic() >= deadline:
+            problem = f"was not ready after {timeout_s:g} s"
+        else:
+            time.sleep(POLL_S)
+            continue
+        raise ServerError(f"the server {problem}; {log} ends with:\n{last_lines(log)}")

@@ -1,5 +1,5 @@
-"""One bundle → a small server of each kind that Tandem is compared with, each written as its makers advise.
+"""The servers that Tandem is compared with, each written as its makers advise.
 
-These are programs of their own, run by `python -m loadtests bench` in environments of their own. They are servers, not
-load generators, so they alone of this folder import `models`: the work behind each has to be the very same.
+`python -m loadtests bench` runs them in environments of their own. They import `models`, as no other part of
+`loadtests` does, because all of them must do the same work.
 """

@@ -1,7 +1,7 @@
 """One request's images ──decode──▶ ──embed──▶ ──decide──▶ predictions, over and over, with no server around them.
 
-What is left when HTTP costs nothing: no server that does this work can answer more images a second. Prints JSON:
-images, seconds, and CPU seconds of all processes.
+No server that does this work can answer more images a second. Prints JSON: images, images a second, and CPU seconds of
+all processes.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from loadtests.peers.peer_inference import Work
 
 
 def compute(work: Work, bodies: Sequence[bytes], max_batch: int) -> list[dict[str, Any]]:
-    """Answer one request: all of its images, at most ``max_batch`` in one run of the embedder."""
+    """Predict all images of one request, at most ``max_batch`` in one run of the embedder."""
     starts = range(0, len(bodies), max_batch)
     return [prediction for start in starts for prediction in work.predict(bodies[start : start + max_batch])]
 
 
 def repeat(options: argparse.Namespace, together: Barrier, done: Any) -> None:
-    """Answer the same request for ``options.seconds``, when all processes are ready to; put what it took."""
+    """Compute one request for ``options.seconds``, once all processes are ready, and put the figures into ``done``."""
     work, bodies = Work.open(options.bundle), [file.read_bytes() for file in options.images]
     compute(work, bodies, options.max_batch)
     together.wait()
@@ -35,7 +35,7 @@ def repeat(options: argparse.Namespace, together: Barrier, done: Any) -> None:
 
 
 def main() -> None:
-    """Run as many processes as a server has and add up what they did."""
+    """Run as many processes as a server has, and add up their figures."""
     program = argparse.ArgumentParser(description=__doc__)
     program.add_argument("--bundle", type=Path, required=True)
     program.add_argument("--workers", type=int, required=True)

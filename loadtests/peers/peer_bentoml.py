@@ -1,8 +1,8 @@
 """``POST /v1/predict`` ──BentoML's batchable API──▶ prediction: each process gathers batches and computes them.
 
-A batchable API takes a list and answers a list, here of one image and one prediction. ``Classifier`` is typed as
-BentoML's manual has it, images being the files of a form; ``RawClassifier`` is what BentoML can do at best, by parts of
-it that its manual does not speak of.
+A batchable API takes a list and returns a list, here of one image and one prediction. ``Classifier`` follows BentoML's
+manual: images are the files of a form. ``RawClassifier`` is the fastest that BentoML can do, with features that its
+manual does not mention.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from loadtests.peers.peer_inference import Settings, Work
 
-settings = Settings.from_environment()  # BentoML's decorators want them when the class is defined
+settings = Settings.from_environment()  # BentoML's decorators need them when the class is defined
 service = bentoml.service(
     workers=settings.workers,
     metrics={"enabled": False},
@@ -33,12 +33,12 @@ class Classifier:
 
     @bentoml.api(route="/v1/predict", batchable=True, max_batch_size=settings.max_batch)
     def predict(self, images: list[Path]) -> list[dict[str, Any]]:
-        """Answer a batch of encoded images, which BentoML has put into files."""
+        """Predict a batch of encoded images, which BentoML has written to files."""
         return self._work.predict([image.read_bytes() for image in images])
 
 
 class Bodies(bentoml.IODescriptor):
-    """A request's body as it is; read as JSON, as a file or as an image it costs BentoML twice the CPU."""
+    """The body of a request as it is; as JSON, a file or an image it costs BentoML twice the CPU."""
 
     bodies: list[bytes]
 
@@ -56,8 +56,8 @@ class RawClassifier:
         """Open the bundle."""
         self._work = Work.open(settings.bundle)
 
-    # The content type is named, as BentoML derives it from a JSON schema at each request otherwise.
+    # Without the content type, BentoML derives it from a JSON schema for each request.
     @bentoml.api(route="/v1/predict", batchable=True, max_batch_size=settings.max_batch, input_spec=Bodies)
     def predict(self, bodies: list[bytes]) -> Annotated[list[dict[str, Any]], ContentType("application/json")]:
-        """Answer a batch of encoded images."""
+        """Predict a batch of encoded images."""
         return self._work.predict(bodies)

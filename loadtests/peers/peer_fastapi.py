@@ -1,7 +1,7 @@
 """``POST /v1/predict`` ──FastAPI, uvicorn──▶ prediction: each process computes one image at a time, unbatched.
 
-The work is done in the event loop itself: a thread pool costs a small image more than the work, and on a machine with
-as many processes as cores it makes a large one no faster.
+The work is done in the event loop: a thread pool costs more than the work of a small image, and it makes a large one no
+faster where there are as many processes as cores.
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/v1/predict")
 async def predict(request: Request) -> Response:
-    """Answer one body, an encoded image."""
+    """Predict one body, an encoded image."""
     [prediction] = request.app.state.work.predict([await request.body()])
     return Response(orjson.dumps(prediction), media_type="application/json")
 

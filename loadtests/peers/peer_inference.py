@@ -1,4 +1,4 @@
-"""encoded images ──decode──▶ ──embed──▶ ──decide──▶ predictions: the work that is the same behind every peer.
+"""encoded images ──decode──▶ ──embed──▶ ──decide──▶ predictions: the work of every peer.
 
 The decoder, the ONNX Runtime sessions and their options are the service's own.
 """
@@ -26,13 +26,13 @@ DECIMALS = 6  # of a probability, as in the service's answers
 
 @dataclass(frozen=True)
 class Settings:
-    """What every peer is told.
+    """Settings of a peer.
 
     Attributes:
         bundle: Version's directory or store entry.
-        port: On the loopback address.
+        port: Port on the loopback address.
         workers: Processes that compute.
-        max_batch: Images in one run of the embedder, at most.
+        max_batch: Most images in one run of the embedder.
     """
 
     bundle: Path
@@ -42,13 +42,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read ``PEER_BUNDLE``, ``PEER_PORT``, ``PEER_WORKERS`` and ``PEER_MAX_BATCH``; a missing one is a KeyError."""
+        """Read ``PEER_BUNDLE``, ``PEER_PORT``, ``PEER_WORKERS`` and ``PEER_MAX_BATCH``; KeyError if one is missing."""
         numbers = (int(os.environ[f"PEER_{name}"]) for name in ("PORT", "WORKERS", "MAX_BATCH"))
         return cls(Path(os.environ["PEER_BUNDLE"]), *numbers)
 
 
 class Work:
-    """A bundle's embedder, its default head and what is unfamiliar to that, one thread each."""
+    """A bundle's embedder, its default head and its out-of-distribution detection, one thread each."""
 
     def __init__(self, bundle: Bundle) -> None:
         """Open the sessions, the embedder in ``TANDEM_PRECISION``, as the service does."""
@@ -59,7 +59,7 @@ class Work:
         self._manifest = manifest
         self._embed = Embedder.checked(cpu_session(bundle.embedder(precision)), manifest)
         self._decide = open_head(bundle, spec)
-        self._novelty = open_outlier_detector(bundle, spec)
+        self._outlier_detector = open_outlier_detector(bundle, spec)
 
     @classmethod
     def open(cls, path: Path) -> Work:
@@ -71,18 +71,19 @@ class Work:
         return decode(body, self._manifest.input)
 
     def infer(self, pixels: Sequence[Pixels]) -> list[dict[str, Any]]:
-        """Embed and decide a batch, pixels uint8 ``[H, W, C]`` each; one prediction each."""
+        """Embed and decide a batch, uint8 ``[H, W, C]`` each; return one prediction for each."""
         batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)
         embedding = self._embed(batch)
-        far = [None] * len(pixels) if self._novelty is None else self._novelty(embedding).tolist()
-        return [self._prediction(*found) for found in zip(self._decide(embedding), far, strict=True)]
+        detector = self._outlier_detector
+        distances = [None] * len(pixels) if detector is None else detector(embedding).tolist()
+        return [self._prediction(*found) for found in zip(self._decide(embedding), distances, strict=True)]
 
     def predict(self, bodies: Sequence[bytes]) -> list[dict[str, Any]]:
         """Decode, embed and decide a batch of encoded images."""
         return self.infer([self.decode(body) for body in bodies])
 
     def _prediction(self, probabilities: Probabilities, distance: float | None) -> dict[str, Any]:
-        """Write probabilities ``[K]`` as the service's answer does; ``distance`` is the embedding's from training."""
+        """Write probabilities ``[K]`` as the service does; ``distance`` is the embedding's from the training data."""
         head = self._manifest.default_head
         falling = sorted(zip(probabilities.tolist(), head.classes, strict=True), key=lambda pair: -pair[0])
         ranked = {name: round(value, DECIMALS) for value, name in falling}

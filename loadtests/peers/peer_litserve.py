@@ -1,4 +1,4 @@
-"""``POST /v1/predict`` ──LitServe──▶ prediction: uvicorn processes take the requests, others compute batches.
+"""``POST /v1/predict`` ──LitServe──▶ prediction: uvicorn processes receive requests, others compute batches.
 
 No ``from __future__ import annotations``: LitServe reads the annotations themselves.
 """
@@ -27,24 +27,24 @@ class Classifier(litserve.LitAPI):
         return self._work.decode(request)
 
     def batch(self, inputs: list[Pixels]) -> list[Pixels]:
-        """Leave the images apart, as the work itself makes an array of them."""
+        """Return the images as they are; ``Work`` stacks them."""
         return inputs
 
     def predict(self, x: list[Pixels]) -> list[dict[str, Any]]:
-        """Answer a batch."""
+        """Predict a batch."""
         return self._work.infer(x)
 
     def unbatch(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Leave the predictions as they are."""
+        """Return the predictions as they are."""
         return output
 
     def encode_response(self, output: dict[str, Any]) -> Response:
-        """Write one prediction as JSON here, which spares the HTTP process the work."""
+        """Write one prediction as JSON here, not in the HTTP process."""
         return Response(orjson.dumps(output), media_type="application/json")
 
 
 def main() -> None:
-    """Serve with the ZeroMQ queue, which LitServe advises above 100 requests a second."""
+    """Serve with the ZeroMQ queue, as LitServe advises above 100 requests a second."""
     settings = Settings.from_environment()
     api = Classifier(max_batch_size=settings.max_batch, batch_timeout=BATCH_TIMEOUT_S, api_path="/v1/predict")
     server = litserve.LitServer(

@@ -1,4 +1,4 @@
-"""``POST /v1/predict`` ──MOSEC──▶ prediction: Rust takes the requests and gathers batches, Python processes compute."""
+"""``POST /v1/predict`` ──MOSEC──▶ prediction: Rust receives requests and gathers batches, Python processes compute."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mosec import Server, Worker
 
 from loadtests.peers.peer_inference import Settings, Work
 
-MAX_WAIT_MS = 1  # the least it takes; a CPU gains nothing by a longer wait for a fuller batch
+MAX_WAIT_MS = 1  # its least; on a CPU, a longer wait for a fuller batch gains nothing
 
 
 class Classifier(Worker):
@@ -22,11 +22,11 @@ class Classifier(Worker):
         self._work = Work.open(Settings.from_environment().bundle)
 
     def deserialize(self, data: bytes) -> bytes:
-        """Take the body as it is."""
+        """Return the body as it is."""
         return data
 
     def forward(self, data: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Answer a batch of encoded images."""
+        """Predict a batch of encoded images."""
         return self._work.predict(data)
 
     def serialize(self, data: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""``POST /v1/predict`` ──Ray Serve──▶ prediction: a proxy takes the requests, replicas gather and compute batches."""
+"""``POST /v1/predict`` ──Ray Serve──▶ prediction: a proxy receives requests, replicas gather and compute batches."""
 
 import os
 import secrets
@@ -20,7 +20,7 @@ BATCH_WAIT_S = 0.0  # a CPU gains nothing by waiting for a fuller batch
 
 
 def application(settings: Settings) -> Any:
-    """Describe the deployment; its class is made here, as its decorators want the settings."""
+    """Return the deployment; its class is defined here because its decorators need the settings."""
 
     class Classifier:
         """Decodes, embeds and decides a batch."""
@@ -46,7 +46,7 @@ def main() -> None:
     settings = Settings.from_environment()
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray keeps one in the home folder
     ray.init(include_dashboard=False, log_to_driver=False, _node_ip_address=ADDRESS, _temp_dir=tempfile.gettempdir())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # after Ray, which sets one of its own
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # after Ray sets its own
     try:
         serve.start(http_options={"host": ADDRESS, "port": settings.port})
         serve.run(application(settings), route_prefix="/v1/predict", blocking=True)

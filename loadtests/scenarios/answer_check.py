@@ -1,23 +1,20 @@
-"""Content of an answer → the labels in it, or the reason why it is a wrong answer."""
+"""Body of a response ──▶ its labels, or what is wrong with it."""
 
 import json
 import re
 from typing import TypeGuard
 
-CONFIDENCE_TOLERANCE = 1e-5  # what the contract allows between two ways to the same probability
+CONFIDENCE_TOLERANCE = 1e-5  # rounding
 MODEL = re.compile(r"[^@\s]+@[0-9]+")
 DECISIONS = ("accept", "review")
 
 
 class WrongAnswerError(Exception):
-    """An answer with status 200 that breaks the contract, or contradicts an earlier one."""
+    """A response with status 200 breaks the contract, or contradicts an earlier one."""
 
 
 def read_single(content: bytes) -> str:
-    """Read the answer to one image.
-
-    Returns:
-        Its label.
+    """Return the label in the answer to one image.
 
     Raises:
         WrongAnswerError: Not one well-formed prediction.
@@ -26,10 +23,7 @@ def read_single(content: bytes) -> str:
 
 
 def read_several(content: bytes, count: int) -> list[str]:
-    """Read the answer to ``count`` images.
-
-    Returns:
-        ``count`` labels, in order.
+    """Return the ``count`` labels in the answer to ``count`` images, in order.
 
     Raises:
         WrongAnswerError: Another number of predictions, an error in place of one, or a malformed one.
@@ -56,8 +50,7 @@ def _label(prediction: object) -> str:
         raise WrongAnswerError(f"a prediction is an object, this is {type(prediction).__name__}")
     if "error" in prediction:
         raise WrongAnswerError(f"an error in place of a prediction: {prediction['error']}")
-    label = prediction.get("label")
-    probabilities = prediction.get("probabilities")
+    label, probabilities = prediction.get("label"), prediction.get("probabilities")
     if not isinstance(probabilities, dict) or not all(map(_is_share, probabilities.values())):
         raise WrongAnswerError('"probabilities" is not an object of numbers from 0 to 1')
     if not isinstance(label, str) or label not in probabilities:

@@ -1,4 +1,4 @@
-"""Summary and limits → the objectives that were missed, a line each."""
+"""Summary and limits ──▶ the objectives that were missed, one line each."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ class Objective:
     """A limit that can be set for a load test.
 
     Attributes:
-        bound: Whether the limit is the least or the most that is allowed.
+        bound: Whether it is a lower or an upper limit.
         name: What it limits, as part of the option's name.
-        meaning: The same for a person, with its unit.
-        value: Takes it from a summary; None where it was not measured.
-        default: The limit where none is given; None for no limit.
+        meaning: What it limits, in words and with the unit.
+        value: Reads the value from a summary; None if it was not measured.
+        default: The limit without the option; None for no limit.
     """
 
     bound: Literal["min", "max"]
@@ -30,11 +30,11 @@ class Objective:
 
     @property
     def option(self) -> str:
-        """Name of the limit on the command line, without dashes in front."""
+        """Name of the option, without the leading dashes."""
         return f"{self.bound}-{self.name}"
 
     def missed(self, summary: Summary, limit: float) -> str | None:
-        """Compare with the limit; None where the objective is met, else one line with value and limit."""
+        """Return one line with value and limit if the objective is missed, else None."""
         value = self.value(summary)
         within, words = BOUNDS[self.bound]
         if value is None:
@@ -49,32 +49,13 @@ OBJECTIVES = (
     Objective("max", "p50-ms", "p50 latency in ms", lambda run: run.total.p50_ms),
     Objective("max", "p95-ms", "p95 latency in ms", lambda run: run.total.p95_ms),
     Objective("max", "p99-ms", "p99 latency in ms", lambda run: run.total.p99_ms),
-    Objective(
-        "max",
-        "failures",
-        "share of failed requests",
-        lambda run: run.failed_share,
-        default=0.0,
-    ),
+    Objective("max", "failures", "share of failed requests", lambda run: run.failed_share, default=0.0),
     Objective("max", "cpu-ms", "server CPU ms per request", lambda run: run.server_cpu_ms),
-    Objective(
-        "min",
-        "accuracy",
-        "accuracy over the images sent one by one",
-        lambda run: run.accuracy,
-    ),
+    Objective("min", "accuracy", "accuracy over the images sent one by one", lambda run: run.accuracy),
 )
 
 
 def missed_objectives(summary: Summary, limits: Mapping[str, float | None]) -> list[str]:
-    """Check every objective for which there is a limit.
-
-    Args:
-        summary: What was measured.
-        limits: Option of the objective, e.g. ``max-p95-ms`` → its limit, None for no limit.
-
-    Returns:
-        One line for each objective missed.
-    """
+    """Return one line for each objective missed; ``limits`` are by option, e.g. ``max-p95-ms``, None for no limit."""
     checks = [each.missed(summary, limit) for each in OBJECTIVES if (limit := limits.get(each.option)) is not None]
     return [line for line in checks if line is not None]

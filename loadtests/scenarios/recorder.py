@@ -1,7 +1,6 @@
-"""Requests as locust reports them → the summary of a run.
+"""Requests as locust reports them ──▶ the summary of a run.
 
-Locust's own statistics round latencies to whole milliseconds, and its CSV files are up to a second behind at
-the end; here every time is kept.
+Every latency is kept, because locust's own statistics round them to whole milliseconds.
 """
 
 import time
@@ -19,14 +18,10 @@ ERRORS_SHOWN = 10
 
 
 class Recorder:
-    """Latencies and failures of the run that is under way."""
+    """Latencies and failures of the run in progress."""
 
     def __init__(self, *, cpu_seconds: Callable[[], float] | None) -> None:
-        """Prepare for a run.
-
-        Args:
-            cpu_seconds: Reads the CPU time that the service has used so far; None where it is not known.
-        """
+        """Prepare for a run; ``cpu_seconds`` reads the CPU time of the service so far, None if that is not known."""
         self._cpu_seconds = cpu_seconds
         self._latencies_ms: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._failures: Counter[str] = Counter()
@@ -37,24 +32,24 @@ class Recorder:
         self._cpu_used_s = 0.0
 
     def start(self) -> None:
-        """Begin: the first user is about to start."""
+        """Start the clock; the first user is about to start."""
         self._cpu_before_s = self._cpu_seconds() if self._cpu_seconds else 0.0
         self._started_s = time.perf_counter()
 
     def record(self, name: str, latency_ms: float, error: BaseException | None) -> None:
-        """Add one request that ended, well (``error`` is None) or not."""
+        """Add a request that ended; ``error`` is None if it succeeded."""
         self._latencies_ms[name].append(latency_ms)
         if error is not None:
             self._failures[name] += 1
             self._errors[str(error) or repr(error)] += 1
 
     def stop(self) -> None:
-        """End: the last user has ended."""
+        """Stop the clock; the last user has ended."""
         self._elapsed_s = time.perf_counter() - self._started_s
         self._cpu_used_s = self._cpu_seconds() - self._cpu_before_s if self._cpu_seconds else 0.0
 
     def summary(self, reference: Reference) -> Summary | None:
-        """Sum the run up; None where not one request ended."""
+        """Summarize the run; None if no request ended."""
         if not self._latencies_ms:
             return None
         everything = np.concatenate(list(self._latencies_ms.values()))
@@ -73,12 +68,5 @@ class Recorder:
 
     def _row(self, name: str, latencies_ms: npt.NDArray[np.float64], failures: int) -> Row:
         p50_ms, p95_ms, p99_ms = np.percentile(latencies_ms, [50, 95, 99]).tolist()
-        return Row(
-            name=name,
-            requests=len(latencies_ms),
-            failures=failures,
-            requests_per_s=len(latencies_ms) / self._elapsed_s,
-            p50_ms=p50_ms,
-            p95_ms=p95_ms,
-            p99_ms=p99_ms,
-        )
+        rate = len(latencies_ms) / self._elapsed_s
+        return Row(name, len(latencies_ms), failures, rate, p50_ms, p95_ms, p99_ms)

@@ -1,4 +1,4 @@
-"""What a load test measured → a short table for a person, JSON for a program."""
+"""Figures of a load test ──▶ a table, and JSON."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,14 +11,8 @@ COLUMNS = ("requests", "requests/s", "p50 ms", "p95 ms", "p99 ms", "failures")
 class Row:
     """Requests of one kind, or of all kinds.
 
-    Attributes:
-        name: Kind of request.
-        requests: How many were answered or failed.
-        failures: How many of these failed: no answer, another status than 200, or a wrong answer.
-        requests_per_s: Their rate over the whole run.
-        p50_ms: Median time to the last byte of the answer, milliseconds; failed requests count.
-        p95_ms: 95th percentile of the same.
-        p99_ms: 99th percentile of the same.
+    A failure is no response, another status than 200, or a wrong answer. Latencies are times to the last byte of the
+    response, milliseconds, failures included.
     """
 
     name: str
@@ -35,15 +29,14 @@ class Summary:
     """One load test.
 
     Attributes:
-        rows: One for each kind of request that was sent.
+        rows: One for each kind of request.
         total: All requests.
-        elapsed_s: From the first user's start to the last user's end, seconds.
-        accuracy: Share of the images, sent one by one before the load, whose label is the data set's, 0 to 1.
-        images: How many images that was.
-        server_cpu_ms: CPU time of the service's process tree per request of the load, milliseconds of one
-            core; None where the process is not known.
+        elapsed_s: Time from the first user's start to the last user's end.
+        accuracy: Share of the images sent one by one before the load that got the data set's label, 0 to 1.
+        images: Number of these images.
+        server_cpu_ms: CPU time of the service's process tree for one request, milliseconds; None if not measured.
         errors: Texts of the failures with their counts, the most frequent first.
-        conditions: What was run on which machine; empty until it is known.
+        conditions: What was run on which machine.
     """
 
     rows: tuple[Row, ...]
@@ -67,11 +60,7 @@ def write_summary(summary: Summary, path: Path) -> None:
 
 
 def read_summary(path: Path) -> Summary:
-    """Read what ``write_summary`` wrote.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-    """
+    """Read what ``write_summary`` wrote."""
     content = json.loads(path.read_text())
     rows = tuple(Row(**row) for row in content.pop("rows"))
     errors = tuple((text, count) for text, count in content.pop("errors"))
@@ -79,17 +68,12 @@ def read_summary(path: Path) -> Summary:
 
 
 def table(summary: Summary) -> str:
-    """Lay a summary out as text, without a line end."""
+    """Return a summary as text."""
     rows = [*summary.rows, summary.total]
     width = max(len(row.name) for row in rows)
     lines = [" " * width + "".join(f"{column:>12}" for column in COLUMNS)]
     for row in rows:
-        figures = [
-            f"{row.requests_per_s:.1f}",
-            f"{row.p50_ms:.1f}",
-            f"{row.p95_ms:.1f}",
-            f"{row.p99_ms:.1f}",
-        ]
+        figures = [f"{row.requests_per_s:.1f}", f"{row.p50_ms:.1f}", f"{row.p95_ms:.1f}", f"{row.p99_ms:.1f}"]
         cells = [str(row.requests), *figures, str(row.failures)]
         lines.append(f"{row.name:<{width}}" + "".join(f"{cell:>12}" for cell in cells))
     cpu = "not measured" if summary.server_cpu_ms is None else f"{summary.server_cpu_ms:.3f} ms per request"

@@ -1,12 +1,12 @@
-"""References → locust users that send their images in every form that ``POST /v1/predict`` takes."""
+"""Reference answers ──▶ locust users that send the images in every form that ``POST /v1/predict`` takes."""
 
 import http.client
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from locust import FastHttpUser, between, task
+from locust import FastHttpUser, between
 
 from loadtests.inputs import request_bodies
 from loadtests.scenarios.answer_check import WrongAnswerError, read_several, read_single
@@ -14,10 +14,10 @@ from loadtests.scenarios.reference_answers import PREDICT, Reference
 
 
 class ApiUser(FastHttpUser):
-    """Someone who looks at an answer for a moment before sending the next request.
+    """A user who waits for a moment between requests.
 
     Attributes:
-        small: Images of the network's own size.
+        small: Images of the network's input size.
         photos: Images of a camera's size.
         mixed: Both.
     """
@@ -31,7 +31,7 @@ class ApiUser(FastHttpUser):
     mixed: ClassVar[Reference]
 
     def on_start(self) -> None:
-        """Wait before the first request, so that users who start together do not send together."""
+        """Wait before the first request, so that users do not all send at the same time."""
         self.wait()  # type: ignore[no-untyped-call]
 
     def post(self, name: str, body: request_bodies.Body, check: Callable[[bytes], None]) -> None:
@@ -40,13 +40,8 @@ class ApiUser(FastHttpUser):
         It fails unless its status is 200 and ``check`` raises no ``WrongAnswerError``.
         """
         headers = {"Content-Type": body.content_type}
-        with self.client.post(
-            PREDICT,
-            data=body.content,  # type: ignore[arg-type]  # bytes, too, are sent as they are
-            headers=headers,
-            name=name,
-            catch_response=True,
-        ) as response:
+        data: Any = body.content  # locust's types say str; it sends bytes as they are
+        with self.client.post(PREDICT, data=data, headers=headers, name=name, catch_response=True) as response:
             if response.status_code == http.client.OK:
                 try:
                     check(response.content)
@@ -57,24 +52,16 @@ class ApiUser(FastHttpUser):
 
     def post_one(self, name: str, reference: Reference) -> None:
         """Send one image as it is."""
-        picked = random.randrange(len(reference.specimens))
-        body = request_bodies.single(reference.specimens[picked])
-        self.post(
-            name,
-            body,
-            lambda content: reference.check([picked], [read_single(content)]),
-        )
+        picked = random.randrange(len(reference.images))
+        body = request_bodies.single(reference.images[picked])
+        self.post(name, body, lambda content: reference.check([picked], [read_single(content)]))
 
     def post_several(
-        self,
-        name: str,
-        reference: Reference,
-        count: int,
-        encode: Callable[..., request_bodies.Body],
+        self, name: str, reference: Reference, count: int, encode: Callable[..., request_bodies.Body]
     ) -> None:
         """Send ``count`` images in one body."""
-        picked = random.choices(range(len(reference.specimens)), k=count)
-        body = encode([reference.specimens[index] for index in picked])
+        picked = random.choices(range(len(reference.images)), k=count)
+        body = encode([reference.images[index] for index in picked])
         read = partial(read_several, count=count)
         self.post(name, body, lambda content: reference.check(picked, read(content)))
 
@@ -83,41 +70,29 @@ class SingleImageUser(ApiUser):
     """Sends one small PNG at a time."""
 
     weight = 6
-
-    @task
-    def send(self) -> None:
-        """Send one image as it is."""
-        self.post_one("one PNG", self.small)
+    tasks = [lambda user: user.post_one("one PNG", user.small)]  # noqa: RUF012
 
 
 class BatchUser(ApiUser):
     """Sends 2 to 16 images, photos among them, as parts of one form."""
 
     weight = 2
-
-    @task
-    def send(self) -> None:
-        """Send a multipart form."""
-        self.post_several("form of 2-16", self.mixed, random.randint(2, 16), request_bodies.multipart)
+    tasks = [  # noqa: RUF012
+        lambda user: user.post_several("form of 2-16", user.mixed, random.randint(2, 16), request_bodies.multipart)
+    ]
 
 
 class JsonUser(ApiUser):
     """Sends 1 to 4 images, photos among them, in base64."""
 
     weight = 1
-
-    @task
-    def send(self) -> None:
-        """Send a JSON object."""
-        self.post_several("JSON of 1-4", self.mixed, random.randint(1, 4), request_bodies.instances)
+    tasks = [  # noqa: RUF012
+        lambda user: user.post_several("JSON of 1-4", user.mixed, random.randint(1, 4), request_bodies.instances)
+    ]
 
 
 class PhotoUser(ApiUser):
     """Sends one JPEG of 640 by 480 at a time."""
 
     weight = 1
-
-    @task
-    def send(self) -> None:
-        """Send one photo as it is."""
-        self.post_one("one photo", self.photos)
+    tasks = [lambda user: user.post_one("one photo", user.photos)]  # noqa: RUF012

@@ -17,13 +17,7 @@ def fake_command() -> Callable[[str], Command]:
     """Give the command of a fake service with a fault (``none`` for a healthy one)."""
 
     def command(fault: str) -> Command:
-        return lambda port: [
-            sys.executable,
-            str(FAKE_SERVICE),
-            str(port),
-            "--fault",
-            fault,
-        ]
+        return lambda port: [sys.executable, str(FAKE_SERVICE), str(port), "--fault", fault]
 
     return command
 

@@ -57,16 +57,10 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(404, {"code": "not_found"})
         elif kind.startswith("multipart/"):
             shift = 1 if self.fault == "shifted-form" else 0
-            self._answer(
-                200,
-                {"predictions": [prediction(part, shift) for part in form_parts(body, kind)]},
-            )
+            self._answer(200, {"predictions": [prediction(part, shift) for part in form_parts(body, kind)]})
         elif kind == "application/json":
             encoded = [instance["image"] for instance in json.loads(body)["instances"]]
-            self._answer(
-                200,
-                {"predictions": [prediction(base64.b64decode(each)) for each in encoded]},
-            )
+            self._answer(200, {"predictions": [prediction(base64.b64decode(each)) for each in encoded]})
         else:
             self._answer(200, prediction(body))
 

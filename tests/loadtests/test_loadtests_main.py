@@ -65,9 +65,7 @@ def test_a_service_that_does_not_start_fails_the_run(
 
 
 @pytest.mark.parametrize(
-    "options",
-    [["--seconds", "0"], ["--users", "-1"], ["--shape", "wave"], ["--traffic", "none"]],
-    ids=" ".join,
+    "options", [["--seconds", "0"], ["--users", "-1"], ["--shape", "wave"], ["--traffic", "none"]], ids=" ".join
 )
 def test_an_option_out_of_range_is_refused(options: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -1,87 +1,92 @@
-"""Readings of a comparison → its tables and its section of ``docs/benchmarks.md``."""
+"""Readings of a comparison ──▶ its tables and its section of ``docs/benchmarks.md``."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from loadtests.bench import measurement
+from loadtests.bench import benchmark, measurement
 from loadtests.bench.readings import Readings, Spread
-from loadtests.bench.results.benchmark_page import table
-from loadtests.bench.systems import Contestant
-from loadtests.load import run_conditions as circumstances
+from loadtests.bench.results.benchmark_page import section, table
+from loadtests.bench.systems import System
+from loadtests.load.closed_loop import CPU_US, OTHER_CORES, P50_MS, P99_MS, REQUESTS_PER_S
 
-PEAK = (
-    measurement.REQUESTS_PER_S,
-    measurement.CPU_US,
-    measurement.CLOSED_P50_MS,
-    measurement.CLOSED_P99_MS,
-    measurement.MEMORY_MIB,
-    measurement.START_S,
-)
+PEAK = (CPU_US, P50_MS, P99_MS, measurement.MEMORY_MIB, measurement.START_S)
 LATENCY = (
     measurement.IDLE_MS,
-    *(name(share) for share in measurement.SHARES for name in (measurement.open_p50, measurement.open_p99)),
-    *(measurement.late_p99(share) for share in measurement.SHARES),
+    *(f"{quantity} at {name}" for name in benchmark.OPEN_LOOP for quantity in ("p50 ms", "p99 ms")),
+    *(f"late p99 ms at {name}" for name in benchmark.OPEN_LOOP),
+)
+CLOSED_LOOP_TEXT = (
+    "**Closed loop**: every connection sends its next request when it has the response. CPU is that of the whole "
+    "process tree; memory is the sum of its PSS after the load. *Work alone* is decoding, embedding and deciding in as "
+    "many processes, with no server around them."
 )
 
 
-def section(
-    title: str, picture: str, contestants: Sequence[Contestant], readings: Readings, conditions: Mapping[str, str]
+def comparison(
+    title: str, picture: str, systems: Sequence[System], readings: Readings, conditions: Mapping[str, str]
 ) -> str:
-    """Write all that a comparison found; ``picture`` is the plot's path as seen from the page."""
-    return "\n\n".join(
-        [
-            f"## {title}",
-            circumstances.as_markdown(conditions),
-            f"![{title}]({picture})",
-            "**Closed loop**: every connection sends its next request when it has the answer. CPU is that of the whole "
-            "process tree; memory is the sum of its PSS after the load. *Work alone* is decoding, embedding and "
-            "deciding in as many processes, with no server around them.",
-            peaks(readings),
-            "**Open loop**: requests come at random moments (Poisson) at a share of the server's own peak, whether or "
-            "not earlier ones were answered; latency counts from the moment a request was due. *Idle*: one request "
-            "at a time, 20 a second. Of the latency, *late* is the generator's own.",
-            latencies(readings),
-            disturbance(readings, (measurement.OTHERS, measurement.OPEN_OTHERS)),
-            settings(contestants),
-        ]
-    )
+    """Write the section of a comparison; ``picture`` is the plot's path as seen from the page."""
+    parts = [
+        f"![{title}]({picture})",
+        CLOSED_LOOP_TEXT,
+        peaks(readings),
+        open_loop_text(readings),
+        latencies(readings),
+        other_work(readings),
+        settings(systems),
+    ]
+    return section(title, conditions, parts)
 
 
 def peaks(readings: Readings) -> str:
-    """Lay out throughput and cost, the fastest first."""
-    ceiling = max(_median(readings, subject, measurement.REQUESTS_PER_S) for subject in readings.subjects)
-    ranked = sorted(readings.subjects, key=lambda subject: -_median(readings, subject, measurement.REQUESTS_PER_S))
+    """Write throughput and cost, the fastest first."""
+    ranked = _ranked(readings)
+    most = readings.median(ranked[0], REQUESTS_PER_S)
     rows = []
     for subject in ranked:
-        share = _median(readings, subject, measurement.REQUESTS_PER_S) / ceiling
-        figures = [figure(readings.spread(subject, quantity)) for quantity in PEAK]
-        rows.append([subject, figures[0], f"{share:.0%}", *figures[1:]])
-    return table(["", PEAK[0], "of the most", *PEAK[1:]], rows)
+        share = readings.median(subject, REQUESTS_PER_S) / most
+        rate, *others = figures(readings, subject, (REQUESTS_PER_S, *PEAK))
+        rows.append([subject, rate, f"{share:.0%}", *others])
+    return table(["", REQUESTS_PER_S, "of the most", *PEAK], rows)
+
+
+def open_loop_text(readings: Readings) -> str:
+    """Say how the open loop was measured, and at which requests/s."""
+    rates = " and ".join(f"{rate:,.0f} ({name})" for name, rate in benchmark.open_loop_rates(readings).items())
+    return (
+        "**Open loop**: requests arrive at random times (Poisson), whether or not earlier ones were answered, at the "
+        f"same requests/s for all systems: {rates} of the peak of {benchmark.reference(readings)}. A dash: that is "
+        "above the system's own peak. Latency counts from the time at which a request was due. *Idle*: one request at "
+        "a time, 20 a second. *Late* is the part of the latency that the load generator caused."
+    )
 
 
 def latencies(readings: Readings) -> str:
-    """Lay out what the open loop saw, in the same order."""
-    measured = [subject for subject in readings.subjects if readings.spread(subject, measurement.IDLE_MS)]
-    ranked = sorted(measured, key=lambda subject: -_median(readings, subject, measurement.REQUESTS_PER_S))
-    rows = [[subject, *(figure(readings.spread(subject, quantity)) for quantity in LATENCY)] for subject in ranked]
-    return table(["", *LATENCY], rows)
+    """Write the latencies of the open loop, in the same order."""
+    measured = [subject for subject in _ranked(readings) if readings.spread(subject, measurement.IDLE_MS)]
+    return table(["", *LATENCY], [[subject, *figures(readings, subject, LATENCY)] for subject in measured])
 
 
-def disturbance(readings: Readings, quantities: Sequence[str]) -> str:
-    """Say how busy the machine was with other work, which the figures cannot be cleared of."""
-    cores = [value for quantity in quantities for value in readings.values(quantity)]
+def other_work(readings: Readings) -> str:
+    """Say how busy the machine was with other work; empty where that was not measured."""
+    cores = readings.values(OTHER_CORES) + readings.values(measurement.OPEN_LOOP_OTHER_CORES)
     if not cores:
         return ""
-    return f"Other work kept {median(cores):.2f} cores busy during a measurement (median), {max(cores):.2f} at worst."
+    return f"Other work kept {median(cores):.2f} cores busy during a measurement (median), {max(cores):.2f} at most."
 
 
-def settings(contestants: Sequence[Contestant]) -> str:
-    """Lay out what each server ran with."""
+def settings(systems: Sequence[System]) -> str:
+    """Write the settings and versions of each system."""
     rows = []
-    for each in contestants:
+    for each in systems:
         versions = ", ".join(f"{package} {version}" for package, version in each.versions.items())
         rows.append(f"| {each.name} | {each.settings} | {versions} |")
     return "\n".join(["| | settings | versions |", "|---|---|---|", *rows])
+
+
+def figures(readings: Readings, subject: str, quantities: Sequence[str], x: float = 0) -> list[str]:
+    """Write several figures of a subject, one cell each."""
+    return [figure(readings.spread(subject, quantity, x)) for quantity in quantities]
 
 
 def figure(spread: Spread | None) -> str:
@@ -94,12 +99,11 @@ def figure(spread: Spread | None) -> str:
 
 
 def number(value: float) -> str:
-    """Write three digits that count, and thousands apart."""
+    """Write three significant digits, with commas between thousands."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _median(readings: Readings, subject: str, quantity: str) -> float:
-    spread = readings.spread(subject, quantity)
-    return spread.median if spread else 0.0
+def _ranked(readings: Readings) -> list[str]:
+    return sorted(readings.subjects, key=lambda subject: -readings.median(subject, REQUESTS_PER_S))

@@ -4,21 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.bench import bulk, growth, measurement
+from loadtests.bench import bulk, growth
 from loadtests.bench.readings import Readings
 from loadtests.bench.results import curve_plots, curves
+from loadtests.bench.work_alone import IMAGES_PER_S
+from loadtests.load import closed_loop
 
 RATES = {1: 1000.0, 2: 2000.0, 4: 1890.0, 8: 1910.0}
-OTHERS = {measurement.CPU_US: 400.0, measurement.CLOSED_P50_MS: 1.0, measurement.CLOSED_P99_MS: 2.0}
+OTHERS = {closed_loop.CPU_US: 400.0, closed_loop.P50_MS: 1.0, closed_loop.P99_MS: 2.0}
 
 
 @pytest.fixture
 def grown() -> Readings:
     readings = Readings()
     for connections, rate in RATES.items():
-        readings.add(growth.CONNECTIONS, 1, {measurement.REQUESTS_PER_S: rate, **OTHERS}, x=connections)
+        readings.add(growth.CONNECTIONS, 1, {closed_loop.REQUESTS_PER_S: rate, **OTHERS}, x=connections)
     for trees in (100, 1000):
-        figures = {measurement.REQUESTS_PER_S: 1e6 / trees, **OTHERS, measurement.CPU_US: 300.0 + trees / 10}
+        figures = {closed_loop.REQUESTS_PER_S: 1e6 / trees, **OTHERS, closed_loop.CPU_US: 300.0 + trees / 10}
         readings.add(growth.TREES, 1, figures, x=trees)
     return readings
 
@@ -28,7 +30,7 @@ def several() -> Readings:
     readings = Readings()
     for count in (1, 2):
         for subject, rate in (("multipart", 3000.0), ("binary", 3600.0), (bulk.WORK_ALONE, 4000.0)):
-            readings.add(subject, 1, {bulk.IMAGES_PER_S: rate * count, bulk.CPU_US_IMAGE: 300.0}, x=count)
+            readings.add(subject, 1, {IMAGES_PER_S: rate * count, bulk.CPU_US_IMAGE: 300.0}, x=count)
     return readings
 
 

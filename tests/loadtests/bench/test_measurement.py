@@ -8,29 +8,36 @@ import psutil
 import pytest
 
 from loadtests.bench import measurement
-from loadtests.bench.systems import Contestant
+from loadtests.bench.bench_settings import Settings
+from loadtests.bench.systems import System
 from loadtests.inputs.payloads import small
 from loadtests.inputs.request_bodies import single
+from loadtests.load import closed_loop
 from loadtests.load.server_process import Command
 
 Faulty = Callable[[str], Command]
-BODY = single(small(1)[0])
+IMAGES = small(1)
+BODY = single(IMAGES[0])
 GOOD = {"label": "Bag", "probabilities": {"Bag": 0.9, "Coat": 0.1}}
 
 
-def contestant(command: Command, name: str = "Fake, slow") -> Contestant:
-    return Contestant(name, "", {}, command, lambda _: {})
+def system(command: Command, name: str = "Fake, slow") -> System:
+    return System(name, "", {}, command, lambda _: {})
+
+
+def settings(out: Path) -> Settings:
+    return Settings(out, IMAGES, workers=1, connections=2, rounds=1, seconds=1, out=out)
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk, Debian's package of that name, is not installed")
 def test_a_peak_and_the_latencies_below_it_are_measured(fake_command: Faulty, tmp_path: Path) -> None:
-    fake, load = contestant(fake_command("none")), measurement.Load(BODY, connections=2, seconds=1)
-    peak, [prediction] = measurement.closed_loop(fake, load, tmp_path)
-    latency = measurement.open_loop(fake, load, peak_per_s=100.0, out=tmp_path)
-    assert peak[measurement.REQUESTS_PER_S] > 0
+    fake = system(fake_command("none"))
+    peak, [prediction] = measurement.measure_peak(fake, settings(tmp_path))
+    latency = measurement.measure_latency(fake, settings(tmp_path), {"50%": 50.0, "80%": 80.0})
+    assert peak[closed_loop.REQUESTS_PER_S] > 0
     assert peak[measurement.MEMORY_MIB] > 1
     assert prediction["label"] in prediction["probabilities"]
-    assert set(latency) > {measurement.IDLE_MS, measurement.open_p50(0.5), measurement.open_p99(0.8)}
+    assert set(latency) > {measurement.IDLE_MS, "p50 ms at 50%", "p99 ms at 80%"}
     assert (tmp_path / "fake-slow.log").is_file()
 
 
@@ -38,23 +45,22 @@ def test_without_wrk_there_is_an_error_that_says_so(
     fake_command: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    load = measurement.Load(BODY, connections=2, seconds=1)
-    with pytest.raises(measurement.MatchError, match="wrk is not installed"):
-        measurement.closed_loop(contestant(fake_command("none")), load, tmp_path)
+    with pytest.raises(measurement.MeasurementError, match="wrk is not installed"):
+        measurement.measure_peak(system(fake_command("none")), settings(tmp_path))
 
 
 def test_a_server_that_ends_early_is_named(fake_command: Faulty, tmp_path: Path) -> None:
     with (
         pytest.raises(
-            measurement.MatchError, match=r"^Fake, slow: .*status 1 before it was ready(?s:.*)no bundle here"
+            measurement.MeasurementError, match=r"^Fake, slow: .*status 1 before it was ready(?s:.*)no bundle here"
         ),
-        measurement.serving(contestant(fake_command("crashing")), BODY, tmp_path),
+        measurement.serving(system(fake_command("crashing")), BODY, tmp_path),
     ):
         pass
 
 
 def test_a_server_and_its_temporary_files_are_gone_afterwards(fake_command: Faulty, tmp_path: Path) -> None:
-    with measurement.serving(contestant(fake_command("none")), BODY, tmp_path) as server:
+    with measurement.serving(system(fake_command("none")), BODY, tmp_path) as server:
         scratch = Path(psutil.Process(server.pid).environ()["TMPDIR"])
         assert scratch.is_dir()
     assert not scratch.exists()
@@ -70,7 +76,7 @@ def test_a_server_and_its_temporary_files_are_gone_afterwards(fake_command: Faul
     ],
 )
 def test_a_server_with_other_answers_is_refused(other: dict[str, object]) -> None:
-    with pytest.raises(measurement.MatchError, match="MOSEC answers"):
+    with pytest.raises(measurement.MeasurementError, match="MOSEC answers"):
         measurement.check_agreement("MOSEC", [other], [GOOD])
 
 

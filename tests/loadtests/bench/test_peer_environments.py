@@ -17,7 +17,7 @@ def pins(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
 def test_a_peer_has_exactly_the_services_versions_of_what_they_share(peer: Peer) -> None:
-    wanted, ours = pins(REQUIREMENTS / f"{peer.requirements or peer.key}.txt"), pins(CONSTRAINTS)
+    wanted, ours = pins(REQUIREMENTS / f"{peer.requirements}.txt"), pins(CONSTRAINTS)
     assert set(wanted) >= SHARED
     for package, version in wanted.items():
         assert bool(version) != (package in ours), f"{package} is pinned nowhere, or in two places"

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.bench import measurement
-from loadtests.bench.precisions import ALONE, read_accuracies, standings
+from loadtests.bench.precisions import ALONE, read_accuracies, results_table
 from loadtests.bench.readings import Readings
+from loadtests.load import closed_loop
 
 
 def figures(requests_per_s: float) -> dict[str, float]:
     return {
-        measurement.REQUESTS_PER_S: requests_per_s,
-        measurement.CPU_US: 9000.0,
-        measurement.CLOSED_P99_MS: 90.0,
+        closed_loop.REQUESTS_PER_S: requests_per_s,
+        closed_loop.CPU_US: 9000.0,
+        closed_loop.P99_MS: 90.0,
         ALONE: 220.0,
     }
 
@@ -26,7 +26,7 @@ def test_each_precision_is_held_against_the_first() -> None:
     for round_ in (1, 2, 3):
         readings.add("fp32", round_, figures(200.0 + round_))
         readings.add("int8", round_, figures(2 * (200.0 + round_)))
-    lines = standings(readings, {"fp32": 0.9, "int8": 0.8991}).splitlines()
+    lines = results_table(readings, {"fp32": 0.9, "int8": 0.8991}).splitlines()
     assert lines[2].startswith("| fp32 | 202 (201..203) | 1.00 |")
     assert lines[3].startswith("| int8 | 404 (402..406) | 2.00 |")
     assert lines[3].endswith("| 0.8991 |")

@@ -1,8 +1,9 @@
-"""Figures of rounds, summed up and kept."""
+"""Figures of rounds, summarized and written."""
 
+import json
 from pathlib import Path
 
-from loadtests.bench.readings import Readings, Spread, read
+from loadtests.bench.readings import Readings, Spread
 
 
 def some() -> Readings:
@@ -28,9 +29,16 @@ def test_subjects_keep_their_order_and_points_ascend() -> None:
     assert some().xs("MOSEC") == [1, 2]
 
 
-def test_readings_read_back_are_the_same(tmp_path: Path) -> None:
+def test_a_ratio_is_taken_within_each_round() -> None:
+    readings = some()
+    for round_, value in enumerate([15.0, 10.0, 40.0], start=1):
+        readings.add("MOSEC", round_, {"requests/s": value})
+    assert readings.ratio("Tandem", "MOSEC", "requests/s") == Spread(median=1.0, low=0.5, high=2.0, n=3)
+    assert readings.ratio("Tandem", "FastAPI", "requests/s") is None
+
+
+def test_readings_are_written_with_their_conditions(tmp_path: Path) -> None:
     some().write(tmp_path / "bench.json", {"date": "today"})
-    conditions, readings = read(tmp_path / "bench.json")
-    assert conditions == {"date": "today"}
-    assert readings.spread("Tandem", "requests/s") == some().spread("Tandem", "requests/s")
-    assert readings.spread("MOSEC", "requests/s", x=2) == Spread(5.0, 5.0, 5.0, 1)
+    content = json.loads((tmp_path / "bench.json").read_text())
+    assert content["conditions"] == {"date": "today"}
+    assert content["readings"][-1] == {"subject": "MOSEC", "quantity": "requests/s", "round": 1, "value": 4.0, "x": 1}

@@ -19,10 +19,7 @@ def write_idx(path: Path, content: fashion_images.Pixels) -> None:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    write_idx(
-        tmp_path / fashion_images.IMAGES_FILE,
-        np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28),
-    )
+    write_idx(tmp_path / fashion_images.IMAGES_FILE, np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28))
     write_idx(tmp_path / fashion_images.LABELS_FILE, np.array([9, 0, 7], dtype=np.uint8))
     return tmp_path
 
@@ -37,16 +34,16 @@ def test_a_folder_without_the_test_set_is_refused_by_name(tmp_path: Path) -> Non
 
 
 def test_an_installed_test_set_is_read_with_its_class_names(dataset: Path) -> None:
-    pixels, truths = fashion_images.read_test_set(dataset, limit=2)
+    pixels, labels = fashion_images.read_test_set(dataset, limit=2)
     assert pixels.shape == (2, 28, 28)
-    assert truths == ["Ankle boot", "T-shirt/top"]
+    assert labels == ["Ankle boot", "T-shirt/top"]
 
 
 def test_the_committed_sample_serves_where_no_data_set_is_installed() -> None:
-    pixels, truths = fashion_images.read_test_set(None, limit=500)
+    pixels, labels = fashion_images.read_test_set(None, limit=500)
     assert pixels.shape == (64, 28, 28)
     assert pixels.dtype == np.uint8
-    assert set(truths) == set(fashion_images.CLASSES)
+    assert set(labels) == set(fashion_images.CLASSES)
 
 
 def test_an_idx_file_shorter_than_its_header_says_is_refused(tmp_path: Path) -> None:
@@ -64,17 +61,13 @@ def test_an_idx_file_of_another_type_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_small_image_keeps_its_pixels_as_png() -> None:
-    pixels, truths = fashion_images.read_test_set(None, limit=1)
-    [specimen] = fashion_images.small_images(pixels, truths)
-    assert (specimen.media_type, specimen.truth) == ("image/png", truths[0])
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(specimen.body))), pixels[0])
+    pixels, labels = fashion_images.read_test_set(None, limit=1)
+    [image] = fashion_images.small_images(pixels, labels)
+    assert (image.media_type, image.label) == ("image/png", labels[0])
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(image.body))), pixels[0])
 
 
 def test_a_photo_is_a_jpeg_of_a_cameras_size() -> None:
-    [specimen] = fashion_images.photos(*fashion_images.read_test_set(None, limit=1))
-    photo = Image.open(io.BytesIO(specimen.body))
-    assert (specimen.media_type, photo.format, photo.size) == (
-        "image/jpeg",
-        "JPEG",
-        (640, 480),
-    )
+    [image] = fashion_images.photos(*fashion_images.read_test_set(None, limit=1))
+    photo = Image.open(io.BytesIO(image.body))
+    assert (image.media_type, photo.format, photo.size) == ("image/jpeg", "JPEG", (640, 480))

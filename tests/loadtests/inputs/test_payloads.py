@@ -10,9 +10,9 @@ from loadtests.inputs import payloads
 
 
 def test_small_images_are_as_many_as_asked_for() -> None:
-    specimens = payloads.small(70)
-    assert len(specimens) == 70
-    assert specimens[0].describe().startswith("28x28 PNG of ")
+    images = payloads.small(70)
+    assert len(images) == 70
+    assert images[0].describe().startswith("28x28 PNG of ")
 
 
 def test_photographs_take_turns() -> None:
@@ -28,8 +28,8 @@ def test_finding_the_photographs_does_not_import_scikit_learn() -> None:
 
 def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.JPG").write_bytes(b"\xff\xd8")
-    specimen = payloads.image_file(tmp_path / "a.JPG")
-    assert (specimen.body, specimen.media_type) == (b"\xff\xd8", "image/jpeg")
+    image = payloads.image_file(tmp_path / "a.JPG")
+    assert (image.body, image.media_type) == (b"\xff\xd8", "image/jpeg")
 
 
 @pytest.mark.parametrize("name", ["missing.png", "notes.txt"])

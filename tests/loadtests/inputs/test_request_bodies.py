@@ -5,20 +5,17 @@ import json
 from email import message_from_bytes
 
 from loadtests.inputs import request_bodies
-from loadtests.inputs.fashion_images import Specimen
+from loadtests.inputs.fashion_images import LabelledImage
 
-PNG = Specimen(b"\x89PNG\r\n--not a boundary\r\n", "image/png", "Bag")
-JPEG = Specimen(b"\xff\xd8\xff", "image/jpeg", "Coat")
+PNG = LabelledImage(b"\x89PNG\r\n--not a boundary\r\n", "image/png", "Bag")
+JPEG = LabelledImage(b"\xff\xd8\xff", "image/jpeg", "Coat")
 
 
 def test_a_form_carries_each_image_unchanged_in_a_part_named_image() -> None:
     body = request_bodies.multipart([PNG, JPEG])
     message = message_from_bytes(f"Content-Type: {body.content_type}\r\n\r\n".encode() + body.content)
     parts = list(message.walk())[1:]
-    assert [part.get_param("name", header="content-disposition") for part in parts] == [
-        "image",
-        "image",
-    ]
+    assert [part.get_param("name", header="content-disposition") for part in parts] == ["image", "image"]
     assert [part.get_content_type() for part in parts] == ["image/png", "image/jpeg"]
     assert PNG.body in body.content
     assert JPEG.body in body.content

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from loadtests.load.connection_pool import Callers
-from loadtests.load.response_parser import read_head, request_bytes
+from loadtests.load.connection_pool import ConnectionPool
+from loadtests.load.response_parser import read_headers, request_bytes
 
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 REQUEST = request_bytes("127.0.0.1", "/", b"image", "image/png")
 
 Talk = Callable[[socket.socket], None]
@@ -54,13 +54,13 @@ def talking(talk: Talk) -> Iterator[tuple[str, int]]:
 
 def answer_all(connection: socket.socket) -> None:
     while read_request(connection):
-        connection.sendall(ANSWER)
+        connection.sendall(RESPONSE)
 
 
 def answer_in_pieces(connection: socket.socket) -> None:
     while read_request(connection):
-        for start in range(0, len(ANSWER), 7):
-            connection.sendall(ANSWER[start : start + 7])
+        for start in range(0, len(RESPONSE), 7):
+            connection.sendall(RESPONSE[start : start + 7])
             time.sleep(0.001)
 
 
@@ -71,26 +71,26 @@ def send(
     limit: int = 2,
     gap_ns: int = 1_000_000,
     request: bytes = REQUEST,
-    patience_ns: int = 2_000_000_000,
-) -> Callers:
+    timeout_ns: int = 2_000_000_000,
+) -> ConnectionPool:
     with talking(talk) as address:
-        callers = Callers(address, request, limit)
-        callers.open_all()
-        callers.forget()
+        pool = ConnectionPool(address, request, limit)
+        pool.open_all()
+        pool.reset()
         started_ns = time.monotonic_ns()
-        callers.run([started_ns + index * gap_ns for index in range(count)], patience_ns=patience_ns)
-        callers.close()
-    return callers
+        pool.run([started_ns + index * gap_ns for index in range(count)], timeout_ns=timeout_ns)
+        pool.close()
+    return pool
 
 
 def test_every_request_that_is_due_is_answered_and_timed() -> None:
-    callers = send(answer_all, 50)
-    assert (len(callers.latencies_ns), callers.failures, callers.opened) == (50, 0, 0)
-    assert 0 < min(callers.latencies_ns) < 100_000_000
-    assert len(callers.late_ns) == 50
+    pool = send(answer_all, 50)
+    assert (len(pool.latencies_ns), pool.failures, pool.opened) == (50, 0, 0)
+    assert 0 < min(pool.latencies_ns) < 100_000_000
+    assert len(pool.late_ns) == 50
 
 
-def test_an_answer_may_come_in_pieces() -> None:
+def test_a_response_may_come_in_pieces() -> None:
     assert len(send(answer_in_pieces, 5).latencies_ns) == 5
 
 
@@ -99,14 +99,14 @@ def test_a_body_larger_than_the_sockets_buffer_is_sent_whole() -> None:
     assert len(send(answer_all, 3, request=large).latencies_ns) == 3
 
 
-def test_what_waits_for_a_connection_is_timed_from_the_moment_it_was_due() -> None:
+def test_a_request_that_waits_for_a_connection_is_timed_from_when_it_was_due() -> None:
     def slow(connection: socket.socket) -> None:
         while read_request(connection):
             time.sleep(0.02)
-            connection.sendall(ANSWER)
+            connection.sendall(RESPONSE)
 
-    callers = send(slow, 5, limit=1, gap_ns=0)
-    assert sorted(callers.latencies_ns)[-1] >= 5 * 20_000_000
+    pool = send(slow, 5, limit=1, gap_ns=0)
+    assert sorted(pool.latencies_ns)[-1] >= 5 * 20_000_000
 
 
 def test_another_status_is_a_failure() -> None:
@@ -121,23 +121,23 @@ def test_a_connection_that_was_closed_while_idle_is_replaced_without_a_failure()
     def answer_twice(connection: socket.socket) -> None:
         for _ in range(2):
             if read_request(connection):
-                connection.sendall(ANSWER)
+                connection.sendall(RESPONSE)
 
-    callers = send(answer_twice, 20)
-    assert (len(callers.latencies_ns), callers.failures) == (20, 0)
-    assert callers.opened >= 9
+    pool = send(answer_twice, 20)
+    assert (len(pool.latencies_ns), pool.failures) == (20, 0)
+    assert pool.opened >= 9
 
 
-def test_no_answer_within_patience_is_a_failure() -> None:
-    def fall_silent(connection: socket.socket) -> None:
+def test_no_response_before_the_timeout_is_a_failure() -> None:
+    def stop_answering(connection: socket.socket) -> None:
         if read_request(connection):
-            connection.sendall(ANSWER)
+            connection.sendall(RESPONSE)
         read_request(connection)
         connection.recv(1)
 
-    callers = send(fall_silent, 1, limit=1, patience_ns=50_000_000)
-    assert (len(callers.latencies_ns), callers.failures) == (0, 1)
+    pool = send(stop_answering, 1, limit=1, timeout_ns=50_000_000)
+    assert (len(pool.latencies_ns), pool.failures) == (0, 1)
 
 
-def test_the_answer_used_here_is_well_formed() -> None:
-    assert read_head(ANSWER) == (True, len(ANSWER))
+def test_the_response_used_here_is_well_formed() -> None:
+    assert read_headers(RESPONSE) == (True, len(RESPONSE))

@@ -1,6 +1,7 @@
 """A service is started, awaited and stopped."""
 
 import http.client
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
@@ -30,10 +31,7 @@ def test_a_service_ends_when_the_block_fails(fake_command: Faulty, tmp_path: Pat
 
 def test_a_service_that_ends_early_is_an_error_with_its_last_words(fake_command: Faulty, tmp_path: Path) -> None:
     with (
-        pytest.raises(
-            ServerError,
-            match=r"ended with status 1 before it was ready(?s:.*)no bundle here",
-        ),
+        pytest.raises(ServerError, match=r"ended with status 1 before it was ready(?s:.*)no bundle here"),
         running(fake_command("crashing"), log=tmp_path / "log"),
     ):
         pass
@@ -43,6 +41,15 @@ def test_a_service_that_stays_unready_is_an_error_after_the_timeout(fake_command
     with (
         pytest.raises(ServerError, match=r"not ready after 0.5 s"),
         running(fake_command("unready"), log=tmp_path / "log", ready_timeout_s=0.5),
+    ):
+        pass
+
+
+def test_a_server_runs_the_code_of_its_checkout(tmp_path: Path) -> None:
+    (tmp_path / "code_of_a_checkout.py").write_text("raise SystemExit('this checkout')")
+    with (
+        pytest.raises(ServerError, match="this checkout"),
+        running(lambda _: [sys.executable, "-P", "-m", "code_of_a_checkout"], log=tmp_path / "log", checkout=tmp_path),
     ):
         pass
 

@@ -1,13 +1,12 @@
-"""How many users are at work, and when."""
+"""How many users are active, and when."""
 
 import pytest
 
-from loadtests.scenarios.load_shapes import SHAPES, Schedule
+from loadtests.scenarios.load_shapes import SHAPES, users_at
 
 
 def users(shape: str, *moments_s: float) -> list[int | None]:
-    schedule = Schedule(SHAPES[shape], peak_users=40, duration_s=100)
-    return [schedule.users_at(moment_s) for moment_s in moments_s]
+    return [users_at(moment_s, SHAPES[shape], peak_users=40, duration_s=100) for moment_s in moments_s]
 
 
 def test_steps_climb_to_the_peak_in_four_equal_steps() -> None:
@@ -29,4 +28,4 @@ def test_every_shape_ends_in_time(shape: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_shape_goes_below_one_user(shape: str) -> None:
-    assert Schedule(SHAPES[shape], peak_users=1, duration_s=10).users_at(0) == 1
+    assert users_at(0, SHAPES[shape], peak_users=1, duration_s=10) == 1

@@ -32,11 +32,7 @@ def test_values_at_their_limits_meet_every_objective(summary: Summary) -> None:
         ("max-p99-ms", 19.5, "p99 latency in ms: 20, the limit is at most 19.5"),
         ("max-failures", 0, "share of failed requests: 0.01, the limit is at most 0"),
         ("max-cpu-ms", 0.4, "server CPU ms per request: 0.5, the limit is at most 0.4"),
-        (
-            "min-accuracy",
-            0.95,
-            "accuracy over the images sent one by one: 0.9, the limit is at least 0.95",
-        ),
+        ("min-accuracy", 0.95, "accuracy over the images sent one by one: 0.9, the limit is at least 0.95"),
     ],
     ids=lambda value: value if isinstance(value, str) and "-" in value[:4] else "",
 )

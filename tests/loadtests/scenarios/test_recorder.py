@@ -1,15 +1,12 @@
-"""What a recorder makes of the requests it is told of."""
+"""The summary of the requests that a recorder gets."""
 
 import pytest
 
-from loadtests.inputs.fashion_images import Specimen
+from loadtests.inputs.fashion_images import LabelledImage
 from loadtests.scenarios.recorder import Recorder
 from loadtests.scenarios.reference_answers import Reference
 
-REFERENCE = Reference(
-    (Specimen(b"", "image/png", "Bag"), Specimen(b"", "image/png", "Bag")),
-    ("Bag", "Coat"),
-)
+REFERENCE = Reference((LabelledImage(b"", "image/png", "Bag"), LabelledImage(b"", "image/png", "Bag")), ("Bag", "Coat"))
 
 
 def test_a_run_is_summed_up_by_kind_and_in_all() -> None:
@@ -22,10 +19,7 @@ def test_a_run_is_summed_up_by_kind_and_in_all() -> None:
     recorder.stop()
     summary = recorder.summary(REFERENCE)
     assert summary is not None
-    assert [(row.name, row.requests, row.failures) for row in summary.rows] == [
-        ("form", 1, 1),
-        ("one PNG", 99, 0),
-    ]
+    assert [(row.name, row.requests, row.failures) for row in summary.rows] == [("form", 1, 1), ("one PNG", 99, 0)]
     assert summary.rows[1].p50_ms == 50.0
     assert summary.rows[1].p99_ms == pytest.approx(98.02)
     assert (summary.total.requests, summary.total.failures) == (100, 1)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.inputs.fashion_images import Specimen, read_test_set, small_images
+from loadtests.inputs.fashion_images import LabelledImage, read_test_set, small_images
 from loadtests.load.server_process import Command, free_port, running
 from loadtests.scenarios.answer_check import WrongAnswerError
 from loadtests.scenarios.reference_answers import Reference, ask_one_by_one
 
-SHOES = tuple(Specimen(f"{number}".encode(), "image/png", "Sneaker") for number in range(4))
+SHOES = tuple(LabelledImage(f"{number}".encode(), "image/png", "Sneaker") for number in range(4))
 REFERENCE = Reference(SHOES, ("Sneaker", "Sneaker", "Sneaker", "Bag"))
 
 
@@ -28,22 +28,16 @@ def test_another_label_for_the_same_image_is_a_wrong_answer() -> None:
 
 
 def test_joined_references_keep_their_order() -> None:
-    other = Reference((Specimen(b"bag", "image/jpeg", "Bag"),), ("Coat",))
-    assert REFERENCE.joined(other).labels == (
-        "Sneaker",
-        "Sneaker",
-        "Sneaker",
-        "Bag",
-        "Coat",
-    )
+    other = Reference((LabelledImage(b"bag", "image/jpeg", "Bag"),), ("Coat",))
+    assert REFERENCE.joined(other).labels == ("Sneaker", "Sneaker", "Sneaker", "Bag", "Coat")
 
 
 def test_every_image_gets_a_label_from_the_service(fake_command: Callable[[str], Command], tmp_path: Path) -> None:
-    specimens = small_images(*read_test_set(None, limit=8))
+    images = small_images(*read_test_set(None, limit=8))
     with running(fake_command("none"), log=tmp_path / "log") as server:
-        first = ask_one_by_one(server.url, specimens)
-        assert ask_one_by_one(server.url, specimens) == first
-    assert len(first.labels) == len(specimens)
+        first = ask_one_by_one(server.url, images)
+        assert ask_one_by_one(server.url, images) == first
+    assert len(first.labels) == len(images)
 
 
 def test_a_status_other_than_200_is_a_wrong_answer(fake_command: Callable[[str], Command], tmp_path: Path) -> None:

@@ -11,9 +11,7 @@ def test_a_summary_read_back_from_json_is_the_same(summary: Summary, tmp_path: P
     assert read_summary(tmp_path / "summary.json") == summary
 
 
-def test_the_table_has_a_line_for_each_kind_of_request_and_for_all(
-    summary: Summary,
-) -> None:
+def test_the_table_has_a_line_for_each_kind_of_request_and_for_all(summary: Summary) -> None:
     lines = [line.split() for line in table(summary).splitlines()]
     assert ["one", "PNG", "150", "75.0", "2.0", "5.0", "9.0", "0"] in lines
     assert ["all", "200", "100.0", "3.0", "10.0", "20.0", "2"] in lines

@@ -41,4 +41,6 @@ def test_the_service_is_compared_with_a_peer_and_the_work_alone(tmp_path: Path) 
     assert (page.parent / "benchmarks" / "bench-fashion-mnist-small.svg").is_file()
     content = json.loads(raw.read_text())
     assert {reading["subject"] for reading in content["readings"]} >= {"Tandem", "FastAPI"}
+    latencies = {reading["quantity"] for reading in content["readings"] if reading["subject"] == "Tandem"}
+    assert latencies >= {f"{quantile} ms at {share}" for quantile in ("p50", "p99") for share in ("50%", "80%")}
     assert "settings of FastAPI" in content["conditions"]

@@ -1,4 +1,4 @@
-"""Plan of a load test → locust, headless, in a process of its own → the summary of the run."""
+"""Plan of a load test ──▶ locust, headless, in a process of its own ──▶ the summary of the run."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from loadtests.scenarios.run_summary import Summary, read_summary
 
 SUMMARY_FILE = "summary.json"
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
-# Longer than a request may take (10 s in users.py), so that requests under way at the end are judged too.
+# Longer than the 10 s that a request may take (users.py), so that requests in progress at the end are checked too.
 STOP_TIMEOUT_S = 15
 USERS: dict[str, list[str]] = {
     "mixed": [],  # all of them
@@ -21,8 +21,8 @@ USERS: dict[str, list[str]] = {
 }
 
 
-class CampaignError(Exception):
-    """Locust ended without a summary that could be trusted."""
+class LocustError(Exception):
+    """Locust failed, so that there is no summary."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Plan:
     Attributes:
         users: Number of users at the peak.
         seconds: Length of the load.
-        shape: How the number of users changes: ``constant`` or a name in ``shapes.SHAPES``.
+        shape: How the number of users changes: ``constant`` or a name in ``load_shapes.SHAPES``.
         traffic: Which users: a name in ``USERS``.
-        images: How many different test images are sent.
+        images: Number of different test images to send.
     """
 
     users: int
@@ -44,29 +44,14 @@ class Plan:
     images: int
 
     def describe(self) -> str:
-        """Say in a few words what the plan is."""
+        """Return the plan in a few words."""
         return f"{self.users} users, {self.shape}, {self.traffic} traffic, {self.seconds} s"
 
 
 def locust_command(plan: Plan, host: str, out: Path, server_pid: int | None) -> list[str]:
-    """Return the command line that carries a plan out against ``host`` and writes its files to ``out``."""
-    command = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(LOCUSTFILE),
-        "--headless",
-        "--only-summary",
-    ]
-    command += [
-        "--host",
-        host,
-        "--users",
-        str(plan.users),
-        "--spawn-rate",
-        str(plan.users),
-    ]
+    """Return the command line that runs a plan against ``host`` and writes its files to ``out``."""
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "--host", host]
+    command += ["--users", str(plan.users), "--spawn-rate", str(plan.users)]
     command += ["--run-time", f"{plan.seconds}s", "--stop-timeout", str(STOP_TIMEOUT_S)]
     command += ["--html", str(out / "report.html"), "--csv", str(out / "locust")]
     command += ["--exit-code-on-error", "0", "--summary-file", str(out / SUMMARY_FILE)]
@@ -76,31 +61,25 @@ def locust_command(plan: Plan, host: str, out: Path, server_pid: int | None) -> 
     return command + USERS[plan.traffic]
 
 
-def carry_out(plan: Plan, host: str, out: Path, server_pid: int | None) -> Summary:
+def run_locust(plan: Plan, host: str, out: Path, server_pid: int | None) -> Summary:
     """Run a plan; locust's HTML, CSV and log and ``summary.json`` are in ``out`` afterwards.
 
     Args:
         plan: What to send.
         host: Base URL of the service.
         out: Existing folder.
-        server_pid: Root of the service's process tree, to measure its CPU time; None where it is not known.
+        server_pid: Root of the service's process tree, to measure its CPU time; None if it is not known.
 
     Raises:
-        CampaignError: Locust ended early or in disorder; with the last lines of its log.
+        LocustError: Locust failed; with the last lines of its log.
     """
     out = out.resolve()
     (out / SUMMARY_FILE).unlink(missing_ok=True)
-    log = out / "locust.log"
+    command, log = locust_command(plan, host, out, server_pid), out / "locust.log"
     with log.open("w") as output:
         ended = subprocess.run(
-            locust_command(plan, host, out, server_pid),
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
+            command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if ended.returncode != 0:
-        status, lines = ended.returncode, last_lines(log)
-        raise CampaignError(f"locust ended with status {status}; {log} ends with:\n{lines}")
+        raise LocustError(f"locust ended with status {ended.returncode}; {log} ends with:\n{last_lines(log)}")
     return read_summary(out / SUMMARY_FILE)

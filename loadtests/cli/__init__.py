@@ -1,0 +1,1 @@
+"""The commands of ``python -m loadtests`` and their options."""
