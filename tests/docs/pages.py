@@ -18,7 +18,8 @@ FILES = (
     ROOT / "deploy" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
-PAGES = {str(file.relative_to(ROOT)): file.read_text() for file in FILES}
+PAGES = {str(file.relative_to(ROOT)): re.sub(r" \\\n +", " ", file.read_text()) for file in FILES}
+"""Text of each page, a command on several lines being joined to one."""
 ADDRESS = "http://127.0.0.1:3000"
 OWN_BUNDLE = "washers"
 """In every example that needs the bundle of `docs/guide/own-photos.md`."""
