@@ -28,7 +28,7 @@ def test_a_setting_has_a_row_with_its_default(field: str) -> None:
         expected = "number of cores"
     elif field == "bundle":
         expected = f"`{default.relative_to(ROOT)}`"
-    elif default is None:
+    elif default in (None, ""):
         expected = "none"
     else:
         expected = f"`{str(default).lower() if isinstance(default, bool) else default}`"
