@@ -47,6 +47,10 @@ test-slow: setup ## the slow suites: trainings, the whole test set over HTTP
 test-gpu: setup ## what needs an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
 
+.PHONY: docs
+docs: setup ## the documentation site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .PHONY: chaos
 chaos: setup ## crashes, floods and fuzz against a real server; writes docs/reliability.md from the run
 	$(BIN)/python -m pytest tests/chaos -m "chaos or not chaos" --reliability docs/reliability.md $(ARGS)
@@ -80,7 +84,7 @@ image: ## build the container image; TARGET=cpu (default) or gpu
 
 .PHONY: lock
 lock: setup ## resolve pyproject.toml anew into constraints.txt
-	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,boosting,pretrained,heic,loadtest,dev --output-file constraints.txt pyproject.toml
+	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,boosting,pretrained,heic,loadtest,dev,docs --output-file constraints.txt pyproject.toml
 	sed -i 's/+cpu$$//' constraints.txt
 
 .venv/.serve-%: pyproject.toml constraints.txt | .venv/bin/python
@@ -88,7 +92,7 @@ lock: setup ## resolve pyproject.toml anew into constraints.txt
 	touch $@
 
 .venv/.dev-%: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP_INSTALL) -e '.[$*,train,boosting,pretrained,loadtest,dev]'
+	$(PIP_INSTALL) -e '.[$*,train,boosting,pretrained,loadtest,dev,docs]'
 	touch $@ .venv/.serve-$*
 
 .venv/bin/python:
