@@ -34,7 +34,7 @@ def available_cores() -> int:
 
 
 class Settings(BaseSettings):
-    """Read once at start from variables `TANDEM_<FIELD>`; each is documented in the README."""
+    """Read once at start from variables `TANDEM_<FIELD>`; each is documented in docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 

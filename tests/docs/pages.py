@@ -23,16 +23,6 @@ PAGES = {str(file.relative_to(ROOT)): re.sub(r" \\\n +", " ", file.read_text()) 
 ADDRESS = "http://127.0.0.1:3000"
 OWN_BUNDLE = "washers"
 """In every example that needs the bundle of `docs/guide/own-photos.md`."""
-WRITTEN = frozenset(
-    {
-        "service/api/predict.py",
-        "service/gateway/transaction.py",
-        "service/http/asgi.py",
-        "service/http/protocol.py",
-        "service/process/hooks.py",
-    }
-)
-"""Files that the pages name and that do not exist yet; a test fails once one of them exists and is still named here."""
 
 
 def examples() -> list[tuple[str, str]]:
