@@ -12,7 +12,7 @@ import pytest
 import loadtests.__main__ as loadtests_command
 import models.__main__ as models_command
 import training.__main__ as training_command
-from tests.docs.pages import PAGES, ROOT, WRITTEN, identifier, module_commands, shell_lines
+from tests.docs.pages import PAGES, ROOT, identifier, module_commands, shell_lines
 
 COMMANDS = module_commands()
 TRAINING_PAGE = PAGES["docs/reference/training-commands.md"]
@@ -83,14 +83,6 @@ def test_a_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, marks=pytest.mark.xfail(strict=True, reason="the file is being written"))
-        if path in WRITTEN
-        else path
-        for path in NAMED
-    ],
-)
+@pytest.mark.parametrize("path", NAMED)
 def test_a_file_that_is_named_exists(path: str) -> None:
     assert (ROOT / path).is_file()
