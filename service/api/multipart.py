@@ -15,10 +15,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from models.errors import BadRequest, TooLarge
 
-IMAGE_PARTS = "parts named 'image'"
+IMAGE_PARTS = "parts named 'image' or 'file'"
+
+_IMAGE_NAMES = (b"image", b"file")  # the second is what forms of many tools call it
 
 _PLAIN_HEAD = re.compile(
-    rb'\r\nContent-Disposition: form-data; name="(image|columns)"(?:; filename="[^"\\\r\n]*")?'
+    rb'\r\nContent-Disposition: form-data; name="(image|file|columns)"(?:; filename="[^"\\\r\n]*")?'
     rb"(?:\r\nContent-Type: [^\r\n]*)?",
     re.IGNORECASE,
 )
@@ -60,7 +62,7 @@ def _read_plain(body: bytes, boundary: bytes, max_images: int) -> Form | None:
         found = _PLAIN_HEAD.fullmatch(head)
         if not gap or found is None:
             return None
-        if found[1] == b"image":
+        if found[1] in _IMAGE_NAMES:
             images.append(content)
         elif found[1] == b"columns" and columns is None:
             columns = content
@@ -73,13 +75,19 @@ def _read_any(body: bytes, boundary: bytes, max_images: int) -> Form:
     collector = _Parts(max_images)
     try:
         parser = MultipartParser(boundary, collector.callbacks())  # type: ignore[arg-type]
-        parser.write(body)
+        parser.write(_without_padding(body, b"--" + re.escape(boundary)))
         parser.finalize()
     except FormParserError as error:
         raise BadRequest(f"malformed multipart body: {error}") from error
     if not collector.ended:
         raise BadRequest("malformed multipart body: the closing boundary is missing")
     return Form(collector.images, collector.columns)
+
+
+def _without_padding(body: bytes, delimiter: bytes) -> bytes:
+    """The body without what RFC 2046 allows and the library does not: a preamble, and spaces behind a delimiter."""
+    begin = re.search(rb"(?:\A|\r\n)(?=" + delimiter + rb"(?:--|[ \t]*\r\n))", body)
+    return re.sub(rb"(\A|\r\n)(" + delimiter + rb")[ \t]+(?=\r\n)", rb"\1\2", body[begin.end() if begin else 0 :])
 
 
 class _Parts:
@@ -124,7 +132,7 @@ class _Parts:
 
     def _end(self) -> None:
         name = parse_options_header(self._disposition)[1].get(b"name", b"")
-        if name == b"image":
+        if name in _IMAGE_NAMES:
             self.images.append(b"".join(self._data))
             if len(self.images) > self._max_images:
                 raise TooLarge(
@@ -134,7 +142,7 @@ class _Parts:
             self.columns = b"".join(self._data)
         else:
             shown = name.decode(errors="replace")
-            raise BadRequest(f"unexpected part {shown!r}; send parts named 'image' and at most one 'columns'")
+            raise BadRequest(f"unexpected part {shown!r}; send {IMAGE_PARTS} and at most one 'columns'")
 
     def _finish(self) -> None:
         self.ended = True

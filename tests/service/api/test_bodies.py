@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
-from service.api.bodies import PACKED, check_native_body, read_instances, read_submission
+from service.api.bodies import PACKED, read_instances, read_submission
 from service.inference.items import Item
 
 FORM = "multipart/form-data; boundary=XX"
@@ -120,7 +120,7 @@ def test_columns_of_another_shape_are_a_bad_request(columns: bytes, text: str) -
         pytest.param(
             FORM,
             form(part(b"1"), part(b"{}", "columns"), part(b"{}", "columns")),
-            "unexpected part 'columns'; send parts named 'image' and at most one 'columns'",
+            "unexpected part 'columns'; send parts named 'image' or 'file' and at most one 'columns'",
             id="columns twice",
         ),
     ],
@@ -132,7 +132,7 @@ def test_a_malformed_form_is_a_bad_request(content_type: str, body: bytes, text:
 
 def test_a_form_may_hold_as_many_images_as_the_limit_and_not_one_more() -> None:
     assert len(read(FORM, form(*[part(b"1")] * LIMIT))) == LIMIT
-    with pytest.raises(TooLarge, match="9 or more parts named 'image'; the limit is 8"):
+    with pytest.raises(TooLarge, match="9 or more parts named 'image' or 'file'; the limit is 8"):
         read(FORM, form(*[part(b"1")] * (LIMIT + 1)))
 
 
@@ -226,17 +226,6 @@ def test_no_json_makes_it_fail_otherwise_than_by_a_client_error(body: bytes | st
 def read_or_refuse(content_type: str, body: bytes) -> None:
     with contextlib.suppress(ClientError):
         read(content_type, body)
-
-
-@pytest.mark.parametrize("instance", [{"image": "not base64!"}, {"image": "AAAA", "columns": {"x": 1}}])
-def test_the_images_of_a_native_body_are_left_to_their_reader(instance: object) -> None:
-    check_native_body(json.dumps({"instances": [instance]}).encode(), 256)
-
-
-@pytest.mark.parametrize("instance", [{}, {"image": 1}, {"image": "AAAA", "columns": []}, [], None])
-def test_a_native_body_of_another_shape_is_refused(instance: object) -> None:
-    with pytest.raises(BadRequest, match=r"instances\[0\]"):
-        check_native_body(json.dumps({"instances": [instance]}).encode(), 256)
 
 
 # ---------------------------------------------------------------- packed images

@@ -44,10 +44,12 @@ PLAIN = [
     pytest.param(form(part(b"\r\n\r\n--X\r\n--")), id="what looks like a delimiter"),
     pytest.param(form(part(b"1"), end=b"--"), id="no end of the last line"),
     pytest.param(form(part(b"1").replace(b"Content-D", b"content-d")), id="another case"),
+    pytest.param(form(part(b"1", 'form-data; name="file"; filename="a.png"'), part(b"2")), id="an image named file"),
 ]
 OTHERS = [
     pytest.param(b"preamble\r\n" + form(part(b"1")), id="a preamble"),
     pytest.param(form(part(b"1")) + b"epilogue", id="an epilogue"),
+    pytest.param(form(part(b"1")).replace(b"--XX\r\n", b"--XX \t\r\n"), id="padding behind a delimiter"),
     pytest.param(form(part(b"1", 'form-data; name="image"; filename="a\\"b"')), id="a quote within a name"),
     pytest.param(form(part(b"1", "form-data; name=image")), id="a name without quotes"),
     pytest.param(form(part(b"1", 'form-data; filename="x"; name="image"')), id="another order"),
@@ -74,6 +76,29 @@ def test_whatever_is_not_plain_is_the_librarys(body: bytes) -> None:
     assert by_either(body) == by_library(body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"A preamble\r\n" + form(part(b"1"), part(b"2")), id="a preamble"),
+        pytest.param(b"\r\n--X\r\n--XXY\r\n" + form(part(b"1"), part(b"2")), id="a preamble like a delimiter"),
+        pytest.param(
+            form(part(b"1"), part(b"2")).replace(b"--XX\r\n", b"--XX \t\r\n"), id="padding behind each delimiter"
+        ),
+        pytest.param(form(part(b"1"), part(b"2"), end=b"-- \r\n"), id="padding behind the last delimiter"),
+        pytest.param(form(part(b"1"), part(b"2")) + form(part(b"3")), id="an epilogue like a form"),
+        pytest.param(form(part(b"1", "form-data; name=file"), part(b"2")), id="an image named file, without quotes"),
+    ],
+)
+def test_what_the_rfc_allows_around_the_parts_is_no_part_of_them(body: bytes) -> None:
+    assert read_multipart(body, b"XX", MAX) == Form([b"1", b"2"], None)
+
+
+def test_a_boundary_is_no_pattern() -> None:
+    boundary = b"a+(b)?.*"
+    body = form(part(b"1 a+(b)?.* 2"), boundary=boundary)
+    assert read_multipart(b"preamble\r\n" + body, boundary, MAX) == Form([b"1 a+(b)?.* 2"], None)
+
+
 LINES = [b"--XX", b"--XX--", b"--X", b"", b"x", b"{}", b"Content-Type: image/png"]
 LINES += [
     part(b"", f'form-data; name="{name}"{rest}')[:-4] for name in ("image", "columns", "x") for rest in ("", "; a=b")
@@ -96,5 +121,7 @@ def test_no_boundary_is_refused() -> None:
 
 
 def test_too_many_images_are_counted_while_they_are_read() -> None:
-    with pytest.raises(TooLarge, match=f"^the request has {MAX + 1} or more parts named 'image'; the limit is {MAX}"):
+    with pytest.raises(
+        TooLarge, match=f"^the request has {MAX + 1} or more parts named 'image' or 'file'; the limit is {MAX}"
+    ):
         read_multipart(form(*[part(b"1")] * 100), b"XX", MAX)
