@@ -21,7 +21,10 @@ def read_target(method: bytes, target: bytes) -> tuple[str, bytes]:
 
     Raises:
         BadRequest: a request to a proxy, or a target without a path.
+        HeadersTooLarge: a target of more bytes than all headers may have.
     """
+    if len(target) > MAX_HEADER_BYTES:
+        raise headers_too_large(f"a target of {len(target)} bytes")
     if method == b"CONNECT":
         raise BadRequest("CONNECT is a request to a proxy, and this is none")
     if not target.startswith(b"/"):
