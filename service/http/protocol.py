@@ -296,6 +296,9 @@ class HttpProtocol(asyncio.Protocol):
         extra.append((b"date", self._connections.date))
         try:
             data = encode(response, request.id, extra, is_head=request.method == "HEAD")
+        except Exception:
+            self._transport.abort()  # the caller must not wait for a response that does not come
+            raise
         finally:
             self._answering = None
             self._idle_since = time.monotonic()
