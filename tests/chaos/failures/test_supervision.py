@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.gateway import api_keys
+from service.process import keys_command
 from tests.chaos.rig.reliability import Reliability
 from tests.chaos.rig.servers import HOST, Server, serving, until
 from tests.tiny_bundle import solid_image
@@ -64,7 +64,7 @@ class Pair:
 def pair(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
     bundle = shutil.copytree(tiny_path, folder / "tiny" / "1")
-    key = api_keys.add(folder / "keys", "shop")
+    key = keys_command.add(folder / "keys", "shop")
     with serving(folder, bundle, host=None, workers=2, api_keys_file=folder / "keys") as started:
         made = Pair(started, bundle, {"Authorization": f"Bearer {key}"})
         until(made.is_whole, PATIENCE_S, "both workers are ready")

@@ -21,7 +21,7 @@ from tests.chaos.rig.steady_load import Load, Plan, load, outcomes, percentile_m
 DEADLINE_MS = 3000
 HURRIED_MS = 1000
 CLOSED_WITHIN_S = 10.0  # after its deadline
-KEEP_ALIVE_S = 5.0  # uvicorn's own, of a connection that has carried an answer
+KEEP_ALIVE_S = 3.0  # of a connection that has carried an answer
 SLOWER_AT_MOST = 1.5
 DEAF = 10
 _HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 100000\r\n"
@@ -116,7 +116,7 @@ def test_500_slow_sockets_cost_good_requests_little_and_are_closed(reliability: 
     rounds, quiet_s, crowded_s = 5, 8.0, 16.0  # of three, the medians moved by a quarter from run to run
     quiet, crowded, count = [], [], 0
     lives: dict[str, list[float]] = {name: [] for name in SILENCES}
-    with serving(tmp_path, workers=1, deadline_ms=DEADLINE_MS) as server:
+    with serving(tmp_path, workers=1, deadline_ms=DEADLINE_MS, keep_alive_s=KEEP_ALIVE_S) as server:
 
         def crowd() -> None:
             for name, seen in asyncio.run(crowd_of(server.port, 500, crowded_s)).lives_s.items():
@@ -162,7 +162,8 @@ def test_slow_sockets_of_every_kind_are_closed_soon_after_their_deadline(hurried
 
 @pytest.fixture(scope="module")
 def hurried_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("slow"), workers=1, deadline_ms=HURRIED_MS) as server:
+    folder = tmp_path_factory.mktemp("slow")
+    with serving(folder, workers=1, deadline_ms=HURRIED_MS, keep_alive_s=KEEP_ALIVE_S) as server:
         yield server
 
 

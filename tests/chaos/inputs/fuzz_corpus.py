@@ -86,7 +86,6 @@ def _request_lines() -> Iterator[Case]:
         ("a space before the method", b" GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"),
         ("no target", b"GET HTTP/1.1\r\nHost: x\r\n\r\n"),
         ("no version", b"GET /livez\r\nHost: x\r\n\r\n"),
-        ("version 2.0", head("GET", "/livez", version="HTTP/2.0")),
         ("version 1.9", head("GET", "/livez", version="HTTP/1.9")),
         ("version 11", head("GET", "/livez", version="HTTP/11")),
         ("another protocol", head("GET", "/livez", version="RTSP/1.0")),
@@ -107,6 +106,7 @@ def _request_lines() -> Iterator[Case]:
         ("a log line forged", b"GET /%0aERROR%20forged HTTP/1.1\r\nHost: x\r\n\r\n"),
     ):
         yield Case(f"request line: {name}", data)
+    yield Case("request line: version 2.0", head("GET", "/livez", version="HTTP/2.0"), {400, 505})
     yield Case("request line: version 1.0", head("GET", "/livez", version="HTTP/1.0"), {200})
 
 
@@ -122,8 +122,8 @@ def _targets() -> Iterator[Case]:
         ("two slashes and a host", "//example.org/%2e%2e", {404}),
         ("a slash at the end", "/v1/predict/", {404}),
         ("a fragment", "/livez#x", None),
-        ("100,000 bytes", "/" + "a" * 100_000, {400, 404, 414, 431}),
-        ("a query of 100,000 bytes", "/v1/models?" + "a" * 100_000, {400, 431}),
+        ("100,000 bytes", "/" + "a" * 100_000, {431}),
+        ("a query of 100,000 bytes", "/v1/models?" + "a" * 100_000, {431}),
         ("20,000 bytes", "/" + "a" * 20_000, {404, 431}),
         ("climbing", "/../../../../etc/passwd", {400, 404}),
         ("climbing, encoded", "/%2e%2e/%2e%2e/%2e%2e/etc/passwd", {400, 404}),
@@ -162,7 +162,9 @@ def _methods() -> Iterator[Case]:
     yield Case("method: TRACE with a secret", head("TRACE", "/", "Authorization: secret"), {400, 404, 405, 501})
     yield Case("method: OPTIONS of everything", head("OPTIONS", "*"))
     yield Case(
-        "method: a preflight", head("OPTIONS", "/v1/predict", "Origin: http://a", "Access-Control-Request-Method: POST")
+        "method: a preflight",
+        head("OPTIONS", "/v1/predict", "Origin: http://a", "Access-Control-Request-Method: POST"),
+        {403},
     )
     for route in ROUTES:
         yield Case(f"method: POST {route} without a length", head("POST", route))
@@ -188,7 +190,7 @@ def _headers() -> Iterator[Case]:
         ("a bell in a value", ["X: \a"], {200, 400}),
         ("a name beyond ASCII", ["\xff: y"], {400}),
         ("a value beyond ASCII", ["X: \xff\xfe"], {200, 400}),
-        ("two hosts", ["Host: x", "Host: y"], {200, 400}),
+        ("two hosts", ["Host: x", "Host: y"], {400}),
         ("a host of nonsense", ["Host: \xff/../@:99999"], {200, 400}),
         ("an empty host", ["Host:"], {200, 400}),
         ("a type beyond ASCII", ["Content-Type: image/\xff"], {200, 400}),
@@ -200,14 +202,21 @@ def _headers() -> Iterator[Case]:
             {200},
         ),
         ("an authorisation of nonsense", ["Authorization: Bearer \xff\xfe" + "x" * 5000], {200, 400, 401}),
-        ("two authorisations", ["Authorization: Bearer a", "Authorization: Basic b"], {200, 400, 401}),
+        ("two authorisations", ["Authorization: Bearer a", "Authorization: Basic b"], {400}),
         ("a trace of nonsense", ["traceparent: 00-zz-xx-99", "tracestate: " + "," * 999, "baggage: \xff"], {200}),
         ("a method override", ["X-HTTP-Method-Override: DELETE"], {200}),
         ("a connection that names headers", ["Connection: Host, Content-Length, close"], {200}),
         ("an encoding of the body", ["Content-Encoding: gzip"], {200, 400, 415}),
     ):
         yield Case(f"headers: {name}", head("GET", "/v1/models", *lines), statuses)
-    yield Case("headers: no host", b"GET /livez HTTP/1.1\r\n\r\n", {200, 400})
+    yield Case("headers: no host", b"GET /livez HTTP/1.1\r\n\r\n", {400})
+    yield Case("headers: no host in version 1.0", b"GET /livez HTTP/1.0\r\n\r\n", {200})
+    for encoding, status in (("gzip", 400), ("deflate", 400), ("br", 415), ("gzip, gzip", 415), ("identity", 200)):
+        case = post(SNEAKER, "image/png", "/v1/predict", f"Content-Encoding: {encoding}")
+        yield Case(f"headers: an encoding of the body, {encoding}", case, {status})
+    for origin, status in (("http://a", 403), ("null", 403), ("\xff", 403), ("", 403), ("http://x", 200)):
+        case = post(SNEAKER, "image/png", "/v1/predict", f"Origin: {origin}")
+        yield Case(f"headers: a page of {origin!r}", case, {status})
     for name, value, statuses in (
         ("good", "abc-1", {200}),
         ("too long", "x" * 5000, {200}),
@@ -261,12 +270,12 @@ def _framing() -> Iterator[Case]:
         ("chunks and a length", [f"Content-Length: {size}", "Transfer-Encoding: chunked"], {400}),
         ("a length and an unknown encoding", [f"Content-Length: {size}", "Transfer-Encoding: x"], {400}),
         ("chunks twice", ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], {400}),
-        ("chunks, then identity", ["Transfer-Encoding: chunked, identity"], {400}),
+        ("chunks, then identity", ["Transfer-Encoding: chunked, identity"], {400, 501}),
         ("chunks with a space", ["Transfer-Encoding : chunked"], {400}),
         ("chunks with a tab", ["Transfer-Encoding:\tchunked"], {400}),
         ("chunks with a vertical tab", ["Transfer-Encoding: \x0bchunked"], {400}),
-        ("chunks quoted", ['Transfer-Encoding: "chunked"'], {400}),
-        ("gzip, then chunks", ["Transfer-Encoding: gzip, chunked"], {400, 501}),
+        ("chunks quoted", ['Transfer-Encoding: "chunked"'], {400, 501}),
+        ("gzip, then chunks", ["Transfer-Encoding: gzip, chunked"], {501}),
     ):
         yield Case(f"framing: {name}", head("POST", "/v1/predict", "Content-Type: image/png", *lines) + body, statuses)
     yield Case("framing: a length too long", post(body)[:-20])

@@ -26,6 +26,7 @@ STATUS_OF_CODE = {
     "bad_request": 400,
     "bad_image": 400,
     "unauthorized": 401,
+    "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "too_large": 413,
@@ -33,8 +34,10 @@ STATUS_OF_CODE = {
     "bad_columns": 422,
     "overloaded": 429,
     "headers_too_large": 431,
+    "not_implemented": 501,
     "not_ready": 503,
     "deadline_exceeded": 504,
+    "version_not_supported": 505,
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9]) [\x20-\x7e]*")
@@ -47,7 +50,7 @@ class Malformed(Exception):
 
 
 @dataclass
-class CheckedImages:
+class Reading:
     """What a parser of HTTP finds in the bytes of an input."""
 
     methods: list[str] = field(default_factory=list)
@@ -75,7 +78,7 @@ class Exchange:
     """One connection: what was sent and what came back."""
 
     data: bytes
-    reading: CheckedImages
+    reading: Reading
     piece_bytes: int = _SOCKET_BUFFER_BYTES
     received: bytes = b""
     responses: list[Response] = field(default_factory=list)
@@ -91,7 +94,7 @@ class _Counter:
     """httptools' callbacks."""
 
     def __init__(self) -> None:
-        self.reading = CheckedImages()
+        self.reading = Reading()
         self.open = False
         self.parser = httptools.HttpRequestParser(self)
 
@@ -106,7 +109,7 @@ class _Counter:
         self.reading.complete += 1
 
 
-def read_input(data: bytes) -> CheckedImages:
+def read_input(data: bytes) -> Reading:
     """Counts the requests in an input."""
     counter = _Counter()
     try:
@@ -149,7 +152,7 @@ def exchange(
 
 def send_and_leave(address: tuple[str, int], data: bytes, patience_s: float = PATIENCE_S) -> Exchange:
     """Sends an input and resets the connection before any answer can have come: nothing is due then."""
-    found = Exchange(data, CheckedImages())
+    found = Exchange(data, Reading())
     with socket.create_connection(address, timeout=patience_s) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -248,7 +251,7 @@ def _take_body(
 ) -> tuple[bytes, bytes] | None:
     """The body and what follows it; None where it is not all there yet."""
     # what is no HTTP may follow a HEAD, and its refusal is the only answer then
-    is_refusal = status in (400, 431) and rest and not rest.startswith(b"HTTP/")
+    is_refusal = status in (400, 431, 501, 505) and rest and not rest.startswith(b"HTTP/")
     if status in (204, 304) or (method == "HEAD" and not is_refusal):
         return b"", rest
     if headers.get("transfer-encoding", "").lower() == "chunked":
