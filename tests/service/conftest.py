@@ -9,10 +9,9 @@ import pytest
 
 os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 
-import service.app
-from service import coordination
 from models.runtime.engine import Engine
-from tests.service.serving import HeldEngine, settings_of
+from service import coordination
+from tests.service.serving import METRICS, HeldEngine
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 
 
@@ -26,7 +25,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory that a server's workers share; what this process counts stays in its own."""
-    assert service.app.worker.metrics._tally
+    assert METRICS._tally
     monkeypatch.setenv(coordination.VARIABLE, str(tmp_path))
     return tmp_path
 

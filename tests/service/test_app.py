@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,31 +14,19 @@ import httpx
 import numpy as np
 import onnxruntime as ort
 import pytest
+import uvicorn
 
 import service
-import service.app
+import service.process.worker
 from models.bundle.loading import Bundle
 from models.imaging.decode import decode
-from service import HybridService
 from service.api.openapi import describe
 from tests.chaos.rig.servers import Server, serving
 from tests.models.devices.test_placement import needs_none
 from tests.service.api.test_openapi import check
 from tests.service.api.test_routes import labels, noise
 from tests.service.observability.test_service_metrics import samples
-from tests.service.serving import (
-    BRIGHT,
-    DARK,
-    JSON,
-    MID,
-    PNG,
-    TEXT,
-    form,
-    instance,
-    post_instances,
-    problem,
-    worker_of,
-)
+from tests.service.serving import BRIGHT, DARK, MID, PNG, TEXT, form, instance, post_instances, problem
 from tests.tiny_bundle import CLASSES
 
 LIMIT_BYTES = 5_000_000
@@ -48,145 +35,99 @@ LIMIT_BYTES = 5_000_000
 # ---------------------------------------------------------------- in this process
 
 
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Has the service built anew from the environment, which a test may change; logging stays the test's."""
+    monkeypatch.setattr(service.process.worker, "configure_logging", lambda _: None)
+    monkeypatch.setenv("TANDEM_DEVICE", "cpu")
+    monkeypatch.setenv("TANDEM_WORKERS", "1")
+    monkeypatch.setenv("TANDEM_ACCESS_LOG", "0")
+    service._build.cache_clear()
+    yield monkeypatch
+    service._build.cache_clear()
+
+
 @contextlib.asynccontextmanager
-async def in_process(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def in_process(path: Path, built: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """A client of BentoML's whole application, its start-up and shut-down included."""
-    worker = worker_of(path, **settings)
-    monkeypatch.setattr(service.app, "settings", worker.settings)
-    monkeypatch.setattr(service.app, "worker", worker)
-    application = HybridService.to_asgi()
-    async with (
-        application.router.lifespan_context(application),
-        httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://tandem") as client,
-    ):
-        yield client
+    built.setenv("TANDEM_BUNDLE", str(path))
+    application = service.HybridService.to_asgi()
+    config = uvicorn.Config(application, lifespan="on", log_config=None)
+    config.load()
+    lifespan = config.lifespan_class(config)
+    await lifespan.startup()
+    assert not lifespan.should_exit
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://tandem") as client:
+            yield client
+    finally:
+        await lifespan.shutdown()
 
 
-def ask(path: Path, monkeypatch: pytest.MonkeyPatch, method: str, url: str, **request: Any) -> httpx.Response:
+def ask(path: Path, built: pytest.MonkeyPatch, method: str, url: str, **request: Any) -> httpx.Response:
     async def one() -> httpx.Response:
-        async with in_process(path, monkeypatch) as client:
+        async with in_process(path, built) as client:
             return await client.request(method, url, **request)
 
     return asyncio.run(one())
 
 
-def test_the_package_has_the_service_and_nothing_else() -> None:
-    assert service.HybridService is service.app.HybridService
+def test_the_package_has_the_service_and_nothing_else(built: pytest.MonkeyPatch, tiny_path: Path) -> None:
+    built.setenv("TANDEM_BUNDLE", str(tiny_path))
+    assert service.HybridService is service.HybridService
     with pytest.raises(AttributeError, match="no attribute 'Hybrid'"):
         service.Hybrid  # noqa: B018
 
 
-def test_bentomls_route_and_ours_give_the_same_predictions(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_stops_the_start_with_its_name_and_value(built: pytest.MonkeyPatch) -> None:
+    built.setenv("TANDEM_MAX_BATCH", "many")
+    with pytest.raises(SystemExit, match="tandem cannot start: TANDEM_MAX_BATCH='many': "):
+        service.HybridService  # noqa: B018
+
+
+def test_bentomls_application_answers_by_our_gateway(tiny_path: Path, built: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        async with in_process(tiny_path, monkeypatch) as client:
+        async with in_process(tiny_path, built) as client:
             body = {"instances": [instance(noise(1)), instance(TEXT), instance(noise(2))]}
             native = await client.post("/predict", json=body)
             assert labels(native)[1] == "unsupported_type"
             assert native.json() == (await client.post("/v1/predict", json=body)).json()
-            check((await client.get("/docs.json")).json(), native, "/predict")
+            description = (await client.get("/docs.json")).json()
+            assert description == describe(Bundle.open(tiny_path).manifest)
+            check(description, native, "/predict")
+            problem(await client.post("/predict", **form([MID])), 415, "unsupported_type")
+            assert (await client.get("/readyz")).status_code == 200
 
     asyncio.run(test())
 
 
-def test_columns_reach_bentomls_route(priced_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_columns_reach_bentomls_route(priced_path: Path, built: pytest.MonkeyPatch) -> None:
     rows = [{"shift": 0}, {"shift": 0, "force": "bright"}, {}]
     body = {"instances": [instance(DARK, row) for row in rows]}
-    assert labels(ask(priced_path, monkeypatch, "POST", "/predict", json=body)) == ["dark", "bright", "bad_columns"]
+    assert labels(ask(priced_path, built, "POST", "/predict", json=body)) == ["dark", "bright", "bad_columns"]
 
 
-@pytest.mark.parametrize("value", ["1" + "0" * 400, "1e400", "NaN", "true", '"12"', "[1]", '{"a": 1}'])
-def test_a_wrong_column_is_422_on_bentomls_route(
-    value: str, priced_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_bentomls_own_pages_are_served_and_what_it_does_not_have_is_a_problem(
+    tiny_path: Path, built: pytest.MonkeyPatch
 ) -> None:
-    image = base64.b64encode(DARK).decode()
-    body = f'{{"instances": [{{"image": "{image}", "columns": {{"shift": {value}}}}}]}}'
-    response = ask(priced_path, monkeypatch, "POST", "/predict", content=body, headers=JSON)
-    assert "column 'shift' " in problem(response, 422, "bad_columns")
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "code", "text"),
-    [
-        pytest.param("", 400, "bad_request", "not JSON", id="an empty body"),
-        pytest.param("{", 400, "bad_request", "not JSON", id="half an object"),
-        pytest.param("[]", 400, "bad_request", "a list of 0", id="a list"),
-        pytest.param("{}", 400, "bad_request", "with keys none", id="no instances"),
-        pytest.param('{"instances": []}', 400, "bad_request", "the request has no instances", id="an empty list"),
-        pytest.param('{"instances": [1]}', 400, "bad_request", "instances[0] must", id="a number for an instance"),
-        pytest.param(
-            '{"instances": [{"image": 1}]}', 400, "bad_request", "instances[0].image", id="a number for image"
-        ),
-        pytest.param('{"instances": [{"image": "", "x": 1}]}', 400, "bad_request", "'x'", id="a key too many"),
-        pytest.param('{"instances": [{"image": "!"}]}', 400, "bad_image", "not base64", id="wrong base64"),
-        pytest.param('{"instances": [{"image": ""}]}', 400, "bad_image", "empty", id="an empty image"),
-        pytest.param(
-            '{"instances": [{"image": "", "columns": {"a": NaN}}]}', 400, "bad_image", "empty", id="NaN in columns"
-        ),
-        pytest.param(
-            '{"instances": [' + '{"image": ""},' * 256 + '{"image": ""}]}', 413, "too_large", "limit is 256", id="257"
-        ),
-    ],
-)
-def test_what_bentomls_route_refuses_is_a_problem(
-    body: str, status: int, code: str, text: str, tiny_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    response = ask(tiny_path, monkeypatch, "POST", "/predict", content=body, headers=JSON)
-    assert text in problem(response, status, code)
-
-
-def test_bentomls_route_takes_no_forms(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem(ask(tiny_path, monkeypatch, "POST", "/predict", **form([MID])), 415, "unsupported_type")
-
-
-def test_a_body_over_the_limit_is_413_on_bentomls_route_too(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(11):
-            yield bytes(1_000_000)
-
-    for content in (bytes(11_000_000), chunks()):
-        response = ask(tiny_path, monkeypatch, "POST", "/predict", content=content, headers=JSON)
-        assert "the limit is 10485760" in problem(response, 413, "too_large")
-
-
-def test_ready_from_the_start_to_the_end_and_no_longer(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        async with in_process(tiny_path, monkeypatch) as client:
-            pipeline = service.app.routes.state.pipeline
-            assert (await client.get("/readyz")).status_code == 200
-            pipeline.ready = False
-            problem(await client.get("/readyz"), 503, "not_ready")
-            assert (await client.get("/livez")).status_code == 200
-            problem(await client.post("/predict", json={"instances": [instance(MID)]}), 503, "not_ready")
-            pipeline.ready = True
-            assert (await client.get("/readyz")).status_code == 200
-        assert not pipeline.ready
+        async with in_process(tiny_path, built) as client:
+            page = await client.get("/")
+            assert page.headers["content-type"].startswith("text/html")
+            assert page.headers["x-request-id"]
+            problem(await client.get("/nope"), 404, "not_found")
+            refused = await client.get("/predict")
+            problem(refused, 405, "method_not_allowed")
+            assert refused.headers["allow"] == "POST"
 
     asyncio.run(test())
 
 
-def test_the_description_is_where_bentomls_page_looks_for_it(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ask(tiny_path, monkeypatch, "GET", "/docs.json").json() == describe(Bundle.open(tiny_path).manifest)
-    assert ask(tiny_path, monkeypatch, "GET", "/").status_code == 200
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_another_method_on_bentomls_route_is_405(method: str, tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    response = ask(tiny_path, monkeypatch, method, "/predict")
-    problem(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "POST"
-
-
-def test_an_unknown_route_is_404(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem(ask(tiny_path, monkeypatch, "GET", "/nope"), 404, "not_found")
-
-
-def test_the_service_checks_before_its_workers_start(tiny_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TANDEM_BUNDLE", str(tiny_path))
-    monkeypatch.setenv("TANDEM_DEVICE", "cpu")
-    HybridService.inner.check()
-    monkeypatch.setenv("TANDEM_PRECISION", "int8")
+def test_the_service_checks_before_its_workers_start(tiny_path: Path, built: pytest.MonkeyPatch) -> None:
+    built.setenv("TANDEM_BUNDLE", str(tiny_path))
+    built.setenv("TANDEM_PRECISION", "int8")
     with pytest.raises(SystemExit):
-        HybridService.inner.check()
+        service.HybridService.inner.check()
 
 
 # ---------------------------------------------------------------- as a real server

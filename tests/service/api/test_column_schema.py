@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.bundle.loading import Bundle
 from models.bundle.head_spec import HeadSpec
+from models.bundle.loading import Bundle
 from models.bundle.manifest import Manifest
 from models.columns import Column
 from models.policy import Policy

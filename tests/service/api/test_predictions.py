@@ -8,9 +8,9 @@ import pytest
 from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
 from models.policy import Policy, as_served
+from models.runtime.engine_types import HeadOutput, Result
 from service.api.predictions import check_top_k, to_answer, to_estimate, to_prediction
 from service.api.query import Options
-from models.runtime.engine_types import HeadOutput, Result
 
 HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"), policy=Policy(min_confidence=0.6))
 

@@ -1,12 +1,16 @@
-"""The routes under `/v1`: every answer and every error of the HTTP contract."""
+"""The routes: every answer and every error of the HTTP contract, over both transports."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import functools
+import gzip
 import io
+import itertools
 import json
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +24,11 @@ from models.bundle.loading import Bundle
 from models.columns import Column
 from models.imaging.decode import decode
 from models.policy import Policy
-from service.api.bodies import PACKED
-from service.api.routes import build_routes
 from models.runtime.engine import Engine
+from service.api.bodies import PACKED
+from service.api.predictions import to_answer
 from service.inference.pipeline import Pipeline
+from service.messages import Request, Response
 from tests.models import encoded as files
 from tests.service.serving import (
     BRIGHT,
@@ -33,18 +38,18 @@ from tests.service.serving import (
     PNG,
     TEXT,
     HeldEngine,
+    Transport,
     ask,
-    client_of,
+    engine_site,
     form,
     instance,
+    over_each,
     post_image,
     post_instances,
     post_parts,
     problem,
     serving,
-    settings_of,
     until,
-    worker_of,
 )
 from tests.tiny_bundle import CLASSES, COLUMNS, GREYS, solid_image, tiny_bundle
 
@@ -201,13 +206,16 @@ class TestSeveralImages:
             for index in set(range(8)) - {5}:
                 assert_close(found[index], wanted[index])
 
-    def test_sent_at_once_of_which_one_is_damaged_are_answered_but_for_that_one(self, engine: Engine) -> None:
+    @over_each
+    def test_sent_at_once_of_which_one_is_damaged_are_answered_but_for_that_one(
+        self, engine: Engine, over: Transport
+    ) -> None:
         images = [noise(seed) for seed in range(8)]
         wanted = [post_image(engine, image).json() for image in images]
         images[2] = images[2][:-25]
 
         async def at_once() -> list[httpx.Response]:
-            async with serving(engine) as (client, _):
+            async with serving(engine, over) as (client, _):
                 return await asyncio.gather(
                     *[client.post("/v1/predict", content=image, headers=PNG) for image in images]
                 )
@@ -217,13 +225,14 @@ class TestSeveralImages:
         for index in set(range(8)) - {2}:
             assert_close(found[index].json(), wanted[index])
 
+    @over_each
     def test_that_arrive_while_the_engine_is_busy_are_one_batch_and_equal_to_each_alone(
-        self, engine: Engine, held_engine: HeldEngine
+        self, engine: Engine, held_engine: HeldEngine, over: Transport
     ) -> None:
         images = [noise(seed) for seed in range(32)]
 
         async def test() -> list[httpx.Response]:
-            async with serving(held_engine, max_batch=32) as (client, pipeline):
+            async with serving(held_engine, over, max_batch=32) as (client, pipeline):
 
                 async def send(image: bytes) -> httpx.Response:
                     return await client.post("/v1/predict", content=image, headers=PNG)
@@ -268,7 +277,7 @@ class TestSeveralImages:
 
     def test_over_the_limit_are_refused(self, engine: Engine) -> None:
         detail = problem(post_parts(engine, [MID] * 3, max_images=2), 413, "too_large")
-        assert detail == "the request has 3 or more parts named 'image'; the limit is 2"
+        assert detail == "the request has 3 or more parts named 'image' or 'file'; the limit is 2"
         detail = problem(post_instances(engine, [instance(MID)] * 3, max_images=2), 413, "too_large")
         assert detail == "the request has 3 or more instances; the limit is 2"
         assert labels(post_parts(engine, [MID] * 2, max_images=2)) == ["mid", "mid"]
@@ -299,6 +308,15 @@ class TestForms:
     ) -> None:
         response = ask(engine, "POST", "/v1/predict", content=body, headers={"content-type": content_type})
         assert text in problem(response, 400, "bad_request")
+
+    def test_whose_images_are_named_file_are_answered(self, engine: Engine) -> None:
+        response = ask(engine, "POST", "/v1/predict", files=[("file", BRIGHT), ("image", DARK), ("file", MID)])
+        assert labels(response) == ["bright", "dark", "mid"]
+
+    def test_with_a_preamble_and_padding_are_answered(self, engine: Engine) -> None:
+        body = b'Hello.\r\n--X \r\nContent-Disposition: form-data; name="image"\r\n\r\n' + MID + b"\r\n--X--\r\n"
+        headers = {"content-type": "multipart/form-data; boundary=X"}
+        assert labels(ask(engine, "POST", "/v1/predict", content=body, headers=headers)) == ["mid"]
 
     def test_with_a_misnamed_part_are_a_bad_request(self, engine: Engine) -> None:
         response = ask(engine, "POST", "/v1/predict", files={"picture": MID})
@@ -499,7 +517,9 @@ class TestEmbed:
     def test_needs_no_columns(self, priced_engine: Engine) -> None:
         assert len(post_image(priced_engine, MID, "/v1/embed").json()["embedding"]) == 4
 
-    @pytest.mark.parametrize("accept", ["application/octet-stream", "application/octet-stream, */*;q=0.1"])
+    @pytest.mark.parametrize(
+        "accept", ["application/octet-stream", "application/octet-stream, */*;q=0.1", "Application/Octet-Stream;Q=0.5"]
+    )
     def test_gives_raw_float32_where_that_is_accepted(self, engine: Engine, accept: str) -> None:
         request = form([BRIGHT, DARK, MID])
         response = ask(engine, "POST", "/v1/embed", headers={"accept": accept}, **request)
@@ -509,6 +529,20 @@ class TestEmbed:
         found = np.frombuffer(response.content, "<f4").reshape(3, 4)
         wanted = ask(engine, "POST", "/v1/embed", **request).json()["embeddings"]
         np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        "accept",
+        [
+            "application/octet-stream;q=0",
+            "application/octet-stream;q=0.1, application/json",
+            "*/*",
+            "application/*",
+            "text/html, application/json",
+        ],
+    )
+    def test_gives_json_where_raw_float32_is_not_asked_for(self, engine: Engine, accept: str) -> None:
+        response = ask(engine, "POST", "/v1/embed", content=MID, headers={**PNG, "accept": accept})
+        assert response.headers["content-type"] == "application/json"
 
     def test_raw_rows_of_failed_images_are_nan_and_named(self, engine: Engine) -> None:
         request = form([BRIGHT, TEXT, DARK, b""])
@@ -530,28 +564,118 @@ class TestBodySize:
         detail = problem(post_image(engine, bytes(11 * MEGABYTE)), 413, "too_large")
         assert detail == "the body has 11534336 bytes; the limit is 10485760"
 
-    @pytest.mark.parametrize("url", ["/v1/predict", "/v1/embed"])
-    def test_11_mb_in_chunks_are_refused_without_reading_all(self, engine: Engine, url: str) -> None:
-        sent = []
-
+    @over_each
+    @pytest.mark.parametrize("url", ["/v1/predict", "/v1/embed", "/predict"])
+    def test_11_mb_in_chunks_are_refused(self, engine: Engine, url: str, over: Transport) -> None:
         async def chunks() -> AsyncIterator[bytes]:
             for _ in range(1100):
-                sent.append(1)
                 yield bytes(10_000)
 
-        detail = problem(ask(engine, "POST", url, content=chunks(), headers=PNG), 413, "too_large")
-        assert "the limit is 10485760" in detail
-        assert len(sent) <= 1050
+        async def test() -> httpx.Response:
+            async with serving(engine, over) as (client, _):
+                return await client.post(url, content=chunks(), headers=JSON)
 
-    def test_the_limit_is_a_setting(self, engine: Engine) -> None:
-        response = post_image(engine, bytes(2000), max_body_bytes=1999)
-        assert problem(response, 413, "too_large") == "the body has 2000 bytes; the limit is 1999"
+        assert problem(asyncio.run(test()), 413, "too_large") == (
+            "the body has more than 10485760 bytes; the limit is 10485760"
+        )
+
+    @over_each
+    @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "in chunks"])
+    def test_exactly_the_limit_is_taken_and_a_byte_more_is_refused(
+        self, engine: Engine, is_announced: bool, over: Transport
+    ) -> None:
+        whole = BRIGHT + bytes(1500 - len(BRIGHT))  # what is behind a PNG's end is nobody's
+
+        async def chunks(body: bytes) -> AsyncIterator[bytes]:
+            yield body[:1000]
+            yield body[1000:]
+
+        async def test() -> list[httpx.Response]:
+            async with serving(engine, over, max_body_bytes=1500) as (client, _):
+                return [
+                    await client.post("/v1/predict", content=body if is_announced else chunks(body), headers=PNG)
+                    for body in (whole, whole + b"x", whole)
+                ]
+
+        first, refused, again = asyncio.run(test())
+        assert first.json()["label"] == again.json()["label"] == "bright"
+        size = "1501" if is_announced else "more than 1500"
+        assert problem(refused, 413, "too_large") == f"the body has {size} bytes; the limit is 1500"
+
+
+def deflate(data: bytes) -> bytes:
+    return zlib.compress(data)
+
+
+class TestContentEncoding:
+    @pytest.mark.parametrize(
+        ("encoding", "encode"),
+        [
+            ("gzip", gzip.compress),
+            ("x-gzip", gzip.compress),
+            ("GZIP", gzip.compress),
+            ("deflate", deflate),
+            ("identity", bytes),
+            ("", bytes),
+        ],
+    )
+    @pytest.mark.parametrize("url", ["/v1/predict", "/predict"])
+    def test_is_undone(self, engine: Engine, encoding: str, encode: Callable[[bytes], bytes], url: str) -> None:
+        body = json.dumps({"instances": [instance(BRIGHT), instance(noise(1) * 100)]}).encode()
+        headers = {**JSON, "content-encoding": encoding}
+        found = ask(engine, "POST", url, content=encode(body), headers=headers)
+        assert labels(found)[0] == "bright"
+        assert found.content == ask(engine, "POST", url, content=body, headers=JSON).content
+
+    def test_of_a_bare_image_is_undone_for_its_embedding_too(self, engine: Engine) -> None:
+        headers = {**PNG, "content-encoding": "gzip"}
+        image = solid_image(GREYS["bright"], size=(300, 300))
+        found = ask(engine, "POST", "/v1/embed", content=gzip.compress(image), headers=headers)
+        assert found.content == post_image(engine, image, "/v1/embed").content
+
+    @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip", "gzip, br", "x" * 99])
+    def test_that_is_not_undone_is_415_by_name(self, engine: Engine, encoding: str) -> None:
+        headers = {**PNG, "content-encoding": encoding}
+        detail = problem(ask(engine, "POST", "/v1/predict", content=MID, headers=headers), 415, "unsupported_type")
+        assert detail.startswith(f"content encoding {encoding[:40]!r} is not undone; send the body as it is")
+
+    @pytest.mark.parametrize(
+        ("encoding", "body", "text"),
+        [
+            pytest.param("gzip", MID, "incorrect header check", id="no gzip"),
+            pytest.param("gzip", b"", "ends early", id="an empty body"),
+            pytest.param("gzip", gzip.compress(MID)[:-3], "ends early", id="cut short"),
+            pytest.param("gzip", gzip.compress(MID) + b"x", "has bytes behind its end", id="a byte too many"),
+            pytest.param("deflate", gzip.compress(MID), "incorrect header check", id="gzip under another name"),
+        ],
+    )
+    def test_that_the_body_does_not_have_is_a_bad_request(
+        self, engine: Engine, encoding: str, body: bytes, text: str
+    ) -> None:
+        headers = {**PNG, "content-encoding": encoding}
+        detail = problem(ask(engine, "POST", "/v1/predict", content=body, headers=headers), 400, "bad_request")
+        assert detail.startswith(f"the body is not {encoding}: ")
+        assert text in detail
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+    def test_that_makes_more_than_the_limit_of_a_body_is_refused(self, engine: Engine, encoding: str) -> None:
+        encode = gzip.compress if encoding == "gzip" else deflate
+        limit = {"max_body_bytes": 100_000}
+        headers = {**PNG, "content-encoding": encoding}
+        padding = bytes(100_000 - len(BRIGHT))
+        whole = ask(engine, "POST", "/v1/predict", limit, content=encode(BRIGHT + padding), headers=headers)
+        assert whole.json()["label"] == "bright"
+        for size in (100_001, 50_000_000):
+            bomb = ask(engine, "POST", "/v1/predict", limit, content=encode(bytes(size)), headers=headers)
+            detail = problem(bomb, 413, "too_large")
+            assert detail == f"the body, once {encoding} is undone, has more than 100000 bytes, the limit"
 
 
 class TestPressure:
-    def test_a_full_queue_is_429_with_retry_after(self, held_engine: HeldEngine) -> None:
+    @over_each
+    def test_a_full_queue_is_429_with_retry_after(self, held_engine: HeldEngine, over: Transport) -> None:
         async def test() -> list[httpx.Response]:
-            async with serving(held_engine, max_batch=1, max_queue=2) as (client, _):
+            async with serving(held_engine, over, max_batch=1, max_queue=2) as (client, _):
                 tasks = [asyncio.create_task(client.post("/v1/predict", content=MID, headers=PNG))]
                 await held_engine.wait_until_entered()
                 tasks += [asyncio.create_task(client.post("/v1/predict", content=MID, headers=PNG)) for _ in range(5)]
@@ -567,34 +691,104 @@ class TestPressure:
         assert detail == "2 images are being answered and 1 more exceed the limit of 2"
         assert int(refused[0].headers["retry-after"]) >= 1
 
-    def test_a_passed_deadline_is_504(self, held_engine: HeldEngine) -> None:
+    @over_each
+    def test_a_passed_deadline_is_504(self, held_engine: HeldEngine, over: Transport) -> None:
         async def test() -> httpx.Response:
-            async with serving(held_engine, deadline_ms=30) as (client, _):
+            async with serving(held_engine, over, deadline_ms=30) as (client, _):
                 response = await client.post("/v1/predict", content=MID, headers=PNG)
                 held_engine.release.set()
                 return response
 
         assert "no result within the deadline, after" in problem(asyncio.run(test()), 504, "deadline_exceeded")
 
-    @pytest.mark.parametrize("url", ["/v1/predict", "/v1/embed"])
-    def test_a_server_that_drains_is_503(self, engine: Engine, url: str) -> None:
-        async def test() -> httpx.Response:
-            async with serving(engine) as (client, pipeline):
-                pipeline.close()
-                return await client.post(url, content=MID, headers=PNG)
-
-        problem(asyncio.run(test()), 503, "not_ready")
-
     @pytest.mark.parametrize(
         ("method", "url"),
-        [("POST", "/v1/predict"), ("POST", "/v1/embed"), ("GET", "/v1/models"), ("GET", "/docs.json")],
+        [
+            ("POST", "/v1/predict"),
+            ("POST", "/v1/embed"),
+            ("POST", "/predict"),
+            ("GET", "/v1/models"),
+            ("GET", "/docs.json"),
+            ("GET", "/readyz"),
+        ],
     )
-    def test_a_server_that_starts_is_503(self, method: str, url: str) -> None:
-        async def test() -> httpx.Response:
-            async with client_of(build_routes(), worker_of(Path("unused"))) as client:
-                return await client.request(method, url)
+    def test_a_server_is_503_before_its_start_and_not_after_it(self, engine: Engine, method: str, url: str) -> None:
+        body = {} if method == "GET" else {"json": {"instances": [instance(MID)]}}
 
-        problem(asyncio.run(test()), 503, "not_ready")
+        async def test() -> list[httpx.Response]:
+            async with engine_site(engine, started=False) as (site, gateway, pipeline):
+                before = await site.ask(gateway, method, url, **body)
+                alive = await site.ask(gateway, "GET", "/livez")
+                pipeline.start()
+                return [before, alive, await site.ask(gateway, method, url, **body)]
+
+        before, alive, after = asyncio.run(test())
+        assert "starting" in problem(before, 503, "not_ready")
+        assert (alive.status_code, after.status_code) == (200, 200)
+
+    @pytest.mark.parametrize("url", ["/v1/predict", "/v1/embed", "/predict"])
+    def test_a_server_that_ends_answers_as_always_and_says_that_it_is_not_ready(self, engine: Engine, url: str) -> None:
+        async def test() -> list[httpx.Response]:
+            async with engine_site(engine) as (site, gateway, _):
+                site.lifecycle.draining = True
+                body = {"json": {"instances": [instance(MID)]}}
+                return [await site.ask(gateway, "POST", url, **body), await site.ask(gateway, "GET", "/readyz")]
+
+        answered, readiness = asyncio.run(test())
+        assert answered.status_code == 200
+        assert problem(readiness, 503, "not_ready") == "the server is draining"
+
+
+class TestDelivery:
+    """Eight callers in one batch, one of whom cannot be answered."""
+
+    @pytest.mark.parametrize(
+        "fails", ["writing the response", "making the response"], ids=lambda fails: f"{fails} fails"
+    )
+    def test_the_other_seven_are_answered_and_nothing_is_left(
+        self, tiny_path: Path, fails: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        engine = Engine.load(tiny_path, device="cpu")
+        engine.max_batch = 8
+        found: dict[int, Response] = {}
+
+        async def test() -> None:
+            async with engine_site(engine) as (site, gateway, pipeline):
+
+                def respond(index: int, response: Response) -> None:
+                    if index == 3 and fails == "writing the response":
+                        raise OSError("the connection is closed")
+                    found[index] = response
+
+                for index in range(8):
+                    request = Request("POST", "/v1/predict", b"", {b"content-type": b"image/png"})
+                    transaction = gateway.open(request, functools.partial(respond, index))
+                    gateway.receive(request, len(BRIGHT))
+                    gateway.handle(transaction, BRIGHT)
+                assert (site.lifecycle.in_flight, site.admission.images, pipeline.model.depth) == (8, 8, 8)
+                assert site.admission.bytes == 8 * len(BRIGHT)
+                await until(lambda: site.lifecycle.in_flight == 0)
+                assert (site.admission.images, site.admission.bytes, site.admission.wait_s) == (0, 0, 0.0)
+
+        calls = itertools.count()
+
+        def shown(*arguments: Any) -> Any:
+            if next(calls) == 3 and fails == "making the response":
+                raise ValueError("secret")
+            return to_answer(*arguments)
+
+        monkeypatch.setattr("service.api.predict.to_answer", shown)
+        asyncio.run(test())
+        answered = set(range(8)) - {3}
+        assert {index for index, response in found.items() if response.status == 200} == answered
+        assert all(json.loads(found[index].body)["label"] == "bright" for index in answered)
+        if fails == "making the response":
+            assert (found[3].status, found[3].code) == (500, "internal")
+            assert b"secret" not in found[3].body
+        else:
+            assert 3 not in found
+        (record,) = caplog.records
+        assert record.exc_info is not None
 
 
 class TestOtherRoutes:
@@ -618,6 +812,8 @@ class TestOtherRoutes:
             ("POST", "/v1/models", "GET"),
             ("POST", "/metrics", "GET"),
             ("POST", "/docs.json", "GET"),
+            ("GET", "/predict", "POST"),
+            ("POST", "/readyz", "GET"),
         ],
     )
     def test_another_method_is_405_and_says_which_is_allowed(
@@ -630,11 +826,13 @@ class TestOtherRoutes:
     def test_an_engine_that_fails_is_500_for_that_request_and_tells_nothing(
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def broken(*_: object, **__: object) -> None:
+        def broken(*_: object, **__: object) -> None:
             raise MemoryError("secret")
 
         monkeypatch.setattr(Pipeline, "run", broken)
-        assert "secret" not in problem(post_image(engine, MID), 500, "internal")
+        monkeypatch.setattr(Pipeline, "run_one", broken)
+        for response in (post_image(engine, MID), post_parts(engine, [MID, MID])):
+            assert "secret" not in problem(response, 500, "internal")
 
 
 def test_base64_of_an_image_is_the_image(engine: Engine) -> None:

@@ -82,6 +82,19 @@ def test_work_that_cannot_be_done_before_the_deadline_is_refused_at_once() -> No
             pass
 
 
+def test_work_may_take_seven_tenths_of_the_time_that_is_left() -> None:
+    clock = Clock()
+    door = admission(clock)
+    with admitted(door, 1, 1.4, FAR):
+        door.check(clock.now + 2.001)
+        with pytest.raises(Overloaded, match="take about 1400 ms and 1999 ms are left"):
+            door.check(clock.now + 1.999)
+        door.admit(1, 0.7, clock.now + 3.001)
+        door.leave(1, 0.7)
+        with pytest.raises(Overloaded, match="take about 2100 ms and 2999 ms are left"):
+            door.admit(1, 0.7, clock.now + 2.999)
+
+
 def test_an_idle_server_tries_whatever_the_estimate_says() -> None:
     clock = Clock()
     door = admission(clock)

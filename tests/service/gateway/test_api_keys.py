@@ -6,9 +6,6 @@ import hashlib
 import logging
 import os
 import re
-import stat
-import subprocess
-import sys
 import timeit
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import TandemError, Unauthorized
-from service.gateway.api_keys import MAX_FILE_BYTES, MAX_KEYS, ApiKeys, KeysError, line_of, main, new_key
+from service.gateway.api_keys import MAX_FILE_BYTES, MAX_KEYS, ApiKeys, KeysError
+from service.process.keys_command import line_of, new_key
 
-ROOT = Path(__file__).parents[3]
 KEY, OTHER = new_key(), new_key()
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 
@@ -262,89 +259,6 @@ def test_a_check_costs_a_request_a_few_microseconds(path: Path) -> None:
     keys, authorization = ApiKeys.open(path), bearer(KEY)
     best_s = min(timeit.repeat(lambda: keys.check(authorization), number=1000, repeat=20)) / 1000
     assert best_s < 10e-6
-
-
-def test_new_keys_are_256_random_bits_of_the_documented_form() -> None:
-    made = {new_key() for _ in range(100)}
-    assert len(made) == 100
-    assert all(re.fullmatch(r"tandem_[A-Za-z0-9_-]{43}", key) for key in made)
-
-
-class TestCommand:
-    """`python -m service keys`."""
-
-    def test_a_new_key_is_shown_once_and_its_line_kept(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        path = tmp_path / "keys"
-        assert main(["new", "shop", "--file", str(path)]) == 0
-        key = capsys.readouterr().out.strip()
-        assert path.read_text() == f"{line_of('shop', key)}\n"
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert ApiKeys.open(path).check(bearer(key)) == "shop"
-
-    def test_without_a_file_the_line_is_shown_beneath_the_key(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["new", "shop"]) == 0
-        key, line = capsys.readouterr().out.splitlines()
-        assert line == line_of("shop", key)
-
-    def test_a_key_is_added_to_what_is_there_and_the_file_stays_the_same_one(
-        self, path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        path.write_text(path.read_text().rstrip())
-        path.chmod(0o640)
-        before = path.stat()
-        assert main(["new", "other", "--file", str(path)]) == 0
-        assert ApiKeys.open(path).names == ["shop", "other"]
-        assert path.read_text().startswith("# who may ask\n")
-        assert (path.stat().st_ino, path.stat().st_mode) == (before.st_ino, before.st_mode)
-
-    def test_names_are_listed_without_their_hashes(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["list", "--file", str(path)]) == 0
-        assert capsys.readouterr().out == "shop\n"
-
-    def test_a_removed_key_is_gone_and_the_rest_as_it_was(self, path: Path) -> None:
-        path.write_text(f"{path.read_text()}{line_of('other', OTHER)} # since May\n")
-        path.chmod(0o640)
-        assert main(["remove", "shop", "--file", str(path)]) == 0
-        assert path.read_text() == f"# who may ask\n\n{line_of('other', OTHER)} # since May\n"
-        assert stat.S_IMODE(path.stat().st_mode) == 0o640
-        assert list(path.parent.iterdir()) == [path]
-
-    @pytest.mark.parametrize(
-        ("arguments", "reason"),
-        [
-            (["new", "shop"], "the same name or key"),
-            (["new", "a b"], "the name of a key is"),
-            (["new", "x" * 41], "this one has 41"),
-            (["remove", "nobody"], "has no key of that name"),
-        ],
-        ids=" ".join,
-    )
-    def test_what_cannot_be_done_changes_nothing_and_says_why(
-        self, path: Path, arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        before = path.read_text()
-        assert main([*arguments, "--file", str(path)]) == 1
-        out, err = capsys.readouterr()
-        assert (out, reason in err, len(err.splitlines())) == ("", True, 1)
-        assert path.read_text() == before
-
-    def test_a_file_that_cannot_be_written_is_named(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["new", "shop", "--file", str(tmp_path / "nowhere" / "keys")]) == 1
-        assert "nowhere" in capsys.readouterr().err
-
-    def test_it_runs_as_a_module_without_loading_the_service(self) -> None:
-        outcome = subprocess.run(
-            [sys.executable, "-X", "importtime", "-m", "service.gateway.api_keys", "new", "shop"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=30,
-        )
-        assert outcome.stdout.startswith("tandem_")
-        assert "bentoml" not in outcome.stderr
 
 
 def test_a_refused_file_is_an_error_of_ours() -> None:

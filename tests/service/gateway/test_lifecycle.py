@@ -9,7 +9,6 @@ def test_a_process_begins_idle_and_takes_work() -> None:
     lifecycle = Lifecycle()
     assert not lifecycle.draining
     assert lifecycle.in_flight == 0
-    assert len(lifecycle.connections) == 0
 
 
 def test_requests_are_in_flight_from_their_begin_to_their_end() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from service.http.shortcut import Shortcut
 
-from service.gateway.api_keys import ApiKeys
 from models.runtime.engine import Engine
+from service.gateway.api_keys import ApiKeys
 from tests.service.http.test_shortcut import LoadedModel, post, serving
 from tests.service.serving import BRIGHT, DARK, MID, until
 from tests.tiny_bundle import solid_image

@@ -15,18 +15,18 @@ import pytest
 from service.http.shortcut import Shortcut
 from starlette.types import Receive, Scope, Send
 
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Result
 from service.api.routes import build_routes
 from service.gateway.api_keys import ApiKeys
 from service.gateway.gateway import Gate
-from models.runtime.engine import Engine
-from models.runtime.engine_types import EngineInput, Result
 from service.inference.pipeline import Pipeline
 from service.observability.service_metrics import exposition
 from service.process.worker import Worker
 from tests.service.callers import Answer, run
 from tests.service.http.test_connection import Site, listening
 from tests.service.observability.test_service_metrics import samples
-from tests.service.serving import BRIGHT, DARK, MID, TEXT, settings_of, until, worker_of
+from tests.service.serving import BRIGHT, DARK, MID, TEXT, until, worker_of
 from tests.tiny_bundle import solid_image, tiny_bundle
 
 

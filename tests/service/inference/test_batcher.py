@@ -250,6 +250,59 @@ def test_a_failing_item_fails_alone(threaded: bool) -> None:
 
 
 @either
+@pytest.mark.parametrize("items", [[1, BAD], [BAD, 1]], ids=["the second", "the first"])
+def test_of_two_the_failing_one_fails_alone(threaded: bool, items: list[int]) -> None:
+    async def test() -> tuple[Work, list[Any]]:
+        work = Work()
+        async with batching(work, threaded=threaded) as batcher:
+            async with asyncio.timeout(PATIENCE_S):
+                return work, await asyncio.gather(*[submitted(batcher, [item]) for item in items])
+
+    work, results = run(test)
+    found = dict(zip(items, results, strict=True))
+    assert found[1] == [10]
+    assert isinstance(found[BAD][0], WorkFailed)
+    assert work.batches == [items, [items[0]], [items[1]]]
+
+
+@either
+def test_a_result_that_cannot_be_delivered_keeps_none_of_its_neighbours_waiting(
+    threaded: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> tuple[Work, list[Any]]:
+        work, taken = Work(), []
+
+        def refuse(_: int | TandemError) -> None:
+            raise OSError("the connection is closed")
+
+        async with batching(work, threaded=threaded, max_batch=8) as batcher:
+            for item in range(8):
+                batcher.submit_one(item, later(), refuse if item == 3 else taken.append, lambda: True)
+            await until(lambda: len(taken) == 7)
+            assert await batcher.submit([9], later()) == [90]
+        return work, taken
+
+    work, taken = run(test)
+    assert taken == [0, 10, 20, 40, 50, 60, 70]
+    assert work.batches == [list(range(8)), [9]]
+    assert "a result could not be delivered" in caplog.text
+
+
+@either
+def test_what_nobody_waits_for_any_more_is_not_run(threaded: bool) -> None:
+    async def test() -> None:
+        work, taken = Work(), []
+        async with batching(work, threaded=threaded) as batcher:
+            batcher.submit_one(1, later(), taken.append, lambda: False)
+            batcher.submit_one(2, later(), taken.append, lambda: True)
+            await until(lambda: len(taken) == 2)
+        assert work.batches == [[2]]
+        assert isinstance(taken[0], DeadlineExceeded) or taken[0] == 20
+
+    run(test)
+
+
+@either
 def test_the_device_lives_on_after_a_failure(threaded: bool) -> None:
     async def test() -> list[Any]:
         async with batching(Work(), threaded=threaded) as batcher:

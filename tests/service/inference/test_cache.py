@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.bundle.manifest import Manifest
-from service.inference.cache import ENTRY_BYTES, EmbeddingCache, key_of, seed_of
 from models.runtime.engine import Engine
+from service.inference.cache import ENTRY_BYTES, EmbeddingCache, key_of, seed_of
 
 WIDTH = 8
 ENTRY = WIDTH * 4 + ENTRY_BYTES

@@ -13,7 +13,7 @@ import pytest
 from models.bundle.store import CHAMPION, Store
 from models.runtime.engine import Engine
 from service.inference.live_reload import LiveReload
-from tests.service.serving import settings_of, until
+from tests.service.serving import until
 from tests.tiny_bundle import tiny_bundle
 
 

@@ -19,17 +19,17 @@ from PIL import Image
 
 from models.columns import ColumnValue
 from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
-from models.runtime.sessions import Embedding, Interval, Probabilities
-from models.runtime.head_sessions import Head
-from service.inference.batcher import WorkFailed
 from models.runtime.engine import Engine
-from service.inference.inference_types import PIXEL_S
 from models.runtime.engine_types import Result
+from models.runtime.head_sessions import Head
+from models.runtime.sessions import Embedding, Interval, Probabilities
+from service.inference.batcher import WorkFailed
+from service.inference.inference_types import PIXEL_S
 from service.inference.items import Item
 from service.inference.pipeline import IMAGE_S, Pipeline
 from tests.chaos.inputs.bombs import jpeg_of_refinements
 from tests.models.encoded import jpeg_with_scans
-from tests.service.serving import BRIGHT, DARK, MID, PATIENCE_S, TEXT, HeldEngine, settings_of, until, worker_of
+from tests.service.serving import BRIGHT, DARK, METRICS, MID, PATIENCE_S, TEXT, HeldEngine, Site, until
 from tests.tiny_bundle import CLASSES, solid_image
 
 
@@ -37,7 +37,8 @@ def run(engine: Engine, test: Callable[[Pipeline], Awaitable[Any]], *, started: 
     """The result of `test` with a pipeline that is closed afterwards."""
 
     async def main() -> Any:
-        pipeline = Pipeline(engine, worker_of(Path("unused"), **settings))
+        site = Site(**settings)
+        pipeline = Pipeline(engine, site.settings, METRICS, site.admission)
         if started:
             pipeline.start()
         try:
@@ -284,4 +285,4 @@ def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(
     engine.heads = {name: DizzyHead(head.session, head.spec) for name, head in engine.heads.items()}
     found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
     assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
-    assert "head 'shade' gave what is no number" in caplog.text
+    assert "head 'shade' gave NaN or infinity" in caplog.text

@@ -25,7 +25,7 @@ from service.inference.pipeline import Pipeline
 from service.observability.service_metrics import exposition
 from tests.service.inference.test_pipeline import answers, asked, encoded, label, run
 from tests.service.observability.test_service_metrics import samples
-from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine, settings_of
+from tests.service.serving import BRIGHT, DARK, MID, TEXT, HeldEngine
 from tests.tiny_bundle import solid_image
 
 CUT = MID[:-20]

@@ -19,8 +19,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.imaging.decode import WARNINGS
-from service import coordination
 from models.runtime.engine import Engine
+from service import coordination
 from service.observability.metric_families import FAMILIES, ROUTES
 from service.observability.service_metrics import Metrics, exposition
 from service.problems import STATUS

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,13 +21,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from service.observability import tracing
-from service.observability.tracing import Exchange, Tracing, TracingError, consecutive
+from service.observability.tracing import Traced, Tracing, TracingError, consecutive
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 20.0
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
-REQUEST = Exchange("POST", "/v1/predict", "/v1/predict", 200, client="10.0.0.7", images=1, model="tiny@1")
+REQUEST = Traced("POST", "/v1/predict", "/v1/predict", 200, client="10.0.0.7", images=1, model="tiny@1")
 
 
 @pytest.fixture(autouse=True)
@@ -94,10 +94,15 @@ def exporting(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Iterator[tup
         found.close()
 
 
-def record(to: Tracing, exchange: Exchange = REQUEST, *headers: tuple[bytes, bytes], **more: Any) -> None:
+def joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """As a request has them: one value a name."""
+    return {name: b", ".join(value for other, value in headers if other == name) for name, _ in headers}
+
+
+def record(to: Tracing, traced: Traced = REQUEST, *headers: tuple[bytes, bytes], **more: Any) -> None:
     now = time.perf_counter_ns()
     stages = consecutive(now, [("decode", 0.001), ("queue", 0.002), ("embed", 0.003), ("decide", 0.004)])
-    to.record(list(headers), exchange, started_ns=now - 20_000_000, ended_ns=now, stages=stages, **more)
+    to.record(joined(headers), traced, started_ns=now - 20_000_000, ended_ns=now, stages=stages, **more)
 
 
 def attributes(span: Span) -> dict[str, object]:
@@ -221,7 +226,7 @@ def test_errors_are_the_servers(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str | None, error: str | None
 ) -> None:
     with exporting(monkeypatch) as (found, collector):
-        record(found, Exchange("BREW", "other", "/pot", status, code=code))
+        record(found, Traced("BREW", "other", "/pot", status, code=code))
         found.close()
         server = next(span for span in collector.spans if span.kind == Span.SPAN_KIND_SERVER)
         assert server.name == "_OTHER other"
@@ -308,7 +313,7 @@ def test_on_the_console_each_span_is_a_line_of_json() -> None:
         "import time; from service.observability.tracing import *\n"
         "tracing = Tracing.from_environment()\n"
         "now = time.perf_counter_ns()\n"
-        "tracing.record([], Exchange('GET', '/v1/models', '/v1/models', 200), started_ns=now - 1000, ended_ns=now,\n"
+        "tracing.record({}, Traced('GET', '/v1/models', '/v1/models', 200), started_ns=now - 1000, ended_ns=now,\n"
         "               stages=[('decode', now - 900, now - 800)])\n"
         "tracing.close()"
     )

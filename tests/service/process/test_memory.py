@@ -20,9 +20,9 @@ from service.http.express import ExpressConnection
 from service.http.shortcut import Shortcut
 from uvicorn.server import ServerState
 
+from models.runtime.engine import Engine
 from service.api.routes import build_routes
 from service.gateway.gateway import Gate
-from models.runtime.engine import Engine
 from service.inference.pipeline import Pipeline
 from tests.chaos.inputs.fuzz_corpus import head, post
 from tests.chaos.inputs.hostile_bodies import FORM, JSON, form, instances, part
