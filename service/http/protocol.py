@@ -88,6 +88,7 @@ class HttpProtocol(asyncio.Protocol):
         self._bare_bytes = 0
         self._lingered_bytes = 0
         self._lingers_until: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._unsent_since: float | None = None
         self._headers_since: float | None = time.monotonic()  # before the first request silence counts, too
         self._idle_since = time.monotonic()
@@ -111,6 +112,7 @@ class HttpProtocol(asyncio.Protocol):
         """Gives up what is under way for a caller who is gone."""
         self._connections.remove(self)
         self._is_deaf = True
+        self._stop_timer()
         for message in (self._receiving, self._answering, *self._waiting):
             if isinstance(message, _Message):
                 message.transaction.abandon()
@@ -137,6 +139,8 @@ class HttpProtocol(asyncio.Protocol):
         else:
             if self._bare_bytes > MAX_HEADER_BYTES:
                 self._refuse(headers_too_large(f"{self._bare_bytes} bytes and no end"))
+            elif self._receiving is not None:
+                self._await_body(self._receiving)
             elif begins and self._begun == 1 and self._in_headers:
                 self._connections.learn(data, self._target, self._headers)
 
@@ -223,6 +227,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._receiving is None:  # its headers are to be read again, or it was ended unread
             return
         message, self._receiving = self._receiving, None
+        self._stop_timer()
         self._in_headers = True
         self._bare_bytes = 0
         self._waiting.append(message)
@@ -386,8 +391,6 @@ class HttpProtocol(asyncio.Protocol):
             if now > self._lingers_until:
                 self._transport.close()
             return now > self._lingers_until
-        if self._receiving is not None:
-            return self._check_body(self._receiving, now)
         if not self.is_idle or self._transport.is_closing():  # which takes TLS a while
             return False
         if self._headers_since is not None:
@@ -431,15 +434,24 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.close()
         return not is_asked
 
-    def _check_body(self, message: _Message, now: float) -> bool:
+    def _await_body(self, message: _Message) -> None:
+        """Has a request answered at its deadline if its body has not come by then; most come with the headers."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(message.transaction.request.deadline, self._end_late, message)
+
+    def _end_late(self, message: _Message) -> None:
         """Answers a request whose body has not come by its deadline."""
-        request = message.transaction.request
-        if now <= request.deadline:
-            return False
-        waited_ms = (now - request.started) * 1000
-        message.transaction.refusal = DeadlineExceeded(f"no whole body of a request within {waited_ms:.0f} ms")
-        self._end_unread()
-        return True
+        self._timer = None
+        if message is self._receiving:
+            waited_ms = (time.monotonic() - message.transaction.request.started) * 1000
+            message.transaction.refusal = DeadlineExceeded(f"no whole body of a request within {waited_ms:.0f} ms")
+            self._end_unread()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _check_headers(self, seconds: float) -> bool:
         if seconds <= self._connections.limit_s:

@@ -34,7 +34,7 @@ QUIET_S = 0.3
 SETTLE_S = 0.1  # handshakes that were under way when no more connections were taken
 SETTLED_WITHIN_S = 2.0
 GRACE_AFTER_DEADLINE_S = 5.0  # where no grace is given: what is under way ends with its deadline
-CHECK_S = 0.05  # a body that does not come is answered so soon after its deadline
+CHECK_S = 0.2
 POLL_S = 0.02
 ENDED_AT_ONCE = 8  # which takes the event loop about 1 ms
 
