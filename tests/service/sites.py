@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from models.errors import NotFound
 from service.api.routes import build_routes
 from service.gateway.admission import Admission
 from service.gateway.gateway import Gateway, Handler, Routes
@@ -17,7 +18,7 @@ from service.gateway.telemetry import Telemetry
 from service.gateway.transaction import Transaction
 from service.http.connections import Connections
 from service.http.protocol import HttpProtocol
-from service.inference.engine import Engine
+from models.runtime.engine import Engine
 from service.inference.pipeline import Pipeline
 from service.messages import TEXT, Request, Response
 from service.observability.service_metrics import Metrics
@@ -166,6 +167,11 @@ def serving_app(test: Callable[[App, Site], Awaitable[None]], **settings: Any) -
     run(serve())
 
 
+def unknown(transaction: Transaction) -> Response:
+    """A handler of paths that are on no route."""
+    raise NotFound(f"no route {transaction.request.path!r}")
+
+
 def serving_engine(engine: Engine, test: Callable[[Site], Awaitable[None]], **settings: Any) -> None:
     """Runs a test on a site with all of our routes, on an engine."""
 
@@ -176,7 +182,7 @@ def serving_engine(engine: Engine, test: Callable[[Site], Awaitable[None]], **se
         routes = build_routes(site.pipeline, site.settings, lambda: site.lifecycle.draining)
         site.pipeline.start()
         try:
-            async with site.listen(site.gateway(App(), routes)):
+            async with site.listen(site.gateway(unknown, routes)):
                 await test(site)
         finally:
             site.pipeline.close()

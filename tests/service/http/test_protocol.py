@@ -6,12 +6,11 @@ import asyncio
 
 import pytest
 
-from models.errors import NotFound
 from service.gateway.transaction import Transaction
 from service.messages import TEXT, Response
 from tests.service.callers import CHUNKED, GET, HOST, POST, Caller, run
 from tests.service.serving import until
-from tests.service.sites import App, Site, listening, serving_app
+from tests.service.sites import App, Site, listening, serving_app, unknown
 
 pytestmark = pytest.mark.usefixtures("any_loop")
 
@@ -216,9 +215,6 @@ def test_who_breaks_off_has_his_request_given_up() -> None:
 )
 @pytest.mark.parametrize("size", [0, 3, 64 * 1024])
 def test_a_refused_post_of_a_small_body_keeps_the_connection(path: bytes, status: int, code: str, size: int) -> None:
-    def unknown(_: Transaction) -> Response:
-        raise NotFound("no such route")
-
     async def test() -> None:
         async with listening(unknown, routes={"/a": {"GET": App()}}) as site:
             caller = await site.caller()

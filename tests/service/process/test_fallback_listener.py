@@ -14,7 +14,7 @@ import pytest
 
 from service.http.listening_socket import waiting
 from service.process import fallback_listener as module
-from service.process.fallback_listener import HEAD_BYTES, FallbackListener
+from service.process.fallback_listener import HEADER_BYTES, FallbackListener
 from tests.service.serving import PATIENCE_S, until
 
 HOST = "127.0.0.1"
@@ -146,7 +146,7 @@ def test_who_leaves_within_his_headers_is_no_trouble(shared: Path) -> None:
 def test_headers_without_end_are_dropped(shared: Path) -> None:
     async def test(listening: Listening) -> None:
         async with listening.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
-            writer.write(bytes(4 * HEAD_BYTES))
+            writer.write(bytes(4 * HEADER_BYTES))
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read() == b""
         check_not_ready(await listening.ask(GET % b"/readyz"))
