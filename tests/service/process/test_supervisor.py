@@ -246,7 +246,7 @@ def test_callers_are_answered_while_all_workers_are_gone_and_left_to_the_next_on
     async def test(made: Company) -> None:
         await made.until(lambda: len(made.ready) == 1)
         made.watcher.send_signal(made.ready.pop(), signal.SIGKILL)
-        await made.until(lambda: (made.folder / "fallback").exists())
+        await made.until((made.folder / "fallback").exists)
         assert await made.ask() == 503
         assert await made.ask(b"livez") == 200
         (made.folder / "go").touch()
