@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from models.errors import NotFound
+from models.runtime.engine import Engine
 from service.api.routes import build_routes
 from service.gateway.admission import Admission
 from service.gateway.gateway import Gateway, Handler, Routes
@@ -18,7 +19,6 @@ from service.gateway.telemetry import Telemetry
 from service.gateway.transaction import Transaction
 from service.http.connections import Connections
 from service.http.protocol import HttpProtocol
-from models.runtime.engine import Engine
 from service.inference.pipeline import Pipeline
 from service.messages import TEXT, Request, Response
 from service.observability.service_metrics import Metrics

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from models.runtime.engine import Engine
 from service.gateway.transaction import Transaction
 from service.http import protocol as module
-from models.runtime.engine import Engine
 from service.messages import Response
 from tests.service.callers import CHUNKED, GET, POST, run
 from tests.service.serving import BRIGHT, until

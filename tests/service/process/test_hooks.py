@@ -22,7 +22,7 @@ from service.process import hooks
 from tests.chaos.rig.servers import HOST, ROOT, STOPPED_WITHIN_S, Server, serving, until
 from tests.service.serving import BRIGHT
 
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 GONE = "is not there: the server goes on without"
 
 
