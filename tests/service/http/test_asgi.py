@@ -16,9 +16,9 @@ from models.errors import MethodNotAllowed, NotFound, TandemError
 from service.gateway.transaction import Transaction
 from service.http.asgi import AsgiAdapter, mounted
 from service.messages import Request, Response
-from tests.service.callers import CHUNKED, GET, POST, run
+from tests.service.rig.callers import CHUNKED, GET, POST, run
+from tests.service.rig.sites import App, Site
 from tests.service.serving import until
-from tests.service.sites import App, Site
 
 pytestmark = pytest.mark.usefixtures("any_loop")
 

@@ -11,9 +11,9 @@ import pytest
 
 from service.http import connections as module
 from service.http.connections import Connections
-from tests.service.callers import GET, POST, Answer
+from tests.service.rig.callers import GET, POST, Answer
+from tests.service.rig.sites import App, Site, serving_app
 from tests.service.serving import settings_of, until
-from tests.service.sites import App, Site, serving_app
 
 
 @pytest.fixture

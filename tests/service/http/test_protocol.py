@@ -8,9 +8,9 @@ import pytest
 
 from service.gateway.transaction import Transaction
 from service.messages import TEXT, Response
-from tests.service.callers import CHUNKED, GET, HOST, POST, Caller, run
+from tests.service.rig.callers import CHUNKED, GET, HOST, POST, Caller, run
+from tests.service.rig.sites import App, Site, listening, serving_app, unknown
 from tests.service.serving import until
-from tests.service.sites import App, Site, listening, serving_app, unknown
 
 pytestmark = pytest.mark.usefixtures("any_loop")
 

@@ -11,9 +11,9 @@ from models.runtime.engine import Engine
 from service.gateway.transaction import Transaction
 from service.http import protocol as module
 from service.messages import Response
-from tests.service.callers import CHUNKED, GET, POST, run
+from tests.service.rig.callers import CHUNKED, GET, POST, run
+from tests.service.rig.sites import App, Site, listening, serving_app, serving_engine
 from tests.service.serving import BRIGHT, until
-from tests.service.sites import App, Site, listening, serving_app, serving_engine
 
 pytestmark = pytest.mark.usefixtures("any_loop")
 

@@ -16,9 +16,9 @@ from service.http import protocol as module
 from service.http.header_block import MAX_HEADER_BYTES, MAX_HEADERS
 from service.http.protocol import LINGER_S
 from service.messages import Response
-from tests.service.callers import CHUNKED, GET, POST, run
+from tests.service.rig.callers import CHUNKED, GET, POST, run
+from tests.service.rig.sites import App, Site, listening, serving_app
 from tests.service.serving import until
-from tests.service.sites import App, Site, listening, serving_app
 
 pytestmark = pytest.mark.usefixtures("any_loop")
 

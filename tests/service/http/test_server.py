@@ -20,9 +20,9 @@ from service.http.connection_balancing import ConnectionBalance
 from service.http.listening_socket import waiting
 from service.http.server import Grace, Server
 from service.messages import TEXT, Response
-from tests.service.callers import GET, HOST, POST, Answer, Caller, run
+from tests.service.rig.callers import GET, HOST, POST, Answer, Caller, run
+from tests.service.rig.sites import App, Site
 from tests.service.serving import PATIENCE_S, until
-from tests.service.sites import App, Site
 
 LONG_S = 1000.0
 BRIEF_S = 0.05

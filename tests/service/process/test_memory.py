@@ -20,8 +20,8 @@ from models.runtime.engine import Engine
 from tests.chaos.inputs.fuzz_corpus import head, post
 from tests.chaos.inputs.hostile_bodies import FORM, JSON, form, instances, part
 from tests.chaos.inputs.pictures import SNEAKER
+from tests.service.rig.sites import Site, serving_engine
 from tests.service.serving import until
-from tests.service.sites import Site, serving_engine
 
 ROOT = Path(__file__).parents[3]
 SIZE = 2_000_000

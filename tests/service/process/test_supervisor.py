@@ -18,7 +18,7 @@ from service import coordination
 from service.process import hooks
 from service.process import supervisor as module
 from service.process.supervisor import KILLED_AFTER_S, MAX_FAILURES, Supervisor, grace_of
-from tests.service.callers import GET, HOST, Caller
+from tests.service.rig.callers import GET, HOST, Caller
 from tests.service.serving import PATIENCE_S
 
 # circus reaps a worker by `waitpid` behind the back of its `Popen`, which may then be collected unaware of the end.

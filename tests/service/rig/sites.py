@@ -22,7 +22,7 @@ from service.http.protocol import HttpProtocol
 from service.inference.pipeline import Pipeline
 from service.messages import TEXT, Request, Response
 from service.observability.service_metrics import Metrics
-from tests.service.callers import HOST, Answer, Caller, run
+from tests.service.rig.callers import HOST, Answer, Caller, run
 from tests.service.serving import settings_of, until
 
 
