@@ -76,7 +76,7 @@ def _request_of(scope: Scope) -> tuple[Request, ClientError | None]:
     pairs = [(bytes(name).lower(), bytes(value)) for name, value in scope["headers"]]
     fault = None
     try:
-        headers = join_headers(pairs)
+        headers = join_headers(pairs, target_bytes=len(scope["path"]) + len(scope["query_string"]))
     except ClientError as error:
         headers, fault = dict(pairs), error.as_value()
     client = scope.get("client")

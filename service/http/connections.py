@@ -105,7 +105,9 @@ class Connections:
         end = data.find(b"\r\n\r\n", 0, _KNOWN_BYTES) + 4
         names = {name for name, _ in headers}
         line = data[: data.find(b"\r\n")]
-        if end <= 4 or not line.endswith(b" HTTP/1.1") or names & (_OF_ONE_REQUEST | _NOT_PLAIN):
+        if not line[:1].isalpha() or not line.endswith(b" HTTP/1.1"):  # empty lines before it are no part of it
+            return
+        if end <= 4 or names & (_OF_ONE_REQUEST | _NOT_PLAIN):
             return
         method = line.partition(b" ")[0]
         path, query = read_target(method, target)

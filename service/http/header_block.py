@@ -40,12 +40,15 @@ def read_target(method: bytes, target: bytes) -> tuple[str, bytes]:
     return (unquote(text) if "%" in text else text), query
 
 
-def join_headers(headers: Sequence[tuple[bytes, bytes]], version: str = "1.1") -> dict[bytes, bytes]:
+def join_headers(
+    headers: Sequence[tuple[bytes, bytes]], version: str = "1.1", target_bytes: int = 0
+) -> dict[bytes, bytes]:
     """One value a name.
 
     Args:
         headers: names in lower case, values, in their order.
         version: of HTTP.
+        target_bytes: size of the request's target, which counts against the limit of bytes.
 
     Raises:
         BadRequest: a header that may come once came twice, or HTTP/1.1 without `Host`.
@@ -56,7 +59,7 @@ def join_headers(headers: Sequence[tuple[bytes, bytes]], version: str = "1.1") -
     if version not in ("1.1", "1.0"):
         raise UnsupportedVersion(f"HTTP/{version} is not spoken on this connection; use HTTP/1.1")
     joined: dict[bytes, bytes] = {}
-    size = 0
+    size = target_bytes
     for name, value in headers:
         size += len(name) + len(value)
         if name not in joined:

@@ -36,6 +36,8 @@ LINGER_BYTES = 16 * 1024 * 1024
 _UNREAD_BYTES = 64 * 1024
 """A body that is refused unread is read all the same where it is so small that it has most likely arrived already;
 hanging up instead would cost both sides a connection."""
+_READ_AHEAD = 16
+"""Requests that may wait on a connection before no more of it is read: the caller could send them without end."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = (b"connection", b"close")
 _KEEP_ALIVE = (b"connection", b"keep-alive")
@@ -83,6 +85,7 @@ class HttpProtocol(asyncio.Protocol):
         self._is_pumping = False
         self._is_deaf = False
         self._is_full = False
+        self._is_paused = False
         self._has_ended = False
         self._is_last = False
         self._bare_bytes = 0
@@ -143,6 +146,8 @@ class HttpProtocol(asyncio.Protocol):
                 self._await_body(self._receiving)
             elif begins and self._begun == 1 and self._in_headers:
                 self._connections.learn(data, self._target, self._headers)
+            if len(self._waiting) > _READ_AHEAD:
+                self._pause_or_resume_reading()
 
     def eof_received(self) -> bool:
         """Notes that the caller sends no more; what he asked is answered.
@@ -157,15 +162,14 @@ class HttpProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Begins nothing more for a caller who does not read."""
         self._is_full = True
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._pause_or_resume_reading()
 
     def resume_writing(self) -> None:
         """Goes on."""
         self._is_full = False
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        if not self._is_closing:
             self._pump()
+            self._pause_or_resume_reading()
 
     # ---------------------------------------------------------------- the parser's callbacks
 
@@ -190,7 +194,7 @@ class HttpProtocol(asyncio.Protocol):
         version = self._parser.get_http_version()
         method = self._parser.get_method()
         path, query = read_target(method, self._target)
-        headers = join_headers(self._headers, version)
+        headers = join_headers(self._headers, version, len(self._target))
         if self._parser.should_upgrade():
             return
         self._in_headers = False
@@ -204,8 +208,8 @@ class HttpProtocol(asyncio.Protocol):
         if message.transaction.refusal is None:
             if headers.get(b"expect", b"").lower() == b"100-continue" and self._answering is None and not self._waiting:
                 self._transport.write(_CONTINUE)
-        elif b"transfer-encoding" in headers or (request.content_length or 0) > _UNREAD_BYTES:
-            self._end_unread()
+        else:
+            self._end_unread_if_long(message)
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""
@@ -218,7 +222,7 @@ class HttpProtocol(asyncio.Protocol):
         except TandemError as error:
             message.transaction.refusal = error.as_value()
             message.chunks.clear()
-            self._end_unread()
+            self._end_unread_if_long(message)
         else:
             message.chunks.append(body)
 
@@ -289,6 +293,18 @@ class HttpProtocol(asyncio.Protocol):
                     self._gateway.handle(message.transaction, b"".join(message.chunks))
         finally:
             self._is_pumping = False
+        if self._is_paused:
+            self._pause_or_resume_reading()
+
+    def _pause_or_resume_reading(self) -> None:
+        """Reads no more while the caller does not read either, or while many of his requests wait."""
+        if self._is_closing:
+            return
+        self._is_paused = self._is_full or len(self._waiting) > _READ_AHEAD
+        if self._is_paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def _send(self, response: Response) -> None:
         """Writes the response to the request that is being answered, and goes on to the next one."""
@@ -302,7 +318,8 @@ class HttpProtocol(asyncio.Protocol):
         try:
             data = encode(response, request.id, extra, is_head=request.method == "HEAD")
         except Exception:
-            self._transport.abort()  # the caller must not wait for a response that does not come
+            # What came next would be taken for the answer to this request; what was written before still goes out.
+            self._transport.close()
             raise
         finally:
             self._answering = None
@@ -315,6 +332,11 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.close()
         else:
             self._pump()
+
+    def _end_unread_if_long(self, message: _Message) -> None:
+        request = message.transaction.request
+        if b"transfer-encoding" in request.headers or (request.content_length or 0) > _UNREAD_BYTES:
+            self._end_unread()
 
     def _end_unread(self) -> None:
         """Answers a refused request whose body has not come, and reads no more."""
@@ -456,10 +478,9 @@ class HttpProtocol(asyncio.Protocol):
     def _check_headers(self, seconds: float) -> bool:
         if seconds <= self._connections.limit_s:
             return False
-        if self._bare_bytes:
-            self._refuse(DeadlineExceeded(f"no whole headers of a request within {seconds * 1000:.0f} ms"))
-        else:
-            self._transport.close()
+        if not self._bare_bytes:
+            return self._close_idle()
+        self._refuse(DeadlineExceeded(f"no whole headers of a request within {seconds * 1000:.0f} ms"))
         return True
 
     def _reset(self) -> None:

@@ -15,7 +15,7 @@ from service import coordination
 from service.messages import TEXT, Response, encode
 from service.problems import problem_of
 
-HEAD_BYTES = 32 * 1024
+HEADER_BYTES = 32 * 1024
 PATIENCE_S = 1.0
 MAX_CALLERS = 256
 BACKLOG = 2048  # as BentoML has it; to listen anew is to set it
@@ -50,7 +50,7 @@ class FallbackListener:
     async def _serve(self) -> None:
         own = socket.socket(fileno=os.dup(self._listener.fileno()))  # dup() would make another of circus' own class
         server = await asyncio.start_server(  # nobody can cancel this before it has a server to close
-            self._answer, sock=own, limit=HEAD_BYTES, backlog=BACKLOG, start_serving=False
+            self._answer, sock=own, limit=HEADER_BYTES, backlog=BACKLOG, start_serving=False
         )
         with coordination.fallback(), contextlib.closing(server):
             await server.start_serving()
@@ -69,11 +69,11 @@ class FallbackListener:
 
 
 async def _answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    target = head.split(b" ", 2)[1:2]
+    block = await reader.readuntil(b"\r\n\r\n")
+    target = block.split(b" ", 2)[1:2]
     is_alive = bool(target) and target[0] in ALIVE
     response = Response(200, b"\n", TEXT) if is_alive else problem_of(NotReady("no worker is ready; try again"))
     writer.write(encode(response, os.urandom(16).hex().encode(), [(b"connection", b"close")]))
     writer.write_eof()
-    while await reader.read(HEAD_BYTES):  # a caller who is hung up on while he sends may not see the answer
+    while await reader.read(HEADER_BYTES):  # a caller who is hung up on while he sends may not see the answer
         pass

@@ -124,32 +124,39 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
     def reload(self, graceful: bool = True, sequential: bool = False) -> Any:  # noqa: ARG002 (circus')
         """Replaces the workers one after the other; called by circus on SIGHUP."""
         if not self._is_ending and not self._is_replacing:
+            self._is_replacing = True
             self.loop.add_callback(self._replace_workers)
 
     @gen.coroutine
     def _replace_workers(self) -> Any:
-        self._is_replacing = True
         try:
             for watcher in self.watchers:
                 for pid in list(watcher.get_active_pids()):
-                    yield self._replace_worker(watcher, pid)
+                    is_replaced = yield self._replace_worker(watcher, pid)
+                    if not is_replaced:
+                        return
         finally:
             self._is_replacing = False
 
     @gen.coroutine
     def _replace_worker(self, watcher: Any, pid: int) -> Any:
-        """Has one worker more, until it is ready; circus then ends the oldest of those that are too many."""
-        count = watcher.numprocesses
+        """Has one worker more until it is ready, then ends `pid`; one that does not become ready is ended instead."""
+        count, former = watcher.numprocesses, set(watcher.get_active_pids())
         watcher.numprocesses = count + 1
         deadline = time.monotonic() + REPLACED_WITHIN_S
-        while len(coordination.ready_workers(watcher.get_active_pids())) <= count and not self._is_ending:
-            if time.monotonic() > deadline:
-                logger.error("worker %d stays: its successor is not ready after %.0f s", pid, REPLACED_WITHIN_S)
-                break
+        is_ready = False
+        while not is_ready and not self._is_ending and time.monotonic() < deadline:
             yield gen.sleep(CHECK_S)
+            is_ready = len(coordination.ready_workers(watcher.get_active_pids())) > count
+        if not is_ready and not self._is_ending:
+            logger.error("worker %d stays: its successor is not ready after %.0f s", pid, REPLACED_WITHIN_S)
+        leaving = {pid} if is_ready else set(watcher.get_active_pids()) - former
+        for each in leaving & watcher.processes.keys():
+            watcher.processes[each].started = 0.0  # of workers that are too many circus ends the oldest
         watcher.numprocesses = count
-        while pid in watcher.get_active_pids() and time.monotonic() < deadline and not self._is_ending:
+        while leaving & set(watcher.get_active_pids()) and not self._is_ending:
             yield gen.sleep(CHECK_S)
+        return is_ready
 
     def _look_after_callers(self) -> None:
         ready = coordination.ready_workers(self._pids())

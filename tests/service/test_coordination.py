@@ -15,7 +15,7 @@ import pytest
 from service import coordination
 from tests.service.serving import until
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def supervisor(base: Path, then: str) -> Path:
@@ -73,9 +73,9 @@ def test_workers_are_ready_once_they_say_so(shared: Path) -> None:
     assert coordination.ready_workers({os.getpid(), 1}) == {os.getpid()}
 
 
-def test_a_worker_waits_until_the_doorman_has_left(shared: Path) -> None:
+def test_a_worker_waits_until_the_fallback_listener_has_left(shared: Path) -> None:
     async def test() -> None:
-        with coordination.doorman():
+        with coordination.fallback():
             ready = asyncio.create_task(coordination.mark_ready())
             await until(lambda: coordination.ready_workers({os.getpid()}) != set())
             await asyncio.sleep(0)
@@ -86,18 +86,18 @@ def test_a_worker_waits_until_the_doorman_has_left(shared: Path) -> None:
 
 
 def test_a_worker_does_not_wait_for_ever(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordination, "_DOORMAN_LEAVES_WITHIN_S", 0.02)
+    monkeypatch.setattr(coordination, "_FALLBACK_LEAVES_WITHIN_S", 0.02)
     began = time.monotonic()
-    with coordination.doorman():
+    with coordination.fallback():
         asyncio.run(coordination.mark_ready())
     assert time.monotonic() - began >= 0.02
 
 
-def test_the_doorman_leaves_no_sign_whatever_becomes_of_him(shared: Path) -> None:
-    with contextlib.suppress(ValueError), coordination.doorman():
-        assert (shared / "doorman").exists()
+def test_the_fallback_listener_leaves_no_sign_whatever_becomes_of_it(shared: Path) -> None:
+    with contextlib.suppress(ValueError), coordination.fallback():
+        assert (shared / "fallback").exists()
         raise ValueError
-    assert not (shared / "doorman").exists()
+    assert not (shared / "fallback").exists()
 
 
 def test_a_worker_that_was_ready_is_forgotten_with_its_end(shared: Path) -> None:

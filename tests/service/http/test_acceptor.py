@@ -15,7 +15,7 @@ import pytest
 from service.http import acceptor as module
 from service.http.acceptor import Acceptor
 from service.http.connection_balancing import ConnectionBalance
-from tests.service.callers import HOST, run
+from tests.service.rig.callers import HOST, run
 from tests.service.serving import until
 
 

@@ -4,48 +4,75 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from service.process.server import GRACE_AFTER_DEADLINE_S, Server, serve_with
-from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service import coordination
-from service.gateway.gateway import Gate
+from models.errors import NotReady
+from service.gateway.transaction import Transaction
+from service.http import server as module
+from service.http.connection_balancing import ConnectionBalance
 from service.http.listening_socket import waiting
-from service.process import server as module
-from service.process.worker import Worker
-from tests.service.callers import GET, HOST, POST, Answer, App, Caller, run
-from tests.service.serving import PATIENCE_S, until, worker_of
+from service.http.server import Grace, Server
+from service.messages import TEXT, Response
+from tests.service.rig.callers import GET, HOST, POST, Answer, Caller, run
+from tests.service.rig.sites import App, Site
+from tests.service.serving import PATIENCE_S, until
 
 LONG_S = 1000.0
+BRIEF_S = 0.05
 
 
 @pytest.fixture(autouse=True)
-def _all_end(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server all of whose workers end, and brief times where nobody comes."""
-    coordination.end()
-    monkeypatch.setattr(module, "TURN_AWAY_S", (0.05, 0.1))
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "QUIET_S", 0.05)
     monkeypatch.setattr(module, "SETTLE_S", 0.02)
+    monkeypatch.setattr(module, "CHECK_S", 0.02)
 
 
 class Running:
-    """A server that serves an application behind the gate."""
+    """A server of an `App`; what befalls it is noted in `events`."""
 
-    def __init__(self, server: Server, listener: socket.socket, worker: Worker, app: App) -> None:
-        self.server, self.listener, self.worker, self.app = server, listener, worker, app
+    def __init__(self, listener: socket.socket, grace: Grace, **settings: Any) -> None:
+        self.site, self.app, self.events = Site(**settings), App(), []
+        self.is_whole = True
+        self.listener = listener
         self.port = listener.getsockname()[1]
-        self.ended = asyncio.create_task(server._serve(sockets=[listener]))
+        self.server = Server(
+            lambda: self.gateway,
+            self.site.connections,
+            self.site.lifecycle,
+            ConnectionBalance(),
+            grace,
+            is_whole=lambda: self.is_whole,
+            leave=lambda: self.events.append("left"),
+        )
+        self.gateway = self.site.gateway(self.app, {"/readyz": {"GET": self._ready}})
         self._stack = contextlib.AsyncExitStack()
+        self.ended = asyncio.create_task(
+            self.server.serve([listener], self._application(), backlog=100, started=self._started)
+        )
+
+    def _ready(self, _: Transaction) -> Response:
+        if self.site.lifecycle.draining:
+            raise NotReady("the server is draining")
+        return Response(200, b"\n", TEXT)
+
+    @contextlib.asynccontextmanager
+    async def _application(self) -> AsyncIterator[None]:
+        with pytest.raises(ConnectionRefusedError):
+            await Caller.connect(self.port)
+        self.events.append("started")
+        yield
+        self.events.append(f"stopped after {self.site.connections.answered}")
+
+    async def _started(self) -> None:
+        self.events.append("listens")
 
     async def caller(self) -> Caller:
         caller = await Caller.connect(self.port)
@@ -61,191 +88,169 @@ class Running:
         self.app.release.clear()
         caller = await self.caller()
         await caller.send(GET % path)
-        await until(lambda: f"/{path.decode()}" in self.app.began)
+        await until(lambda: f"/{path.decode()}" in self.app.paths)
         return caller
 
-    def end(self) -> None:
-        self.server.handle_exit(signal.SIGTERM, None)
-
-    async def end_and_wait(self) -> None:
-        self.end()
+    async def wait(self) -> None:
         async with asyncio.timeout(PATIENCE_S):
             await self.ended
+
+    async def closed(self) -> None:
+        """Waits until the listening socket is closed."""
+        await until(lambda: self.listener.fileno() == -1)
 
     async def close(self) -> None:
         """Leaves nothing behind."""
         await self._stack.aclose()
-        self.server.force_exit = True
         self.app.release.set()
-        await self.end_and_wait()
-        await until(lambda: not self.server.server_state.connections and not self.server.server_state.tasks)
+        self.server.end()
+        self.server.end()
+        await self.wait()
+        await until(lambda: self.site.lifecycle.in_flight == len(self.site.connections) == 0)
 
 
-@contextlib.asynccontextmanager
-async def serving(app: ASGIApp | None = None, deadline_ms: int = 10_000, **options: Any) -> AsyncIterator[Running]:
-    worker = worker_of(Path("unused"), deadline_ms=deadline_ms)
-    inner = App()
-    gate = Gate(app or inner, routes=Starlette(), worker=worker)
-    config = uvicorn.Config(gate, log_config=None, **{"lifespan": "off", **options})  # type: ignore[arg-type]
-    with socket.create_server((HOST, 0)) as listener:
-        running = Running(Server(config, worker=worker), listener, worker, inner)
-        try:
-            await until(lambda: running.server.started)
-            yield running
-        finally:
-            await running.close()
-
-
-def with_server(test: Callable[[Running], Awaitable[None]], **options: Any) -> None:
-    """Runs a test with a server."""
+def with_server(
+    test: Callable[[Running], Awaitable[None]], *, drain_s: float = 0.0, finish_s: float = LONG_S, **settings: Any
+) -> None:
+    """Runs a test with a server that listens."""
 
     async def serve() -> None:
-        async with serving(**options) as running:
-            await test(running)
+        with socket.socket() as listener:
+            listener.bind((HOST, 0))
+            running = Running(listener, Grace(drain_s, finish_s), **settings)
+            try:
+                await until(lambda: "listens" in running.events or running.ended.done())
+                await test(running)
+            finally:
+                await running.close()
 
     run(serve())
-
-
-def check_turned_away(answer: Answer) -> None:
-    assert (answer.status, answer.headers["connection"]) == (503, "close")
-    assert json.loads(answer.body)["code"] == "not_ready"
 
 
 # ---------------------------------------------------------------- while it serves
 
 
-def test_bentomls_worker_makes_a_server_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uvicorn, "Server", uvicorn.Server)
-    serve_with(worker_of(Path("unused")))
-    assert isinstance(uvicorn.Server(uvicorn.Config(App())), Server)  # type: ignore[arg-type]
+def test_connections_are_refused_until_the_application_has_started() -> None:
+    async def test(running: Running) -> None:
+        assert running.events == ["started", "listens"]  # the application tries to connect before
+        assert (await running.ask()).body == b"/a"
+
+    with_server(test)
 
 
-def test_a_server_answers_and_counts_its_connections() -> None:
+def test_a_server_counts_its_connections() -> None:
     async def test(running: Running) -> None:
         caller = await running.caller()
-        assert (await caller.ask(GET % b"a")).body == b"/a"
-        assert len(running.worker.lifecycle.connections) == 1
+        await caller.ask(GET % b"a")
+        assert len(running.site.connections) == 1
         await caller.leave()
-        await until(lambda: len(running.worker.lifecycle.connections) == 0)
-
-    with_server(test)
-
-
-def test_a_server_speaks_no_websockets() -> None:
-    async def test(running: Running) -> None:
-        upgrade = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-        assert (await (await running.caller()).ask(upgrade)).status == 200
-
-    with_server(test)
-
-
-def test_a_server_looks_after_its_connections() -> None:
-    async def test(running: Running) -> None:
-        caller = await running.caller()
-        await caller.send(b"GET /a")
-        (await caller.answer()).problem(504, "deadline_exceeded")
-        assert await caller.rest() == b""
-
-    with_server(test, deadline_ms=50)
-
-
-def test_a_server_goes_on_as_long_as_nobody_ends_it() -> None:
-    async def test(running: Running) -> None:
-        assert [await running.server.on_tick(counter) for counter in range(4)] == [False] * 4
-
-    with_server(test)
-
-
-# ---------------------------------------------------------------- its end
-
-
-def test_the_end_is_known_at_once() -> None:
-    async def test(running: Running) -> None:
-        assert not running.worker.lifecycle.draining
-        running.end()
-        assert running.worker.lifecycle.draining
-
-    with_server(test)
-
-
-def test_a_server_with_nothing_to_do_ends_and_listens_no_more() -> None:
-    async def test(running: Running) -> None:
-        await running.end_and_wait()
-        with pytest.raises(ConnectionRefusedError):
-            await running.caller()
+        await until(lambda: len(running.site.connections) == 0)
 
     with_server(test)
 
 
 @pytest.mark.parametrize(
-    ("options", "grace_s"),
+    ("begun", "status"),
     [
-        pytest.param({"timeout_graceful_shutdown": 7}, 7.0, id="as it was told"),
-        pytest.param({"deadline_ms": 3000}, 3.0 + GRACE_AFTER_DEADLINE_S, id="beyond a request's deadline"),
+        pytest.param(b"GET /a", 504, id="headers that do not end"),
+        pytest.param(POST % (b"a", 6) + b"abc", 504, id="a body that does not end"),
+        pytest.param(b"", None, id="silence"),
     ],
 )
-def test_the_end_has_a_grace(options: dict[str, Any], grace_s: float) -> None:
+def test_a_server_ends_connections_of_callers_who_take_too_long(begun: bytes, status: int | None) -> None:
     async def test(running: Running) -> None:
-        assert running.server._grace_s == grace_s
+        caller = await running.caller()
+        await caller.send(begun)
+        if status is not None:
+            (await caller.answer()).problem(status, "deadline_exceeded")
+        assert await caller.rest() == b""
 
-    with_server(test, **options)
+    with_server(test, deadline_ms=50)
 
 
-def test_a_second_signal_gives_no_more_time() -> None:
+def test_a_server_closes_idle_connections_after_their_time() -> None:
     async def test(running: Running) -> None:
-        running.end()
-        ends_at = running.server._ends_at
-        running.end()
-        assert running.server._ends_at == ends_at
+        caller = await running.caller()
+        await caller.ask(GET % b"a")
+        began = time.monotonic()
+        assert await caller.rest() == b""
+        assert time.monotonic() - began > 0.9
 
-    with_server(test)
-
-
-def test_callers_are_turned_away_as_long_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TURN_AWAY_S", (0.0, LONG_S))
-
-    async def test(running: Running) -> None:
-        held = await running.held()
-        running.end()
-        for _ in range(20):
-            check_turned_away(await running.ask())
-        running.app.release.set()
-        assert (await held.answer()).body == b"/held"
-        async with asyncio.timeout(PATIENCE_S):
-            await running.ended
-
-    with_server(test)
+    with_server(test, keep_alive_s=1)
 
 
-def test_callers_are_turned_away_for_no_longer_than_the_bound() -> None:
-    async def test(running: Running) -> None:
-        held = await running.held()
-        running.end()
-        await until(lambda: running.listener.fileno() == -1)
-        running.app.release.set()
-        assert (await held.answer()).body == b"/held"
-
-    with_server(test)
+# ---------------------------------------------------------------- its end
 
 
-def test_a_caller_who_keeps_a_connection_is_answered_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TURN_AWAY_S", (0.0, LONG_S))
-
+def test_the_end_is_known_at_once_and_everything_is_answered_as_always_while_it_drains() -> None:
     async def test(running: Running) -> None:
         kept = await running.caller()
-        assert (await kept.ask(GET % b"a")).status == 200
-        await running.held()
-        running.end()
-        check_turned_away(await kept.ask(GET % b"b"))
-        assert await kept.rest() == b""
+        await kept.ask(GET % b"a")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: running.site.lifecycle.draining)
+        (await running.ask(b"readyz")).problem(503, "not_ready", is_last=False)
+        for _ in range(20):
+            for answer in (await running.ask(), await kept.ask(GET % b"b")):
+                assert (answer.status, "connection" in answer.headers) == (200, False)
+
+    with_server(test, drain_s=LONG_S)
+
+
+def test_after_the_drain_open_connections_are_answered_once_more_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUIET_S", LONG_S)
+
+    async def test(running: Running) -> None:
+        kept, silent = await running.caller(), await running.caller()
+        await kept.ask(GET % b"a")
+        await until(lambda: len(running.site.connections) == 2)
+        running.server.end()
+        await running.closed()
+        with pytest.raises(ConnectionRefusedError):
+            await running.caller()
+        for caller in (kept, silent):
+            answer = await caller.ask(GET % b"b")
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+            assert await caller.rest() == b""
+        await running.wait()
+
+    with_server(test)
+
+
+def test_quiet_connections_do_not_hold_up_the_end() -> None:
+    async def test(running: Running) -> None:
+        kept, silent = await running.caller(), await running.caller()
+        await kept.ask(GET % b"a")
+        await until(lambda: len(running.site.connections) == 2)
+        running.server.end()
+        await running.wait()
+        assert await kept.rest() == await silent.rest() == b""
+
+    with_server(test)
+
+
+def test_what_is_under_way_is_finished_and_then_the_application_ends() -> None:
+    async def test(running: Running) -> None:
+        callers = [await running.held(b"%d" % number) for number in range(3)]
+        sending = await running.caller()
+        await sending.send(POST % (b"a", 6) + b"abc")
+        await until(lambda: running.site.admission.bytes == 3)
+        running.server.end()
+        await running.closed()
+        assert len(running.events) == 2
+        running.app.release.set()
+        for number, caller in enumerate(callers):
+            answer = await caller.answer()
+            assert (answer.body, answer.headers["connection"]) == (b"/%d" % number, "close")
+            assert await caller.rest() == b""
+        assert (await sending.ask(b"def")).body == b"/a"
+        await running.wait()
+        assert running.events[2:] == ["stopped after 4"]
 
     with_server(test)
 
 
 @pytest.mark.parametrize("speaks", [GET % b"a", b""], ids=["having asked", "without a word"])
-def test_connections_that_wait_when_the_door_is_closed_are_not_reset(
-    speaks: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connections_that_the_kernel_has_taken_are_not_reset(speaks: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     callers: list[socket.socket] = []
     take_no_more = module.take_no_more
 
@@ -260,12 +265,13 @@ def test_connections_that_wait_when_the_door_is_closed_are_not_reset(
     monkeypatch.setattr(module, "take_no_more", just_before)
 
     async def test(running: Running) -> None:
-        await running.end_and_wait()
+        running.server.end()
+        await running.wait()
         for caller in callers:
             received = b""
             while data := caller.recv(65536):
                 received += data
-            assert received.startswith(b"HTTP/1.1 503 ") == bool(speaks)
+            assert received.startswith(b"HTTP/1.1 200 ") == bool(speaks)
 
     try:
         with_server(test)
@@ -275,165 +281,78 @@ def test_connections_that_wait_when_the_door_is_closed_are_not_reset(
     assert len(callers) == 5
 
 
-def test_what_is_under_way_is_finished() -> None:
-    async def test(running: Running) -> None:
-        callers = [await running.held(b"%d" % number) for number in range(3)]
-        running.end()
-        await until(lambda: running.listener.fileno() == -1)
-        running.app.release.set()
-        for number, caller in enumerate(callers):
-            answer = await caller.answer()
-            assert (answer.body, answer.headers["connection"]) == (b"/%d" % number, "close")
-            assert await caller.rest() == b""
-        async with asyncio.timeout(PATIENCE_S):
-            await running.ended
-
-    with_server(test)
-
-
-def test_after_the_grace_what_is_under_way_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TURN_AWAY_S", (0.0, LONG_S))
-
+def test_after_the_grace_what_is_under_way_is_broken_off() -> None:
     async def test(running: Running) -> None:
         held = await running.held()
-        await running.end_and_wait()
+        running.server.end()
+        await running.wait()
         with contextlib.suppress(ConnectionResetError):
             assert await held.rest() == b""
-        assert running.worker.lifecycle.in_flight == 0
+        await until(lambda: running.site.lifecycle.in_flight == 0)
 
-    with_server(test, timeout_graceful_shutdown=0.1)
+    with_server(test, finish_s=BRIEF_S, drain_s=LONG_S)
 
 
-def test_who_is_sent_a_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TURN_AWAY_S", (LONG_S, LONG_S))
-
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
     async def test(running: Running) -> None:
         await running.held()
-        running.server.handle_exit(signal.SIGINT, None)
-        running.server.handle_exit(signal.SIGINT, None)
-        async with asyncio.timeout(PATIENCE_S):
-            await running.ended
+        os.kill(os.getpid(), number)
+        await until(lambda: running.site.lifecycle.draining)
+        assert not running.ended.done()
+        os.kill(os.getpid(), number)
+        await running.wait()
 
-    with_server(test)
-
-
-def test_the_application_learns_of_the_end_when_all_requests_are_answered() -> None:
-    ended_with: list[int] = []
-
-    async def test() -> None:
-        inner = App()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                await inner(scope, receive, send)
-                return
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            ended_with.append(len(inner.bodies))
-            await send({"type": "lifespan.shutdown.complete"})
-
-        async with serving(app, lifespan="on") as running:
-            running.app = inner
-            await running.held()
-            running.end()
-            await until(lambda: running.listener.fileno() == -1)
-            assert ended_with == []
-            inner.release.set()
-            async with asyncio.timeout(PATIENCE_S):
-                await running.ended
-
-    run(test())
-    assert ended_with == [1]
+    with_server(test, drain_s=LONG_S)
 
 
 # ---------------------------------------------------------------- whose end it is
 
 
-def test_a_worker_that_ends_alone_leaves_the_door_to_the_others(shared: Path) -> None:
-    (shared / "ending").unlink()
-    asyncio.run(coordination.mark_ready())
-
+def test_a_worker_that_ends_alone_leaves_the_socket_to_the_others_at_once() -> None:
     async def test(running: Running) -> None:
+        running.is_whole = False
         with running.listener.dup() as others:
             others.setblocking(False)
             held = await running.held()
-            running.end()
-            await until(lambda: running.listener.fileno() == -1)
-            assert not running.ended.done()
-            assert coordination.ready_workers({os.getpid()}) == set()
+            running.server.end()
+            await running.closed()
+            assert (running.events[2:], running.site.lifecycle.draining) == (["left"], False)
             caller = await running.caller()
             accepted, _ = await asyncio.get_running_loop().sock_accept(others)
             with accepted:
                 accepted.sendall(b"another worker")
             assert await caller.rest() == b"another worker"
             running.app.release.set()
-            assert (await held.answer()).body == b"/held"
+            answer = await held.answer()
+            assert (answer.body, answer.headers["connection"]) == (b"/held", "close")
 
-    with_server(test)
+    with_server(test, drain_s=LONG_S)
 
 
-def test_a_worker_that_ends_alone_turns_nobody_away_who_has_come_to_it(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_ends_alone_answers_who_has_come_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "QUIET_S", LONG_S)
-    (shared / "ending").unlink()
 
     async def test(running: Running) -> None:
-        kept, silent = await running.caller(), await running.caller()
-        assert (await kept.ask(GET % b"a")).status == 200
-        await until(lambda: len(running.worker.lifecycle.connections) == 2)
-        held = await running.held()
-        running.end()
-        await until(lambda: running.listener.fileno() == -1)
-        running.app.release.set()
-        for caller in (kept, silent):
-            answer = await caller.ask(GET % b"b")
-            assert (answer.status, answer.headers["connection"]) == (200, "close")
-            assert await caller.rest() == b""
-        assert (await held.answer()).headers["connection"] == "close"
+        running.is_whole = False
+        kept = await running.caller()
+        await kept.ask(GET % b"a")
+        running.server.end()
+        await running.closed()
+        assert (await kept.ask(GET % b"readyz")).status == 200
+        assert await kept.rest() == b""
+        await running.wait()
 
-    with_server(test)
+    with_server(test, drain_s=LONG_S)
 
 
-def test_the_end_of_one_worker_becomes_the_end_of_all_when_the_supervisor_says_so(shared: Path) -> None:
-    (shared / "ending").unlink()
-
+def test_a_worker_whose_supervisor_is_gone_ends_as_the_whole_server_does(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(running: Running) -> None:
-        running.end()
-        assert not running.worker.lifecycle.draining
-        coordination.end()
-        running.end()
-        assert running.worker.lifecycle.draining
-
-    with_server(test)
-
-
-def test_a_worker_whose_supervisor_is_gone_ends_as_the_whole_server_does(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "TURN_AWAY_S", (0.0, LONG_S))
-    (shared / "ending").unlink()
-
-    async def test(running: Running) -> None:
-        held = await running.held()
+        running.is_whole = False
         monkeypatch.setattr(os, "getppid", lambda: 1)
-        await until(lambda: running.worker.lifecycle.draining)
-        check_turned_away(await running.ask())
-        running.app.release.set()
-        assert (await held.answer()).body == b"/held"
-        async with asyncio.timeout(PATIENCE_S):
-            await running.ended
+        await until(lambda: running.site.lifecycle.draining)
+        assert (await running.ask()).body == b"/a"
+        await running.wait()
+        assert "left" not in running.events
 
-    with_server(test)
-
-
-def test_a_body_that_is_being_sent_is_waited_for() -> None:
-    async def test(running: Running) -> None:
-        caller = await running.caller()
-        await caller.send(POST % (b"a", 6) + b"abc")
-        await until(lambda: running.app.began == ["/a"])
-        running.end()
-        assert (await caller.ask(b"def")).body == b"/a"
-
-    with_server(test)
+    with_server(test, drain_s=0.3)

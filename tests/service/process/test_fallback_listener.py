@@ -14,27 +14,27 @@ import pytest
 
 from service.http.listening_socket import waiting
 from service.process import fallback_listener as module
-from service.process.fallback_listener import HEAD_BYTES, Doorman
+from service.process.fallback_listener import HEADER_BYTES, FallbackListener
 from tests.service.serving import PATIENCE_S, until
 
 HOST = "127.0.0.1"
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Door:
-    """A listening socket with a doorman who has opened."""
+class Listening:
+    """A listening socket on which the fallback listener answers."""
 
     def __init__(self, listener: socket.socket, directory: Path) -> None:
         self.listener = listener
-        self.sign = directory / "doorman"
-        self.doorman = Doorman(listener, asyncio.get_running_loop())
+        self.sign = directory / "fallback"
+        self.fallback = FallbackListener(listener, asyncio.get_running_loop())
 
     async def open(self) -> None:
-        self.doorman.open()
+        self.fallback.open()
         await until(self.sign.exists)
 
     async def close(self) -> None:
-        self.doorman.close()
+        self.fallback.close()
         await until(lambda: not self.sign.exists())
 
     @contextlib.asynccontextmanager
@@ -57,20 +57,20 @@ class Door:
             return answer + await reader.read()
 
 
-def run(shared: Path, test: Callable[[Door], Awaitable[None]]) -> None:
-    """Runs a test with an open door, which is closed in any case."""
+def run(shared: Path, test: Callable[[Listening], Awaitable[None]]) -> None:
+    """Runs a test while it answers; it is closed in any case."""
 
-    async def with_door() -> None:
+    async def with_listener() -> None:
         with socket.create_server((HOST, 0)) as listener:
-            door = Door(listener, shared)
-            await door.open()
+            listening = Listening(listener, shared)
+            await listening.open()
             try:
-                await test(door)
+                await test(listening)
             finally:
-                await door.close()
+                await listening.close()
                 await until(lambda: len(asyncio.all_tasks()) == 1)
 
-    asyncio.run(with_door())
+    asyncio.run(with_listener())
 
 
 def check_not_ready(answer: bytes) -> None:
@@ -87,25 +87,25 @@ def check_not_ready(answer: bytes) -> None:
 
 @pytest.mark.parametrize("path", [b"/readyz", b"/v1/predict", b"/livezz", b"/metrics"])
 def test_requests_are_told_that_nobody_is_ready(path: bytes, shared: Path) -> None:
-    async def test(door: Door) -> None:
-        check_not_ready(await door.ask(GET % path))
+    async def test(listening: Listening) -> None:
+        check_not_ready(await listening.ask(GET % path))
 
     run(shared, test)
 
 
 def test_a_caller_who_sends_much_reads_the_answer(shared: Path) -> None:
-    async def test(door: Door) -> None:
+    async def test(listening: Listening) -> None:
         size = 5_000_000
         head = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
-        check_not_ready(await door.ask(head + bytes(size)))
+        check_not_ready(await listening.ask(head + bytes(size)))
 
     run(shared, test)
 
 
 @pytest.mark.parametrize("path", [b"/livez", b"/healthz"])
 def test_the_server_is_alive(path: bytes, shared: Path) -> None:
-    async def test(door: Door) -> None:
-        answer = await door.ask(GET % path)
+    async def test(listening: Listening) -> None:
+        answer = await listening.ask(GET % path)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert re.search(rb"\r\nx-request-id: [0-9a-f]{32}\r\n", answer)
         assert answer.endswith(b"\r\n\r\n\n")
@@ -113,43 +113,43 @@ def test_the_server_is_alive(path: bytes, shared: Path) -> None:
     run(shared, test)
 
 
-def test_a_head_that_is_no_request_is_answered_as_any_other(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        check_not_ready(await door.ask(b"nonsense\r\n\r\n"))
+def test_what_is_no_request_is_answered_as_any_other(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        check_not_ready(await listening.ask(b"nonsense\r\n\r\n"))
 
     run(shared, test)
 
 
-@pytest.mark.parametrize("data", [b"", b"GET /readyz HTTP/1.1\r\nHost:"], ids=["nothing", "half a head"])
+@pytest.mark.parametrize("data", [b"", b"GET /readyz HTTP/1.1\r\nHost:"], ids=["nothing", "half a header block"])
 def test_who_does_not_finish_is_dropped(data: bytes, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.02)
 
-    async def test(door: Door) -> None:
-        async with door.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
+    async def test(listening: Listening) -> None:
+        async with listening.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
             writer.write(data)
             assert await reader.read() == b""
 
     run(shared, test)
 
 
-def test_who_leaves_within_his_head_is_no_trouble(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        async with door.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
+def test_who_leaves_within_his_headers_is_no_trouble(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        async with listening.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
             writer.write(b"GET /readyz")
             writer.write_eof()
             assert await reader.read() == b""
-        check_not_ready(await door.ask(GET % b"/readyz"))
+        check_not_ready(await listening.ask(GET % b"/readyz"))
 
     run(shared, test)
 
 
-def test_a_head_without_end_is_dropped(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        async with door.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
-            writer.write(bytes(4 * HEAD_BYTES))
+def test_headers_without_end_are_dropped(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        async with listening.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
+            writer.write(bytes(4 * HEADER_BYTES))
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read() == b""
-        check_not_ready(await door.ask(GET % b"/readyz"))
+        check_not_ready(await listening.ask(GET % b"/readyz"))
 
     run(shared, test)
 
@@ -157,23 +157,23 @@ def test_a_head_without_end_is_dropped(shared: Path) -> None:
 def test_more_callers_than_the_limit_are_hung_up_on(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CALLERS", 2)
 
-    async def test(door: Door) -> None:
-        async with door.caller(), door.caller():
-            await until(lambda: door.doorman._callers == 2)
-            async with door.caller() as (reader, _), asyncio.timeout(PATIENCE_S):
+    async def test(listening: Listening) -> None:
+        async with listening.caller(), listening.caller():
+            await until(lambda: listening.fallback._callers == 2)
+            async with listening.caller() as (reader, _), asyncio.timeout(PATIENCE_S):
                 assert await reader.read() == b""
-        await until(lambda: door.doorman._callers == 0)
-        check_not_ready(await door.ask(GET % b"/readyz"))
+        await until(lambda: listening.fallback._callers == 0)
+        check_not_ready(await listening.ask(GET % b"/readyz"))
 
     run(shared, test)
 
 
-def test_who_comes_after_he_has_left_waits_for_a_worker(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        await door.close()
-        async with door.caller() as (reader, _), asyncio.timeout(PATIENCE_S):
-            await until(lambda: waiting(door.listener) == 1)
-            accepted, _ = await asyncio.get_running_loop().sock_accept(door.listener)
+def test_who_comes_after_it_was_closed_waits_for_a_worker(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        await listening.close()
+        async with listening.caller() as (reader, _), asyncio.timeout(PATIENCE_S):
+            await until(lambda: waiting(listening.listener) == 1)
+            accepted, _ = await asyncio.get_running_loop().sock_accept(listening.listener)
             with accepted:
                 accepted.sendall(b"a worker")
             assert await reader.read() == b"a worker"
@@ -181,25 +181,25 @@ def test_who_comes_after_he_has_left_waits_for_a_worker(shared: Path) -> None:
     run(shared, test)
 
 
-def test_who_closes_while_he_opens_finds_the_door_closed(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        await door.close()
+def test_one_that_is_closed_while_it_opens_is_closed(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        await listening.close()
         for turns in range(4):
-            door.doorman.open()
+            listening.fallback.open()
             for _ in range(turns):
                 await asyncio.sleep(0)
-            await door.close()
-        async with door.caller():
-            await until(lambda: waiting(door.listener) == 1)
+            await listening.close()
+        async with listening.caller():
+            await until(lambda: waiting(listening.listener) == 1)
 
     run(shared, test)
 
 
-def test_he_finishes_what_he_has_begun(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        async with door.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
-            await until(lambda: door.doorman._callers == 1)
-            await door.close()
+def test_what_it_has_begun_is_finished(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        async with listening.caller() as (reader, writer), asyncio.timeout(PATIENCE_S):
+            await until(lambda: listening.fallback._callers == 1)
+            await listening.close()
             writer.write(GET % b"/readyz")
             writer.write_eof()
             check_not_ready(await reader.read())
@@ -207,13 +207,13 @@ def test_he_finishes_what_he_has_begun(shared: Path) -> None:
     run(shared, test)
 
 
-def test_he_can_open_and_close_as_often_as_it_takes(shared: Path) -> None:
-    async def test(door: Door) -> None:
-        door.doorman.open()
-        check_not_ready(await door.ask(GET % b"/readyz"))
-        await door.close()
-        door.doorman.close()
-        await door.open()
-        check_not_ready(await door.ask(GET % b"/readyz"))
+def test_it_can_be_opened_and_closed_again(shared: Path) -> None:
+    async def test(listening: Listening) -> None:
+        listening.fallback.open()
+        check_not_ready(await listening.ask(GET % b"/readyz"))
+        await listening.close()
+        listening.fallback.close()
+        await listening.open()
+        check_not_ready(await listening.ask(GET % b"/readyz"))
 
     run(shared, test)

@@ -14,21 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from PIL import Image
-from service.http.express import ExpressConnection
-from service.http.shortcut import Shortcut
-from uvicorn.server import ServerState
 
 from models.runtime.engine import Engine
-from service.api.routes import build_routes
-from service.gateway.gateway import Gate
-from service.inference.pipeline import Pipeline
 from tests.chaos.inputs.fuzz_corpus import head, post
 from tests.chaos.inputs.hostile_bodies import FORM, JSON, form, instances, part
 from tests.chaos.inputs.pictures import SNEAKER
-from tests.service.callers import HOST, Caller, run
-from tests.service.serving import until, worker_of
+from tests.service.rig.sites import Site, serving_engine
+from tests.service.serving import until
 
 ROOT = Path(__file__).parents[3]
 SIZE = 2_000_000
@@ -82,35 +75,38 @@ def collector() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_leaves_nothing_for_the_collector(name: str, engine: Engine, collector: None) -> None:
-    async def test() -> None:
-        worker = worker_of(Path("unused"), max_body_bytes=SIZE + 900_000, max_buffered_bytes=10 * SIZE)
-        pipeline, routes, state = Pipeline(engine, worker), build_routes(), ServerState()
-        routes.state.pipeline = pipeline
-        pipeline.start()
-        worker.shortcut = Shortcut(worker, pipeline)
-        config = uvicorn.Config(Gate(routes, routes=routes, worker=worker), log_config=None, ws="none")
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: ExpressConnection(worker=worker, config=config, server_state=state, app_state={}, _loop=loop),
-            HOST,
-            0,
-        )
-        port = server.sockets[0].getsockname()[1]
-        await send(port, REQUESTS["an image"], state)  # what the first one costs is no leak
+    async def test(site: Site) -> None:
+        await send(site, REQUESTS["an image"])  # what the first one costs is no leak
+        site.records.requests.clear()
         held, _ = tracemalloc.get_traced_memory()
         for _ in range(3):
-            await send(port, REQUESTS[name], state)
+            await send(site, REQUESTS[name])
+        site.records.requests.clear()
         left = tracemalloc.get_traced_memory()[0] - held
-        server.close()
-        pipeline.close()
         assert left < LEFT_BYTES, f"{left} bytes"
 
-    run(test())
+    serving_engine(engine, test, max_body_bytes=SIZE + 900_000, max_buffered_bytes=10 * SIZE)
 
 
-async def send(port: int, request: bytes, state: ServerState) -> None:
+def test_small_requests_leave_no_cycles_for_the_collector(engine: Engine) -> None:
+    async def test(site: Site) -> None:
+        caller = await site.caller()
+        await caller.ask(REQUESTS["an image"])
+        gc.collect()
+        gc.disable()
+        try:
+            for body in [SNEAKER, b"no image"] * 50:
+                await caller.ask(post(body))
+            assert gc.collect() < 100
+        finally:
+            gc.enable()
+
+    serving_engine(engine, test)
+
+
+async def send(site: Site, request: bytes) -> None:
     """Sends a request, reads what can be had of an answer, and leaves."""
-    caller = await Caller.connect(port)
+    caller = await site.connect()
     caller.writer.write(request)
     try:
         async with asyncio.timeout(0.5 if request == REQUESTS["half a body"] else 10.0):
@@ -118,7 +114,7 @@ async def send(port: int, request: bytes, state: ServerState) -> None:
     except (TimeoutError, ConnectionResetError, asyncio.IncompleteReadError):
         pass
     await caller.leave()
-    await until(lambda: not state.connections and not state.tasks)
+    await until(lambda: not site.protocols and site.lifecycle.in_flight == 0)
 
 
 def test_large_blocks_go_back_to_the_system() -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-import bentoml._internal.utils.circus as bentoml_circus
 import pytest
 from bentoml.serving import create_watcher
 from circus.sockets import CircusSocket
 
 from service import coordination
+from service.process import hooks
 from service.process import supervisor as module
-from service.process.supervisor import KILLED_AFTER_S, MAX_FAILURES, Supervisor, grace_of, supervise
-from tests.service.callers import GET, HOST, Caller
+from service.process.supervisor import KILLED_AFTER_S, MAX_FAILURES, Supervisor, grace_of
+from tests.service.rig.callers import GET, HOST, Caller
 from tests.service.serving import PATIENCE_S
 
 # circus reaps a worker by `waitpid` behind the back of its `Popen`, which may then be collected unaware of the end.
@@ -67,7 +68,7 @@ class Company:
         self.folder, self.loop = folder, loop
         worker = ["-I", "-S", "-c", WORKER + script, str(folder)]
         self.watcher = create_watcher(name="service", args=worker, numprocesses=workers, working_dir=str(folder))
-        self.listener = CircusSocket(name="door", host=HOST, port=free_port())
+        self.listener = CircusSocket(name="listener", host=HOST, port=free_port())
         self.supervisor = Supervisor(
             [self.watcher], endpoint="tcp://127.0.0.1:1", pubsub_endpoint="tcp://127.0.0.1:2", sockets=[self.listener]
         )
@@ -130,8 +131,9 @@ def free_port() -> int:
 
 
 def test_bentoml_makes_a_supervisor_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    bentoml_circus = importlib.import_module(hooks.ARBITER[0])
     monkeypatch.setattr(bentoml_circus, "Arbiter", bentoml_circus.Arbiter)
-    supervise()
+    hooks.supervise()
     assert bentoml_circus.Arbiter is Supervisor
 
 
@@ -229,15 +231,79 @@ def test_a_server_of_which_a_worker_is_ready_goes_on_whatever_becomes_of_the_oth
 # ---------------------------------------------------------------- callers meanwhile
 
 
-def test_callers_are_answered_while_no_worker_is_ready_and_left_to_it_then(company: Callable[..., Company]) -> None:
+def test_callers_are_refused_until_a_worker_listens(company: Callable[..., Company]) -> None:
     async def test(made: Company) -> None:
+        await made.until(lambda: made.runs == 1)
+        with pytest.raises(ConnectionRefusedError):
+            await made.ask()
+
+    company("wait_for('go')\nstay()").run(test)
+
+
+def test_callers_are_answered_while_all_workers_are_gone_and_left_to_the_next_one(
+    company: Callable[..., Company],
+) -> None:
+    async def test(made: Company) -> None:
+        await made.until(lambda: len(made.ready) == 1)
+        made.watcher.send_signal(made.ready.pop(), signal.SIGKILL)
+        await made.until((made.folder / "fallback").exists)
         assert await made.ask() == 503
         assert await made.ask(b"livez") == 200
         (made.folder / "go").touch()
         await made.until(lambda: len(made.ready) == 1)
-        await made.until(lambda: not (made.folder / "doorman").exists())
+        await made.until(lambda: not (made.folder / "fallback").exists())
 
-    company("wait_for('go')\nstay()").run(test)
+    company("stay() if run == 1 else (wait_for('go'), stay())").run(test)
+
+
+# ---------------------------------------------------------------- SIGHUP
+
+
+def test_workers_are_replaced_one_by_one_and_none_before_its_successor_is_ready(
+    company: Callable[..., Company],
+) -> None:
+    async def test(made: Company) -> None:
+        await made.until(lambda: len(made.ready) == 2)
+        before, fewest, most = made.ready, [2], [2]
+
+        def are_replaced() -> bool:
+            fewest.append(len(made.ready))
+            most.append(len(made.watcher.get_active_pids()))
+            return len(made.ready - before) == 2 and len(made.watcher.get_active_pids()) == 2
+
+        made.supervisor.reload()
+        made.supervisor.reload()  # which changes nothing
+        await made.until(are_replaced)
+        assert (min(fewest), max(most), made.runs) == (2, 3, 4)
+
+    company("stay()", 2).run(test)
+
+
+def test_a_worker_whose_successor_does_not_become_ready_stays(
+    company: Callable[..., Company], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "REPLACED_WITHIN_S", 0.2)
+
+    async def test(made: Company) -> None:
+        await made.until(lambda: len(made.ready) == 1)
+        before = made.ready
+        made.supervisor.reload()
+        await made.until(lambda: "its successor is not ready after" in caplog.text)
+        await made.until(lambda: not made.supervisor._is_replacing)
+        assert set(made.watcher.get_active_pids()) == made.ready == before
+
+    company("stay() if run == 1 else wait_for('never')").run(test)
+
+
+def test_the_end_comes_through_while_workers_are_replaced(company: Callable[..., Company]) -> None:
+    async def test(made: Company) -> None:
+        await made.until(lambda: len(made.ready) == 1)
+        made.supervisor.reload()
+        await made.until(lambda: made.runs == 2)
+
+    made = company("stay() if run == 1 else wait_for('never')")
+    made.run(test)
+    assert not made.watcher.get_active_pids()
 
 
 # ---------------------------------------------------------------- its end
@@ -259,7 +325,7 @@ def test_a_second_end_changes_nothing(company: Callable[..., Company]) -> None:
     async def test(made: Company) -> None:
         await made.until(lambda: len(made.ready) == 1)
         made.supervisor.stop()
-        await made.until(lambda: made.supervisor._stopping)
+        await made.until(lambda: made.supervisor._is_ending)
         assert made.supervisor.stop() is None
 
     company("stay()").run(test)
@@ -269,9 +335,9 @@ def test_an_end_that_comes_while_it_looks_after_the_workers_is_not_forgotten(com
     async def test(made: Company) -> None:
         made.supervisor._exclusive_running_command = "manage_watchers"
         assert made.supervisor.stop() is None
-        assert not made.supervisor._stopping
+        assert not made.supervisor._is_ending
         made.supervisor._exclusive_running_command = None
-        await made.until(lambda: made.supervisor._stopping)
+        await made.until(lambda: made.supervisor._is_ending)
 
     company("stay()").run(test)
 

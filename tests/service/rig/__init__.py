@@ -1,0 +1,1 @@
+"""What the tests of connections share: callers, and sites that they call."""
