@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from email.utils import formatdate
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from service.http.header_block import join_headers, read_target
-from service.messages import Headers
+from service.http.request_parser import HeaderBlock
 from service.settings import Settings
 
 # A caller who keeps his connection sends the same header block again, but for its length. Knowing it by its bytes takes
@@ -32,16 +32,6 @@ class Connection(Protocol):
         """Ends it at once."""
 
 
-class HeaderBlock(NamedTuple):
-    """A request's line and headers that were read before."""
-
-    method: str
-    path: str
-    query: bytes
-    headers: Headers
-    body_bytes: int
-
-
 class Connections:
     """The open connections of one process.
 
@@ -61,7 +51,7 @@ class Connections:
         """Responses written so far."""
         self._open: set[Connection] = set()
         self._observe = observe
-        self._blocks: dict[bytes, HeaderBlock] = {}
+        self._blocks: dict[tuple[bytes, int], HeaderBlock] = {}
         self._second = 0
         self._date = b""
 
@@ -95,10 +85,8 @@ class Connections:
     def known(self, data: bytes) -> tuple[HeaderBlock, bytes] | None:
         """Header block and body of a request that is whole and alone in `data`, where the block has come before."""
         end = data.find(b"\r\n\r\n", 0, _KNOWN_BYTES) + 4
-        block = self._blocks.get(data[:end]) if end > 4 else None
-        if block is None or block.body_bytes != len(data) - end:
-            return None
-        return block, data[end:]
+        block = self._blocks.get((data[:end], len(data) - end)) if end > 4 else None
+        return None if block is None else (block, data[end:])
 
     def learn(self, data: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Keeps the header block of a request that was whole and alone in `data`, if it is one that may come again."""
@@ -117,4 +105,4 @@ class Connections:
             return
         if len(self._blocks) >= _KNOWN_BLOCKS:
             self._blocks.clear()
-        self._blocks[data[:end]] = HeaderBlock(method.decode("ascii"), path, query, joined, len(data) - end)
+        self._blocks[data[:end], len(data) - end] = HeaderBlock(method.decode("ascii"), path, query, joined)

@@ -14,20 +14,11 @@ import time
 from collections import deque
 from typing import NamedTuple, cast
 
-import httptools
-
 from models.errors import ClientError, DeadlineExceeded, TandemError
 from service.gateway.gateway import Gateway
 from service.gateway.transaction import Transaction
 from service.http.connections import Connections
-from service.http.header_block import (
-    MAX_HEADER_BYTES,
-    MAX_HEADERS,
-    error_of,
-    headers_too_large,
-    join_headers,
-    read_target,
-)
+from service.http.request_parser import HeaderBlock, RequestParser
 from service.messages import Request, Response, encode
 
 LINGER_S = 2.0
@@ -71,14 +62,9 @@ class HttpProtocol(asyncio.Protocol):
         self._gateway = gateway
         self._connections = connections
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)  # until it is connected
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = RequestParser(self._begin, self._receive, self._complete)
         self._client: str | None = None
         self._scheme = "http"
-        self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._in_headers = True
-        self._begun = 0
-        """Requests whose first byte was in the data that came last."""
         self._receiving: _Message | None = None
         self._answering: _Message | None = None
         self._waiting: deque[_Message | ClientError] = deque()
@@ -88,7 +74,6 @@ class HttpProtocol(asyncio.Protocol):
         self._is_paused = False
         self._has_ended = False
         self._is_last = False
-        self._bare_bytes = 0
         self._lingered_bytes = 0
         self._lingers_until: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -121,33 +106,30 @@ class HttpProtocol(asyncio.Protocol):
                 message.transaction.abandon()
         self._receiving = self._answering = None
         self._waiting.clear()
-        self._parser = None  # type: ignore[assignment]  # it holds this object, and nothing comes any more
+        del self._parser  # it holds this object
 
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived."""
         if self._is_deaf:
             self._discard(len(data))
             return
-        begins = self._in_headers and not self._bare_bytes
+        parser = self._parser
+        begins = parser.in_headers and not parser.bare_bytes
         if begins and self.is_idle and not self._is_full and self._answer_known(data):
             return
-        self._begun = 0
-        self._bare_bytes += len(data)
-        if self._in_headers and self._headers_since is None:
+        if parser.in_headers and self._headers_since is None:
             self._headers_since = time.monotonic()
         try:
-            self._parse(data)
-        except httptools.HttpParserError as error:
-            self._refuse(error_of(error))
+            parser.feed(data)
+        except ClientError as error:
+            self._refuse(error)
         else:
-            if self._bare_bytes > MAX_HEADER_BYTES:
-                self._refuse(headers_too_large(f"{self._bare_bytes} bytes and no end"))
-            elif self._receiving is not None:
+            if self._receiving is not None:
                 self._await_body(self._receiving)
-            elif begins and self._begun == 1 and self._in_headers:
-                self._connections.learn(data, self._target, self._headers)
-            if len(self._waiting) > _READ_AHEAD:
-                self._pause_or_resume_reading()
+            elif begins and parser.begun == 1 and parser.in_headers:
+                self._connections.learn(data, parser.target, parser.headers)
+        if len(self._waiting) > _READ_AHEAD:
+            self._pause_or_resume_reading()
 
     def eof_received(self) -> bool:
         """Notes that the caller sends no more; what he asked is answered.
@@ -171,92 +153,49 @@ class HttpProtocol(asyncio.Protocol):
             self._pump()
             self._pause_or_resume_reading()
 
-    # ---------------------------------------------------------------- the parser's callbacks
+    # ---------------------------------------------------------------- requests
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._target, self._headers, self._in_headers = b"", [], True
-        self._begun += 1
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; a trailer is none, as the request has begun without it."""
-        if len(self._headers) >= MAX_HEADERS:
-            raise headers_too_large(f"more than {MAX_HEADERS} headers")
-        if self._in_headers:
-            self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        """Opens a request, unless its headers are refused or are to be read again."""
-        version = self._parser.get_http_version()
-        method = self._parser.get_method()
-        path, query = read_target(method, self._target)
-        headers = join_headers(self._headers, version, len(self._target))
-        if self._parser.should_upgrade():
-            return
-        self._in_headers = False
-        self._bare_bytes = 0
+    def _begin(self, block: HeaderBlock) -> None:
+        """Opens a request; one that is refused by its headers is answered before its body, if that is long."""
         self._headers_since = None
-        request = Request(
-            method.decode("ascii", "replace"), path, query, headers, client=self._client, scheme=self._scheme
-        )
-        message = self._open(request, keep_alive=self._parser.should_keep_alive(), is_old=version == "1.0")
-        self._receiving = message
-        if message.transaction.refusal is None:
-            if headers.get(b"expect", b"").lower() == b"100-continue" and self._answering is None and not self._waiting:
-                self._transport.write(_CONTINUE)
-        else:
+        message = self._receiving = self._open(block)
+        if message.transaction.refusal is not None:
             self._end_unread_if_long(message)
+        elif block.headers.get(b"expect", b"").lower() == b"100-continue" and not (self._answering or self._waiting):
+            self._transport.write(_CONTINUE)
 
-    def on_body(self, body: bytes) -> None:
-        """A piece of a body."""
-        self._bare_bytes = 0
+    def _receive(self, body: bytes) -> None:
+        """Keeps a piece of a body."""
         message = self._receiving
         if message is None or message.transaction.refusal is not None:
             return
-        try:
-            self._gateway.receive(message.transaction.request, len(body))
-        except TandemError as error:
-            message.transaction.refusal = error.as_value()
+        if self._hold(message, len(body)):
+            message.chunks.append(body)
+        else:
             message.chunks.clear()
             self._end_unread_if_long(message)
-        else:
-            message.chunks.append(body)
 
-    def on_message_complete(self) -> None:
-        """A request is complete."""
-        if self._receiving is None:  # its headers are to be read again, or it was ended unread
-            return
+    def _complete(self) -> None:
+        """Has a complete request answered, in its turn."""
         message, self._receiving = self._receiving, None
         self._stop_timer()
-        self._in_headers = True
-        self._bare_bytes = 0
-        self._waiting.append(message)
-        self._pump()
+        if message is not None:  # it was not ended unread
+            self._waiting.append(message)
+            self._pump()
 
-    # ---------------------------------------------------------------- requests
+    def _open(self, block: HeaderBlock) -> _Message:
+        line = block.method, block.path, block.query
+        request = Request(*line, block.headers, client=self._client, scheme=self._scheme)
+        return _Message(self._gateway.open(request, self._send), block.keep_alive, block.is_old, [])
 
-    def _parse(self, data: bytes) -> None:
+    def _hold(self, message: _Message, count: int) -> bool:
+        """Whether there is room for more bytes of a body; else the request is refused."""
         try:
-            self._parser.feed_data(data)
-            return
-        except httptools.HttpParserUpgrade as asked:
-            rest = data[asked.args[0] :]
-        self._read_again(rest)
-
-    def _read_again(self, rest: bytes) -> None:
-        """Reads a request that asks for a protocol that we do not speak as if it had not; the parser skips its body."""
-        kept = [(name, value) for name, value in self._headers if name not in (b"upgrade", b"connection")]
-        lines = [b"%b: %b\r\n" % header for header in [*kept, _CLOSE]]
-        line = self._parser.get_method(), self._target, self._parser.get_http_version().encode()
-        self._parser = httptools.HttpRequestParser(self)
-        self._parser.feed_data(b"%b %b HTTP/%b\r\n" % line + b"".join(lines) + b"\r\n" + rest)
-
-    def _open(self, request: Request, *, keep_alive: bool, is_old: bool) -> _Message:
-        return _Message(self._gateway.open(request, self._send), keep_alive, is_old, [])
+            self._gateway.receive(message.transaction.request, count)
+        except TandemError as error:
+            message.transaction.refusal = error.as_value()
+            return False
+        return True
 
     def _answer_known(self, data: bytes) -> bool:
         """Answers a whole request whose header block has come before; False where it is none, and nothing was done."""
@@ -264,16 +203,10 @@ class HttpProtocol(asyncio.Protocol):
         if known is None:
             return False
         block, body = known
-        request = Request(
-            block.method, block.path, block.query, block.headers, client=self._client, scheme=self._scheme
-        )
-        message = self._open(request, keep_alive=True, is_old=False)
+        message = self._open(block)
         self._headers_since = None
         if message.transaction.refusal is None:
-            try:
-                self._gateway.receive(request, len(body))
-            except TandemError as error:
-                message.transaction.refusal = error.as_value()
+            self._hold(message, len(body))
         self._answering = message
         self._gateway.handle(message.transaction, body)
         return True
@@ -360,8 +293,7 @@ class HttpProtocol(asyncio.Protocol):
         self._pump()
 
     def _answer_refused(self, error: ClientError) -> None:
-        request = Request("", "", b"", {}, client=self._client)
-        message = self._open(request, keep_alive=False, is_old=False)
+        message = self._open(HeaderBlock("", "", b"", {}, keep_alive=False))
         message.transaction.refusal = error.as_value()
         self._answering = message
         self._gateway.handle(message.transaction, b"")
@@ -374,7 +306,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _close(self) -> None:
         """Ends the connection after a response, once the caller has stopped sending."""
-        if self._has_ended or not (self._receiving or self._waiting or self._is_deaf or self._bare_bytes):
+        if self._has_ended or not (self._receiving or self._waiting or self._is_deaf or self._parser.bare_bytes):
             self._transport.close()
         elif not self._is_closing:
             self._linger()
@@ -436,7 +368,7 @@ class HttpProtocol(asyncio.Protocol):
             quiet_s: seconds.
         """
         self._is_last = True
-        has_begun = self._headers_since is not None and self._bare_bytes
+        has_begun = self._headers_since is not None and self._parser.bare_bytes
         since = cast("float", self._headers_since) if has_begun else self._idle_since
         if self.is_idle and self._lingers_until is None and now - since > quiet_s:
             self._close_idle()
@@ -478,7 +410,7 @@ class HttpProtocol(asyncio.Protocol):
     def _check_headers(self, seconds: float) -> bool:
         if seconds <= self._connections.limit_s:
             return False
-        if not self._bare_bytes:
+        if not self._parser.bare_bytes:
             return self._close_idle()
         self._refuse(DeadlineExceeded(f"no whole headers of a request within {seconds * 1000:.0f} ms"))
         return True

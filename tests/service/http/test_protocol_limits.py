@@ -115,7 +115,7 @@ def test_headers_that_do_not_end_are_answered_with_504(before: bytes, data: byte
         if before:
             await caller.ask(before)
         await caller.send(data)
-        await until(lambda: site.protocol._bare_bytes > 0)
+        await until(lambda: site.protocol._parser.bare_bytes > 0)
         site.check(DEADLINE_S - 1)
         assert not site.protocol._is_closing
         site.check(DEADLINE_S + 1)
@@ -131,11 +131,9 @@ def test_headers_that_do_not_end_are_answered_with_504(before: bytes, data: byte
 def test_a_body_that_does_not_end_is_answered_with_504(data: bytes) -> None:
     async def test(app: App, site: Site) -> None:
         caller = await site.caller()
-        await caller.send(data)
+        await caller.send(data.replace(b"\r\n\r\n", b"\r\nX-Request-Timeout-Ms: 300\r\n\r\n", 1))
         await until(lambda: site.admission.bytes == 3)
-        site.check(DEADLINE_S - 1)
         assert not site.protocol._is_closing
-        site.check(DEADLINE_S + 1)
         assert "no whole body" in (await caller.answer()).problem(504, "deadline_exceeded")
         assert await caller.rest() == b""
         assert app.began == []
@@ -306,7 +304,7 @@ def test_tls_knows_no_half_closed_connection_and_is_closed_whole(certificate: Pa
             assert (await caller.ask(GET % b"a")).body == b"/a"
             assert app.began[0].scheme == "https"
             await caller.send(b"GET /b")
-            await until(lambda: site.protocol._bare_bytes > 0)
+            await until(lambda: site.protocol._parser.bare_bytes > 0)
             site.check(DEADLINE_S + 1)
             site.check(DEADLINE_S + 2)
             (await caller.answer()).problem(504, "deadline_exceeded")
@@ -344,7 +342,7 @@ def test_a_request_that_has_just_begun_is_not_idle() -> None:
         caller = await site.caller()
         await caller.ask(GET % b"a")
         await caller.send(b"GET /b HTTP/1.1\r\n")
-        await until(lambda: site.protocol._bare_bytes > 0)
+        await until(lambda: site.protocol._parser.bare_bytes > 0)
         site.protocol._idle_since -= 1000
         site.protocol.drain(time.monotonic(), 500.0)
         answer = await caller.ask(b"Host: x\r\n\r\n")
