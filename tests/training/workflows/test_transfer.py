@@ -137,6 +137,7 @@ def test_streamed_images_give_the_same_head(bundle: Bundle, network: EmbeddingNe
     assert streamed.files["head-category.onnx"] == bundle.files["head-category.onnx"]
 
 
+@pytest.mark.slow  # `test_train.py` shows the same in the quick suite
 def test_two_images_a_class_are_enough(network: EmbeddingNetwork, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 0)
     bundle = Bundle.open(transfer(squares(6), Still(network).eval(), plan))
