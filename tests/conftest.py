@@ -14,6 +14,17 @@ from tests.tiny_bundle import COLUMNS, tiny_bundle
 __all__ = ["pytest_addoption", "pytest_configure", "pytest_sessionfinish", "reliability"]  # hooks and a fixture
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file, which share fixtures, stay in one process. The longest files come first.
+
+    A process that is done early then has small files left to take, and no process waits for another at the end.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: "training" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`.../tiny/1`: a bundle with one head; to be read only."""
