@@ -19,7 +19,8 @@ from models.errors import TandemError, Unauthorized
 from service.gateway.api_keys import MAX_FILE_BYTES, MAX_KEYS, ApiKeys, KeysError, line_of, main, new_key
 
 ROOT = Path(__file__).parents[3]
-KEY, OTHER = new_key(), new_key()
+# Fixed, since they are in the ids of tests, which have to be the same in every process.
+KEY, OTHER = (f"tandem_{hashlib.sha256(name).hexdigest()[:43]}" for name in (b"key", b"other"))
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 
 
