@@ -28,7 +28,6 @@ HOOKS = "service.process."
 UNNAMED = {"__init__", "__main__", "conftest"}
 
 KNOWN_FOLDERS: dict[str, int] = {
-    "tests/models/imaging": 13,
     "tests/training": 13,
 }
 KNOWN_BASENAMES: dict[str, int] = {
@@ -49,8 +48,6 @@ KNOWN_CYCLES: set[str] = {
     "service.process.worker",
 }
 KNOWN_FUNCTIONS: set[str] = {
-    "loadtests.__main__._add_run",
-    "loadtests.bench.bench_command.run_growth",
     "service.inference.pipeline.run_one",
     "training.cli.commands.add_commands",
     "training.cli.head_options.add_head",
