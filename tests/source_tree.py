@@ -111,7 +111,11 @@ def foreign_private_names(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Attribute) and node.attr == "__class__" and isinstance(node.ctx, ast.Store):
             found.add("__class__")
         elif isinstance(node, ast.ClassDef) and not {ast.unparse(base) for base in node.bases} & own_names():
-            found |= {inner.attr for inner in ast.walk(node) if _is_private_of_super(inner)}
+            found |= {
+                inner.attr
+                for inner in ast.walk(node)
+                if isinstance(inner, ast.Attribute) and is_private(inner.attr) and _is_super(inner.value)
+            }
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "setattr", "hasattr"}:
             name = getattr(node.args[1], "value", "") if len(node.args) > 1 else ""
             if isinstance(name, str) and is_private(name) and name not in own_names():
@@ -123,5 +127,5 @@ def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in {"self", "cls"}
 
 
-def _is_private_of_super(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and is_private(node.attr) and ast.unparse(node.value) == "super()"
+def _is_super(node: ast.expr) -> bool:
+    return ast.unparse(node) == "super()"
