@@ -41,7 +41,7 @@ check: setup ## lint, types, import rules, known vulnerabilities in what is pinn
 
 .PHONY: test
 test: setup ## unit and integration tests with coverage of models and service
-	$(PYTEST) -n $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 .PHONY: test-slow
 test-slow: setup ## the slow suites: trainings, the whole test set over HTTP

@@ -15,13 +15,7 @@ __all__ = ["pytest_addoption", "pytest_configure", "pytest_sessionfinish", "reli
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file, which share fixtures, stay in one process. The longest files come first.
-
-    A process that is done early then has small files left to take, and no process waits for another at the end.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """The longest tests come first, so that no process waits for another at the end. The order is kept otherwise."""
     items.sort(key=lambda item: "training" not in item.path.parts)
 
 

@@ -22,8 +22,6 @@ from training.reports.class_figures import accepted_as_another
 from training.reports.evaluation_metrics import errors
 from training.workflows.model_selection import Alone, HeadPlan, Material, Part, alone, teach
 
-pytestmark = pytest.mark.xdist_group("transferred")
-
 
 @pytest.fixture(scope="module")
 def bundle(transferred: Path) -> Bundle:

@@ -29,7 +29,6 @@ from training.policy.policies import Aims
 from training.workflows.model_selection import HeadPlan
 from training.workflows.transfer import transfer
 
-pytestmark = pytest.mark.xdist_group("transferred")
 ROOT = Path(__file__).parents[3]
 DATASET = squares(90)
 

@@ -26,7 +26,6 @@ from training.workflows.precision_trial import OTHERS
 from training.workflows.transfer import transfer
 from training.workflows.upgrade import alike, upgrade
 
-pytestmark = pytest.mark.xdist_group("transferred")
 DATASET = squares(90)
 
 
