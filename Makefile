@@ -16,6 +16,10 @@ PIP_COMPILE := $(BIN)/pip-compile --quiet --strip-extras --no-annotate --no-head
 
 export BENTOML_DO_NOT_TRACK := true
 
+# Tests run in one process per core. One thread each: two that each start a thread per core wait for one another.
+JOBS ?= $(shell nproc)
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
+
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,11 +41,15 @@ check: setup ## lint, types, import rules, known vulnerabilities in what is pinn
 
 .PHONY: test
 test: setup ## unit and integration tests with coverage of models and service
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 .PHONY: test-slow
 test-slow: setup ## the slow suites: trainings, the whole test set over HTTP
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
+
+.PHONY: mutation
+mutation: setup ## the share of SAMPLE (default 150) small changes to service/inference and service/gateway that a test notices
+	$(BIN)/python -m tools.mutation_score --sample $(or $(SAMPLE),150)
 
 .PHONY: test-gpu
 test-gpu: setup ## what needs an NVIDIA GPU

@@ -14,6 +14,11 @@ from tests.tiny_bundle import COLUMNS, tiny_bundle
 __all__ = ["pytest_addoption", "pytest_configure", "pytest_sessionfinish", "reliability"]  # hooks and a fixture
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no process waits for another at the end. The order is kept otherwise."""
+    items.sort(key=lambda item: "training" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`.../tiny/1`: a bundle with one head; to be read only."""

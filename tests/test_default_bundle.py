@@ -37,6 +37,7 @@ MAX_ECE = 0.015
 TARGET_PRECISION, MIN_ACCEPTED = 0.99, 0.75
 MIN_AUROC, MIN_FLAGGED, FALSE_ALARMS = 0.95, 0.80, 0.02
 CONNECTIONS = 16
+TEST_IMAGES = 10_000
 PNG = {"content-type": "image/png"}
 
 
@@ -54,14 +55,33 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(10, id="every tenth test image"),
+        pytest.param(1, id="every test image", marks=pytest.mark.slow),
+    ],
+)
+def every(request: pytest.FixtureRequest) -> int:
+    """The step at which images are taken. The quick suite takes a sample, the slow one all."""
+    step: int = request.param
+    return step
+
+
 @pytest.fixture(scope="module")
-def test_set() -> tuple[list[bytes], NDArray[np.int64]]:
-    """The 10,000 test images as PNG, and their labels."""
+def test_set(every: int) -> tuple[list[bytes], NDArray[np.int64]]:
+    """Test images as PNG, and their labels."""
     if not fashion_mnist.DEBIAN_FOLDER.is_dir() and fashion_mnist.FOLDER_VARIABLE not in os.environ:
         pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
     dataset = fashion_mnist.load()
     assert dataset.official_test is not None
-    return [encode_png(dataset.images[i]) for i in dataset.official_test], dataset.labels[dataset.official_test]
+    taken = dataset.official_test[::every]
+    return [encode_png(dataset.images[i]) for i in taken], dataset.labels[taken]
+
+
+def slack(share: float, count: int) -> float:
+    """Three standard errors of a share of a sample of so many images; 0 where all test images were taken."""
+    return 0.0 if count == TEST_IMAGES else 3 * float(np.sqrt(share * (1 - share) / count))
 
 
 def post(client: httpx.Client, image: bytes) -> dict[str, Any]:
@@ -94,16 +114,17 @@ def answers(client: httpx.Client, test_set: tuple[list[bytes], NDArray[np.int64]
         return list(threads.map(lambda image: post(client, image), test_set[0]))
 
 
-def test_served_accuracy_and_calibration_on_the_whole_test_set(
+def test_served_accuracy_and_calibration(
     answers: list[dict[str, Any]], bundle: Bundle, test_set: tuple[list[bytes], NDArray[np.int64]]
 ) -> None:
     found = np.array([probabilities(answer, bundle) for answer in answers])
     scores = score(found, test_set[1])
     metrics = bundle.manifest.default_head.metrics
     print(json.dumps({"served": asdict(scores), **metrics}))
-    assert scores.accuracy >= MIN_ACCURACY
-    assert scores.accuracy == pytest.approx(metrics["test_accuracy_int8"], abs=0.001)  # which serves CPUs
-    assert scores.ece <= MAX_ECE
+    margin = slack(MIN_ACCURACY, len(answers))
+    assert scores.accuracy >= MIN_ACCURACY - margin
+    assert scores.accuracy == pytest.approx(metrics["test_accuracy_int8"], abs=max(0.001, margin))  # int8 serves CPUs
+    assert scores.ece <= MAX_ECE + margin
 
 
 def test_what_is_accepted_is_as_often_right_as_is_promised(
@@ -114,8 +135,8 @@ def test_what_is_accepted_is_as_often_right_as_is_promised(
     hits = np.array([answer["label"] == classes[label] for answer, label in zip(answers, test_set[1], strict=True)])
     precision = float(hits[accepted].mean())
     print(json.dumps({"accepted": float(accepted.mean()), "of which right": precision}))
-    assert precision >= TARGET_PRECISION
-    assert accepted.mean() >= MIN_ACCEPTED
+    assert precision >= TARGET_PRECISION - slack(TARGET_PRECISION, len(answers))
+    assert accepted.mean() >= MIN_ACCEPTED - slack(MIN_ACCEPTED, len(answers))
 
 
 def digits() -> list[NDArray[np.uint8]]:
@@ -152,13 +173,14 @@ def photographs() -> list[NDArray[np.uint8]]:
 @pytest.mark.parametrize("strangers", [digits, noise, photographs], ids=lambda make: make.__name__)
 def test_what_it_was_not_made_for_is_unfamiliar(
     strangers: Callable[[], list[NDArray[np.uint8]]],
+    every: int,
     answers: list[dict[str, Any]],
     client: httpx.Client,
     bundle: Bundle,
     test_set: tuple[list[bytes], NDArray[np.int64]],
 ) -> None:
     """The AUROC is over the distances, the shares are of what is served."""
-    images = strangers()
+    images = strangers()[::every]
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         served = list(threads.map(lambda image: post(client, encode_png(image)), images))
     flagged = float(np.mean(["unfamiliar" in answer["reasons"] for answer in served]))
@@ -171,8 +193,8 @@ def test_what_it_was_not_made_for_is_unfamiliar(
     auroc = float(roc_auc_score(np.repeat([0, 1], [len(near), len(far)]), np.concatenate([near, far])))
     print(json.dumps({strangers.__name__: len(images), "AUROC": auroc, "flagged": flagged, "false": false_alarms}))
     assert auroc >= MIN_AUROC
-    assert flagged >= MIN_FLAGGED
-    assert false_alarms <= FALSE_ALARMS + 0.005
+    assert flagged >= MIN_FLAGGED - (slack(MIN_FLAGGED, len(images)) if every > 1 else 0)
+    assert false_alarms <= FALSE_ALARMS + 0.005 + slack(FALSE_ALARMS, len(answers))
 
 
 def test_both_heads_answer_and_say_why(client: httpx.Client, bundle: Bundle) -> None:

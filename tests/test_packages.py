@@ -1,19 +1,24 @@
-"""What is installed is what is there."""
+"""Every package is installed, with the file that says it has types."""
 
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
+from fnmatch import fnmatch
+from typing import Any
 
-from setuptools import find_packages
+from setuptools import find_namespace_packages
 
-ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("loadtests", "models", "service", "training")
+from tests.source_tree import ROOMS, ROOT, files
+
+SETUPTOOLS: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 
 def test_every_package_is_installed() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
-    there = {
-        ".".join(file.parent.relative_to(ROOT).parts) for room in ROOMS for file in (ROOT / room).rglob("__init__.py")
-    }
-    assert set(find_packages(str(ROOT), include=settings["include"], exclude=settings["exclude"])) == there
+    there = {".".join(file.parent.parts) for file in files(ROOMS)}
+    assert there
+    assert there <= set(find_namespace_packages(str(ROOT), **SETUPTOOLS["packages"]["find"]))
+
+
+def test_every_room_is_installed_with_py_typed() -> None:
+    assert all((ROOT / room / "py.typed").is_file() for room in ROOMS)
+    assert any(fnmatch("py.typed", pattern) for pattern in SETUPTOOLS["package-data"]["*"])

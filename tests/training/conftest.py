@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from signal import SIGINT, SIGTERM, default_int_handler, getsignal, signal
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.bundle.head_spec import HeadSpec
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tests.test_default_bundle import digits, noise
 from tests.training.squares import CLASSES, squares
+from tests.training.workflows.still_network import Still, plan_of
 from training.data import fashion_mnist
 from training.data.dataset import Dataset
 from training.data.images import Encoded
@@ -27,6 +29,7 @@ from training.heads.registry import REGISTRY
 from training.network.network import EmbeddingNetwork
 from training.network.presets import PRESETS
 from training.network.pretrained import INPUT, load_network
+from training.workflows.transfer import transfer
 
 HEAD = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)
 
@@ -82,6 +85,17 @@ def head_graph(embedder: Embedder, dataset: Dataset) -> bytes:
     """Of a head on the squares, `HEAD`."""
     embedding = embedder(dataset.images)
     return export_head(boosted(embedding, dataset.labels), HEAD, embedding)
+
+
+@pytest.fixture(scope="session")
+def transferred(network: EmbeddingNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a store, which has a bundle of 90 squares on a network that stays as it is, and a cache.
+
+    A test that writes to the store takes a copy.
+    """
+    folder = tmp_path_factory.mktemp("transferred")
+    transfer(squares(90), Still(network).eval(), plan_of(folder, 3))
+    return folder
 
 
 EACH, UNSEEN, STRANGE = 240, 200, 250

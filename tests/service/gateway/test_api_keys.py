@@ -16,7 +16,8 @@ from models.errors import TandemError, Unauthorized
 from service.gateway.api_keys import MAX_FILE_BYTES, MAX_KEYS, ApiKeys, KeysError
 from service.process.keys_command import line_of, new_key
 
-KEY, OTHER = new_key(), new_key()
+# Fixed, since they are in the ids of tests, which have to be the same in every process.
+KEY, OTHER = (f"tandem_{hashlib.sha256(name).hexdigest()[:43]}" for name in (b"key", b"other"))
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 
 

@@ -10,25 +10,22 @@ import pytest
 
 from models.bundle.loading import Bundle
 from tests.training.squares import squares
-from tests.training.workflows.test_transfer import Still, plan_of
 from tests.training.worlds import World, material_of
 from training.cli.console_notes import adding_nothing, on_choice
 from training.cli.console_summary import summary
 from training.exceptions import DataError
 from training.heads.candidates import Candidate
 from training.heads.registry import AUTO
-from training.network.network import EmbeddingNetwork
 from training.policy.costs import Costs
 from training.policy.policies import Aims
 from training.reports.class_figures import accepted_as_another
 from training.reports.evaluation_metrics import errors
 from training.workflows.model_selection import Alone, HeadPlan, Material, Part, alone, teach
-from training.workflows.transfer import transfer
 
 
 @pytest.fixture(scope="module")
-def bundle(network: EmbeddingNetwork, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return Bundle.open(transfer(squares(90), Still(network).eval(), plan_of(tmp_path_factory.mktemp("notes"), 3)))
+def bundle(transferred: Path) -> Bundle:
+    return Bundle.open(transferred / "store" / "squares" / "1")
 
 
 def test_a_head_that_accepts_nothing_says_so_and_what_would_be_enough(bundle: Bundle) -> None:

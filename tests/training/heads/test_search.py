@@ -135,6 +135,7 @@ def test_a_fold_whose_rows_were_all_dropped_grows_trees_all_the_same(are_numbers
     assert np.isfinite(best.answers).all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The number of unique classes is greater than 50%")
 def test_very_many_classes_are_searched_on_a_part_once() -> None:
     labels = np.arange(3900) % 1300

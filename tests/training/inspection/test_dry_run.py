@@ -288,7 +288,16 @@ HORRORS = [*CLASSES, "fish/a.png | half", "fish/b.jpg | text", "fish/c.tif | tex
            "bird/n.png -> /dev/zero", "bird/o.bmp | half"]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [["inspect", "folder"], ["clean", "folder"], ["pretrained"], ["compare", "folder"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inspect", "folder"],
+        pytest.param(["clean", "folder"], marks=pytest.mark.slow),
+        pytest.param(["pretrained"], marks=pytest.mark.slow),
+        pytest.param(["compare", "folder"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
 def test_no_file_ends_in_a_traceback(tmp_path: Path, words: list[str]) -> None:
     data = plant(tmp_path / "data", HORRORS)
     more = {"pretrained": ["--name", "x", "--out", "store"], "compare": ["--budget", "0.02"]}.get(words[0], [])

@@ -16,7 +16,7 @@ from models.runtime.engine import Engine
 from models.runtime.sessions import Embedder
 from tests.tiny_bundle import COLUMNS, tiny_bundle
 from tests.training.squares import squares
-from tests.training.workflows.test_transfer import Still, plan_of
+from tests.training.workflows.still_network import Still, plan_of
 from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.network.embedding_cache import keys_of

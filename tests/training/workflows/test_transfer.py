@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch import Tensor
 
 from models.bundle.golden import verify
 from models.bundle.loading import Bundle
@@ -21,45 +20,27 @@ from models.policy import NEVER
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, squares, write_image
+from tests.training.workflows.still_network import Still, plan_of
 from training.data.images import Encoded
 from training.data.split import split
 from training.export.bundle_files import encode_png
 from training.network.network import EmbeddingNetwork
-from training.network.pretrained import Frozen
 from training.policy.policies import Aims
 from training.workflows.model_selection import HeadPlan
-from training.workflows.transfer import Transfer, transfer
+from training.workflows.transfer import transfer
 
 ROOT = Path(__file__).parents[3]
 DATASET = squares(90)
 
 
-def plan_of(folder: Path, seed: int, kind: str = "logistic_regression") -> Transfer:
-    head = HeadPlan(kind, seed=seed)
-    return Transfer(folder / "store", "still, never fitted", head, folder / "cache")
-
-
-class Still(Frozen):
-    """The network of the other tests, which was never fitted."""
-
-    def __init__(self, network: EmbeddingNetwork) -> None:
-        super().__init__()
-        self.network = network
-        self.classifier = network.classifier
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network(images)
+@pytest.fixture(scope="module")
+def store(transferred: Path) -> Path:
+    return transferred
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("transfer")
-
-
-@pytest.fixture(scope="module")
-def bundle(network: EmbeddingNetwork, store: Path) -> Bundle:
-    plan = plan_of(store, 3)
-    return Bundle.open(transfer(DATASET, Still(network).eval(), plan))
+def bundle(store: Path) -> Bundle:
+    return Bundle.open(store / "store" / "squares" / "1")
 
 
 def test_the_bundle_passes_its_golden_check_and_is_the_champion(bundle: Bundle, store: Path) -> None:
@@ -96,6 +77,7 @@ def test_it_promises_what_all_images_but_those_of_the_test_show(bundle: Bundle) 
     assert head.metrics["test_accepted"] == 0
 
 
+@pytest.mark.slow
 def test_a_target_within_reach_is_promised(network: EmbeddingNetwork, tmp_path: Path) -> None:
     plan = replace(plan_of(tmp_path, 3), head=HeadPlan("logistic_regression", aims=Aims(target_precision=0.9), seed=3))
     head = Bundle.open(transfer(DATASET, Still(network).eval(), plan)).manifest.default_head
@@ -127,6 +109,7 @@ def test_the_report_has_the_choice_of_the_head_and_no_training(bundle: Bundle) -
     assert "Training of the network" not in page
 
 
+@pytest.mark.slow
 def test_streamed_images_give_the_same_head(bundle: Bundle, network: EmbeddingNetwork, tmp_path: Path) -> None:
     pixels = np.asarray(DATASET.images)
     images = Encoded(lambda position: encode_png(pixels[position]), np.arange(90), DATASET.input)
@@ -137,6 +120,7 @@ def test_streamed_images_give_the_same_head(bundle: Bundle, network: EmbeddingNe
     assert streamed.files["head-category.onnx"] == bundle.files["head-category.onnx"]
 
 
+@pytest.mark.slow  # `test_train.py` shows the same in the quick suite
 def test_two_images_a_class_are_enough(network: EmbeddingNetwork, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, 0)
     bundle = Bundle.open(transfer(squares(6), Still(network).eval(), plan))

@@ -3,6 +3,7 @@ are."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT, Store
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import squares
-from tests.training.workflows.test_transfer import Still, plan_of
+from tests.training.workflows.still_network import Still, plan_of
 from tests.training.worlds import material_of
 from training.data import fashion_mnist
 from training.exceptions import DataError, ExportError
@@ -29,13 +30,13 @@ DATASET = squares(90)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("upgrade")
+def store(transferred: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shutil.copytree(transferred, tmp_path_factory.mktemp("upgrade") / "copy")
 
 
 @pytest.fixture(scope="module")
-def bundle(network: EmbeddingNetwork, store: Path) -> Bundle:
-    return Bundle.open(transfer(DATASET, Still(network).eval(), plan_of(store, 5)))
+def bundle(store: Path) -> Bundle:
+    return Bundle.open(store / "store" / "squares" / "1")
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,7 @@ class Smooth(Still):
         return torch.sigmoid(self.network.features(self.network.normalize(images))).mean((2, 3))
 
 
+@pytest.mark.slow
 def test_where_nothing_is_worth_keeping_nothing_is_written(network: EmbeddingNetwork, tmp_path: Path) -> None:
     bundle = Bundle.open(transfer(DATASET, Smooth(network).eval(), plan_of(tmp_path, 5)))
     assert bundle.manifest.precisions == ("fp32", "fp16")

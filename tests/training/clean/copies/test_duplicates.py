@@ -26,16 +26,23 @@ def photos() -> np.ndarray:
     return np.stack([np.asarray(blot) for blot in blots])
 
 
-def groups_of(images: np.ndarray) -> list[Group]:
-    return find_copies(images).groups
-
-
+@pytest.fixture(scope="module")
 def clothes() -> np.ndarray:
     """uint8 `[70000, 28, 28, 1]`."""
     try:
         return np.asarray(fashion_mnist.load().images)
     except DataError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def photo_pieces() -> np.ndarray:
+    """uint8 `[N, 224, 224, 3]`."""
+    return pieces(224)
+
+
+def groups_of(images: np.ndarray) -> list[Group]:
+    return find_copies(images).groups
 
 
 def recall(images: np.ndarray, sources: np.ndarray, copies: np.ndarray) -> float:
@@ -131,29 +138,28 @@ def test_few_images_are_no_error() -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_photograph_is_found(name: str) -> None:
-    images = pieces(224)
-    sources = np.arange(len(images))
-    assert recall(images, sources, change(images[sources], CHANGES[name])) >= 0.9
+def test_a_changed_photograph_is_found(name: str, photo_pieces: np.ndarray) -> None:
+    sources = np.arange(len(photo_pieces))
+    assert recall(photo_pieces, sources, change(photo_pieces, CHANGES[name])) >= 0.9
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_small_picture_is_found(name: str) -> None:
-    images = clothes()[:1500]
+def test_a_changed_small_picture_is_found(name: str, clothes: np.ndarray) -> None:
+    images = clothes[:750]
     sources = np.arange(0, len(images), 15)
     assert recall(images, sources, change(images[sources], CHANGES[name])) >= 0.8
 
 
-def test_many_copies_of_one_image_are_one_group_and_leave_the_others_alone() -> None:
-    images = pieces(224)
-    copies = np.concatenate([change(images[20:21], how) for how in CHANGES.values()])
-    assert groups_of(np.concatenate([images, copies])) == [
-        Group((20, *range(len(images), len(images) + len(CHANGES))), exact=False)
+def test_many_copies_of_one_image_are_one_group_and_leave_the_others_alone(photo_pieces: np.ndarray) -> None:
+    copies = np.concatenate([change(photo_pieces[20:21], how) for how in CHANGES.values()])
+    count = len(photo_pieces)
+    assert groups_of(np.concatenate([photo_pieces, copies])) == [
+        Group((20, *range(count, count + len(CHANGES))), exact=False)
     ]
 
 
-def test_pieces_of_one_photograph_are_no_copies() -> None:
-    assert groups_of(pieces(224)) == []
+def test_pieces_of_one_photograph_are_no_copies(photo_pieces: np.ndarray) -> None:
+    assert groups_of(photo_pieces) == []
 
 
 def test_small_images_are_copies_only_where_they_are_equal(photos: np.ndarray) -> None:
@@ -164,19 +170,21 @@ def test_small_images_are_copies_only_where_they_are_equal(photos: np.ndarray) -
     assert groups_of(images) == [Group((3, 7), exact=True)]
 
 
-def test_a_few_clothes_are_copies_of_each_other() -> None:
+@pytest.mark.parametrize("count", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_few_clothes_are_copies_of_each_other(count: int, clothes: np.ndarray) -> None:
     """About 1 in 400 of the 70,000 is listed, most of them the same article to the eye."""
-    images = clothes()[:10_000]
+    images = clothes[:count]
     assert sum(len(group.positions) for group in groups_of(images)) <= 0.003 * len(images)
 
 
 @pytest.mark.slow
-def test_recall_of_every_change_and_pairs_where_nothing_was_changed() -> None:
+def test_recall_of_every_change_and_pairs_where_nothing_was_changed(
+    clothes: np.ndarray, photo_pieces: np.ndarray
+) -> None:
     """The table of `training.clean.copies.duplicates`."""
     dice = np.random.default_rng(0)
-    small = clothes()
-    small = small[dice.permutation(len(small))[:10_000]]
-    for images, count, least in ((pieces(224), 40, 0.9), (small, 300, 0.8)):
+    small = clothes[dice.permutation(len(clothes))[:10_000]]
+    for images, count, least in ((photo_pieces, 40, 0.9), (small, 300, 0.8)):
         listed = sum(len(group.positions) for group in groups_of(images))
         side = images.shape[1]
         print(f"{len(images):,} images of {side}x{side}: {listed} listed where nothing was changed")

@@ -55,9 +55,9 @@ def simulate(runs: int, count: int, *, heads: int = 1, seeds: int = 1, noise: fl
     return bad / runs, sum(name is not None for name in chosen) / runs
 
 
-@pytest.mark.parametrize("count", [40, 100, 300, 1000])
+@pytest.mark.parametrize("count", [40, 1000])
 def test_a_worse_model_is_hardly_ever_recommended(count: int) -> None:
-    worse, any_ = simulate(200, count)
+    worse, any_ = simulate(100, count)
     print(f"{count} test images: a worse model in {worse:.1%}, any in {any_:.1%}")
     assert worse <= 0.05
     assert any_ < 0.2 if count == 40 else True

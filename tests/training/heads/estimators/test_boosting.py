@@ -61,7 +61,7 @@ def test_trees_find_what_a_linear_model_cannot(world: World, kind: str, tmp_path
 
 
 @pytest.mark.parametrize("kind", BOOSTED)
-@pytest.mark.parametrize("rows", [60, 500])
+@pytest.mark.parametrize("rows", [60, pytest.param(500, marks=pytest.mark.slow)])
 def test_trees_find_nothing_in_noise(kind: str, rows: int, tmp_path: Path) -> None:
     found, unseen = [], []
     for seed in range(5):
@@ -86,7 +86,9 @@ def test_few_rows_give_a_head_that_serves(kind: str, rows: int, is_log: bool, tm
     assert ((bounds[:, 0] <= values[:, 0]) & (values[:, 0] <= bounds[:, 1])).all()
 
 
-@pytest.mark.parametrize("kind", DEFAULTS["regression"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in BOOSTED else ()) for kind in DEFAULTS["regression"]]
+)
 def test_intervals_cover_nine_of_ten_unseen_numbers(kind: str, tmp_path: Path) -> None:
     covered = []
     for seed in range(2):

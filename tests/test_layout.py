@@ -1,0 +1,112 @@
+"""The layout of the code stays within its limits.
+
+The `KNOWN_` constants list what exceeds a limit today. A test fails if an offender is not listed, and if a listed one
+is gone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.source_tree import (
+    ROOMS,
+    files,
+    foreign_private_names,
+    functions,
+    import_graph,
+    modules,
+    reachable,
+)
+
+MOST_FILES = 12
+"""Python files in one folder."""
+MOST_LINES = 40
+"""Of a function, from `def` to its end."""
+MOST_PRIVATE_NAMES = 5
+"""Of other packages, all in `HOOKS`."""
+HOOKS = "service.process."
+UNNAMED = {"__init__", "__main__", "conftest"}
+
+KNOWN_FOLDERS: dict[str, int] = {
+    "tests/training": 13,
+}
+KNOWN_BASENAMES: dict[str, int] = {
+    "audit": 2,
+    "test_audit": 2,
+    "verdict": 2,
+}
+KNOWN_CYCLES: set[str] = {
+    "service.api.predictions",
+    "service.api.query",
+    "service.api.routes",
+    "service.gateway.gateway",
+    "service.gateway.telemetry",
+    "service.http.cycle",
+    "service.http.exchange",
+    "service.http.shortcut",
+    "service.inference.pipeline",
+    "service.process.worker",
+}
+KNOWN_FUNCTIONS: set[str] = {
+    "service.inference.pipeline.run_one",
+    "training.cli.commands.add_commands",
+    "training.cli.head_options.add_head",
+    "training.compare.comparison.compare",
+    "training.data.split.split",
+    "training.network.fit.fit",
+    "training.policy.policies.choose_policy",
+    "training.workflows.finishing.finish",
+    "training.workflows.new_bundle.conclude",
+    "training.workflows.train.train",
+}
+KNOWN_PRIVATE_NAMES: set[str] = {
+    "service.http.connection: __class__",
+    "service.http.connection: _start_asgi_task",
+    "service.observability.json_log: bentoml._internal.context.server_context",
+    "training.clean.clean_command: _SubParsersAction",
+    "training.cli.commands: _SubParsersAction",
+    "training.cli.data_options: _SubParsersAction",
+    "training.compare.compare_command: _SubParsersAction",
+    "training.heads.estimators.tree_splits: _Booster",
+    "training.heads.estimators.tree_splits: _predictors",
+    "training.inspection.dry_run: _SubParsersAction",
+    "training.network.fit: _is_avx512_bf16_supported",
+    "training.network.pretrained: _conv_stem",
+    "training.network.pretrained: _fc",
+}
+
+
+def test_a_folder_has_at_most_12_files() -> None:
+    counts = Counter(str(file.parent) for file in files())
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == KNOWN_FOLDERS
+
+
+def test_no_two_files_have_the_same_name() -> None:
+    counts = Counter(file.stem for file in files() if file.stem not in UNNAMED)
+    assert {name: count for name, count in counts.items() if count > 1} == KNOWN_BASENAMES
+
+
+def test_no_module_imports_itself_through_others_types_included() -> None:
+    graph = import_graph()
+    assert {name for name in graph if name in reachable(graph, name)} == KNOWN_CYCLES
+
+
+def test_a_function_has_at_most_40_lines() -> None:
+    found = {
+        f"{module}.{function}"
+        for module, tree in modules().items()
+        for function, lines in functions(tree)
+        if lines > MOST_LINES
+    }
+    assert found == KNOWN_FUNCTIONS
+
+
+def test_private_names_of_other_packages_are_few_and_in_the_folder_of_hooks() -> None:
+    found = {f"{module}: {name}" for module, tree in modules().items() for name in foreign_private_names(tree)}
+    hooks = {entry for entry in found if entry.startswith(HOOKS)}
+    assert len(hooks) <= MOST_PRIVATE_NAMES
+    assert found - hooks == KNOWN_PRIVATE_NAMES
+
+
+def test_every_room_is_read() -> None:
+    assert {name.split(".")[0] for name in modules()} == set(ROOMS)
