@@ -175,6 +175,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
         if self._is_ending or self._reason:
             return True
         was_ready, reason = coordination.forget_worker(process_pid)
+        self._was_ready = self._was_ready or was_ready  # it may have come and gone between two looks
         self._failures = 0 if was_ready else self._failures + 1
         how = f"signal {-exit_code}" if exit_code < 0 else f"status {exit_code}"
         if exit_code or not was_ready:
