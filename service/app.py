@@ -37,11 +37,11 @@ def build_service() -> Any:
 
 
 def _service(settings: Settings, worker: Worker) -> Any:
+    """BentoML's service of a worker."""
     # Without keys only this machine may ask, unless `--host` or BENTOML_HOST says otherwise; BentoML's containers have
     # a network of their own.
     is_open = settings.api_keys_file is not None or "BENTOML_CONTAINERIZED" in os.environ
-
-    @bentoml.service(
+    decorate = bentoml.service(
         name="hybrid_service",
         workers=settings.workers,
         http={"host": "0.0.0.0" if is_open else "127.0.0.1"},  # noqa: S104 (only with keys)
@@ -49,6 +49,12 @@ def _service(settings: Settings, worker: Worker) -> Any:
         logging={"access": {"enabled": False}},
         tracing={"excluded_urls": ".*"},
     )
+    return decorate(_class_of(worker))
+
+
+def _class_of(worker: Worker) -> type:
+    """What BentoML makes a service of."""
+
     class HybridService:
         """Images in, decisions out: a deep network perceives, classical models decide."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from models.bundle.manifest import Manifest
-from service.api.bodies import PACKED
+from service.api.body.bodies import PACKED
 from service.api.column_schema import describe_columns
 from service.api.schemas import (
     Decisions,

@@ -9,8 +9,8 @@ import pydantic_core
 
 from models.errors import TandemError, UnsupportedType
 from models.runtime.engine_types import Result
-from service.api.bodies import Submission, is_image, read_submission
-from service.api.content_encoding import decoded_body
+from service.api.body.bodies import Submission, is_image, read_submission
+from service.api.body.content_encoding import decoded_body
 from service.api.predictions import to_answer
 from service.api.query import Options, Queries
 from service.gateway.transaction import Answer, Transaction

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from models.bundle.head_spec import HeadSpec
-from models.errors import BadRequest
 from models.policy import UNITS
 from models.runtime.engine_types import HeadOutput, Result
+from service.api.query import Options
 from service.api.schemas import Decisions, Estimate, Prediction, Timing
-
-if TYPE_CHECKING:
-    from service.api.query import Options
 
 
 def to_prediction(found: HeadOutput, head: HeadSpec, model: str, top_k: int | None) -> Prediction:
@@ -82,18 +78,6 @@ def to_answer(outcome: Result, options: Options, model: str) -> Prediction | Est
     if options.timing:
         answer["timing_ms"] = _timing(outcome)
     return answer
-
-
-def check_top_k(text: str, heads: Sequence[HeadSpec]) -> int:
-    """Reads the query's `top_k`.
-
-    Raises:
-        BadRequest: not a whole number from 1 to the number of classes, of the heads the largest one.
-    """
-    count = max(head.width for head in heads)
-    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= count:
-        raise BadRequest(f"top_k must be a whole number from 1 to {count}; got {text[:40]!r}")
-    return int(text)
 
 
 def _of_head(outcome: Result, head: HeadSpec, model: str, top_k: int | None) -> Prediction | Estimate:

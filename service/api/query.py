@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
-from service.api.predictions import check_top_k
 from service.inference.loaded_model import LoadedModel
 
 KNOWN = ("top_k", "timing", "heads", "explain")
@@ -43,11 +42,23 @@ def read_options(query: bytes, model: LoadedModel, known: tuple[str, ...] = KNOW
             raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
     if "heads" in given:
         heads = model.engine.manifest.chosen_heads(given["heads"].split(","))
-    top_k = check_top_k(given["top_k"], heads) if "top_k" in given else None
+    top_k = read_top_k(given["top_k"], heads) if "top_k" in given else None
     timing, explain = _read_flag("timing", given), _read_flag("explain", given)
     if explain and (silent := [head.name for head in heads if head.name not in model.engine.explainers]):
         raise BadRequest(f"head {silent[0]!r} of {model.name} cannot explain: its bundle was built without examples")
     return Options(heads, top_k, timing, explain)
+
+
+def read_top_k(text: str, heads: Sequence[HeadSpec]) -> int:
+    """Reads the query's `top_k`.
+
+    Raises:
+        BadRequest: not a whole number from 1 to the number of classes, of the heads the largest one.
+    """
+    count = max(head.width for head in heads)
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= count:
+        raise BadRequest(f"top_k must be a whole number from 1 to {count}; got {text[:40]!r}")
+    return int(text)
 
 
 class Queries:

@@ -6,6 +6,7 @@ Both the lean HTTP routes and BentoML's typed endpoint call this.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -127,10 +128,10 @@ class Pipeline:
         take: Callable[[Result | TandemError], None],
         is_wanted: Callable[[], bool],
     ) -> bool:
-        """Decides on one small image for a caller that is no coroutine.
+        """Decides on one small image, by a model that computes on the event loop, for a caller that is no coroutine.
 
         Args:
-            model: a model that computes on the event loop.
+            model: the model.
             item: the image.
             heads: that decide.
             deadline: a time of `time.monotonic()`.
@@ -152,16 +153,22 @@ class Pipeline:
             return True
         cost_s = PIXEL_S * reading.work_pixels + IMAGE_S + model.engine.image_s * reading.new
         self._admission.admit(1, cost_s, deadline)
-
-        def finish(answer: Result | TandemError) -> None:
-            if isinstance(answer, Result):
-                self._admission.did(cost_s)
-            self._admission.leave(1, cost_s)
-            self._keep(reading, [answer])
-            take(answer)
-
+        finish = functools.partial(self._finish_one, reading, cost_s, take)
         model.run_one(one, deadline, finish, is_wanted)
         return True
+
+    def _finish_one(
+        self,
+        reading: CheckedImages,
+        cost_s: float,
+        take: Callable[[Result | TandemError], None],
+        answer: Result | TandemError,
+    ) -> None:
+        if isinstance(answer, Result):
+            self._admission.did(cost_s)
+        self._admission.leave(1, cost_s)
+        self._keep(reading, [answer])
+        take(answer)
 
     async def _explained(
         self, model: LoadedModel, found: Sequence[Result | TandemError], heads: Sequence[HeadSpec], deadline: float

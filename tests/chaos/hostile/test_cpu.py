@@ -20,7 +20,7 @@ from PIL import Image
 
 from models.errors import ClientError
 from models.imaging.decode import read_checked_header
-from service.api.bodies import read_submission
+from service.api.body.bodies import read_submission
 from tests.chaos.inputs import bombs
 from tests.chaos.inputs.fuzz_corpus import LIMIT_BYTES
 from tests.chaos.inputs.hostile_bodies import FORM, JSON, form, instances, part

@@ -9,8 +9,8 @@ from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
 from models.policy import Policy, as_served
 from models.runtime.engine_types import HeadOutput, Result
-from service.api.predictions import check_top_k, to_answer, to_estimate, to_prediction
-from service.api.query import Options
+from service.api.predictions import to_answer, to_estimate, to_prediction
+from service.api.query import Options, read_top_k
 
 HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"), policy=Policy(min_confidence=0.6))
 
@@ -77,7 +77,7 @@ def test_probabilities_have_six_decimals() -> None:
 
 @pytest.mark.parametrize(("text", "top_k"), [("1", 1), ("3", 3), ("002", 2)])
 def test_top_k_is_a_whole_number_up_to_the_number_of_classes(text: str, top_k: int) -> None:
-    assert check_top_k(text, [HEAD]) == top_k
+    assert read_top_k(text, [HEAD]) == top_k
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_top_k_is_a_whole_number_up_to_the_number_of_classes(text: str, top_k: i
 )
 def test_any_other_top_k_is_refused_with_value_and_limit(text: str) -> None:
     with pytest.raises(BadRequest) as raised:
-        check_top_k(text, [HEAD])
+        read_top_k(text, [HEAD])
     assert str(raised.value) == f"top_k must be a whole number from 1 to 3; got {text[:40]!r}"
 
 
@@ -133,4 +133,4 @@ def test_one_head_answers_with_a_prediction_and_several_by_their_names() -> None
 
 def test_the_head_with_most_classes_says_how_large_top_k_may_be() -> None:
     size = HeadSpec(name="size", kind="by_hand", classes=("small", "large"))
-    assert check_top_k("3", [size, HEAD]) == 3
+    assert read_top_k("3", [size, HEAD]) == 3

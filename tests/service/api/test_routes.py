@@ -25,7 +25,7 @@ from models.columns import Column
 from models.imaging.decode import decode
 from models.policy import Policy
 from models.runtime.engine import Engine
-from service.api.bodies import PACKED
+from service.api.body.bodies import PACKED
 from service.api.predictions import to_answer
 from service.inference.pipeline import Pipeline
 from service.messages import Request, Response

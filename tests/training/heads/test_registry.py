@@ -16,7 +16,7 @@ from models.runtime.engine import Engine
 from models.runtime.engine_types import Result
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
-from service.api.bodies import Item
+from service.api.body.bodies import Item
 from service.inference.pipeline import Pipeline
 from tests.service.inference.test_pipeline import asked, label, run
 from tests.service.serving import BRIGHT, DARK

@@ -1,4 +1,4 @@
-"""`service.api.base64_text`: base64 as programs write it, and what is none."""
+"""`service.api.body.base64_text`: base64 as programs write it, and what is none."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import BadImage
-from service.api.base64_text import decode_base64
-from service.api.bodies import read_instances, read_submission
+from service.api.body.base64_text import decode_base64
+from service.api.body.bodies import read_instances, read_submission
 
 DATA = bytes(range(256)) + b"\xfb\xef\xbe\xff\xff\0\0"  # every digit of both alphabets, and padding
 PLAIN = base64.b64encode(DATA).decode()

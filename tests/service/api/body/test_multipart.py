@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadRequest, ClientError, TooLarge
-from service.api import multipart as module
-from service.api.multipart import Form, read_multipart
+from service.api.body import multipart as module
+from service.api.body.multipart import Form, read_multipart
 
 MAX = 3
 

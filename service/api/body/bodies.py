@@ -13,8 +13,8 @@ import pydantic_core
 from python_multipart.multipart import parse_options_header
 
 from models.errors import BadImage, BadRequest, TooLarge, UnsupportedType
-from service.api.base64_text import decode_base64
-from service.api.multipart import IMAGE_PARTS, read_multipart
+from service.api.body.base64_text import decode_base64
+from service.api.body.multipart import IMAGE_PARTS, read_multipart
 from service.inference.items import Columns, Item
 
 JSON_VALUES = 256

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BadImage, BadRequest, ClientError, TooLarge, UnsupportedType
-from service.api.bodies import PACKED, read_instances, read_submission
+from service.api.body.bodies import PACKED, read_instances, read_submission
 from service.inference.items import Item
 
 FORM = "multipart/form-data; boundary=XX"

@@ -1,0 +1,1 @@
+"""Bodies of requests: content codings, JSON, forms, packed images."""
