@@ -133,12 +133,15 @@ def test_a_body_that_does_not_end_is_answered_with_504(data: bytes) -> None:
         caller = await site.caller()
         await caller.send(data.replace(b"\r\n\r\n", b"\r\nX-Request-Timeout-Ms: 300\r\n\r\n", 1))
         await until(lambda: site.admission.bytes == 3)
+        site.check(1000.0)  # the body has a timer of its own, which nothing hurries
         assert not site.protocol._is_closing
         assert "no whole body" in (await caller.answer()).problem(504, "deadline_exceeded")
         assert await caller.rest() == b""
         assert app.began == []
+        (request, _, _, _), *_ = site.records.requests
+        assert time.monotonic() >= request.deadline
 
-    serving_app(test)
+    serving_app(test, deadline_ms=300)
 
 
 @pytest.mark.parametrize(
