@@ -25,13 +25,15 @@ from training.compare.contenders import Contender
 from training.compare.image_features import Extract
 from training.data.images import Indices
 from training.heads.calibration import Temperature, fit_temperature
-from training.heads.candidates import Candidate, Fitting, sample_rows
-from training.heads.crossfit import Lesson, Source
 from training.heads.features.encoding import Rows
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
-from training.heads.registry import Kind
-from training.heads.search import fit_heads
+from training.heads.head_fit import Fitting, sample_rows
+from training.heads.kind import Kind
+from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.heads.selection.candidates import Candidate
+from training.heads.selection.search import fit_heads
+from training.heads.sources import Source
 
 Alone = Callable[[NDArray[np.uint8], Sequence[Mapping[str, Any]]], Probabilities]
 """What answers one image `[1, H, W, C]` and its columns."""
@@ -50,7 +52,7 @@ class Job:
     """What is to be measured.
 
     Attributes:
-        lesson: to fit on.
+        labelled: to fit on.
         judge: held-out rows, to choose and to calibrate by.
         test: to be answered.
         columns: that stand beside the features.
@@ -62,9 +64,9 @@ class Job:
     """
 
     contender: Contender
-    lesson: Lesson
-    judge: Lesson
-    test: Lesson
+    labelled: LabelledEmbeddings
+    judge: LabelledEmbeddings
+    test: LabelledEmbeddings
     columns: tuple[Column, ...]
     classes: tuple[str, ...]
     seed: int
@@ -101,19 +103,19 @@ def measure(job: Job) -> Measured:
         DataError: the kind is not installed.
         ExportError: the model's graph does not compute what the model computes.
     """
-    known = np.unique(job.lesson.labels)
-    lesson, judge = _relabelled(job.lesson, known), _relabelled(job.judge, known)
+    known = np.unique(job.labelled.labels)
+    labelled, judge = _relabelled(job.labelled, known), _relabelled(job.judge, known)
     started = time.perf_counter()
-    chosen = _chosen(job, lesson, judge)
+    chosen = _chosen(job, labelled, judge)
     tuned = time.perf_counter()
-    decider = chosen.fit(lesson)
+    fitted_head = chosen.fit(labelled)
     # Trees are grown on the rows that judge: those can calibrate only heads that have not seen them.
-    decider = chosen.calibrated(decider) if chosen.kind.boosts else _calibrated(decider, judge)
+    fitted_head = chosen.calibrated(fitted_head) if chosen.kind.boosts else _calibrated(fitted_head, judge)
     fitted = time.perf_counter()
     classes = tuple(job.classes[position] for position in known)
-    spec = HeadSpec(name="head", kind=decider.kind.name, classes=classes, columns=job.columns)
-    few = lesson.part(np.arange(min(_EXPORT_SAMPLE, len(lesson))))
-    graph = export_head(decider, spec, few.embedding, few.rows)
+    spec = HeadSpec(name="head", kind=fitted_head.kind.name, classes=classes, columns=job.columns)
+    few = labelled.part(np.arange(min(_EXPORT_SAMPLE, len(labelled))))
+    graph = export_head(fitted_head, spec, few.embedding, few.rows)
     probabilities = np.zeros((len(job.test), len(job.classes)), np.float32)
     probabilities[:, known] = _in_batches(Head(cpu_session(graph, threads=os.cpu_count() or 1), spec), job.test)
     head, extract = Head(cpu_session(graph), spec), job.opened()
@@ -130,9 +132,9 @@ def measure(job: Job) -> Measured:
 def fit_first(job: Job) -> float:
     """Seconds that the first of the settings takes to be fitted."""
     started = time.perf_counter()
-    known = np.unique(job.lesson.labels)
-    lesson = _relabelled(job.lesson, known)
-    fit_heads([_kind(job)], _source(lesson, lesson.part(np.arange(0))), _fitting(job, len(known)))[0].fit(lesson)
+    known = np.unique(job.labelled.labels)
+    labelled = _relabelled(job.labelled, known)
+    fit_heads([_kind(job)], _source(labelled, labelled.part(np.arange(0))), _fitting(job, len(known)))[0].fit(labelled)
     return time.perf_counter() - started
 
 
@@ -154,37 +156,37 @@ def _kind(job: Job) -> Kind:
     return job.contender.kind
 
 
-def _relabelled(lesson: Lesson, known: Indices) -> Lesson:
+def _relabelled(labelled: LabelledEmbeddings, known: Indices) -> LabelledEmbeddings:
     """The rows of known classes, with positions among these for labels."""
-    kept = lesson.part(np.flatnonzero(np.isin(lesson.labels, known)))
+    kept = labelled.part(np.flatnonzero(np.isin(labelled.labels, known)))
     return replace(kept, labels=np.searchsorted(known, kept.labels))
 
 
-def _chosen(job: Job, lesson: Lesson, judge: Lesson) -> Candidate:
+def _chosen(job: Job, labelled: LabelledEmbeddings, judge: LabelledEmbeddings) -> Candidate:
     """What the held-out rows choose, fitted on some of the others; where there are none, what is tried first."""
-    few = lesson.part(sample_rows(lesson.labels, TUNING_ROWS, job.seed))
-    return fit_heads([_kind(job)], _source(few, judge), _fitting(job, int(lesson.labels.max()) + 1))[0]
+    few = labelled.part(sample_rows(labelled.labels, TUNING_ROWS, job.seed))
+    return fit_heads([_kind(job)], _source(few, judge), _fitting(job, int(labelled.labels.max()) + 1))[0]
 
 
-def _source(lesson: Lesson, judge: Lesson) -> Source:
+def _source(labelled: LabelledEmbeddings, judge: LabelledEmbeddings) -> Source:
     """Rows to fit on, and rows that judge, all in one fold."""
     count = len(judge)
-    return Source(judge, np.zeros(count, np.int64), lesson, np.arange(count), np.ones(count, bool))
+    return Source(judge, np.zeros(count, np.int64), labelled, np.arange(count), np.ones(count, bool))
 
 
 def _fitting(job: Job, classes: int) -> Fitting:
     return Fitting(classes, job.columns, job.seed)
 
 
-def _calibrated(decider: Decider, judge: Lesson) -> Decider:
-    has_probabilities = decider.kind.has_probabilities
+def _calibrated(head: FittedHead, judge: LabelledEmbeddings) -> FittedHead:
+    has_probabilities = head.kind.has_probabilities
     if not len(judge):
-        return replace(decider, calibration=Temperature(1.0, has_probabilities))
-    scores = decider.scores(judge.embedding, judge.rows)
-    return replace(decider, calibration=fit_temperature(scores, judge.labels, has_probabilities))
+        return replace(head, calibration=Temperature(1.0, has_probabilities))
+    scores = head.scores(judge.embedding, judge.rows)
+    return replace(head, calibration=fit_temperature(scores, judge.labels, has_probabilities))
 
 
-def _in_batches(head: Head, test: Lesson) -> Probabilities:
+def _in_batches(head: Head, test: LabelledEmbeddings) -> Probabilities:
     starts = range(0, len(test), _TEST_BATCH)
     parts = (test.part(np.arange(start, min(start + _TEST_BATCH, len(test)))) for start in starts)
     return np.concatenate([head(part.embedding, part.rows) for part in parts])

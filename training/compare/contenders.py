@@ -22,7 +22,8 @@ from sklearn.svm import SVC, LinearSVC
 
 from training.compare.budget import KERNEL, LINEAR
 from training.compare.report.comparison_rows import Family
-from training.heads.registry import REGISTRY, Kind, Maker, Size, installed
+from training.heads.kind import Kind, Maker, Size
+from training.heads.registry import REGISTRY, installed
 
 _COMPONENTS = 200
 """Principal components that an SVM is given: it is 8 times as fast as on 1,296 columns, and as accurate within 0.5

@@ -32,7 +32,7 @@ from training.compare.time_limit import Worker
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.heads.calibration import fit_temperature
-from training.heads.crossfit import Lesson
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.reports.evaluation_metrics import score
 
 _PILOT_ROWS = 500
@@ -112,8 +112,8 @@ class Bench:
         if contender.family == Family.NETWORK:
             return self._softmax_row(sample, contender)
         started = time.perf_counter()
-        lessons, opened, before, extra_bytes = self._material(sample, contender.family, limit)
-        job = self._job(sample, contender, lessons, opened, turn)
+        labelled, opened, before, extra_bytes = self._material(sample, contender.family, limit)
+        job = self._job(sample, contender, labelled, opened, turn)
         found = self._worker(jobs.measure, job, seconds=limit - (time.perf_counter() - started))
         row = self._row(
             sample,
@@ -123,19 +123,19 @@ class Bench:
             predict_us=found.predict_us,
             size_bytes=found.size_bytes + extra_bytes,
         )
-        grows = len(job.lesson) <= jobs.TUNING_ROWS  # so does the tuning
+        grows = len(job.labelled) <= jobs.TUNING_ROWS  # so does the tuning
         fit, rest = (found.tuning + found.fit, found.rest) if grows else (found.fit, found.tuning + found.rest)
-        return row, Cost(len(job.lesson), fit, rest)
+        return row, Cost(len(job.labelled), fit, rest)
 
     def _material(
         self, sample: Sample, family: Family, limit: float
-    ) -> tuple[tuple[Lesson, Lesson, Lesson], Callable[[], Extract], float, int]:
+    ) -> tuple[tuple[LabelledEmbeddings, LabelledEmbeddings, LabelledEmbeddings], Callable[[], Extract], float, int]:
         """Lessons, what makes features of one image, the seconds that theirs took, and the bytes of what makes them."""
         if family in (Family.HYBRID, Family.HYBRID_COLUMNS):
             trained = self._network()
-            lessons = trained.lesson, trained.judge, trained.test
+            labelled = trained.labelled, trained.judge, trained.test
             before = trained.note.seconds + trained.overhead
-            return lessons, partial(_embedder, trained.graph), before, len(trained.graph)
+            return labelled, partial(_embedder, trained.graph), before, len(trained.graph)
         store = self._store(family, limit)
         parts = sample.parts.train, sample.parts.validation, sample.parts.test
         train, judge, test = (self._lesson(store, positions, limit) for positions in parts)
@@ -153,20 +153,22 @@ class Bench:
             self._stores[family] = Store(self.dataset.images, extract)
         return self._stores[family]
 
-    def _lesson(self, store: Store, positions: Indices, limit: float) -> Lesson:
-        return Lesson(store(positions, limit), self.dataset.labels[positions], self.dataset.beside(positions))
+    def _lesson(self, store: Store, positions: Indices, limit: float) -> LabelledEmbeddings:
+        return LabelledEmbeddings(
+            store(positions, limit), self.dataset.labels[positions], self.dataset.beside(positions)
+        )
 
     def _job(
         self,
         sample: Sample,
         contender: Contender,
-        lessons: tuple[Lesson, Lesson, Lesson],
+        labelled: tuple[LabelledEmbeddings, LabelledEmbeddings, LabelledEmbeddings],
         opened: Callable[[], Extract],
         turn: int,
     ) -> jobs.Job:
         images, rows = self._timed(sample)
         columns = self.dataset.columns if contender.family in _WITH_COLUMNS else ()
-        return jobs.Job(contender, *lessons, columns, self.dataset.classes, self.seed + turn, opened, images, rows)
+        return jobs.Job(contender, *labelled, columns, self.dataset.classes, self.seed + turn, opened, images, rows)
 
     def _softmax_row(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
         """The network's own softmax, calibrated on the held-out images as the heads are."""

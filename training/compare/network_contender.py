@@ -18,7 +18,7 @@ from training.compare.report.nested_samples import Sample
 from training.data.dataset import Dataset
 from training.data.split import Split
 from training.export.network_export import export_embedder
-from training.heads.crossfit import Lesson
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.network.embedding_cache import embed
 from training.network.fit import fit, schedule
 from training.network.head_sources import variants
@@ -43,7 +43,7 @@ class Trained:
         graph: the embedder as it would be served.
         weights: of its own last layer, float32 `[D, K]`.
         bias: of the same, float32 `[K]`.
-        lesson: embeddings of random variants of the images it was fitted on: it knows these images too well.
+        labelled: embeddings of random variants of the images it was fitted on: it knows these images too well.
         judge: of the held-out images.
         test: of the test images.
         overhead: seconds for export and embeddings.
@@ -53,9 +53,9 @@ class Trained:
     graph: bytes
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
-    lesson: Lesson
-    judge: Lesson
-    test: Lesson
+    labelled: LabelledEmbeddings
+    judge: LabelledEmbeddings
+    test: LabelledEmbeddings
     overhead: float
 
     def softmax(self, embedding: Embedding) -> Probabilities:
@@ -124,15 +124,17 @@ class Trainer:
         dataset, parts = self.dataset, sample.parts
         graph = export_embedder(network, network.classifier, dataset.images[_spread(parts.train, _SAMPLE)])
         embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
-        lesson = self._lesson(parts, network, embedder, recipe, seed)
+        labelled = self._lesson(parts, network, embedder, recipe, seed)
         judge, test = (
-            Lesson(embed(embedder, dataset.images[at], "embedding"), dataset.labels[at], dataset.beside(at))
+            LabelledEmbeddings(embed(embedder, dataset.images[at], "embedding"), dataset.labels[at], dataset.beside(at))
             for at in (parts.validation, parts.test)
         )
         weights, bias = (each.detach().numpy() for each in (network.classifier.weight.T, network.classifier.bias))
-        return Trained(note, graph, weights, bias, lesson, judge, test, time.perf_counter() - started)
+        return Trained(note, graph, weights, bias, labelled, judge, test, time.perf_counter() - started)
 
-    def _lesson(self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Recipe, seed: int) -> Lesson:
+    def _lesson(
+        self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Recipe, seed: int
+    ) -> LabelledEmbeddings:
         """Random variants of each image, of few images several, so that a head does not take them for the classes."""
         dataset, at = self.dataset, parts.train
         rounds = int(np.clip(_VARIANT_ROWS // len(at), 1, _MOST_VARIANTS))
@@ -140,7 +142,7 @@ class Trainer:
             embed(embedder, variants(dataset, parts, network, recipe, seed + turn), "embedding variants")
             for turn in range(rounds)
         ])  # fmt: skip
-        return Lesson(embedding, np.tile(dataset.labels[at], rounds), list(dataset.beside(at)) * rounds)
+        return LabelledEmbeddings(embedding, np.tile(dataset.labels[at], rounds), list(dataset.beside(at)) * rounds)
 
 
 def train(trainer: Trainer, sample: Sample, seconds: float, turn: int) -> tuple[Trained | str, Mapping[int, float]]:

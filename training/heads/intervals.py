@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import GammaRegressor
 
+from training.arrays import Floats
 from training.export.graph_builder import GraphBuilder
 
 COVERED = 0.9
@@ -27,7 +28,6 @@ FEWEST_ROWS = 9
 """Fewer out-of-fold numbers have no quantile that nine of ten others are within."""
 SCALED_FROM = 100
 """Rows from which on a width that follows the image is tried: fewer could not tell 10 components apart."""
-Floats = NDArray[np.float64]
 
 _COMPONENTS = 64  # of the embedding at most, and one for so many rows:
 _ROWS_A_COMPONENT = 10

@@ -18,7 +18,7 @@ from training.clean.findings.findings import drop, inspect
 from training.data.dataset import Dataset
 from training.data.seen_images import SEEN, WHY_FEWER, seen_file
 from training.export.network_export import export_embedder
-from training.heads.crossfit import make_sources
+from training.heads.sources import make_sources
 from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.network.fit import Fitted, fit
 from training.network.head_sources import seen_sources

@@ -9,7 +9,8 @@ import pytest
 from training.compare.budget import KERNEL, LINEAR
 from training.compare.contenders import Contender, contenders
 from training.compare.report.comparison_rows import Family
-from training.heads.registry import REGISTRY, Size, installed
+from training.heads.kind import Size
+from training.heads.registry import REGISTRY, installed
 
 
 def by_family(*, has_columns: bool) -> dict[Family, list[Contender]]:

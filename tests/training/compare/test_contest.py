@@ -18,7 +18,7 @@ from training.compare.report.nested_samples import Sample
 from training.compare.time_limit import Ended
 from training.data.split import Split
 from training.exceptions import DataError, ExportError
-from training.heads.crossfit import Lesson
+from training.heads.labelled_embeddings import LabelledEmbeddings
 
 ENTERED = contenders(has_columns=False)
 NETWORKED = {each.name for each in ENTERED if each.needs_network}
@@ -49,7 +49,7 @@ class Measures:
             self.trained[sample.size] = seconds
         seconds = min(seconds, limit, self.longest)
         self.clock.now += seconds
-        none = Lesson(np.empty((0, 1), np.float32), np.empty(0, np.int64))
+        none = LabelledEmbeddings(np.empty((0, 1), np.float32), np.empty(0, np.int64))
         note = Network(size=sample.size, images=len(sample.parts.train), epochs=1, planned=1, seconds=seconds)
         return Trained(note, b"", np.empty((1, 2), np.float32), np.empty(2, np.float32), none, none, none, 0.0)
 

@@ -109,7 +109,7 @@ def test_a_network_is_fitted_for_as_many_epochs_as_the_time_allows(data: Dataset
     trained = slow_trainer(data)(sample, 2.5 * EPOCH_SECONDS)
     assert isinstance(trained, Trained)
     assert (trained.note.epochs, trained.note.planned, trained.note.images) == (2, 2, 108)
-    assert len(trained.lesson) == 8 * 108  # few images: several variants of each
+    assert len(trained.labelled) == 8 * 108  # few images: several variants of each
     np.testing.assert_allclose(trained.softmax(trained.test.embedding).sum(1), 1, atol=1e-5)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.training.squares import squares
 from training.data.dataset import Dataset
-from training.heads.crossfit import FOLDS, Lesson, lesson_of, make_sources
+from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
+from training.heads.sources import FOLDS, make_sources
 
 DATASET = squares(60)
 EMBEDDING = np.arange(60 * 4, dtype=np.float32).reshape(60, 4)
@@ -18,11 +19,11 @@ KNOWN = np.arange(12, 60)
 
 def test_without_rows_that_the_network_has_seen_all_rows_judge_in_folds() -> None:
     (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0).values()
-    assert len(source.judged) == len(source.whole) == 48
+    assert len(source.held_out) == len(source.whole) == 48
     assert sorted(set(source.folds.tolist())) == list(range(FOLDS))
     for fold in range(FOLDS):
         outside = {tuple(row) for row in source.without(fold).embedding.tolist()}
-        inside = {tuple(row) for row in source.judged.embedding[source.folds == fold].tolist()}
+        inside = {tuple(row) for row in source.held_out.embedding[source.folds == fold].tolist()}
         assert not outside & inside
         assert len(outside) + len(inside) == 48
 
@@ -30,12 +31,12 @@ def test_without_rows_that_the_network_has_seen_all_rows_judge_in_folds() -> Non
 def test_folds_have_about_the_same_share_of_each_class() -> None:
     (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0).values()
     for label in range(3):
-        counts = np.bincount(source.folds[source.judged.labels == label], minlength=FOLDS)
+        counts = np.bincount(source.folds[source.held_out.labels == label], minlength=FOLDS)
         assert counts.max() - counts.min() <= 1
 
 
 def test_rows_that_the_network_has_seen_are_always_fitted_on_and_never_judge() -> None:
-    seen = lesson_of(DATASET, EMBEDDING, np.arange(12, 51))
+    seen = embeddings_of(DATASET, EMBEDDING, np.arange(12, 51))
     found = make_sources(DATASET, EMBEDDING, np.arange(51, 60), {"training images": seen}, seed=0)
     assert list(found) == ["training images and held-out images", "held-out images"]
     first = found["training images and held-out images"]
@@ -45,13 +46,13 @@ def test_rows_that_the_network_has_seen_are_always_fitted_on_and_never_judge() -
 
 
 def test_few_seen_rows_make_no_head_of_their_own() -> None:
-    seen = lesson_of(DATASET, EMBEDDING, np.arange(12, 24))
+    seen = embeddings_of(DATASET, EMBEDDING, np.arange(12, 24))
     found = make_sources(DATASET, EMBEDDING, np.arange(24, 60), {"training images": seen}, seed=0)
     assert len(set(found["training images and held-out images"].folds.tolist())) == FOLDS
 
 
 def test_a_source_that_lacks_a_class_is_left_out() -> None:
-    seen = lesson_of(DATASET, EMBEDDING, np.arange(12, 51))
+    seen = embeddings_of(DATASET, EMBEDDING, np.arange(12, 51))
     judged = np.array([51, 52, 54, 55])
     assert list(make_sources(DATASET, EMBEDDING, judged, {"x": seen}, seed=0)) == ["x and held-out images"]
 
@@ -66,17 +67,17 @@ def test_copies_share_a_fold() -> None:
 def test_copies_are_evidence_once() -> None:
     dataset = replace(DATASET, groups=np.arange(60) // 4)
     (source,) = make_sources(dataset, EMBEDDING, KNOWN, {}, seed=0).values()
-    counted = source.one_a_unit(0)
+    counted = source.one_per_unit(0)
     assert len(counted) == 12
     assert len(set(source.units[counted].tolist())) == 12
-    assert counted.tolist() != source.one_a_unit(1).tolist()
+    assert counted.tolist() != source.one_per_unit(1).tolist()
 
 
 def test_rows_that_were_dropped_as_doubtful_judge_and_are_not_fitted_on() -> None:
     """Else a head would be judged by images without its own mistakes."""
     (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0, unfitted=np.array([20, 21])).values()
     doubtful = {tuple(row) for row in EMBEDDING[[20, 21]].tolist()}
-    assert len(source.judged) == 48
+    assert len(source.held_out) == 48
     assert len(source.whole) == 46
     for part in (source.whole, *(source.without(fold) for fold in range(FOLDS))):
         assert not doubtful & {tuple(row) for row in part.embedding.tolist()}
@@ -86,9 +87,9 @@ def test_rows_that_were_dropped_as_doubtful_judge_and_are_not_fitted_on() -> Non
 def test_a_source_is_narrowed_to_a_part_of_the_embedding(width: int | None) -> None:
     (source,) = make_sources(with_columns(), EMBEDDING, KNOWN, {}, seed=0).values()
     narrow = source.narrowed(width, with_columns=False)
-    assert narrow.judged.embedding.shape == (48, 4 if width is None else width)
-    assert narrow.judged.rows == ()
-    assert len(source.narrowed(width, with_columns=True).judged.rows) == 48
+    assert narrow.held_out.embedding.shape == (48, 4 if width is None else width)
+    assert narrow.held_out.rows == ()
+    assert len(source.narrowed(width, with_columns=True).held_out.rows) == 48
 
 
 def with_columns() -> Dataset:
@@ -98,7 +99,7 @@ def with_columns() -> Dataset:
 
 
 def test_lessons_are_joined_with_their_columns() -> None:
-    one = Lesson(EMBEDDING[:2], DATASET.labels[:2], [{"a": 1.0}, {"a": 2.0}])
+    one = LabelledEmbeddings(EMBEDDING[:2], DATASET.labels[:2], [{"a": 1.0}, {"a": 2.0}])
     both = one + one.part(np.array([1]))
     assert len(both) == 3
     assert [row["a"] for row in both.rows] == [1.0, 2.0, 2.0]

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 from training.heads.estimators.linear import Linear
 from training.heads.estimators.trees import Trees
 from training.heads.features.views import View
-
-Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto
 
+from training.arrays import Features, Floats
 from training.export.graph_builder import GraphBuilder
-
-Features = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

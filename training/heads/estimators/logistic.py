@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.linear_model import LogisticRegression
 
-Features = NDArray[np.float32]
-Floats = NDArray[np.float64]
+from training.arrays import Features, Floats
 
 _TOLERANCE = 1e-4  # of the gradient of the mean loss, as in scikit-learn
 _LEAST_GAIN = 5e-6  # of the loss in one step, below which no more are taken
@@ -62,7 +61,7 @@ def fit_logistic(
     loss = _Loss(features / size, labels, shares / len(labels), penalties=penalties, count=count)
     if begin is None:
         begin = np.zeros((features.shape[1] + 1, count))
-    fitted, steps = _minimized(loss, begin)
+    fitted, steps = _fit_weights(loss, begin)
     model.classes_ = np.arange(classes)
     model.coef_ = (fitted[:-1] / size[:, None]).T.astype(np.float32)
     model.intercept_ = fitted[-1].astype(np.float32)
@@ -70,27 +69,27 @@ def fit_logistic(
     model.n_iter_ = np.array([steps], np.int32)
 
 
-def _minimized(loss: _Loss, weights: Floats) -> tuple[Floats, int]:
+def _fit_weights(loss: _Loss, weights: Floats) -> tuple[Floats, int]:
     """Weights of the least loss `[F + 1, K]`, and how many steps it took from some weights."""
     if not loss.is_long:
-        found = _descended(loss, weights.ravel(), _STEPS, _LEAST_GAIN_UNCURVED)
+        found = _minimize(loss, weights.ravel(), _STEPS, _LEAST_GAIN_UNCURVED)
         return found.x.reshape(weights.shape), found.nit
     steps = 0
     while steps < _STEPS:
-        curved = _Curved(loss, weights)
-        found = _descended(curved, curved.begin, _STEPS_A_CURVATURE, _LEAST_GAIN)
-        weights, steps = curved.weights(found.x), steps + found.nit
+        preconditioned = _PreconditionedLoss(loss, weights)
+        found = _minimize(preconditioned, preconditioned.begin, _STEPS_A_CURVATURE, _LEAST_GAIN)
+        weights, steps = preconditioned.weights(found.x), steps + found.nit
         if found.nit < _STEPS_A_CURVATURE:
             break
     return weights, steps
 
 
-def _descended(loss: _Loss | _Curved, begin: Floats, steps: int, least_gain: float) -> OptimizeResult:
+def _minimize(loss: _Loss | _PreconditionedLoss, begin: Floats, steps: int, least_gain: float) -> OptimizeResult:
     options = {"maxiter": steps, "gtol": _TOLERANCE, "ftol": least_gain}
     return minimize(loss, begin, jac=True, method="L-BFGS-B", options=options)
 
 
-class _Curved:
+class _PreconditionedLoss:
     """A loss in coordinates in which it is about as curved in all directions, near some weights.
 
     Args:
@@ -104,19 +103,19 @@ class _Curved:
         lower = np.asarray(np.linalg.cholesky(loss.curvature(near)), np.float64)
         self._back = np.asarray(np.linalg.inv(lower), np.float64).swapaxes(1, 2)
         self._forth = np.ascontiguousarray(self._back.swapaxes(1, 2))
-        self.begin = _times(lower.swapaxes(1, 2), near.T).ravel()
+        self.begin = _multiply(lower.swapaxes(1, 2), near.T).ravel()
 
     def weights(self, flat: Floats) -> Floats:
         """Weights `[F + 1, K]` at coordinates."""
-        return _times(self._back, flat.reshape(self._shape)).T
+        return _multiply(self._back, flat.reshape(self._shape)).T
 
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
         """The loss and its gradient."""
         value, gradient = self._loss(self.weights(flat).ravel())
-        return value, _times(self._forth, gradient.reshape(self._shape[::-1]).T).ravel()
+        return value, _multiply(self._forth, gradient.reshape(self._shape[::-1]).T).ravel()
 
 
-def _times(matrices: Floats, vectors: Floats) -> Floats:
+def _multiply(matrices: Floats, vectors: Floats) -> Floats:
     """Of each class, `[K, F + 1, F + 1]` by `[K, F + 1]`."""
     return np.asarray((matrices @ vectors[:, :, None])[:, :, 0])
 

@@ -8,9 +8,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 
-Features = NDArray[np.float32]
 _QUANTILES = (0.25, 0.5, 0.75)
 _MOST_NUMBERS = 20
 """Numeric columns whose products are taken; 190 of them."""

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 from training.heads.features.views import ViewName
 
-Features = NDArray[np.float32]
 ScalingName = Literal["none", "one", "each"]
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 

@@ -14,10 +14,10 @@ from onnx import TensorProto
 from sklearn.decomposition import PCA
 
 from models.runtime.sessions import Embedding
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 
 ViewName = Literal["whole", "roots", "direction", "components", "nothing"]
-Features = NDArray[np.float32]
 
 COMPONENTS = 30
 """Components that trees are given, at most: of 30 they made the most on tables with photos (mean absolute error of food

@@ -16,14 +16,16 @@ from tests.training.plain_source import plain_source
 from tests.training.worlds import COLUMNS, World, material_of
 from training.data.split import make_folds
 from training.heads.calibration import LEAST, Temperature
-from training.heads.candidates import Candidate, Fitting
-from training.heads.crossfit import Lesson, Source
-from training.heads.estimators.boosting import boost
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
+from training.heads.head_fit import Fitting
 from training.heads.intervals import COVERED
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import DEFAULTS, REGISTRY
-from training.heads.search import fit_heads
+from training.heads.selection.boosting import boost
+from training.heads.selection.candidates import Candidate
+from training.heads.selection.search import fit_heads
+from training.heads.sources import Source
 from training.reports.evaluation_metrics import Errors, errors
 from training.workflows.model_selection import HeadPlan, Material, teach
 
@@ -40,9 +42,9 @@ def fitted(kind: str, material: Material, *, is_log: bool = False) -> Candidate:
     return fit_heads([REGISTRY[kind]], source_of(material), fitting)[0]
 
 
-def unseen_errors(decider: Decider, material: Material) -> Errors:
+def unseen_errors(head: FittedHead, material: Material) -> Errors:
     test = material.test
-    return errors(decider(test.embedding, test.rows), test.labels)
+    return errors(head(test.embedding, test.rows), test.labels)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +106,10 @@ def test_the_graph_of_trees_that_see_a_whole_embedding_agrees(tmp_path: Path) ->
     material = material_of("both", 500, tmp_path)
     candidate = fitted("boosted_linear", material)
     assert "seeing the embedding" in candidate.name
-    decider, test = candidate.finished(source_of(material)), material.test
+    head, test = candidate.finished(source_of(material)), material.test
     spec = HeadSpec(name="price", kind="boosted_linear", task="regression", columns=COLUMNS)
-    found = Head(cpu_session(export_head(decider, spec, test.embedding, test.rows)), spec)(test.embedding, test.rows)
-    np.testing.assert_allclose(found, decider(test.embedding, test.rows), rtol=1e-5)
+    found = Head(cpu_session(export_head(head, spec, test.embedding, test.rows)), spec)(test.embedding, test.rows)
+    np.testing.assert_allclose(found, head(test.embedding, test.rows), rtol=1e-5)
 
 
 def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
@@ -119,8 +121,10 @@ def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
 def test_without_trees_a_classifier_is_its_linear_model_to_the_floor_of_its_probabilities() -> None:
     generator, labels = np.random.default_rng(0), np.arange(200) % 5
     embedding = (np.eye(5)[labels] + generator.normal(0, 0.4, (200, 5))).astype(np.float32)
-    none = Lesson(embedding[:0], labels[:0], [])
-    source = plain_source(Lesson(embedding, labels, [{}] * 200), make_folds(labels, np.arange(200), 5, 0), none)
+    none = LabelledEmbeddings(embedding[:0], labels[:0], [])
+    source = plain_source(
+        LabelledEmbeddings(embedding, labels, [{}] * 200), make_folds(labels, np.arange(200), 5, 0), none
+    )
     fitting = Fitting(5)
     linear = fit_heads([REGISTRY["logistic_regression"]], source, fitting)[0]
     floors = Temperature(0.7, of_probabilities=True, least=0.01)

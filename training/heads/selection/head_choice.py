@@ -1,19 +1,19 @@
-"""choices of kinds ──▶ the one that serves: the cheapest of those that are as good as the best."""
+"""the best candidate of each kind ──▶ the one that serves: the cheapest of those that are as good as the best."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from training.heads.candidates import Candidate
+from training.heads.selection.candidates import Candidate
 
 
 def cheapest_as_good(choices: Sequence[Candidate]) -> Candidate:
-    """The cheapest of the candidates that the one of least loss does not clearly beat; of equally cheap ones the best.
+    """The cheapest candidate that the best one does not clearly beat; if several are as cheap, the best of them.
 
     This is the one-standard-error rule (Breiman et al. 1984, section 3.4.3), on paired differences.
 
     Args:
-        choices: at least one, judged by the same rows; where nothing judges, all are as good.
+        choices: at least one, evaluated with the same rows; without held-out rows, all are as good.
     """
     best = min(choices, key=lambda each: each.loss)
     as_good = [each for each in choices if each is best or not best.clearly_beats(each)]
@@ -21,9 +21,9 @@ def cheapest_as_good(choices: Sequence[Candidate]) -> Candidate:
 
 
 def partners(choices: Sequence[Candidate]) -> tuple[Candidate, Candidate] | None:
-    """The two best candidates to be blended; None where there are no two.
+    """The two best candidates to blend; None if there are no two.
 
-    Trees that gain nothing leave their base as it is, which makes no second model.
+    A boosted candidate that does not clearly beat its base counts as the same model.
 
     Args:
         choices: of different kinds, the best first.

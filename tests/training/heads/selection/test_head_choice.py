@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tests.training.plain_source import plain_source
-from training.heads.candidates import Candidate, Fitting
-from training.heads.crossfit import Lesson
-from training.heads.head_choice import cheapest_as_good, partners
+from training.heads.head_fit import Fitting
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
-from training.heads.search import fit_heads
+from training.heads.selection.candidates import Candidate
+from training.heads.selection.head_choice import cheapest_as_good, partners
+from training.heads.selection.search import fit_heads
 
 NOISE = np.random.default_rng(0).normal(0, 1, 400)
 
@@ -20,8 +21,8 @@ NOISE = np.random.default_rng(0).normal(0, 1, 400)
 @pytest.fixture(scope="module")
 def plain() -> Candidate:
     random = np.random.default_rng(0)
-    lesson = Lesson(random.normal(0, 1, (40, 4)).astype(np.float32), np.arange(40) % 2)
-    source = plain_source(lesson, np.arange(40) % 5, lesson.part(np.arange(0)))
+    labelled = LabelledEmbeddings(random.normal(0, 1, (40, 4)).astype(np.float32), np.arange(40) % 2)
+    source = plain_source(labelled, np.arange(40) % 5, labelled.part(np.arange(0)))
     return fit_heads([REGISTRY["decision_tree"]], source, Fitting(2))[0]
 
 
