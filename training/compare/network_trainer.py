@@ -1,4 +1,4 @@
-"""a sample and so many seconds ──▶ the network fitted on just those images, its graph and its embeddings."""
+"""a sample and a number of seconds ──▶ the network fitted on its images, the network's graph and embeddings."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from training.network.network import EmbeddingNetwork
 from training.network.presets import PRESETS, Recipe
 
 _LONGEST = PRESETS["best"]
-_PILOT_IMAGES = 5120  # as many as it takes for batches of 256
+_PILOT_IMAGES = 5120  # enough for batches of 256
 _PILOT_EPOCHS = 2  # the first one warms up
 _VARIANT_ROWS, _MOST_VARIANTS = 4000, 8
 _PLANNED_SHARE = 0.92
-"""Of the time given: a network that turns out slower than its pilot ends early, its learning rate still high."""
+"""Share of the time that is planned for: a network slower than its pilot would end early, at a high learning rate."""
 _SAMPLE = 500  # images on which graph and network are compared
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted network, and what its heads are fitted on and tested with.
+    """A fitted network, and the embeddings that its heads are fitted on and tested with.
 
     Attributes:
         note: how it was fitted.
         graph: the embedder as it would be served.
-        weights: of its own last layer, float32 `[D, K]`.
+        weights: of its last layer, float32 `[D, K]`.
         bias: of the same, float32 `[K]`.
-        labelled: embeddings of random variants of the images it was fitted on: it knows these images too well.
-        judge: of the held-out images.
-        test: of the test images.
+        train: embeddings of random variants of the images it was fitted on; the images themselves it knows too well.
+        held_out: embeddings of the held-out images.
+        test: embeddings of the test images.
         overhead: seconds for export and embeddings.
     """
 
@@ -53,8 +53,8 @@ class Trained:
     graph: bytes
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
-    labelled: LabelledEmbeddings
-    judge: LabelledEmbeddings
+    train: LabelledEmbeddings
+    held_out: LabelledEmbeddings
     test: LabelledEmbeddings
     overhead: float
 
@@ -66,12 +66,12 @@ class Trained:
 
 
 class Trainer:
-    """Fits networks in given times; it learns from each how long an image takes.
+    """Fits networks in a given time, and learns from each fit how long an image takes.
 
     Attributes:
-        recipe: of which the epochs are not taken.
-        image_seconds: what an image takes in an epoch, by batch size, as far as it is known.
-        longest: no network is fitted for more epochs than by this recipe, however much time there is.
+        recipe: hyperparameters; its number of epochs is not used.
+        image_seconds: seconds for one image in one epoch, by batch size, as far as measured.
+        longest: hyperparameters whose number of epochs is never exceeded, however much time there is.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Trainer:
         self.longest = _LONGEST
 
     def __call__(self, sample: Sample, seconds: float, turn: int = 0) -> Trained | str:
-        """Fits for at most about so many seconds; or says why not even one epoch can be had.
+        """Fits for at most about `seconds`, or says why there is no time for one epoch.
 
         `turn` is added to the seed.
         """
@@ -109,7 +109,7 @@ class Trainer:
         return self._embedded(sample, fitted.network, recipe, note, seed)
 
     def _seconds_per_image(self, sample: Sample) -> float:
-        """Measured on a few images, unless a network with batches of this size has been fitted before."""
+        """Seconds for one image; measured on a few images if no network with this batch size has been fitted."""
         batch_size = schedule(len(sample.parts.train), self.recipe)[1]
         if batch_size not in self.image_seconds:
             pilot = replace(sample.parts, train=_spread(sample.parts.train, _PILOT_IMAGES))
@@ -124,18 +124,18 @@ class Trainer:
         dataset, parts = self.dataset, sample.parts
         graph = export_embedder(network, network.classifier, dataset.images[_spread(parts.train, _SAMPLE)])
         embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
-        labelled = self._lesson(parts, network, embedder, recipe, seed)
-        judge, test = (
+        labelled = self._variant_embeddings(parts, network, embedder, recipe, seed)
+        held_out, test = (
             LabelledEmbeddings(embed(embedder, dataset.images[at], "embedding"), dataset.labels[at], dataset.beside(at))
             for at in (parts.validation, parts.test)
         )
         weights, bias = (each.detach().numpy() for each in (network.classifier.weight.T, network.classifier.bias))
-        return Trained(note, graph, weights, bias, labelled, judge, test, time.perf_counter() - started)
+        return Trained(note, graph, weights, bias, labelled, held_out, test, time.perf_counter() - started)
 
-    def _lesson(
+    def _variant_embeddings(
         self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Recipe, seed: int
     ) -> LabelledEmbeddings:
-        """Random variants of each image, of few images several, so that a head does not take them for the classes."""
+        """Embeddings of random variants: one of each image, or several where few images would let heads overfit."""
         dataset, at = self.dataset, parts.train
         rounds = int(np.clip(_VARIANT_ROWS // len(at), 1, _MOST_VARIANTS))
         embedding = np.concatenate([
@@ -146,12 +146,12 @@ class Trainer:
 
 
 def train(trainer: Trainer, sample: Sample, seconds: float, turn: int) -> tuple[Trained | str, Mapping[int, float]]:
-    """What a trainer gives, and what it has learned of how long an image takes: for another process."""
+    """Calls a trainer in another process, and returns what it has learned about the seconds for an image as well."""
     return trainer(sample, seconds, turn), trainer.image_seconds
 
 
 def _spread(positions: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most so many of them, evenly."""
+    """At most `count` of the positions, evenly spread."""
     if len(positions) <= count:
         return positions
     return np.asarray(positions[np.linspace(0, len(positions) - 1, count).round().astype(int)], np.int64)

@@ -1,9 +1,10 @@
-"""who competes: a family, what it looks at, and a classical model of the registry or one like it for raw features.
+"""`ComparedModel`: a family, which says what the model sees, and a classical model of the registry or one like it.
 
 Models on pixels and gradients have settings for some hundred columns that are far from linearly separable: deeper trees
-and weaker penalties than the registry's, which are for embeddings. Of the penalties of linear models and SVMs the
-held-out images choose. Trees have one setting for all data; that of gradient boosting comes from a few tries on 10,000
-training images of Fashion-MNIST, judged by 2,000 of its test images: there, it is flattered a little.
+and weaker penalties than the registry's, which are for embeddings. The held-out images choose the penalties of linear
+models and SVMs. Trees have one setting for all data. That of gradient boosting comes from a few tries on 10,000
+training images of Fashion-MNIST, evaluated on 2,000 of its test images: on that data set it looks a little better than
+it is.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from training.heads.kind import Kind, Maker, Size
 from training.heads.registry import REGISTRY, installed
 
 _COMPONENTS = 200
-"""Principal components that an SVM is given: it is 8 times as fast as on 1,296 columns, and as accurate within 0.5
+"""Principal components that an SVM sees: it is 8 times as fast as on 1,296 columns, and its accuracy is within 0.5
 points, which 2,000 test images cannot tell from chance."""
-_LEAST_FOR_COMPONENTS = 2  # rows a component
+_LEAST_FOR_COMPONENTS = 2  # rows for each component
 _NEIGHBOURS = 5
 _ON = {
     Family.COLUMNS: "the columns alone",
@@ -51,11 +52,11 @@ NETWORK_NAME = "CNN, its own softmax"
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One row of each size.
+class ComparedModel:
+    """A model that is measured at each size.
 
     Attributes:
-        family: decides what it looks at.
+        family: decides what it sees.
         kind: the classical model; None for the network alone.
     """
 
@@ -63,12 +64,12 @@ class Contender:
     kind: Kind | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Goes to another process by the name of its kind, whose settings are functions."""
+        """Pickles the name of its kind, whose settings are functions and cannot be pickled."""
         return find, (self.family, self.kind.name if self.kind else None)
 
     @property
     def name(self) -> str:
-        """For a person; unique."""
+        """As people read it; unique."""
         return f"{self.kind.title} on {_ON[self.family]}" if self.kind else NETWORK_NAME
 
     @property
@@ -78,19 +79,19 @@ class Contender:
 
     @property
     def explains(self) -> tuple[str, ...]:
-        """What its decisions can be told by."""
-        said = _EXPLAINS[self.family]
+        """What its decisions can be explained by."""
+        explains = _EXPLAINS[self.family]
         compares = self.kind is not None and self.kind.name == "nearest_neighbours"
-        return said if not compares or "neighbours" in said else (*said, "neighbours")
+        return explains if not compares or "neighbours" in explains else (*explains, "neighbours")
 
     @property
     def needs_network(self) -> bool:
-        """Whether the network of its size has to be there."""
+        """Whether it needs the network of its size."""
         return self.family in (Family.NETWORK, Family.HYBRID, Family.HYBRID_COLUMNS)
 
 
-def contenders(*, has_columns: bool) -> list[Contender]:
-    """All of them, those that tell most first: columns, the best on raw features, the network and what needs it."""
+def compared_models(*, has_columns: bool) -> list[ComparedModel]:
+    """All models, those that say most first: columns, the best on raw features, the network and its heads."""
     beside = [REGISTRY[name] for name in ("logistic_regression", "hist_gradient_boosting", "random_forest")]
     stages: list[tuple[Family, Sequence[Kind | None]]] = [
         (Family.COLUMNS, beside if has_columns else []),
@@ -102,21 +103,21 @@ def contenders(*, has_columns: bool) -> list[Contender]:
         (Family.HYBRID, installed()),
         (Family.HOG, [_LOGISTIC, _LINEAR_SVM]),
         (Family.PIXELS, [_FOREST, _LOGISTIC, _SVM, _NEAREST]),
-        (Family.HOG, [_BOOSTING]),  # the slowest of all, and seldom the best
+        (Family.HOG, [_BOOSTING]),  # the slowest of all, and rarely the best
     ]
-    return [Contender(family, kind) for family, kinds in stages for kind in kinds]
+    return [ComparedModel(family, kind) for family, kinds in stages for kind in kinds]
 
 
-def find(family: Family, kind: str | None) -> Contender:
-    """The contender of a family that has a kind of this name, or the network alone."""
+def find(family: Family, kind: str | None) -> ComparedModel:
+    """The model of a family with the kind of this name; the network alone if there is none."""
     if kind is None:
-        return Contender(family)
+        return ComparedModel(family)
     own = _RAW.get(kind) if family in (Family.PIXELS, Family.HOG) else None
-    return Contender(family, own or REGISTRY[kind])
+    return ComparedModel(family, own or REGISTRY[kind])
 
 
 def _with_components(estimator: Any, size: Size) -> Any:
-    """On principal components, where there are rows enough to find them."""
+    """On principal components, if there are enough rows to find them."""
     if size.rows < _LEAST_FOR_COMPONENTS * _COMPONENTS:
         return estimator
     return make_pipeline(PCA(_COMPONENTS, svd_solver="covariance_eigh", random_state=size.seed), estimator)

@@ -1,20 +1,20 @@
-"""rows ──▶ sentences: which to use for this data and why, by rules, in which chance is not a win.
+"""rows ──▶ sentences: which model to use for this data and why, by rules that do not count chance as a win.
 
 Rules:
 
-1. Each family is spoken for by its most accurate row of a size on the common test set; of equals, the one of less log
-   loss. That is as generous to one family as to the other.
-2. To be used is, at the largest size of which two rows were measured, the simplest family that is shown not to be
-   worse than any row by more than a margin; where none is, it cannot be told. See
-   `training.compare.report.policy_outcome`. Simplest
-   first: columns alone, pixels, hand-made features, a frozen pretrained network, hybrid, hybrid with columns, network
-   alone (as costly as the hybrid, and it neither takes columns nor shows neighbours).
-3. Where two rows are compared, a difference counts only where 0 is outside its 95 % limits, the confidence divided
-   between the pairs of rows that could have been picked (Bonferroni): the best of nine heads against the best of nine
-   rivals is one of 81 pairs. Everything else is called chance.
-4. The hybrid is compared with the best on pixels and hand-made features at every size, and with the network alone,
-   the frozen one, the hybrid with columns and the columns alone at the largest.
-5. Of what a person stopped it is said what was measured, and nothing more.
+1. Each family is represented by its most accurate row at a size on the common test set; ties by log loss. That is as
+   generous to one family as to another.
+2. The model to use is, at the largest size with two measured rows, the simplest family that is shown not to be worse
+   than any row by more than a margin; if there is none, the data cannot tell. See
+   `training.compare.report.recommendation`. The simplest comes first: columns alone, pixels, hand-made features, a
+   frozen pretrained network, hybrid, hybrid with columns, network alone (as costly as the hybrid, and it neither takes
+   columns nor shows neighbours).
+3. A difference between two rows counts only if 0 is outside its 95 % limits. The confidence is divided between the
+   pairs of rows that could have been picked (Bonferroni): the best of nine heads against the best of nine rivals is one
+   of 81 pairs. Every other difference is called chance.
+4. The hybrid is compared with the best on pixels and hand-made features at every size. At the largest size it is also
+   compared with the network alone, the frozen one, the hybrid with columns and the columns alone.
+5. Of a comparison that somebody stopped, only what was measured is reported.
 """
 
 from __future__ import annotations
@@ -26,27 +26,29 @@ from scipy.stats import norm
 
 from training.compare.report.comparison_rows import Decision, Family, Row, by_merit, champion
 from training.compare.report.paired_intervals import Interval, difference, noise_of
-from training.compare.report.policy_outcome import CONFIDENCE, Race
+from training.compare.report.recommendation import CONFIDENCE, Ranking
 from training.reports.html_page import megabytes
 
 CLASSICAL = (Family.PIXELS, Family.HOG)
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "fashion-mnist": {"HOG and SVM": 0.926, "XGBoost on pixels": 0.898, "GRU and SVM": 0.888}
 }
-"""Test accuracies that others report, by data set: the list at https://github.com/zalandoresearch/fashion-mnist."""
+"""Published test accuracies, by data set: the list at https://github.com/zalandoresearch/fashion-mnist."""
 _PUBLISHED_ON = 60_000  # training images; with fewer there is nothing to compare
 _LEVEL = 1 - CONFIDENCE
 _MOST_NAMED = 6
 
 
-def judge(data: str, rows: Sequence[Row], test_images: int, margin: float) -> tuple[Decision | None, tuple[str, ...]]:
-    """The verdict on one data set, and its sentences.
+def conclude(
+    data: str, rows: Sequence[Row], test_images: int, margin: float
+) -> tuple[Decision | None, tuple[str, ...]]:
+    """Which model to use on one data set, and the sentences that say so.
 
     Args:
-        data: its name, for figures that others report.
+        data: its name, to find published figures.
         rows: all sizes, in any order.
         test_images: size of the common test set.
-        margin: points by which what is recommended may be worse than the best.
+        margin: points by which the recommended model may be worse than the best.
     """
     if not rows:
         return None, ("Nothing was measured, so nothing can be said.",)
@@ -56,7 +58,7 @@ def judge(data: str, rows: Sequence[Row], test_images: int, margin: float) -> tu
     }
     compared = [size for size, each in by_size.items() if len(each) > 1]
     largest = by_size[max(compared or by_size)]
-    decision = Race(largest, test_images, margin).decide() if compared else None
+    decision = Ranking(largest, test_images, margin).decide() if compared else None
     return decision, (
         _recommendation(decision, largest, test_images, margin),
         *(_at_size(each, test_images) for each in by_size.values()),
@@ -67,13 +69,13 @@ def judge(data: str, rows: Sequence[Row], test_images: int, margin: float) -> tu
 
 
 def interrupted(rows: Sequence[Row], expected: int) -> tuple[str, ...]:
-    """What is said of a comparison that a person stopped, which should have had so many rows."""
+    """The sentences on a comparison that somebody stopped, which should have had `expected` rows."""
     told = f"Interrupted: {len(rows)} of {expected} rows were measured, so there is no verdict."
     return told, *(f"{row.size:,} images: {row.name}, {_accuracy(row)} of the test images right." for row in rows)
 
 
 def compare(a: Row, b: Row, pairs: int, test_images: int) -> Interval:
-    """Row `a` less row `b`, picked out of so many pairs."""
+    """The difference of row `a` from row `b`, one of `pairs` pairs that could have been picked."""
     ours, theirs = a.hits(test_images), b.hits(test_images)
     return difference(ours, theirs, _LEVEL / 2 / max(1, pairs), noise_of([ours, theirs]))
 
@@ -81,11 +83,13 @@ def compare(a: Row, b: Row, pairs: int, test_images: int) -> Interval:
 def _recommendation(decision: Decision | None, rows: Sequence[Row], test_images: int, margin: float) -> str:
     best = rows[0]
     if decision is None:
-        return f"Of {best.name} alone something was measured ({_told(best)}): there is nothing to compare it with."
+        return (
+            f"Of {best.name} alone something was measured ({_with_limits(best)}): there is nothing to compare it with."
+        )
     if decision.recommended is None:
         return _cannot_tell(decision, rows, test_images, margin)
     row = next(row for row in rows if row.name == decision.recommended)
-    use = f"With {row.size:,} images, use {row.name}: {_told(row)} of the test images are right, {_costs(row)}."
+    use = f"With {row.size:,} images, use {row.name}: {_with_limits(row)} of the test images are right, {_costs(row)}."
     shown = f"It is shown, with {CONFIDENCE:.0%} confidence, that nothing else is better by more than {_points(margin)}"
     if row is best:
         return f"{use} {shown}."
@@ -93,7 +97,7 @@ def _recommendation(decision: Decision | None, rows: Sequence[Row], test_images:
 
 
 def _cannot_tell(decision: Decision, rows: Sequence[Row], test_images: int, margin: float) -> str:
-    named = [f"{row.name} ({_told(row)})" for name in decision.contenders for row in rows if row.name == name]
+    named = [f"{row.name} ({_with_limits(row)})" for name in decision.contenders for row in rows if row.name == name]
     more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     if decision.enough_images is None:
         enough = (
@@ -127,7 +131,7 @@ def _at_size(rows: Sequence[Row], test_images: int) -> str:
 
 
 def _against(rows: Sequence[Row], test_images: int) -> Iterator[str]:
-    """The hybrid against the network alone and the frozen one, and what the columns add."""
+    """The hybrid against the network alone and the frozen one, and what columns add."""
     hybrid, network = champion(rows, Family.HYBRID), champion(rows, Family.NETWORK)
     if hybrid and network:
         gap = compare(hybrid, network, _pairs(rows, (Family.HYBRID,), (Family.NETWORK,)), test_images)
@@ -156,7 +160,7 @@ def _gain(what: str, row: Row, rival: Row, rows: Sequence[Row], test_images: int
 
 
 def _published(data: str, rows: Sequence[Row], test_images: int) -> Iterator[str]:
-    """Against figures that others report, of which only the accuracy is known: an unpaired comparison."""
+    """Against published figures, of which only the accuracy is known: an unpaired comparison."""
     own = champion(rows, Family.HYBRID)
     if not own or data not in PUBLISHED or own.size < _PUBLISHED_ON:
         return
@@ -171,9 +175,10 @@ def _published(data: str, rows: Sequence[Row], test_images: int) -> Iterator[str
 
 
 def _noise(rows: Sequence[Row], test_images: int) -> str:
-    """What the intervals hold."""
+    """What the intervals include."""
     repeated = [row for row in rows if len(row.right) > 1]
-    text = f"The test set has {test_images:,} images: {_told(rows[0])} is what they tell of {rows[0].name}, the best."
+    best = rows[0]
+    text = f"The test set has {test_images:,} images: {_with_limits(best)} is what they tell of {best.name}, the best."
     if not repeated:
         return f"{text} Each model was fitted with one seed; how much another seed changes is not in these figures."
     seeds = max(len(row.right) for row in repeated)
@@ -187,7 +192,7 @@ def _pairs(rows: Sequence[Row], ours: Sequence[Family], theirs: Sequence[Family]
 
 
 def _price(hybrid: Row, rival: Row) -> str:
-    """What the hybrid costs beside it."""
+    """What the hybrid costs compared with it."""
     return (
         f"costs {_ratio(hybrid.fit_seconds, rival.fit_seconds)} the time to fit, "
         f"{_ratio(hybrid.predict_us, rival.predict_us)} the time an image and "
@@ -208,7 +213,7 @@ def _accuracy(row: Row) -> str:
     return f"{100 * row.accuracy:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _told(row: Row) -> str:
+def _with_limits(row: Row) -> str:
     """Its accuracy with 95 % limits."""
     return f"{_accuracy(row)}, {100 * row.low:.1f} to {100 * row.high:.1f}"
 

@@ -8,11 +8,11 @@ import pytest
 
 from tests.training.compare.made_rows import TEST_IMAGES, row
 from training.compare.report.comparison_rows import Family, Row
-from training.compare.report.verdict import compare, interrupted, judge
+from training.compare.report.conclusion import compare, conclude, interrupted
 
 
 def verdict(*rows: Row, data: str = "clothes", margin: float = 1.0) -> str:
-    return plain(judge(data, rows, TEST_IMAGES, margin)[1])
+    return plain(conclude(data, rows, TEST_IMAGES, margin)[1])
 
 
 def plain(sentences: tuple[str, ...]) -> str:
@@ -44,7 +44,7 @@ def test_of_what_is_as_good_the_simplest_is_recommended_and_the_best_is_named() 
     assert "wins" not in found
 
 
-def test_what_cannot_be_told_is_said_with_contenders_and_what_would_be_enough() -> None:
+def test_what_cannot_be_told_is_said_with_models_and_what_would_be_enough() -> None:
     rows = row(Family.HYBRID, 900, name="hybrid"), row(Family.PIXELS, 899, first_wrong=500, name="plain pixels")
     found = verdict(*rows, row(Family.HOG, 700, name="bad"), margin=2.0)
     assert (
@@ -88,7 +88,7 @@ def test_a_fitted_network_is_told_against_a_frozen_one() -> None:
 
 def test_each_size_has_a_sentence_and_the_largest_one_the_recommendation() -> None:
     rows = [row(family, right, size=size) for size, right in ((100, 700), (1000, 800)) for family in Family]
-    _, sentences = judge("clothes", rows, TEST_IMAGES, 1.0)
+    _, sentences = conclude("clothes", rows, TEST_IMAGES, 1.0)
     assert sentences[0].startswith("With 1,000 images, use ")
     assert sentences[1].startswith("With 100 images: ")
     assert sentences[2].startswith("With 1,000 images: ")

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from tests.training.compare.made_rows import TEST_IMAGES, row, row_of
 from training.compare.report.comparison_rows import Decision, Family, Row, by_merit
 from training.compare.report.paired_intervals import Hits
-from training.compare.report.policy_outcome import Race
+from training.compare.report.recommendation import Ranking
 
 TRUTH = {Family.PIXELS: 0.86, Family.HOG: 0.89, Family.HYBRID: 0.93}
 TOO_BAD = ("a model on pixels", "a model on hand-made features")
@@ -18,7 +18,7 @@ SHARED = 0.7  # of the deviation of what decides about an answer: images are har
 
 
 def decide(*rows: Row, count: int = TEST_IMAGES, margin: float = 1.0) -> Decision:
-    return Race(sorted(rows, key=by_merit), count, margin).decide()
+    return Ranking(sorted(rows, key=by_merit), count, margin).decide()
 
 
 def answers(
@@ -146,4 +146,4 @@ def test_seeds_are_spent_on_the_best_of_each_family_and_on_what_may_be_the_best(
         row(Family.PIXELS, 650, name="best on pixels"),
         row(Family.PIXELS, 600, name="bad on pixels"),
     ]
-    assert [each.name for each in Race(rows, TEST_IMAGES).in_reach()] == ["best", "close", "best on pixels"]
+    assert [each.name for each in Ranking(rows, TEST_IMAGES).in_reach()] == ["best", "close", "best on pixels"]

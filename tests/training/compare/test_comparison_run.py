@@ -10,9 +10,9 @@ import pytest
 from tests.training.compare.made_rows import TEST_IMAGES, row
 from tests.training.compare.test_budget import Clock
 from training.compare.budget import Budget, Cost
-from training.compare.contenders import Contender, contenders
-from training.compare.contest import INTERRUPTED, SEEDS, Contest, Findings
-from training.compare.network_contender import Trained
+from training.compare.compared_models import ComparedModel, compared_models
+from training.compare.comparison_run import INTERRUPTED, SEEDS, ComparisonRun, Findings
+from training.compare.network_trainer import Trained
 from training.compare.report.comparison_rows import Family, Network, Row
 from training.compare.report.nested_samples import Sample
 from training.compare.time_limit import Ended
@@ -20,7 +20,7 @@ from training.data.split import Split
 from training.exceptions import DataError, ExportError
 from training.heads.labelled_embeddings import LabelledEmbeddings
 
-ENTERED = contenders(has_columns=False)
+ENTERED = compared_models(has_columns=False)
 NETWORKED = {each.name for each in ENTERED if each.needs_network}
 SIZES = (100, 1000, 10_000)
 
@@ -53,26 +53,26 @@ class Measures:
         note = Network(size=sample.size, images=len(sample.parts.train), epochs=1, planned=1, seconds=seconds)
         return Trained(note, b"", np.empty((1, 2), np.float32), np.empty(2, np.float32), none, none, none, 0.0)
 
-    def preparation(self, sample: Sample, contender: Contender, *, limit: float) -> float:
-        if failure := self.unable.get(contender.name):
+    def preparation(self, sample: Sample, model: ComparedModel, *, limit: float) -> float:
+        if failure := self.unable.get(model.name):
             raise failure
         return 0.0
 
-    def pilot(self, sample: Sample, contender: Contender, *, limit: float) -> Cost:
-        self.piloted.append(contender.name)
+    def pilot(self, sample: Sample, model: ComparedModel, *, limit: float) -> Cost:
+        self.piloted.append(model.name)
         return Cost(500, self.seconds_per_1000 / 2, 0.0)
 
-    def measure(self, sample: Sample, contender: Contender, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
-        self.turns.append((contender.name, turn))
-        if contender.name in self.hangs:
+    def measure(self, sample: Sample, model: ComparedModel, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
+        self.turns.append((model.name, turn))
+        if model.name in self.hangs:
             self.clock.now += limit
             raise Ended(f"ended after {limit:.0f} s, the budget was spent")
-        if failure := self.fails.get(contender.name):
+        if failure := self.fails.get(model.name):
             raise failure
         rows = len(sample.parts.train)
-        fit = 1.0 if contender.family == Family.NETWORK else self.seconds_per_1000 * rows / 1000
+        fit = 1.0 if model.family == Family.NETWORK else self.seconds_per_1000 * rows / 1000
         self.clock.now += fit
-        return row(contender.family, 800, name=contender.name, size=sample.size), Cost(rows, fit, 0.0)
+        return row(model.family, 800, name=model.name, size=sample.size), Cost(rows, fit, 0.0)
 
 
 def sample(size: int) -> Sample:
@@ -81,7 +81,9 @@ def sample(size: int) -> Sample:
 
 
 def held(measures: Measures, minutes: float, sizes: tuple[int, ...] = SIZES) -> Findings:
-    return Contest(measures, [sample(size) for size in sizes], ENTERED, Budget(60 * minutes, measures.clock)).hold()
+    return ComparisonRun(
+        measures, [sample(size) for size in sizes], ENTERED, Budget(60 * minutes, measures.clock)
+    ).run()
 
 
 def test_with_time_enough_every_row_is_measured_small_sizes_first() -> None:
@@ -115,7 +117,7 @@ def test_the_budget_is_kept(minutes: float, seconds_per_1000: float) -> None:
     """But for one row that turned out slower than expected."""
     measures = Measures(Clock(), seconds_per_1000=seconds_per_1000)
     budget = Budget(60 * minutes, measures.clock)
-    Contest(measures, [sample(size) for size in SIZES], ENTERED, budget).hold()
+    ComparisonRun(measures, [sample(size) for size in SIZES], ENTERED, budget).run()
     assert budget.spent() <= 1.2 * 60 * minutes
 
 
@@ -158,7 +160,7 @@ def test_a_fit_that_is_ended_is_left_out_and_the_rest_of_the_budget_is_kept_for_
     slow = ENTERED[0].name
     measures.hangs = {slow}
     budget = Budget(600, measures.clock)
-    found = Contest(measures, [sample(size) for size in SIZES], ENTERED, budget).hold()
+    found = ComparisonRun(measures, [sample(size) for size in SIZES], ENTERED, budget).run()
     assert budget.spent() <= 600
     reasons = [each.reason for each in found.left_out if each.name == slow]
     assert len(reasons) == len(SIZES)

@@ -1,4 +1,4 @@
-"""a sample and a contender ──▶ its row: features or embeddings, and what a process that can be ended makes of them."""
+"""a sample and a model ──▶ its row: makes features or embeddings, and measures the model in a process with a limit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.runtime.sessions import Embedder, Probabilities, cpu_session
-from training.compare import contender_job as jobs
+from training.compare import model_job as jobs
 from training.compare.budget import Cost
-from training.compare.contenders import Contender
+from training.compare.compared_models import ComparedModel
 from training.compare.image_features import (
     Extract,
     Pretrained,
@@ -24,7 +24,7 @@ from training.compare.image_features import (
     nothing,
     raw_pixels,
 )
-from training.compare.network_contender import Trained, Trainer, train
+from training.compare.network_trainer import Trained, Trainer, train
 from training.compare.report.comparison_rows import Family, Row, pack
 from training.compare.report.nested_samples import Sample
 from training.compare.report.paired_intervals import accuracy_interval
@@ -41,10 +41,10 @@ _EXTRACT: Mapping[Family, Extract] = {Family.COLUMNS: nothing, Family.PIXELS: ra
 _WITH_COLUMNS = (Family.COLUMNS, Family.HYBRID_COLUMNS)
 
 
-class Bench:
-    """Measures on one data set; features and the network of the last size are kept for the next row.
+class ModelMeasures:
+    """Measures models on one data set. It keeps features and the network of the last size for the next row.
 
-    Whatever takes long runs in the worker, and raises Ended when the seconds that it is given are over.
+    Whatever takes long runs in the worker, which raises Ended when its time is up.
     """
 
     def __init__(self, dataset: Dataset, seed: int, worker: Worker, trainer: Trainer | None = None) -> None:
@@ -57,95 +57,95 @@ class Bench:
         self._trained: Trained | None = None
 
     def train(self, sample: Sample, seconds: float, *, limit: float, turn: int = 0) -> Trained | str:
-        """Fits the network of a size, and keeps it; or says why that cannot be.
+        """Fits the network of a size and keeps it, or says why it cannot.
 
         Raises:
             Ended: it took longer than the limit.
-            ExportError: its graph does not compute what it computes.
+            ExportError: its graph's output differs from its own.
         """
-        self._trained = None  # the embeddings of the last size
+        self._trained = None  # frees the embeddings of the last size
         found, known = self._worker(train, self._trainer, sample, seconds, turn, seconds=limit)
         self._trainer.image_seconds.update(known)
         if isinstance(found, Trained):
             self._trained = found
         return found
 
-    def preparation(self, sample: Sample, contender: Contender, *, limit: float) -> float:
-        """Seconds that the features of a contender will take, as far as they are not there.
+    def preparation(self, sample: Sample, model: ComparedModel, *, limit: float) -> float:
+        """Seconds that it takes to make the features of a model that are not made yet.
 
         Raises:
-            DataError: what the contender needs is not installed.
-            Ended, ExportError: the pretrained network cannot be had.
+            DataError: a package that the model needs is not installed.
+            Ended, ExportError: the pretrained network cannot be exported.
         """
-        if contender.kind is not None:
-            contender.kind.check_installed()
-        if contender.needs_network:
+        if model.kind is not None:
+            model.kind.check_installed()
+        if model.needs_network:
             return 0.0
         positions = np.concatenate([sample.parts.known, sample.parts.test])
-        return self._store(contender.family, limit).expected_seconds(positions)
+        return self._store(model.family, limit).expected_seconds(positions)
 
-    def pilot(self, sample: Sample, contender: Contender, *, limit: float) -> Cost:
-        """What a classical model costs on a few images, to tell what it will cost on many.
+    def pilot(self, sample: Sample, model: ComparedModel, *, limit: float) -> Cost:
+        """Measures what a classical model costs on a few images, to estimate what it will cost on many.
 
         Raises:
             Ended: it took longer than the limit.
         """
         positions = sample.parts.train[:: max(1, len(sample.parts.train) // _PILOT_ROWS)]
-        few = self._lesson(self._store(contender.family, limit), positions, limit)
-        job = self._job(sample, contender, (few, few, few), partial(_same, nothing), 0)
+        few = self._features(self._store(model.family, limit), positions, limit)
+        job = self._job(sample, model, (few, few, few), partial(_same, nothing), 0)
         return Cost(len(few), self._worker(jobs.fit_first, job, seconds=limit), 1.0)
 
-    def measure(self, sample: Sample, contender: Contender, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
+    def measure(self, sample: Sample, model: ComparedModel, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
         """Makes a row.
 
         Args:
             sample: its images.
-            contender: what is fitted on them.
+            model: what is fitted on them.
             limit: seconds after which it is ended.
             turn: added to the seed.
 
         Raises:
-            DataError: what the contender needs is not installed.
+            DataError: a package that the model needs is not installed.
             Ended: it took longer than the limit.
-            ExportError: the model's graph does not compute what the model computes.
+            ExportError: the graph's output differs from the model's.
         """
-        if contender.family == Family.NETWORK:
-            return self._softmax_row(sample, contender)
+        if model.family == Family.NETWORK:
+            return self._softmax_row(sample, model)
         started = time.perf_counter()
-        labelled, opened, before, extra_bytes = self._material(sample, contender.family, limit)
-        job = self._job(sample, contender, labelled, opened, turn)
+        labelled, open_extract, before, extra_bytes = self._rows(sample, model.family, limit)
+        job = self._job(sample, model, labelled, open_extract, turn)
         found = self._worker(jobs.measure, job, seconds=limit - (time.perf_counter() - started))
         row = self._row(
             sample,
-            contender,
+            model,
             found.probabilities,
             fit_seconds=before + found.tuning + found.fit,
             predict_us=found.predict_us,
             size_bytes=found.size_bytes + extra_bytes,
         )
-        grows = len(job.labelled) <= jobs.TUNING_ROWS  # so does the tuning
+        grows = len(job.train) <= jobs.TUNING_ROWS  # then the tuning grows with the rows as well
         fit, rest = (found.tuning + found.fit, found.rest) if grows else (found.fit, found.tuning + found.rest)
-        return row, Cost(len(job.labelled), fit, rest)
+        return row, Cost(len(job.train), fit, rest)
 
-    def _material(
+    def _rows(
         self, sample: Sample, family: Family, limit: float
     ) -> tuple[tuple[LabelledEmbeddings, LabelledEmbeddings, LabelledEmbeddings], Callable[[], Extract], float, int]:
-        """Lessons, what makes features of one image, the seconds that theirs took, and the bytes of what makes them."""
+        """Rows to fit on, held-out rows and test rows; what opens the extractor of features; its seconds; its bytes."""
         if family in (Family.HYBRID, Family.HYBRID_COLUMNS):
             trained = self._network()
-            labelled = trained.labelled, trained.judge, trained.test
+            labelled = trained.train, trained.held_out, trained.test
             before = trained.note.seconds + trained.overhead
             return labelled, partial(_embedder, trained.graph), before, len(trained.graph)
         store = self._store(family, limit)
         parts = sample.parts.train, sample.parts.validation, sample.parts.test
-        train, judge, test = (self._lesson(store, positions, limit) for positions in parts)
+        train, held_out, test = (self._features(store, positions, limit) for positions in parts)
         before = store.seconds * sample.size
         if family == Family.PRETRAINED:
-            return (train, judge, test), partial(Pretrained, self._pretrained), before, len(self._pretrained)
-        return (train, judge, test), partial(_same, _EXTRACT[family]), before, 0
+            return (train, held_out, test), partial(Pretrained, self._pretrained), before, len(self._pretrained)
+        return (train, held_out, test), partial(_same, _EXTRACT[family]), before, 0
 
     def _store(self, family: Family, limit: float) -> Store:
-        """Features of a family; the pretrained network is exported when it is first asked for."""
+        """The features of a family; the pretrained network is exported when it is first needed."""
         if family not in self._stores:
             images = self.dataset.images[np.arange(min(_EXPORT_SAMPLE, len(self.dataset.images)))]
             self._pretrained = self._worker(export_pretrained, images, seconds=limit)
@@ -153,7 +153,7 @@ class Bench:
             self._stores[family] = Store(self.dataset.images, extract)
         return self._stores[family]
 
-    def _lesson(self, store: Store, positions: Indices, limit: float) -> LabelledEmbeddings:
+    def _features(self, store: Store, positions: Indices, limit: float) -> LabelledEmbeddings:
         return LabelledEmbeddings(
             store(positions, limit), self.dataset.labels[positions], self.dataset.beside(positions)
         )
@@ -161,21 +161,21 @@ class Bench:
     def _job(
         self,
         sample: Sample,
-        contender: Contender,
+        model: ComparedModel,
         labelled: tuple[LabelledEmbeddings, LabelledEmbeddings, LabelledEmbeddings],
-        opened: Callable[[], Extract],
+        open_extract: Callable[[], Extract],
         turn: int,
     ) -> jobs.Job:
         images, rows = self._timed(sample)
-        columns = self.dataset.columns if contender.family in _WITH_COLUMNS else ()
-        return jobs.Job(contender, *labelled, columns, self.dataset.classes, self.seed + turn, opened, images, rows)
+        columns = self.dataset.columns if model.family in _WITH_COLUMNS else ()
+        return jobs.Job(model, *labelled, columns, self.dataset.classes, self.seed + turn, open_extract, images, rows)
 
-    def _softmax_row(self, sample: Sample, contender: Contender) -> tuple[Row, Cost]:
+    def _softmax_row(self, sample: Sample, model: ComparedModel) -> tuple[Row, Cost]:
         """The network's own softmax, calibrated on the held-out images as the heads are."""
         trained = self._network()
         started = time.perf_counter()
-        judged = trained.softmax(trained.judge.embedding)
-        calibration = fit_temperature(judged, trained.judge.labels, True)
+        held_out = trained.softmax(trained.held_out.embedding)
+        calibration = fit_temperature(held_out, trained.held_out.labels, True)
         fitted = time.perf_counter()
         embedder = Embedder(cpu_session(trained.graph))
 
@@ -184,7 +184,7 @@ class Bench:
 
         row = self._row(
             sample,
-            contender,
+            model,
             calibration(trained.softmax(trained.test.embedding)),
             fit_seconds=trained.note.seconds + fitted - started,
             predict_us=jobs.time_alone(alone, *self._timed(sample)),
@@ -195,7 +195,7 @@ class Bench:
     def _row(
         self,
         sample: Sample,
-        contender: Contender,
+        model: ComparedModel,
         probabilities: Probabilities,
         *,
         fit_seconds: float,
@@ -208,8 +208,8 @@ class Bench:
         limits = accuracy_interval(hits[None])
         return Row(
             size=sample.size,
-            family=contender.family,
-            name=contender.name,
+            family=model.family,
+            name=model.name,
             accuracy=figures.accuracy,
             low=limits.low / 100,
             high=limits.high / 100,
@@ -218,12 +218,12 @@ class Bench:
             fit_seconds=fit_seconds,
             predict_us=predict_us,
             size_bytes=size_bytes,
-            explains=contender.explains,
+            explains=model.explains,
             right=(pack(hits),),
         )
 
     def _timed(self, sample: Sample) -> tuple[NDArray[np.uint8], Sequence[Mapping[str, Any]]]:
-        """Test images to be timed with, and their columns."""
+        """Test images for timing, and their columns."""
         positions = np.resize(sample.parts.test, jobs.TIMED)
         return self.dataset.images[positions], self.dataset.beside(positions)
 

@@ -11,9 +11,9 @@ import pytest
 
 from models.columns import Column
 from tests.training.squares import TINY, squares
-from training.compare.contenders import Contender, contenders, find
-from training.compare.contest_bench import Bench
-from training.compare.network_contender import Trained, Trainer
+from training.compare.compared_models import ComparedModel, compared_models, find
+from training.compare.model_measures import ModelMeasures
+from training.compare.network_trainer import Trained, Trainer
 from training.compare.report.comparison_rows import Family, Row
 from training.compare.report.nested_samples import Sample, draw
 from training.compare.time_limit import Ended, Worker
@@ -54,8 +54,8 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.fixture(scope="module")
-def bench(data: Dataset, sample: Sample, worker: Worker) -> Bench:
-    made = Bench(data, 0, worker, slow_trainer(data))
+def bench(data: Dataset, sample: Sample, worker: Worker) -> ModelMeasures:
+    made = ModelMeasures(data, 0, worker, slow_trainer(data))
     assert isinstance(made.train(sample, 20 * EPOCH_SECONDS, limit=LIMIT), Trained)
     return made
 
@@ -78,29 +78,29 @@ def check(row: Row, sample: Sample) -> None:
 
 
 @pytest.mark.parametrize(
-    "contender",
-    [each for each in contenders(has_columns=True) if not each.needs_network]
-    + [Contender(family, REGISTRY[kind]) for family in (Family.HYBRID, Family.HYBRID_COLUMNS) for kind in KINDS]
-    + [Contender(Family.NETWORK)],
+    "model",
+    [each for each in compared_models(has_columns=True) if not each.needs_network]
+    + [ComparedModel(family, REGISTRY[kind]) for family in (Family.HYBRID, Family.HYBRID_COLUMNS) for kind in KINDS]
+    + [ComparedModel(Family.NETWORK)],
     ids=lambda each: each.name,
 )
-def test_each_row_has_all_figures(bench: Bench, sample: Sample, contender: Contender) -> None:
-    row, cost = bench.measure(sample, contender, limit=LIMIT)
+def test_each_row_has_all_figures(bench: ModelMeasures, sample: Sample, model: ComparedModel) -> None:
+    row, cost = bench.measure(sample, model, limit=LIMIT)
     check(row, sample)
     assert cost.rows > 0
-    if contender.family in (Family.COLUMNS, Family.PIXELS, Family.HYBRID_COLUMNS):
+    if model.family in (Family.COLUMNS, Family.PIXELS, Family.HYBRID_COLUMNS):
         assert row.accuracy > 0.8  # brightness and hint tell the class; gradients do not see it
 
 
-def test_a_hybrid_contains_its_network(bench: Bench, sample: Sample) -> None:
-    network, _ = bench.measure(sample, Contender(Family.NETWORK), limit=LIMIT)
-    hybrid, _ = bench.measure(sample, Contender(Family.HYBRID, REGISTRY["decision_tree"]), limit=LIMIT)
+def test_a_hybrid_contains_its_network(bench: ModelMeasures, sample: Sample) -> None:
+    network, _ = bench.measure(sample, ComparedModel(Family.NETWORK), limit=LIMIT)
+    hybrid, _ = bench.measure(sample, ComparedModel(Family.HYBRID, REGISTRY["decision_tree"]), limit=LIMIT)
     assert hybrid.fit_seconds > network.fit_seconds * 0.9
     assert hybrid.size_bytes > network.size_bytes - 1000
 
 
-def test_a_pilot_tells_what_a_few_rows_cost(bench: Bench, sample: Sample) -> None:
-    cost = bench.pilot(sample, Contender(Family.PIXELS, REGISTRY["decision_tree"]), limit=LIMIT)
+def test_a_pilot_tells_what_a_few_rows_cost(bench: ModelMeasures, sample: Sample) -> None:
+    cost = bench.pilot(sample, ComparedModel(Family.PIXELS, REGISTRY["decision_tree"]), limit=LIMIT)
     assert 0 < cost.rows <= len(sample.parts.train)
     assert cost.fit > 0
 
@@ -109,7 +109,7 @@ def test_a_network_is_fitted_for_as_many_epochs_as_the_time_allows(data: Dataset
     trained = slow_trainer(data)(sample, 2.5 * EPOCH_SECONDS)
     assert isinstance(trained, Trained)
     assert (trained.note.epochs, trained.note.planned, trained.note.images) == (2, 2, 108)
-    assert len(trained.labelled) == 8 * 108  # few images: several variants of each
+    assert len(trained.train) == 8 * 108  # few images: several variants of each
     np.testing.assert_allclose(trained.softmax(trained.test.embedding).sum(1), 1, atol=1e-5)
 
 
@@ -135,29 +135,29 @@ def test_without_knowing_how_long_an_image_takes_it_is_measured_first(data: Data
 
 
 def test_a_fit_that_takes_longer_than_its_limit_is_ended_and_the_next_one_is_not(
-    bench: Bench, sample: Sample, worker: Worker
+    bench: ModelMeasures, sample: Sample, worker: Worker
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (2000, 32, 32, 3), dtype=np.uint8)
     many = replace(squares(2000), images=noise, labels=np.arange(2000) % 20, classes=tuple(map(str, range(20))))
-    slow = Bench(many, 0, worker)
-    boosting = next(each for each in contenders(has_columns=False) if each.name == "gradient boosting on pixels")
+    slow = ModelMeasures(many, 0, worker)
+    boosting = next(each for each in compared_models(has_columns=False) if each.name == "gradient boosting on pixels")
     started = time.monotonic()
     with pytest.raises(Ended, match=r"ended after [34] s, the budget was spent"):
         slow.measure(draw(many, [None], 0)[0][0], boosting, limit=3)
     assert time.monotonic() - started < 5
-    bench.measure(sample, Contender(Family.HYBRID, REGISTRY["decision_tree"]), limit=LIMIT)
+    bench.measure(sample, ComparedModel(Family.HYBRID, REGISTRY["decision_tree"]), limit=LIMIT)
 
 
 def test_features_that_take_longer_than_their_limit_are_ended(worker: Worker) -> None:
     many = squares(2000, size=32)
-    hog = next(each for each in contenders(has_columns=False) if each.family == Family.HOG)
+    hog = next(each for each in compared_models(has_columns=False) if each.family == Family.HOG)
     with pytest.raises(Ended, match="making features"):
-        Bench(many, 0, worker).measure(draw(many, [None], 0)[0][0], hog, limit=0.01)
+        ModelMeasures(many, 0, worker).measure(draw(many, [None], 0)[0][0], hog, limit=0.01)
 
 
-def test_another_turn_is_another_seed_of_the_same_model(bench: Bench, sample: Sample) -> None:
+def test_another_turn_is_another_seed_of_the_same_model(bench: ModelMeasures, sample: Sample) -> None:
     count = len(sample.parts.test)
-    forest = Contender(Family.HOG, REGISTRY["random_forest"])
+    forest = ComparedModel(Family.HOG, REGISTRY["random_forest"])
     first, again, other = (bench.measure(sample, forest, limit=LIMIT, turn=turn)[0] for turn in (0, 0, 1))
     assert first.right == again.right != other.right
     joined = first.and_another(other, count)
@@ -170,7 +170,7 @@ def test_a_class_of_which_there_is_only_a_test_image_is_never_answered(worker: W
     labels[:120][labels[:120] == 2] = 0
     strange = replace(data, labels=labels, official_test=np.arange(100, 150))
     (alone,), _ = draw(strange, [None], 0)
-    bench = Bench(strange, 0, worker, slow_trainer(strange))
+    bench = ModelMeasures(strange, 0, worker, slow_trainer(strange))
     assert isinstance(bench.train(alone, EPOCH_SECONDS * 3, limit=LIMIT), Trained)
     for family, kind in ((Family.PIXELS, "xgboost"), (Family.HYBRID_COLUMNS, "linear_svm"), (Family.NETWORK, None)):
         row, _ = bench.measure(alone, find(family, kind), limit=LIMIT)
@@ -179,7 +179,7 @@ def test_a_class_of_which_there_is_only_a_test_image_is_never_answered(worker: W
         assert row.log_loss > 1
 
 
-def test_without_held_out_images_the_first_setting_is_taken_as_it_is(bench: Bench, sample: Sample) -> None:
+def test_without_held_out_images_the_first_setting_is_taken_as_it_is(bench: ModelMeasures, sample: Sample) -> None:
     bare = replace(sample, parts=replace(sample.parts, validation=np.empty(0, np.int64)))
     for kind in ("svm", "logistic_regression"):
         row, _ = bench.measure(bare, find(Family.PIXELS, kind), limit=LIMIT)

@@ -1,9 +1,9 @@
 """rows of one size ──▶ `Decision`: the simplest model that is shown to be good enough, or that none is.
 
-A model is recommended if it is shown, with 95 % confidence, that no other row is more accurate by more than a margin.
-It has to be shown against every row, so that being compared with many costs nothing (an intersection-union test);
-that many rows might be recommended does: of M rows M - 1 can be too bad, and each is tested at 5 % / (M - 1)
-(Bonferroni). So the best of many heads may be picked by the test images and is not flattered.
+A model is recommended if the test images show, with 95 % confidence, that no other row is more accurate by more than a
+margin. That has to be shown against every row, so comparing with many rows needs no correction (an intersection-union
+test). Testing many rows does: of M rows M - 1 can be too bad, so each is tested at 5 % / (M - 1) (Bonferroni). The best
+of many heads may therefore be picked by the test images without looking better than it is.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from training.compare.report.paired_intervals import Hits, Noise, difference, en
 
 CONFIDENCE = 0.95
 DEFAULT_MARGIN = 1.0
-"""Points, hundredths of the test images."""
-_DIGITS = 2  # of how many images would be enough
+"""In points: hundredths of the test images."""
+_DIGITS = 2  # of the number of images that would be enough
 _MOST_IMAGES = 10_000_000
 
 
-class Race:
-    """The rows of one size, the best first, and what the test images tell about them."""
+class Ranking:
+    """The rows of one size, the best first, and what the test images show about them."""
 
     def __init__(self, rows: Sequence[Row], test_images: int, margin: float = DEFAULT_MARGIN) -> None:
         self.rows = rows
@@ -32,7 +32,7 @@ class Race:
         self._tail = (1 - CONFIDENCE) / max(1, len(rows) - 1)
 
     def decide(self) -> Decision:
-        """What is to be used."""
+        """Which model to use."""
         for row in self._champions():
             if all(self.is_shown(row, other) for other in self.rows if other is not row):
                 return Decision(recommended=row.name)
@@ -48,7 +48,7 @@ class Race:
         return found.low > -self.margin
 
     def in_reach(self) -> list[Row]:
-        """The best of each family, and the others that are not shown to be worse than the best; best first."""
+        """The best of each family, and all others that are not shown to be worse than the best; the best first."""
         champions = self._champions()
         return [row for row in self.rows if row in champions or not self._is_worse(row)]
 
@@ -60,7 +60,7 @@ class Race:
         kinds = [row for row in self._champions() if not self._is_worse(row)]
         if len(kinds) > 1:
             return kinds
-        return [row for row in self.rows if not self._is_worse(row)]  # of one kind
+        return [row for row in self.rows if not self._is_worse(row)]  # of one family
 
     def _is_worse(self, row: Row) -> bool:
         best = self.rows[0]
@@ -75,7 +75,7 @@ class Race:
 
 
 def _rounded(images: float) -> int | None:
-    """Up to two digits; None where no number of images would be enough."""
+    """Rounded up to two digits; None if no number of images would be enough."""
     if images > _MOST_IMAGES:
         return None
     step: int = 10 ** max(0, math.floor(math.log10(images)) + 1 - _DIGITS)
