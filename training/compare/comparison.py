@@ -52,7 +52,6 @@ def compare(
         left_out=(*left_out, *found.left_out),
         networks=tuple(found.networks),
         margin=margin,
-        confidence=CONFIDENCE,
         decision=decision,
         verdict=verdict,
         interrupted=found.interrupted,
@@ -60,14 +59,11 @@ def compare(
         seed=seed,
         budget_minutes=budget.seconds / 60,
         seconds=budget.spent(),
-        created=datetime.now(UTC).replace(microsecond=0),
-        hardware=hardware(),
-        versions=versions(),
     )
 
 
 def _facts(dataset: Dataset, parts: Split) -> dict[str, Any]:
-    """What the models were compared on."""
+    """What the models were compared on: the data, the machine, and when."""
     return {
         "data": dataset.name,
         "classes": dataset.classes,
@@ -75,6 +71,10 @@ def _facts(dataset: Dataset, parts: Split) -> dict[str, Any]:
         "test_images": len(parts.test),
         "copied": len(parts.copied),
         "skipped": dataset.skipped,
+        "confidence": CONFIDENCE,
+        "created": datetime.now(UTC).replace(microsecond=0),
+        "hardware": hardware(),
+        "versions": versions(),
     }
 
 
