@@ -14,7 +14,7 @@ from training.data.dataset import Dataset
 from training.data.file_reading import counted, extensions, one_line, printable, read_all
 from training.data.folder_tree import scan
 from training.data.images import Encoded, Images, Indices, read_image
-from training.data.picture import Picture, look_at, notes_of
+from training.data.picture import Picture, notes_of, read_picture
 from training.exceptions import DataError
 from training.notation.spellings import merge_spellings, refuse_number_forms
 
@@ -116,7 +116,7 @@ def load(
         DataError: no classes, only one, or classes with fewer than 2 readable images (named); and as `tree.scan`.
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
-    found = listing(folder, lambda path: look_at(path, spec, keep=True), follow=follow).checked()
+    found = listing(folder, lambda path: read_picture(path, spec, keep=True), follow=follow).checked()
     images = np.stack([picture.pixels for picture in found.pictures if picture.pixels is not None])
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
@@ -130,7 +130,7 @@ def stream(folder: Path, *, name: str, spec: InputSpec, follow: bool = True) -> 
     Raises:
         DataError: as `load`.
     """
-    found = listing(folder, lambda path: look_at(path, spec), follow=follow).checked()
+    found = listing(folder, lambda path: read_picture(path, spec), follow=follow).checked()
     paths = [picture.path for picture in found.pictures]
     images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
     return found.dataset(name, images, spec)

@@ -44,7 +44,7 @@ class Picture:
         return self.width / self.height
 
 
-def look_at(path: Path, spec: InputSpec, *, keep: bool = False, known: Container[bytes] = ()) -> Picture:
+def read_picture(path: Path, spec: InputSpec, *, keep: bool = False, known: Container[bytes] = ()) -> Picture:
     """Reads and decodes an image file.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.loading import Bundle
-from training.clean.copies.perceptual_hash import Looks
+from training.clean.copies.perceptual_hash import PerceptualHashes
 from training.data.images import Indices
 from training.exceptions import DataError
 
@@ -21,14 +21,14 @@ WHY_FEWER = "the network was fitted on the others and knows them too well to jud
 """Why not every image that is no test image judges."""
 
 
-def seen_file(looks: Looks, train: Indices) -> bytes:
+def seen_file(hashes: PerceptualHashes, train: Indices) -> bytes:
     """The file of a network that was fitted on the images at the positions `train`: uint64 `[S]`, ascending."""
     buffer = io.BytesIO()
-    np.save(buffer, np.unique(looks.digests[train, 0]))
+    np.save(buffer, np.unique(hashes.digests[train, 0]))
     return buffer.getvalue()
 
 
-def find_seen(bundle: Bundle, looks: Looks) -> NDArray[np.bool_]:
+def find_seen(bundle: Bundle, hashes: PerceptualHashes) -> NDArray[np.bool_]:
     """Which of N images the bundle's network was fitted on, `[N]`; none where it was not fitted here.
 
     Raises:
@@ -38,9 +38,9 @@ def find_seen(bundle: Bundle, looks: Looks) -> NDArray[np.bool_]:
     if SEEN not in bundle.files and "epochs" in manifest.training:
         raise DataError(f"{manifest.model} does not say which images its network was fitted on; train it anew")
     if SEEN not in bundle.files:
-        return np.zeros(len(looks.digests), bool)
+        return np.zeros(len(hashes.digests), bool)
     digests = bundle.array(SEEN)
     if digests.dtype != np.uint64:
         raise DataError(f"{SEEN} of {manifest.model} holds {digests.dtype}, not uint64; train it anew")
-    found: NDArray[np.bool_] = np.isin(looks.digests[:, 0], digests)
+    found: NDArray[np.bool_] = np.isin(hashes.digests[:, 0], digests)
     return found

@@ -21,7 +21,7 @@ from training.cli import data_options
 from training.data import folder
 from training.data.dataset import Dataset
 from training.data.file_reading import printable, read_all
-from training.data.picture import Picture, look_at, notes_of
+from training.data.picture import Picture, notes_of, read_picture
 from training.data.split_parts import PARTS
 from training.exceptions import DataError
 from training.inspection.facts import Facts
@@ -35,7 +35,7 @@ from training.tables.table_survey import UNUSABLE, survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
 """How images are decoded to see whether they can be, and which of them look the same."""
-_look = partial(look_at, spec=SMALL, keep=True)
+_look = partial(read_picture, spec=SMALL, keep=True)
 _FROM_SCRATCH = 5000  # small images, from which on a network of one's own is worth its time
 _SMALL_SIDE = 64  # pixels, of images that a network for photos would have to blow up
 _MOST_NAME = 64

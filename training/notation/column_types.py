@@ -76,19 +76,19 @@ class TypedColumn:
     Attributes:
         column: name and type.
         values: one a row.
-        said: how the cells were read, in sentences without the column's name.
+        notes: how the cells were read, in sentences without the column's name.
         extent: of the values, for people: from which to which, or the most frequent ones.
     """
 
     column: Column
     values: list[ColumnValue]
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     extent: str
 
     @property
     def described(self) -> str:
         """The type, and what there is of it."""
-        return describe(self.column.type, self.extent, self.values, self.said)
+        return describe(self.column.type, self.extent, self.values, self.notes)
 
 
 def find_type(raw: RawColumn) -> TypedColumn:
@@ -97,20 +97,20 @@ def find_type(raw: RawColumn) -> TypedColumn:
     Raises:
         DataError: it is empty, it is of one type but for a few cells, or it tells rows apart.
     """
-    cells, said = raw.missing.measured(raw.cells)
+    cells, notes = raw.missing.measured(raw.cells)
     counts = Counter(cell for cell in cells if cell is not None)
     if not counts and not any(raw.missing.named(raw.cells)[0]):
         raise DataError(f"column {raw.name!r} is empty in all {len(raw.cells)} rows; leave it out")
     if counts and all(text.lower() in TRUTHS for text in counts):
-        return _boolean(raw.name, cells, said)
+        return _boolean(raw.name, cells, notes)
     try:
         numbers, how = find_numbers(raw, counts)
         if numbers:
             values = [numbers.get(cell or "") for cell in cells]
-            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *said))
+            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *notes))
         dates, how = _find_dates(raw, counts)
         if dates:
-            return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *said))
+            return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *notes))
     except DataError as error:
         raise DataError(f"column {raw.name!r} {error}") from error
     return _category(raw)
@@ -127,16 +127,16 @@ def find_numbers(raw: RawColumn, counts: Counter[str]) -> Found:
     if raw.type == "number":  # of the file, so that no sign in it means anything else
         return _complete(raw, counts, _finite(counts), (), f"numbers; {number_notation.RULE}")
     notation = read_numbers(counts, raw.decimals, raw.at)
-    return _complete(raw, counts, notation.values, notation.said, f"numbers; {number_notation.RULE}")
+    return _complete(raw, counts, notation.values, notation.notes, f"numbers; {number_notation.RULE}")
 
 
 def _find_dates(raw: RawColumn, counts: Counter[str]) -> Found:
     dates = read_dates(counts, raw.at)
-    return _complete(raw, counts, dates.values, dates.said, f"dates; {date_notation.RULE}")
+    return _complete(raw, counts, dates.values, dates.notes, f"dates; {date_notation.RULE}")
 
 
 def _complete(
-    raw: RawColumn, counts: Counter[str], values: Mapping[str, float], said: tuple[str, ...], rule: str
+    raw: RawColumn, counts: Counter[str], values: Mapping[str, float], notes: tuple[str, ...], rule: str
 ) -> Found:
     """The values where each text has one; none where at least half of the cells have none.
 
@@ -154,7 +154,7 @@ def _complete(
         raise DataError(
             f"has {what}, but {listed}{more}; {rule}; mend these cells, leave them empty, or name them with --missing"
         )
-    return values, said
+    return values, notes
 
 
 def _each(raw: RawColumn, texts: set[str]) -> Iterator[str]:
@@ -167,25 +167,25 @@ def _finite(texts: Iterable[str]) -> dict[str, float]:
     return {text: number for text in texts if math.isfinite(number := float(text))}
 
 
-def _boolean(name: str, cells: Cells, said: tuple[str, ...]) -> TypedColumn:
+def _boolean(name: str, cells: Cells, notes: tuple[str, ...]) -> TypedColumn:
     values: list[ColumnValue] = [None if cell is None else TRUTHS[cell.lower()] for cell in cells]
     counts = Counter(values)
     column = Column(name=name, type="boolean", required=None not in counts)
-    return TypedColumn(column, values, said, f"{counts[True]:,} true, {counts[False]:,} false")
+    return TypedColumn(column, values, notes, f"{counts[True]:,} true, {counts[False]:,} false")
 
 
 def _measured(
-    name: str, type_: Literal["number", "date"], values: list[float | None], said: tuple[str, ...]
+    name: str, type_: Literal["number", "date"], values: list[float | None], notes: tuple[str, ...]
 ) -> TypedColumn:
     given = [value for value in values if value is not None]
     low, high = min(given), max(given)
     show = days_text if type_ == "date" else "{:.12g}".format
     column = Column(name=name, type=type_, required=len(given) == len(values), low=low, high=high)
-    return TypedColumn(column, list(values), said, f"{show(low)} to {show(high)}")
+    return TypedColumn(column, list(values), notes, f"{show(low)} to {show(high)}")
 
 
 def _category(raw: RawColumn) -> TypedColumn:
-    cells, said = raw.missing.named(raw.cells)
+    cells, notes = raw.missing.named(raw.cells)
     values, sentences = merge_spellings(cells)
     counts = Counter(value for value in values if value is not None)
     texts = Counter(cell for cell in cells if cell is not None)
@@ -200,18 +200,18 @@ def _category(raw: RawColumn) -> TypedColumn:
     column = Column(
         name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
-    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
+    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *notes), most_frequent(values))
 
 
 def _dates_meant(texts: Iterable[str]) -> tuple[str, ...]:
     return (sentence,) if (sentence := looks_like_dates(texts)) else ()
 
 
-def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:
+def describe(type_: str, extent: str, values: Sequence[object], notes: Sequence[str] = ()) -> str:
     """A column's type, what there is of it, how many of its values are missing, and how they were read."""
     lacking = sum(value is None for value in values)
     missing = (f"{lacking:,} of {len(values):,} missing",) if lacking else ()
-    return ", ".join((type_, extent, *missing, *said))
+    return ", ".join((type_, extent, *missing, *notes))
 
 
 def most_frequent(texts: Iterable[str | None]) -> str:

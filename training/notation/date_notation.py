@@ -36,11 +36,11 @@ class DateNotation:
 
     Attributes:
         values: days of each text that is a date.
-        said: how they were read, where they are not in ISO 8601.
+        notes: how they were read, where they are not in ISO 8601.
     """
 
     values: Mapping[str, float]
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_dates(counts: Counter[str], at: At) -> DateNotation:
@@ -63,8 +63,8 @@ def read_dates(counts: Counter[str], at: At) -> DateNotation:
         return DateNotation(values)
     day_first = _is_day_first(others, at)
     read = {text: days for text, found in others.items() if (days := _days(_iso(found, day_first))) is not None}
-    said = tuple(f"{text!r} is taken for {_iso(others[text], day_first)}" for text in [*read][:1])
-    return DateNotation(values | read, said)
+    notes = tuple(f"{text!r} is taken for {_iso(others[text], day_first)}" for text in [*read][:1])
+    return DateNotation(values | read, notes)
 
 
 def _are_most(texts: Iterable[str], counts: Counter[str]) -> bool:

@@ -101,9 +101,9 @@ def open_csv(path: Path, dialect: Dialect) -> CsvTable:
         DataError: it is empty, or no text.
     """
     if dialect.encoding:
-        encoding, said = check_encoding(dialect.encoding), f"{dialect.encoding}, as asked for"
+        encoding, notes = check_encoding(dialect.encoding), f"{dialect.encoding}, as asked for"
     else:
-        encoding, said = find_encoding(path)
+        encoding, notes = find_encoding(path)
     lines = _first_lines(path, encoding)
     line = _SEPARATOR_LINE.fullmatch(lines[0].strip("\ufeff\r\n")) if lines else None
     lines = lines[1:] if line else lines
@@ -119,7 +119,7 @@ def open_csv(path: Path, dialect: Dialect) -> CsvTable:
     return CsvTable(
         path=path,
         header=clean_names(first[0]),
-        how=(f"encoding: {said}", f"separator: {word}"),
+        how=(f"encoding: {notes}", f"separator: {word}"),
         decimals=DecimalRule(dialect.decimal, _decimal(first, missing), separator),
         encoding=encoding,
         separator=separator,

@@ -61,9 +61,9 @@ class Missing:
             text for text in texts if not text.startswith(SURE) and (key(text) in sure or key(text) not in frequent)
         }
         kept = Counter({text: count for text, count in counts.items() if text not in lost})
-        found, said = self._without(cells, lambda cell: cell in lost)
+        found, notes = self._without(cells, lambda cell: cell in lost)
         return found, (
-            *said,
+            *notes,
             *(f"{count:,} of {text!r} are a value of their own" for text, count in _plain(kept).items()),
         )
 
@@ -77,8 +77,8 @@ class Missing:
             if cell is not None
         }
         lost = Counter(cell for cell in cells if cell and found[cell] is None)
-        said = tuple(f"missing: {count:,} of {text!r}" for text, count in _plain(lost).items())
-        return [None if cell is None else found[cell] for cell in cells], said
+        notes = tuple(f"missing: {count:,} of {text!r}" for text, count in _plain(lost).items())
+        return [None if cell is None else found[cell] for cell in cells], notes
 
 
 def _is_empty(text: str) -> bool:

@@ -35,7 +35,7 @@ RESERVED = ("embedding", "label", "probabilities", "value", "interval")
 
 
 @dataclass(frozen=True)
-class Ask:
+class TableLayout:
     """Which columns of the file are what, and how it is written.
 
     Attributes:
@@ -97,64 +97,64 @@ class Table:
     described: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(path: Path, ask: Ask) -> Table:
+def read(path: Path, layout: TableLayout) -> Table:
     """Reads and checks a table.
 
     Raises:
         DataError: a sentence that names what is wrong, where, and what to do.
     """
-    ask = checked(ask)
-    file = open_table(path, ask.dialect)
-    raw = read_columns(file, ask.all, ask.dialect)
-    label = read_labels(raw[ask.label], ask.task)
-    kept, skipped = _labelled(path, raw[ask.label], label)
+    layout = checked(layout)
+    file = open_table(path, layout.dialect)
+    raw = read_columns(file, layout.all, layout.dialect)
+    label = read_labels(raw[layout.label], layout.task)
+    kept, skipped = _labelled(path, raw[layout.label], label)
     raw = {name: column.of(kept) for name, column in raw.items()}
-    typed = {name: find_type(raw[name]) for name in ask.columns}
+    typed = {name: find_type(raw[name]) for name in layout.columns}
     values = zip(*(column.values for column in typed.values()), strict=True)
-    images = raw[ask.image]
+    images = raw[layout.image]
     labels: list[Any] = [label.values[row] for row in kept]
     return Table(
-        images=find_images(ask.images_root or path.parent, images.texts, images.lines, follow=ask.follow),
+        images=find_images(layout.images_root or path.parent, images.texts, images.lines, follow=layout.follow),
         labels=labels,
-        columns=tuple(_relaxed(column.column, ask) for column in typed.values()),
+        columns=tuple(_relaxed(column.column, layout) for column in typed.values()),
         rows=[dict(zip(typed, row, strict=True)) for row in values] if typed else [{} for _ in kept],
-        parts=_parts(raw[ask.split]) if ask.split else None,
+        parts=_parts(raw[layout.split]) if layout.split else None,
         skipped=skipped,
         names=tuple(printable(cell) for cell in images.texts),
-        groups=_groups(raw[ask.group]) if ask.group else None,
+        groups=_groups(raw[layout.group]) if layout.group else None,
         how=(*file.how,
-            Missing.of(ask.dialect.missing).rule, *_said(ask.label, label.said), *(
-            sentence for name, column in typed.items() for sentence in _said(name, column.said)
+            Missing.of(layout.dialect.missing).rule, *_said(layout.label, label.notes), *(
+            sentence for name, column in typed.items() for sentence in _said(name, column.notes)
         )),
-        described={ask.label: label.described} | {name: column.described for name, column in typed.items()},
+        described={layout.label: label.described} | {name: column.described for name, column in typed.items()},
     )  # fmt: skip
 
 
-def checked(ask: Ask) -> Ask:
+def checked(layout: TableLayout) -> TableLayout:
     """The same with names as headers are compared.
 
     Raises:
         DataError: a column that is two things at once, cannot be optional or cannot be called so.
     """
-    ask = replace(
-        ask,
-        image=clean(ask.image),
-        label=clean(ask.label),
-        columns=clean_names(ask.columns),
-        split=clean(ask.split or "") or None,
-        group=clean(ask.group or "") or None,
-        optional=clean_names(ask.optional),
+    layout = replace(
+        layout,
+        image=clean(layout.image),
+        label=clean(layout.label),
+        columns=clean_names(layout.columns),
+        split=clean(layout.split or "") or None,
+        group=clean(layout.group or "") or None,
+        optional=clean_names(layout.optional),
     )
-    if unknown := [name for name in ask.optional if name not in ask.columns]:
-        known = ", ".join(ask.columns) or "beside the image, of which there are none"
+    if unknown := [name for name in layout.optional if name not in layout.columns]:
+        known = ", ".join(layout.columns) or "beside the image, of which there are none"
         raise DataError(f"{unknown[0]!r} cannot be optional: it is none of the columns {known}")
-    if taken := [name for name in ask.columns if name in RESERVED]:
+    if taken := [name for name in layout.columns if name in RESERVED]:
         raise DataError(
             f"a column cannot be called {taken[0]!r}, as the graph's own {', '.join(RESERVED)} are; rename it"
         )
-    if repeated := [name for name, count in Counter(ask.all).items() if count > 1]:
+    if repeated := [name for name, count in Counter(layout.all).items() if count > 1]:
         raise DataError(f"column {repeated[0]!r} cannot be two things at once: image, label, column, split or group")
-    return ask
+    return layout
 
 
 def _labelled(path: Path, raw: RawColumn, label: LabelColumn) -> tuple[list[int], tuple[str, ...]]:
@@ -172,8 +172,8 @@ def _said(name: str, sentences: Sequence[str]) -> list[str]:
     return [f"column {name!r}: {sentence}" for sentence in sentences]
 
 
-def _relaxed(column: Column, ask: Ask) -> Column:
-    return column.model_copy(update={"required": False}) if column.name in ask.optional else column
+def _relaxed(column: Column, layout: TableLayout) -> Column:
+    return column.model_copy(update={"required": False}) if column.name in layout.optional else column
 
 
 def _groups(raw: RawColumn) -> list[str | None]:

@@ -14,7 +14,7 @@ from training.notation.column_types import RawColumn, TypedColumn, find_type
 from training.notation.label_column import read_labels
 from training.tables.image_paths import find_images
 from training.tables.missing_values import Missing
-from training.tables.table import RESERVED, Ask, checked
+from training.tables.table import RESERVED, TableLayout, checked
 from training.tables.table_columns import open_table, read_columns
 from training.tables.table_file import TableFile
 
@@ -44,31 +44,33 @@ class Survey:
     split: str | None
 
 
-def survey(path: Path, ask: Ask) -> Survey:
+def survey(path: Path, layout: TableLayout) -> Survey:
     """Describes every column, whether it is asked for or not; one that cannot be used stops nothing.
 
     Raises:
         DataError: the file cannot be read, or has a row with too many or too few cells.
     """
-    ask = checked(ask)
-    file = open_table(path, ask.dialect)
+    layout = checked(layout)
+    file = open_table(path, layout.dialect)
     described: dict[str, str] = dict.fromkeys(file.header, "")
     described |= {name: f"{UNUSABLE}: it {reason}" for name, reason in file.unusable.items()}
     counts = Counter(file.header)
     described |= {name: f"{UNUSABLE}: {count} columns have this name" for name, count in counts.items() if count > 1}
     described.pop("", None)
     rows, usable, split = 0, [], None
-    for column in _columns(file, [name for name, text in described.items() if not text], ask):
+    for column in _columns(file, [name for name, text in described.items() if not text], layout):
         if isinstance(column, _Unreadable):
             described[column.name] = f"{UNUSABLE}: {column.reason}"
             continue
         rows = len(column.lines)
-        described[column.name], is_usable = _describe(column, path, ask)
-        if column.name not in (ask.image, ask.label) and _is_split(column):
+        described[column.name], is_usable = _describe(column, path, layout)
+        if column.name not in (layout.image, layout.label) and _is_split(column):
             split = split or column.name
         elif is_usable:
             usable.append(column.name)
-    return Survey(rows, (*file.how, Missing.of(ask.dialect.missing).rule), described, tuple(usable), ask.split or split)
+    return Survey(
+        rows, (*file.how, Missing.of(layout.dialect.missing).rule), described, tuple(usable), layout.split or split
+    )
 
 
 class _Unreadable(NamedTuple):
@@ -76,12 +78,12 @@ class _Unreadable(NamedTuple):
     reason: str
 
 
-def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn | _Unreadable]:
+def _columns(file: TableFile, names: list[str], layout: TableLayout) -> Iterator[RawColumn | _Unreadable]:
     """As many columns at once as fit in memory, one after the other; those that cannot be read with the reason."""
     size = 1
     while names:
         try:
-            columns = read_columns(file, names[:size], ask.dialect)
+            columns = read_columns(file, names[:size], layout.dialect)
         except ColumnError as error:
             if size > 1:
                 size = 1
@@ -93,14 +95,14 @@ def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn 
         size = max(1, _CELLS_IN_MEMORY // max(1, len(next(iter(columns.values())).lines)))
 
 
-def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
+def _describe(column: RawColumn, path: Path, layout: TableLayout) -> tuple[str, bool]:
     """A column's text, and whether it can stand beside the image."""
     try:
-        if column.name == ask.image:
-            images = find_images(ask.images_root or path.parent, column.texts, column.lines, follow=ask.follow)
+        if column.name == layout.image:
+            images = find_images(layout.images_root or path.parent, column.texts, column.lines, follow=layout.follow)
             return f"image, {len(set(images)):,} files", False
-        if column.name == ask.label:
-            return read_labels(column, ask.task).described, False
+        if column.name == layout.label:
+            return read_labels(column, layout.task).described, False
         typed = find_type(column)
     except DataError as error:
         return f"{UNUSABLE}: {error}", False
@@ -108,7 +110,7 @@ def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
         return f"{UNUSABLE}: the graph of a head has a {column.name!r} of its own; rename it", False
     if doubt := _doubt(typed) or _almost_split(column):
         return f"{typed.described}, {doubt}", False
-    return typed.described, column.name not in (ask.split, ask.group)
+    return typed.described, column.name not in (layout.split, layout.group)
 
 
 def _doubt(typed: TypedColumn) -> str:

@@ -15,7 +15,7 @@ from training.data.dataset import Dataset
 from training.data.file_reading import Found, counted, read_all
 from training.data.folder import MIN_IMAGES_PER_CLASS
 from training.data.images import Encoded, Images, Indices, read_image
-from training.data.picture import Picture, look_at, notes_of
+from training.data.picture import Picture, notes_of, read_picture
 from training.exceptions import DataError
 from training.notation.label_notes import class_notes
 from training.tables.table import Table
@@ -33,7 +33,7 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False,
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
-    found = read_all(table.images, lambda path: look_at(path, spec, keep=True))
+    found = read_all(table.images, lambda path: read_picture(path, spec, keep=True))
     pixels = [picture.pixels for picture in found.values if picture.pixels is not None]
     images = np.stack(pixels) if pixels else np.empty((0, 1, 1, 3), np.uint8)
     aspects = {picture.key: picture.aspect for picture in found.values}
@@ -52,7 +52,7 @@ def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] 
     Raises:
         DataError: as `load`.
     """
-    found = read_all(table.images, lambda path: look_at(path, spec, known=known))
+    found = read_all(table.images, lambda path: read_picture(path, spec, known=known))
     paths = [picture.path for picture in found.values]
     images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
     return dataset_of(table, found, images, spec, name=name)

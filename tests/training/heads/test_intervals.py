@@ -214,9 +214,9 @@ def test_the_graph_gives_the_same_intervals(in_column: bool, is_log: bool) -> No
 def test_a_logarithm_beyond_what_float32_holds_gives_a_number_all_the_same() -> None:
     random = np.random.default_rng(0)
     world = World(is_price=True)
-    head = world.fit(world.draw(300, random)[0], seed=0, is_log=True)
+    fitted = world.fit(world.draw(300, random)[0], seed=0, is_log=True)
     fresh = world.draw(50, random)[0].embedding
-    head = Head(cpu_session(export_head(head, PRICED, fresh)), PRICED)
+    head = Head(cpu_session(export_head(fitted, PRICED, fresh)), PRICED)
     values, bounds = head.answer((1e5 * fresh).astype(np.float32))
     assert bounds is not None
     assert np.isfinite(values).all()
@@ -227,8 +227,8 @@ def test_a_logarithm_beyond_what_float32_holds_gives_a_number_all_the_same() -> 
 def test_a_head_of_constant_width_is_exported_as_any_other() -> None:
     random = np.random.default_rng(0)
     labelled, _ = World().draw(50, random)
-    head = World().fit(labelled, seed=0)
-    assert head.scale is not None
-    assert head.scale.is_constant
-    head = Head(cpu_session(export_head(head, PRICED, labelled.embedding)), PRICED)
-    np.testing.assert_allclose(head.answer(labelled.embedding)[1], head.interval(labelled.embedding), atol=1e-5)
+    fitted = World().fit(labelled, seed=0)
+    assert fitted.scale is not None
+    assert fitted.scale.is_constant
+    head = Head(cpu_session(export_head(fitted, PRICED, labelled.embedding)), PRICED)
+    np.testing.assert_allclose(head.answer(labelled.embedding)[1], fitted.interval(labelled.embedding), atol=1e-5)
