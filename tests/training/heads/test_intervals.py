@@ -232,3 +232,19 @@ def test_a_head_of_constant_width_is_exported_as_any_other() -> None:
     assert fitted.scale.is_constant
     head = Head(cpu_session(export_head(fitted, PRICED, labelled.embedding)), PRICED)
     np.testing.assert_allclose(head.answer(labelled.embedding)[1], fitted.interval(labelled.embedding), atol=1e-5)
+
+
+@pytest.mark.parametrize("folds", [1, 5], ids=["one fold holds all rows", "five folds"])
+def test_a_width_that_follows_the_image_needs_several_folds(folds: int) -> None:
+    """With one fold no regression of the width has left a row out that could show whether it is better."""
+    random = np.random.default_rng(0)
+    labelled, _ = World().draw(1000, random)
+    head = World().fit(labelled, seed=0)
+    values = head.scores(labelled.embedding)
+    assert isinstance(head.calibration, Rescaling)
+    labels = head.calibration.undo(labelled.labels)
+    scale = fit_intervals(labelled.embedding, values, labels, np.arange(1000) % folds, width=EMBEDDED)
+    assert scale is not None
+    assert scale.is_constant == (folds == 1)
+    bounds = scale.bounds(labelled.embedding, values)
+    assert np.mean((bounds[:, 0] <= labels) & (labels <= bounds[:, 1])) == pytest.approx(COVERED, abs=0.02)

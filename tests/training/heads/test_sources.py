@@ -1,4 +1,4 @@
-"""`training.heads.crossfit`: which rows a head is fitted on, and which judge it."""
+"""`training.heads.sources`: which rows a head is fitted on, and which evaluate it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.training.plain_source import plain_source
 from tests.training.squares import squares
 from training.data.dataset import Dataset
 from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
@@ -98,8 +99,21 @@ def with_columns() -> Dataset:
     return replace(DATASET, columns=(Column(name="a", type="number"),), rows=[{"a": 1.0} for _ in range(60)])
 
 
-def test_lessons_are_joined_with_their_columns() -> None:
+def test_labelled_embeddings_are_joined_with_their_columns() -> None:
     one = LabelledEmbeddings(EMBEDDING[:2], DATASET.labels[:2], [{"a": 1.0}, {"a": 2.0}])
     both = one + one.part(np.array([1]))
     assert len(both) == 3
     assert [row["a"] for row in both.rows] == [1.0, 2.0, 2.0]
+
+
+def test_values_are_averaged_over_the_rows_of_each_unit() -> None:
+    dataset = replace(DATASET, groups=np.array([7] * 14 + [3] * 2 + [5] * 44))
+    (source,) = make_sources(dataset, EMBEDDING, np.array([12, 13, 14, 15, 20, 21, 22]), {}, seed=0).values()
+    means = source.by_unit(np.array([1.0, 3.0, 10.0, 20.0, 0.0, 3.0, 6.0]))
+    np.testing.assert_array_equal(means, [15.0, 3.0, 2.0])  # of the units 3, 5 and 7
+
+
+def test_a_source_without_held_out_rows_has_no_units() -> None:
+    one = LabelledEmbeddings(EMBEDDING[:2], DATASET.labels[:2])
+    none = plain_source(one.part(np.arange(0)), np.arange(0), one)
+    assert none.by_unit(np.empty(0)).tolist() == []
