@@ -1,4 +1,4 @@
-"""a fitted linear head ──▶ the same on its encoder's features: the scaling's factor is folded into the weights."""
+"""a fitted linear head ──▶ the same model on unscaled features: the scaling is folded into the weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from training.heads.fitted_head import UNKNOWN, FittedHead
 
 
 def linear_of(head: FittedHead) -> Linear:
-    """The weights of a fitted logistic regression, or of a ridge, on its encoder's features.
+    """The weights of a fitted logistic regression or ridge on its encoder's features.
 
-    scikit-learn gives two classes one logit, which is split between them here. A class that the model was not fitted on
-    is `UNKNOWN` below the least likely one.
+    scikit-learn gives two classes one logit, which is split between them here. The logit of a class that the model was
+    not fitted on is `UNKNOWN` below the lowest.
     """
-    weights, offset = _fitted(head)
+    weights, offset = _of_present_classes(head)
     if head.task == "classification":
-        weights, offset = _of_all(head, weights, offset)
+        weights, offset = _of_all_classes(head, weights, offset)
     mean = None
     if head.scaling is not None:
         weights = weights * head.scaling.factor[:, None]
@@ -25,8 +25,8 @@ def linear_of(head: FittedHead) -> Linear:
     return Linear(weights.astype(np.float32), offset.astype(np.float32), mean)
 
 
-def _fitted(head: FittedHead) -> tuple[Floats, Floats]:
-    """Weights `[F, P]` and offsets `[P]` of the classes that an estimator was fitted on; of numbers P is 1."""
+def _of_present_classes(head: FittedHead) -> tuple[Floats, Floats]:
+    """Weights `[F, P]` and offsets `[P]` of the classes that an estimator was fitted on; P is 1 for numbers."""
     if head.estimator is None:  # one class was present
         features = 0 if head.scaling is None else len(head.scaling.factor)
         return np.zeros((features, len(head.present))), np.zeros(len(head.present))
@@ -37,7 +37,7 @@ def _fitted(head: FittedHead) -> tuple[Floats, Floats]:
     return weights, offset
 
 
-def _of_all(head: FittedHead, weights: Floats, offset: Floats) -> tuple[Floats, Floats]:
+def _of_all_classes(head: FittedHead, weights: Floats, offset: Floats) -> tuple[Floats, Floats]:
     """Weights `[F, K]` and offsets `[K]` of all classes."""
     whole, offsets = np.zeros((len(weights), head.classes)), np.full(head.classes, offset.min() - UNKNOWN)
     whole[:, head.present], offsets[head.present] = weights, offset

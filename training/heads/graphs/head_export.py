@@ -28,7 +28,7 @@ def export_head(head: FittedHead, spec: HeadSpec, sample: Embedding, rows: Rows 
         rows: the columns beside them.
 
     Raises:
-        ExportError: the graph computes something else.
+        ExportError: the outputs of graph and head differ.
     """
     model = head_graph(head, spec, sample.shape[1])
     strip(model)

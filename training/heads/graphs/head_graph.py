@@ -1,4 +1,4 @@
-"""a fitted head ──▶ one ONNX graph: encoder of the columns, the estimator as its library exports it, calibration."""
+"""a fitted head ──▶ one ONNX graph: the encoder, the estimator as its library exports it, the calibration."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ _FOREIGN = {
 
 
 def head_graph(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
-    """Puts a head's graph together; nothing is compared here.
+    """Builds a head's graph, without comparing it with the head.
 
     Args:
         head: the fitted head.
         spec: its entry in the manifest, which names and types the columns.
         width: of the embedding.
     """
-    head = _cooled(head)
-    joined = _scored(head, spec, width)
+    head = _fold_temperature(head)
+    joined = _to_scores(head, spec, width)
     scores = _scores(joined)
     whole = _calibrated(joined, head, spec)
     if head.scale is not None and isinstance(head.calibration, Rescaling):
         features = f"{PREFIXES[0]}{FEATURES}" if isinstance(head, Blend) else FEATURES
         _append(whole, _interval(head.scale, head.calibration, features, scores))
-    return _finished(whole, spec, scores)
+    return _with_outputs(whole, spec, scores)
 
 
-def _scored(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
-    """Embedding and columns to scores, as the last output."""
+def _to_scores(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
+    """From embedding and columns to scores, the last output."""
     if isinstance(head, Blend):
-        parts = [_cooled(part) for part in head.parts]
-        models = [_scored(part, spec, width) for part in parts]
+        parts = [_fold_temperature(part) for part in head.parts]
+        models = [_to_scores(part, spec, width) for part in parts]
         if spec.classes:
             models = [_calibrated(model, part, spec) for model, part in zip(models, parts, strict=True)]
         shares = [weight for _, weight in head.weighted]
@@ -68,19 +68,19 @@ def _scored(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
 
 
 def _scores(model: ModelProto) -> str:
-    """The last output, behind a label where there is one."""
+    """The name of the scores: the last output, after a label if there is one."""
     return str(model.graph.output[-1].name)
 
 
 def _calibrated(model: ModelProto, head: FittedHead, spec: HeadSpec) -> ModelProto:
-    """Scores to the head's output, where that is not the same."""
+    """Appends the calibration, if there is one."""
     scores = _scores(model)
     last = _calibration(head.calibration, spec, scores)
     return model if last is None else compose.merge_models(model, last, [(scores, scores)])
 
 
-def _cooled(head: FittedHead) -> FittedHead:
-    """Boosted trees and their margin divided by the temperature, which then costs no node."""
+def _fold_temperature(head: FittedHead) -> FittedHead:
+    """Divides boosted trees and their margin by the temperature, so that it needs no node."""
     boosted, calibration = head.estimator, head.calibration
     if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature) or calibration.least != LEAST:
         return head
@@ -88,7 +88,7 @@ def _cooled(head: FittedHead) -> FittedHead:
 
 
 def _model(head: FittedHead, features: int) -> ModelProto:
-    """`features` to scores, as the last output."""
+    """From `features` to scores, the last output."""
     estimator, build = head.estimator, GraphBuilder("")
     inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, features])]
     if isinstance(estimator, Boosted):
@@ -108,15 +108,15 @@ def _estimator(head: FittedHead, features: int) -> ModelProto:
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     options: dict[str, bool | str] = {}
     if head.task == "classification":
-        options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # whose scores come as an array anyway
+        options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # its scores are an array anyway
         options |= {} if head.kind.has_probabilities else {"raw_scores": True}
     if isinstance(last, KNeighborsClassifier | KNeighborsRegressor):
-        options["optim"] = "cdist"  # else each distance is a step of a loop
+        options["optim"] = "cdist"  # without it each distance is a step of a loop
     _register(head)
     make_exportable(last)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers,
-        warnings.simplefilter("ignore", FutureWarning)  # and reads what scikit-learn 1.11 will not have
+        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 passes NumPy's booleans as integers,
+        warnings.simplefilter("ignore", FutureWarning)  # and reads attributes that scikit-learn 1.11 drops
         model: ModelProto = to_onnx(
             estimator,
             initial_types=[("features", FloatTensorType([None, features]))],
@@ -145,7 +145,7 @@ def _register(head: FittedHead) -> None:
 
 
 def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:
-    """`source` float32 `[N, K]` to the head's output; None where it is that."""
+    """From `source`, float32 `[N, K]`, to the head's output; None if nothing is to be done."""
     build = GraphBuilder("calibration/")
     if isinstance(calibration, AsIs):
         return None
@@ -166,7 +166,7 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
 
 
 def _interval(scale: Scale, rescaling: Rescaling, features: str, scores: str) -> GraphBuilder:
-    """`features` and `scores` to the lower and upper bound, in the numbers' own unit."""
+    """From `features` and `scores` to the lower and upper bound, in the numbers' own unit."""
     build = GraphBuilder("interval/")
     _rescaled(build, rescaling, scale.add_bounds(build, features, scores), INTERVAL)
     return build
@@ -186,8 +186,8 @@ def _rescaled(build: GraphBuilder, rescaling: Rescaling, source: str, output: st
     build.node("Exp", build.node("Clip", logs, *(build.constant(end) for end in LOGS)), output=output)
 
 
-def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
-    """The model with just the outputs that a head has."""
+def _with_outputs(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
+    """The model with exactly the outputs of a head."""
     del model.graph.output[:]
     nodes = model.graph.node
     if not any(spec.output in node.output for node in nodes):
