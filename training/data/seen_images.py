@@ -1,7 +1,7 @@
-"""which images a network was fitted on ──▶ a file of the bundle; and which images of other data are among them.
+"""images that a network was trained on ──▶ a file of the bundle; and which images of other data are among them.
 
-A head that is fitted later must not be judged by images that the network knows by heart. 8 bytes of a digest of each
-image's pixels tell them.
+A head that is fitted later must not be evaluated with images that the network was trained on. 8 bytes of a digest of
+the pixels identify each image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training.exceptions import DataError
 
 SEEN = "seen.npy"
 WHY_FEWER = "the network was fitted on the others and knows them too well to judge by them"
-"""Why not every image that is no test image judges."""
+"""Why some images outside the test set are not held out."""
 
 
 def seen_file(hashes: PerceptualHashes, train: Indices) -> bytes:
@@ -29,10 +29,10 @@ def seen_file(hashes: PerceptualHashes, train: Indices) -> bytes:
 
 
 def find_seen(bundle: Bundle, hashes: PerceptualHashes) -> NDArray[np.bool_]:
-    """Which of N images the bundle's network was fitted on, `[N]`; none where it was not fitted here.
+    """Which of N images the bundle's network was trained on, `[N]`; none if it was trained elsewhere.
 
     Raises:
-        DataError: it was fitted here, and the bundle does not say on which images.
+        DataError: it was trained here, and the bundle does not say on which images.
     """
     manifest = bundle.manifest
     if SEEN not in bundle.files and "epochs" in manifest.training:

@@ -1,4 +1,4 @@
-"""FILE.csv, .tsv or .txt ──▶ `TableFile`: its dialect is found out, unless a person names it."""
+"""FILE.csv, .tsv or .txt ──▶ `TableFile`: its dialect is detected unless it is given."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ class CsvTable:
 
 
 def open_csv(path: Path, dialect: Dialect) -> CsvTable:
-    """Finds out how a file is written, from all its bytes and its first rows.
+    """Detects how a file is written, from all its bytes and its first rows.
 
     Raises:
-        DataError: it is empty, or no text.
+        DataError: it is empty, or not a text file.
     """
     if dialect.encoding:
         encoding, notes = check_encoding(dialect.encoding), f"{dialect.encoding}, as asked for"
@@ -129,7 +129,7 @@ def open_csv(path: Path, dialect: Dialect) -> CsvTable:
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
-    """Whole lines, at most about a thousand."""
+    """The first lines, at most about a thousand."""
     csv.field_size_limit(_CELL_CHARACTERS)
     try:
         with path.open(newline="", encoding=encoding) as file:
@@ -141,7 +141,7 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
 
 
 def _decimal(rows: Sequence[Sequence[str]], missing: Missing) -> str | None:
-    """The decimal sign that the first rows show; None where they show none, or both."""
+    """The decimal sign in the first rows; None if they have none, or both."""
     shown: set[str] = set()
     for cells in zip(*(row for row in rows[1:] if len(row) == len(rows[0])), strict=True):
         texts, _ = missing.measured([cell.strip() for cell in cells])

@@ -1,4 +1,4 @@
-"""FILE ──▶ `Survey`: what each of its columns is, and which can stand beside an image; a dry run of `table.read`."""
+"""FILE ──▶ `Survey`: what each column is, and which can be used beside an image; a dry run of `table.read`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from training.tables.table_columns import open_table, read_columns
 from training.tables.table_file import TableFile
 
 UNUSABLE = "cannot be used"
-"""How the text of such a column begins."""
+"""The description of a column that cannot be used begins with this."""
 _CELLS_IN_MEMORY = 10_000_000
-_SPLIT_SHARE = 0.2  # of the rows: so few that are of no part, and the others are hardly a category
-_COUNTED_FROM = 5  # rows from which 1, 2, 3 ... is no chance
+_SPLIT_SHARE = 0.2  # of the rows: with so few that are no part, the others are hardly a category
+_COUNTED_FROM = 5  # from this many rows on, 1, 2, 3 ... is no coincidence
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Survey:
     """What is in a table.
 
     Attributes:
-        rows: how many there are, with a label or without.
-        how: how the file is read, in sentences.
-        described: of each column of the file its type and what there is of it; or why it cannot be used.
-        columns: names of those that can stand beside the image, and tell more than one thing.
-        split: a column of the words train, validation and test; None where there is none.
+        rows: how many there are, with or without a label.
+        how: sentences on how the file is read.
+        described: type and contents of each column of the file; or why it cannot be used.
+        columns: names of the columns that can be used beside the image and have more than one value.
+        split: a column of the words train, validation and test; None if there is none.
     """
 
     rows: int
@@ -45,7 +45,7 @@ class Survey:
 
 
 def survey(path: Path, layout: TableLayout) -> Survey:
-    """Describes every column, whether it is asked for or not; one that cannot be used stops nothing.
+    """Describes every column; one that cannot be used is not an error.
 
     Raises:
         DataError: the file cannot be read, or has a row with too many or too few cells.
@@ -79,7 +79,7 @@ class _Unreadable(NamedTuple):
 
 
 def _columns(file: TableFile, names: list[str], layout: TableLayout) -> Iterator[RawColumn | _Unreadable]:
-    """As many columns at once as fit in memory, one after the other; those that cannot be read with the reason."""
+    """Reads as many columns at once as fit in memory; those that cannot be read come with the reason."""
     size = 1
     while names:
         try:
@@ -96,7 +96,7 @@ def _columns(file: TableFile, names: list[str], layout: TableLayout) -> Iterator
 
 
 def _describe(column: RawColumn, path: Path, layout: TableLayout) -> tuple[str, bool]:
-    """A column's text, and whether it can stand beside the image."""
+    """The description of a column, and whether it can be used beside the image."""
     try:
         if column.name == layout.image:
             images = find_images(layout.images_root or path.parent, column.texts, column.lines, follow=layout.follow)
@@ -114,7 +114,7 @@ def _describe(column: RawColumn, path: Path, layout: TableLayout) -> tuple[str, 
 
 
 def _doubt(typed: TypedColumn) -> str:
-    """Why a column that can be used would not help; empty where it may."""
+    """Why a usable column would not help; empty if it may help."""
     different = len(set(typed.values) - {None})
     if different == 1:
         return "the same in all rows"
@@ -126,7 +126,7 @@ def _doubt(typed: TypedColumn) -> str:
 
 
 def _almost_split(column: RawColumn) -> str:
-    """What keeps a column of train, validation and test from being the split; empty where it is something else."""
+    """Why a column of train, validation and test is not used as the split; empty if it is something else."""
     others = [row for row, cell in enumerate(column.texts) if (cell or "").lower() not in PART_OF]
     parts = {PART_OF[cell.lower()] for cell in set(column.texts) if cell and cell.lower() in PART_OF}
     if len(parts) < 2 or not 0 < len(others) < _SPLIT_SHARE * len(column.texts):

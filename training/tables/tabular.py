@@ -24,7 +24,7 @@ _SHOWN = 5
 
 
 def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
-    """Decodes the images of a table, for a network that is to be trained on them.
+    """Decodes the images of a table, to train a network on them.
 
     Images that cannot be decoded are skipped and listed, with their rows.
 
@@ -41,13 +41,13 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False,
 
 
 def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] = ()) -> Dataset:
-    """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
+    """The same for any input; images are decoded once to check them, and again whenever they are needed.
 
     Args:
         table: what was read.
         name: the bundle's.
         spec: the input.
-        known: keys of images that were decoded before, and need not be now.
+        known: keys of images that were decoded before and are not decoded again.
 
     Raises:
         DataError: as `load`.
@@ -61,7 +61,7 @@ def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] 
 def dataset_of(
     table: Table, found: Found[Picture], images: Images, spec: InputSpec, *, name: str, mirror: bool = False
 ) -> Dataset:
-    """The rows whose images can be read.
+    """A data set of the rows whose images can be read.
 
     Raises:
         DataError: as `load`.
@@ -100,14 +100,14 @@ def not_used(table: Table, found: Found[Picture]) -> dict[str, int]:
 
 
 def _groups(given: Sequence[str | None]) -> Indices:
-    """A number for each group, int64 `[N]`; a row without one is on its own."""
+    """A number for each group, int64 `[N]`; a row without a group is its own."""
     names = [f"row {row}" if name is None else f"group {name}" for row, name in enumerate(given)]
     _, groups = np.unique(names, return_inverse=True)
     return groups.astype(np.int64)
 
 
 def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Class positions int64 `[N]` and the classes, or numbers float64 `[N]` and none."""
+    """Class positions int64 `[N]` and the classes, or numbers float64 `[N]` and no classes."""
     if len(given) < MIN_IMAGES_PER_CLASS * 2:
         raise DataError(f"{len(given)} readable images are too few; at least {MIN_IMAGES_PER_CLASS * 2} are needed")
     if isinstance(given[0], float):

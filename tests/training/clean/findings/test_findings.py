@@ -37,7 +37,7 @@ def test_streamed_images_have_the_same_findings(planted: Planted) -> None:
     images = Encoded(lambda position: encode_png(pixels[position]), np.arange(60), planted.dataset.input)
     copies = find_copies(images)
     streamed = inspect(replace(planted.dataset, images=images), planted.embedding, planted.parts, copies, seed=0)
-    for field in ("issues", "groups", "odd"):
+    for field in ("issues", "groups", "outliers"):
         assert getattr(streamed, field) == getattr(planted.findings, field)
 
 
