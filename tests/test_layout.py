@@ -30,11 +30,7 @@ UNNAMED = {"__init__", "__main__", "conftest"}
 KNOWN_FOLDERS: dict[str, int] = {
     "tests/training": 13,
 }
-KNOWN_BASENAMES: dict[str, int] = {
-    "audit": 2,
-    "test_audit": 2,
-    "verdict": 2,
-}
+KNOWN_BASENAMES: dict[str, int] = {}
 KNOWN_CYCLES: set[str] = {
     "service.api.predictions",
     "service.api.query",
@@ -51,8 +47,6 @@ KNOWN_FUNCTIONS: set[str] = {
     "service.inference.pipeline.run_one",
     "training.cli.commands.add_commands",
     "training.cli.head_options.add_head",
-    "training.compare.comparison.compare",
-    "training.data.split.split",
     "training.network.fit.fit",
     "training.policy.policies.choose_policy",
     "training.workflows.finishing.finish",
