@@ -14,24 +14,22 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv --without-pip /opt/tandem
 WORKDIR /build
 COPY pyproject.toml constraints.txt ./
-# pinned as well; it writes down what it installs, for the bill of materials
-RUN python -m pip install --quiet -c constraints.txt pip
+# pinned as well; cyclonedx-bom lists what is installed, for the bill of materials
+RUN python -m pip install --quiet -c constraints.txt pip cyclonedx-bom
 # The dependencies alone, taken from pyproject.toml: the project itself is copied, not installed.
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
     open('base.txt', 'w').write('\n'.join(project['dependencies'])); \
     [open(f'{extra}.txt', 'w').write('\n'.join(project['optional-dependencies'][extra])) for extra in ('cpu', 'gpu')]" \
-    && python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt --report base.json -r base.txt \
+    && python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt -r base.txt \
     && find /opt/tandem -type d -name tests -prune -exec rm -r {} +
 
 FROM packages AS packages-cpu
-RUN python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt --report cpu.json -r cpu.txt
-COPY tools/sbom.py ./
-RUN python sbom.py pyproject.toml base.json cpu.json > sbom.json
+RUN python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt -r cpu.txt
+RUN cyclonedx-py environment /opt/tandem/bin/python --pyproject pyproject.toml --output-file sbom.json
 
 FROM packages AS packages-gpu
-RUN python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt --report gpu.json -r gpu.txt
-COPY tools/sbom.py ./
-RUN python sbom.py pyproject.toml base.json gpu.json > sbom.json
+RUN python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt -r gpu.txt
+RUN cyclonedx-py environment /opt/tandem/bin/python --pyproject pyproject.toml --output-file sbom.json
 
 # Readable for any user whatever the umask of the checkout, and compiled, as the server cannot write byte code.
 FROM ${PYTHON_IMAGE} AS files

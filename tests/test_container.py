@@ -219,7 +219,6 @@ def test_the_bill_of_materials_lists_just_what_is_installed(container: Container
     installed = {f"pkg:pypi/{name}@{version}" for name, version in container.python(program)}
     components = json.loads(container.execute("cat", "/app/sbom.json").stdout)["components"]
     assert {component["purl"] for component in components} == installed
-    assert all(component["hashes"] for component in components)
 
 
 def test_nothing_of_training_is_inside(container: Container) -> None:

@@ -24,7 +24,7 @@ from models.policy import Policy
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.fashion_mnist import load
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
 from training.heads.registry import REGISTRY
 from training.network.embedding_cache import embed
@@ -83,8 +83,8 @@ def grow(bundle: Bundle, embedding: Embedding, labels: NDArray[np.int64], trees:
         max_iter=max(1, trees // len(spec.classes)), max_leaf_nodes=8, learning_rate=0.08, early_stopping=False
     ).fit(embedding, labels)
     classes = np.unique(labels)
-    decider = Decider(REGISTRY[KIND], estimator, present=classes, classes=len(classes))
-    graph = export_head(decider, spec, embedding[:_SAMPLE])
+    head = FittedHead(REGISTRY[KIND], estimator, present=classes, classes=len(classes))
+    graph = export_head(head, spec, embedding[:_SAMPLE])
     files = {file: data for file, data in bundle.files.items() if not _is_of_a_head(file)}
     files[spec.file] = graph
     files[f"{GOLDEN}/probabilities-{spec.name}.npy"] = _npy(

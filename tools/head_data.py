@@ -33,7 +33,7 @@ from training.export.network_export import export_embedder
 from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.network.pretrained import INPUT, load_network
 from training.tables import tabular
-from training.tables.table import Ask, read
+from training.tables.table import TableLayout, read
 from training.workflows.model_selection import Material, material_of
 from training.workflows.prepare import Prepared, prepare
 
@@ -134,7 +134,9 @@ def _solar() -> Dataset:
     if source is None:
         raise DataError("elpv-dataset is not installed; pip install elpv-dataset")
     table = elpv_table.write_table(source, _ELPV)
-    return tabular.stream(read(table, Ask(image="image", label="defect", columns=("cell",))), name="solar", spec=INPUT)
+    return tabular.stream(
+        read(table, TableLayout(image="image", label="defect", columns=("cell",))), name="solar", spec=INPUT
+    )
 
 
 def _textile() -> Dataset:

@@ -20,9 +20,10 @@ from models.bundle.head_spec import Task
 from models.errors import TandemError
 from tools.head_data import DATA, Bench, open_bench
 from training.exceptions import DataError
-from training.heads.candidates import Fitting
-from training.heads.registry import REGISTRY, Kind, installed
-from training.heads.search import fit_heads
+from training.heads.head_fit import Fitting
+from training.heads.kind import Kind
+from training.heads.registry import REGISTRY, installed
+from training.heads.selection.search import fit_heads
 from training.progress import progress
 from training.reports.evaluation_metrics import errors, score
 from training.workflows.model_selection import Material

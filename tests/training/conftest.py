@@ -22,9 +22,10 @@ from training.data.images import Encoded
 from training.data.split import Split, split
 from training.export.bundle_files import encode_png
 from training.export.network_export import export_embedder
-from training.heads.candidates import Fitting, HeadFit, Lesson
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
+from training.heads.head_fit import Fitting, HeadFit
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
 from training.network.network import EmbeddingNetwork
 from training.network.presets import PRESETS
@@ -126,8 +127,8 @@ def lite() -> dict[str, np.ndarray]:
     return labels | {name: embed(images) for name, images in embedded.items()}
 
 
-def boosted(embedding: np.ndarray, labels: np.ndarray) -> Decider:
+def boosted(embedding: np.ndarray, labels: np.ndarray) -> FittedHead:
     """Gradient boosting, uncalibrated."""
     kind = REGISTRY["hist_gradient_boosting"]
     fitting = Fitting(classes=int(labels.max()) + 1)
-    return HeadFit(kind, kind.settings[""], kind.preparations[0], fitting)(Lesson(embedding, labels))
+    return HeadFit(kind, kind.settings[""], kind.preparations[0], fitting)(LabelledEmbeddings(embedding, labels))

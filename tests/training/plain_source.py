@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from training.data.images import Indices
-from training.heads.crossfit import Lesson, Source
+from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.heads.sources import Source
 
 
-def plain_source(judged: Lesson, folds: Indices, seen: Lesson) -> Source:
+def plain_source(judged: LabelledEmbeddings, folds: Indices, seen: LabelledEmbeddings) -> Source:
     return Source(judged, folds, seen, np.arange(len(judged)), np.ones(len(judged), bool))

@@ -15,7 +15,7 @@ from training.export.network_export import export_embedder
 from training.network.embedding_cache import EmbeddingCache, embed_all
 from training.network.pretrained import INPUT, load_network
 from training.policy.policies import Aims
-from training.tables.table import Ask, read
+from training.tables.table import TableLayout, read
 from training.tables.tabular import stream
 from training.workflows.model_selection import HeadPlan, material_of, teach
 from training.workflows.prepare import prepare
@@ -30,7 +30,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     if source is None:
         pytest.skip("the package elpv-dataset is not installed")
     folder = tmp_path_factory.mktemp("elpv")
-    table = read(write_table(source, folder), Ask(image="image", label="defect", columns=("cell",)))
+    table = read(write_table(source, folder), TableLayout(image="image", label="defect", columns=("cell",)))
     return stream(table, name="elpv", spec=INPUT)
 
 

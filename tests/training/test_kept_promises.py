@@ -18,7 +18,7 @@ from models.runtime.sessions import Embedder, cpu_session
 from training.data import fashion_mnist
 from training.data.dataset import Dataset
 from training.data.split import split
-from training.heads.crossfit import make_sources
+from training.heads.sources import make_sources
 from training.policy.policies import Aims, Held, choose_policy
 from training.workflows.finishing import accepted
 from training.workflows.model_selection import HeadPlan, Material, teach

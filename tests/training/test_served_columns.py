@@ -22,11 +22,11 @@ from tests.tiny_bundle import solid_image, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
 from training.export.bundle_files import golden_columns, golden_decisions
-from training.heads.candidates import Fitting
-from training.heads.crossfit import Lesson
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
+from training.heads.head_fit import Fitting
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
-from training.heads.search import fit_heads
+from training.heads.selection.search import fit_heads
 from training.policy.policies import Aims
 from training.workflows.finishing import Finished, finish
 
@@ -56,7 +56,7 @@ ROWS, REQUESTS, TOGETHER = 400, 1000, 50
 class Trained:
     """A fitted head, what was exported of it, and the bundle."""
 
-    decider: Decider
+    fitted: FittedHead
     finished: Finished
     engine: Engine
 
@@ -113,8 +113,8 @@ def trained(kind: str, folder: Path) -> Trained:
     values = labels_of(rows, embedding, generator)
     is_number = kind == "linear_regression"
     labels = values if is_number else np.digitize(values, np.quantile(values, [1 / 3, 2 / 3]))
-    lesson = Lesson(embedding, labels, rows)
-    source = plain_source(lesson, np.arange(ROWS) % 5, lesson.part(np.arange(0)))
+    labelled = LabelledEmbeddings(embedding, labels, rows)
+    source = plain_source(labelled, np.arange(ROWS) % 5, labelled.part(np.arange(0)))
     classes = () if is_number else CLASSES
     images = np.zeros((ROWS, 8, 8, 1), np.uint8)
     dataset = Dataset("parts", images, labels, classes, InputSpec(height=8, width=8, channels=1), columns=COLUMNS)
@@ -154,7 +154,7 @@ def test_what_is_served_is_what_was_trained(kind: str, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     rows = [some_row(generator, is_new=True) for _ in range(REQUESTS)]
     answers, embedding = asyncio.run(ask_all(head.engine, [written(row, generator) for row in rows]))
-    expected = head.decider(embedding[np.arange(REQUESTS) % len(GREYS)], rows)
+    expected = head.fitted(embedding[np.arange(REQUESTS) % len(GREYS)], rows)
 
     spec = head.finished.spec
     if spec.classes:

@@ -12,7 +12,7 @@ from models.bundle.input_spec import InputSpec
 from models.columns import Column
 from training.data.dataset import Dataset
 from training.data.split import Split
-from training.heads.crossfit import make_sources
+from training.heads.sources import make_sources
 from training.network.embedding_cache import EmbeddingCache
 from training.workflows.model_selection import Material
 

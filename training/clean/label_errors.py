@@ -1,8 +1,8 @@
-"""embeddings and labels ──▶ `LabelReview`: labels that seem wrong, and how many of them are, as far as can be told.
+"""embeddings and labels ──▶ `LabelReview`: labels that seem wrong, and an estimate of how many of them are.
 
 Confident learning, by cleanlab: Northcutt, Jiang, Chuang 2021, https://arxiv.org/abs/1911.00068. The probabilities are
-those of logistic regressions that have not seen the row, in stratified folds. Of cleanlab's rules `low_self_confidence`
-is taken: as many rows as the confident joint says are mislabelled, those with the least probability of their own label.
+out of fold, from logistic regressions in stratified folds. Of cleanlab's rules `low_self_confidence` is used: it lists
+as many rows as the confident joint counts as mislabelled, those with the lowest probability of their own label.
 
 Precision and recall where 500 of 10,000 labels were replaced, Fashion-MNIST's official test images on the default
 bundle's fp32 embeddings, which never saw them; the least and the most of three seeds (cleanlab 2.9, scikit-learn 1.9,
@@ -18,15 +18,15 @@ C = 0.01; the rule that is taken has 0.770-0.789, 0.980-0.990 and 0.762-0.767, 0
 | prune_by_noise_rate   | 0.675-0.680, 0.940-0.944 | 0.665-0.681, 0.940-0.956 |
 | predicted_neq_given   | 0.484-0.489, 0.994-0.996 | 0.485-0.487, 0.996-0.998 |
 
-The strength of the regularisation is fixed. Chosen by the log loss out of fold it is often weaker, and the model learns
+The strength of the regularisation is fixed. Chosen by the out-of-fold log loss it is often weaker, and the model learns
 the wrong labels: C = 0.1 lists with a precision of 0.41 instead of 0.55 where 5 % of 430 labels are wrong and the
 embedding is that of EfficientNet-Lite0 (Fashion-MNIST, 4 seeds, recall 0.99 and 0.96).
 
-How much of the list is wrong is estimated, since on a hard task most of it is not. The same rule and folds see a copy
-of the labels in which some were made wrong on purpose: the share of those that is listed is the recall. The share of
-all labels that is wrong, by `training.clean.label_noise`, times the recall, is what the list should hold; more is false
-alarm. Of some hundred rows that is cautious: where 5 % of 430 labels of an easy task are wrong and the whole list is
-right, the precision is estimated at 0.2 to 0.8. `tests/training/clean/test_label_errors.py` measures all of it anew.
+The precision of the list is estimated, since on a hard task most listed labels are right. The same rule runs on a copy
+of the labels in which some were made wrong on purpose; the share of those that it lists is the recall. The share of all
+labels that are wrong, by `training.clean.label_noise`, times the recall is what the list should hold; the rest are
+false alarms. With some hundred rows that is cautious: where 5 % of 430 labels of an easy task are wrong and the whole
+list is right, the precision is estimated at 0.2 to 0.8. `tests/training/clean/test_label_errors.py` measures all of it.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ from training.progress import progress
 FOLDS = 5
 RULE = "low_self_confidence"
 MIN_ROWS = 100
-"""Of which nobody can tell how many labels are wrong."""
+"""With fewer rows the share of wrong labels cannot be estimated."""
 _STRENGTH = 0.005  # C
 _ITERATIONS = 200
 _PLANTED = 100
-"""Labels that are made wrong, for the recall; in as many rounds as that takes, up to `_ROUNDS`."""
+"""Labels that are made wrong to measure the recall, in up to `_ROUNDS` rounds."""
 _ROUNDS = 5
 _LEAST_SHARE, _MOST_SHARE = 0.02, 0.2  # of labels made wrong in one round
 
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """A label that the model does not believe.
+    """A label that the model disagrees with.
 
     Attributes:
         position: of the row.
         given: its label.
         suggested: the label that is more probable.
-        doubt: what the model's probability leaves to other labels, in [0, 1]; how often that is right is another
-            question, which `LabelReview.precision` answers.
+        doubt: the model's probability of all other labels, in [0, 1]; `LabelReview.precision` says how often such
+            doubts are right.
     """
 
     position: int
@@ -80,13 +80,13 @@ class LabelIssue:
 
 @dataclass(frozen=True)
 class LabelReview:
-    """Labels that the others speak against, and how much to believe of it.
+    """Labels that seem wrong, and how far to trust that.
 
     Attributes:
         issues: the worst first.
-        judged: how many rows were judged.
-        precision: estimated share of `issues` that are wrong labels; None where there are none, or too few rows.
-        recall: estimated share of wrong labels that are in `issues`; None where there are too few rows.
+        judged: the number of rows whose label was checked.
+        precision: estimated share of `issues` that are wrong labels; None if there are none, or too few rows.
+        recall: estimated share of wrong labels that are in `issues`; None if there are too few rows.
     """
 
     issues: tuple[LabelIssue, ...]
@@ -97,20 +97,20 @@ class LabelReview:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows that are judged: embeddings `[N, D]`, and the fold of each, `[N]`."""
+    """Rows whose labels are checked: embeddings `[N, D]`, and the fold of each, `[N]`."""
 
     embedding: Embedding
     fold: Indices
 
     def list_issues(self, labels: Labels) -> tuple[Probabilities, NDArray[np.bool_]]:
-        """Probabilities out of fold, float64 `[N, K]`, and which rows are listed, `[N]`."""
+        """Out-of-fold probabilities, float64 `[N, K]`, and which rows are listed, `[N]`."""
         probabilities = self._probabilities(labels)
         listed = find_label_issues(labels, probabilities, filter_by=RULE, n_jobs=1)  # processes take longer to start
         return probabilities, listed & (probabilities.argmax(1) != labels)
 
     def _probabilities(self, labels: Labels) -> Probabilities:
         found = np.zeros((len(labels), labels.max() + 1))
-        with threadpool_limits(1):  # many small products: where two threads wait for a busy core, 17 s instead of 0.4
+        with threadpool_limits(1):  # many small products: with two threads on a busy core 17 s instead of 0.4
             for fold in range(FOLDS):
                 held_out = self.fold == fold
                 model = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=_ITERATIONS))
@@ -121,15 +121,15 @@ class _Rows:
 
 
 def find_issues(embedding: Embedding, labels: Labels, groups: Indices, *, seed: int) -> LabelReview:
-    """Rows whose label the others speak against, and how many of them are wrong labels.
+    """Finds labels that seem wrong, and estimates how many of them are.
 
-    Rows of classes with fewer than 5 groups are neither judged nor suggested: folds without the class would say that
-    there is no such thing.
+    Classes with fewer than 5 groups are neither checked nor suggested: a model of the folds without the class could not
+    predict it.
 
     Args:
         embedding: float32 `[N, D]`.
         labels: int64 `[N]`.
-        groups: int64 `[N]`; images of one number are in one fold, or copies with the same wrong label vouch for it.
+        groups: int64 `[N]`; images of one group are in one fold, or copies would confirm each other's wrong label.
         seed: of the folds, and of the labels that are made wrong.
     """
     judged = np.flatnonzero(np.isin(labels, _judgeable(labels, groups)))
@@ -154,14 +154,14 @@ def find_issues(embedding: Embedding, labels: Labels, groups: Indices, *, seed: 
 
 
 def _judgeable(labels: Labels, groups: Indices) -> Labels:
-    """Classes with a group for each fold."""
+    """Classes with at least one group for each fold."""
     classes, counts = np.unique(np.unique(np.stack([labels, groups]), axis=1)[0], return_counts=True)
     judgeable: Labels = classes[counts >= FOLDS]
     return judgeable
 
 
 def _measure_recall(rows: _Rows, labels: Labels, probabilities: Probabilities, share: float, seed: int) -> float:
-    """Share listed of labels that are made wrong in a copy: half of them any other, half the one most confused."""
+    """The listed share of labels made wrong in a copy: half at random, half as the class that is confused most."""
     generator = np.random.default_rng(seed)
     count = max(2, round(min(max(share, _LEAST_SHARE), _MOST_SHARE) * len(labels)))
     confused = confused_labels(probabilities, labels)

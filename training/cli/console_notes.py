@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from training.heads.candidates import Candidate
 from training.heads.intervals import FEWEST_ROWS
+from training.heads.selection.candidates import Candidate
 from training.reports.class_figures import accepted_as_another
 from training.reports.evaluation_metrics import Errors, confusion
 from training.reports.html_page import figures

@@ -20,7 +20,7 @@ from training.exceptions import DataError
 from training.notation.number_text import DECIMALS
 from training.tables.dialect import SEPARATORS, Dialect, check_encoding
 from training.tables.missing_values import KEPT_FROM, WORDS
-from training.tables.table import Ask
+from training.tables.table import TableLayout
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
@@ -136,9 +136,9 @@ def add_dialect(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def ask(arguments: argparse.Namespace) -> Ask:
+def ask(arguments: argparse.Namespace) -> TableLayout:
     """Which columns of the table are what."""
-    return Ask(
+    return TableLayout(
         image=arguments.image_column,
         label=arguments.label_column,
         columns=arguments.columns,

@@ -1,5 +1,5 @@
-"""The head-to-head: classical learning, deep learning and the hybrid on the same images, within a budget of minutes.
+"""The comparison: classical learning, deep learning and the hybrid on the same images, within a budget of minutes.
 
-data ──▶ `samples` (nested sizes) ──▶ `contest` (fit, test and time whatever fits the budget) ──▶ `rows` ──▶ `decision`
-and `verdict` ──▶ `page` and `command` (HTML, Markdown, JSON).
+data ──▶ `nested_samples` ──▶ `comparison_run` (fits, tests and times what fits the budget) ──▶ `comparison_rows` ──▶
+`recommendation` and `conclusion` ──▶ `comparison_page` and `compare_command` (HTML, Markdown, JSON).
 """

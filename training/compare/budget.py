@@ -1,4 +1,4 @@
-"""minutes ──▶ what may still be started: a clock, and what each contender has cost on fewer images."""
+"""minutes ──▶ what may still be started: a clock, and estimates from what each model cost on fewer images."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 Clock = Callable[[], float]
 
 SAFETY = 1.25
-"""An estimate is taken this many times: a fit that is under way is not broken off."""
+"""Estimates are multiplied by this, as a fit that is under way is not given up."""
 NETWORK_SHARE = 0.5
-"""Of the budget, for the networks of all sizes; that of the largest also gets what the others leave."""
+"""Share of the budget for the networks of all sizes; the largest size also gets what the others leave."""
 LINEAR = 1.1
-"""Power by which fits grow that pass over the rows so and so often: a little more than 1."""
+"""Power of the rows by which fits grow that pass over the rows a fixed number of times: a little more than 1."""
 KERNEL = 1.8
 """The same for fits that compare rows with each other."""
-_FEW_ROWS = 5000  # up to which no fit grows faster than linearly: what is common to all sizes takes most of it
+_FEW_ROWS = 5000  # up to which no fit grows faster than linearly: fixed costs take most of the time
 _LEAST_GROWTH, _GROWTH_MARGIN = 0.6, 0.2
 _NETWORK_GROWTH = 0.6  # 100, 1,000, 10,000 and 60,000 images get 1, 4, 16 and 46 parts
 
@@ -38,17 +38,17 @@ class Budget:
         return self.clock() - self.started
 
     def left(self) -> float:
-        """Seconds to the end; negative behind it."""
+        """Seconds to the end; negative after it."""
         return self.seconds - self.spent()
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a row cost.
+    """What a row of the comparison cost.
 
     Attributes:
-        rows: that it was fitted on.
-        fit: seconds that depend on them.
+        rows: the number of rows it was fitted on.
+        fit: seconds that depend on the rows.
         rest: seconds that depend on the test set: export, test, timing.
     """
 
@@ -58,15 +58,15 @@ class Cost:
 
 
 def expected_seconds(costs: Sequence[Cost], rows: int, growth: float) -> float:
-    """What a row will cost, from what it has cost with fewer rows.
+    """Estimates what a model will cost, from what it cost with fewer rows.
 
-    The fit grows with a power of the rows: `growth`, or what two costs tell and a bit more, where that is less. A
-    model that grows faster than linearly becomes larger, too, and so slower in its test.
+    The fit grows with a power of the rows: `growth`, or a little more than the last two costs show, if that is less. A
+    model that grows faster than linearly also becomes larger, and so slower to test.
 
     Args:
-        costs: at least one, of fewer rows first.
-        rows: to be fitted on.
-        growth: the power, where nothing is known of it.
+        costs: at least one, the fewest rows first.
+        rows: the number of rows to fit on.
+        growth: the power to use if the costs do not show one.
     """
     last = costs[-1]
     ratio = max(1.0, rows / max(1, last.rows))
@@ -77,7 +77,7 @@ def expected_seconds(costs: Sequence[Cost], rows: int, growth: float) -> float:
 
 
 def network_seconds(sizes: Sequence[int], seconds: float) -> dict[int, float]:
-    """How long the network of each size may be fitted, out of a budget."""
+    """Seconds for the network of each size, out of a budget of `seconds`."""
     parts = {size: size**_NETWORK_GROWTH for size in sizes}
     return {size: NETWORK_SHARE * seconds * part / sum(parts.values()) for size, part in parts.items()}
 

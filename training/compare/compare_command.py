@@ -16,7 +16,7 @@ from training.compare.budget import Budget
 from training.compare.report import comparison_page
 from training.compare.report.comparison_rows import Comparison
 from training.compare.report.nested_samples import DEFAULT_SIZES, draw, parse_sizes
-from training.compare.report.policy_outcome import DEFAULT_MARGIN
+from training.compare.report.recommendation import DEFAULT_MARGIN
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset
 from training.data.file_reading import printable
@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> Path:
     """Compares, writes the three files and returns their folder.
 
     Raises:
-        DataError: a sentence on what is wrong with the arguments or the data.
+        DataError: the arguments or the data are wrong; its message says how.
         OSError: the folder cannot be written to.
-        KeyboardInterrupt: a person stopped it; what there was is written, and the exception says where.
+        KeyboardInterrupt: somebody stopped it; what was measured is written, and the message says where.
     """
     from training.compare.comparison import compare  # noqa: PLC0415 (imports torch, which other commands do without)
 
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> Path:
         copies = kept_copies(dataset, DEFAULT_ROOT)
     dataset = tie(dataset, [group.positions for group in copies.groups])
     samples, left_out = draw(dataset, sizes, seed)
-    path.mkdir(parents=True, exist_ok=True)  # if that fails, then now and not after a quarter of an hour
+    path.mkdir(parents=True, exist_ok=True)  # fails now rather than after a quarter of an hour
     comparison = compare(
         dataset, samples, left_out, seed=seed, budget=budget, margin=margin, command=_command(arguments)
     )
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> Path:
 
 
 def tell(path: Path, _: argparse.Namespace) -> None:
-    """Prints the verdict, and where the rest is."""
+    """Prints the conclusion, and where the rest is."""
     comparison = Comparison.model_validate_json((path / JSON).read_text(encoding="utf-8"))
     for sentence in comparison.verdict:
         print(sentence)
@@ -173,12 +173,12 @@ def _whole(what: str, value: str | int, low: int, high: int) -> int:
 
 
 def _file_name(text: str) -> str:
-    """A name of a folder, whatever the data is called."""
+    """A folder name made from the name of the data."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "data"
 
 
 def _command(arguments: argparse.Namespace) -> str:
-    """The command that makes the same again, defaults included."""
+    """The command that makes the same comparison again, defaults included."""
     given = [str(value) for value in (getattr(arguments, name, None) for name in ("directory", "table")) if value]
     names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "fit", "sizes", "budget")
     options = [
@@ -190,7 +190,7 @@ def _command(arguments: argparse.Namespace) -> str:
 
 
 def _write(path: Path, comparison: Comparison) -> None:
-    """All three files, each replaced in one rename."""
+    """Writes all three files, each replaced in one rename."""
     texts = {
         JSON: comparison.model_dump_json(indent=1) + "\n",
         MARKDOWN: comparison_page.markdown(comparison),

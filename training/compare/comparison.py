@@ -1,21 +1,23 @@
-"""`Dataset`, samples and minutes ──▶ `Comparison`: the contest, what it was held on, and the verdict."""
+"""`Dataset`, samples and minutes ──▶ `Comparison`: measured rows, what they were measured on, the conclusion."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from training.compare.budget import Budget
-from training.compare.contenders import contenders
-from training.compare.contest import Contest
-from training.compare.contest_bench import Bench
-from training.compare.report.comparison_rows import Comparison, LeftOut
+from training.compare.compared_models import compared_models
+from training.compare.comparison_run import ComparisonRun, Findings
+from training.compare.model_measures import ModelMeasures
+from training.compare.report.comparison_rows import Comparison, Decision, LeftOut
+from training.compare.report.conclusion import conclude, interrupted
 from training.compare.report.hardware import hardware, versions
 from training.compare.report.nested_samples import Sample
-from training.compare.report.policy_outcome import CONFIDENCE
-from training.compare.report.verdict import interrupted, judge
+from training.compare.report.recommendation import CONFIDENCE
 from training.compare.time_limit import Worker
 from training.data.dataset import Dataset
+from training.data.split import Split
 
 
 def compare(
@@ -28,36 +30,28 @@ def compare(
     margin: float,
     command: str,
 ) -> Comparison:
-    """Holds the contest; Ctrl-C ends it with what there is.
+    """Compares all models; Ctrl-C ends the comparison with what there is.
 
     Args:
         dataset: images in memory.
         samples: as `training.compare.report.nested_samples.draw` gives them.
-        left_out: sizes that cannot be had.
+        left_out: sizes that the data set is too small for.
         seed: of models.
         budget: for all of it.
-        margin: points by which what is recommended may be worse than the best.
-        command: that makes the same again.
+        margin: points by which the recommended model may be worse than the best.
+        command: that makes the same comparison again.
     """
-    entered = contenders(has_columns=bool(dataset.columns))
+    models = compared_models(has_columns=bool(dataset.columns))
     with Worker() as worker:
-        found = Contest(Bench(dataset, seed, worker), samples, entered, budget, margin).hold()
-    test_images = len(samples[0].parts.test)
-    if found.interrupted:
-        decision, verdict = None, interrupted(found.rows, len(samples) * len(entered))
-    else:
-        decision, verdict = judge(dataset.name, found.rows, test_images, margin)
+        found = ComparisonRun(ModelMeasures(dataset, seed, worker), samples, models, budget, margin).run()
+    parts = samples[0].parts
+    decision, verdict = _conclusion(dataset, found, len(parts.test), margin, expected=len(samples) * len(models))
     return Comparison(
-        data=dataset.name,
-        classes=dataset.classes,
-        columns=tuple(column.name for column in dataset.columns),
-        test_images=test_images,
-        copied=len(samples[0].parts.copied),
+        **_facts(dataset, parts),
         rows=tuple(found.rows),
         left_out=(*left_out, *found.left_out),
         networks=tuple(found.networks),
         margin=margin,
-        confidence=CONFIDENCE,
         decision=decision,
         verdict=verdict,
         interrupted=found.interrupted,
@@ -65,8 +59,29 @@ def compare(
         seed=seed,
         budget_minutes=budget.seconds / 60,
         seconds=budget.spent(),
-        created=datetime.now(UTC).replace(microsecond=0),
-        hardware=hardware(),
-        versions=versions(),
-        skipped=dataset.skipped,
     )
+
+
+def _facts(dataset: Dataset, parts: Split) -> dict[str, Any]:
+    """What the models were compared on: the data, the machine, and when."""
+    return {
+        "data": dataset.name,
+        "classes": dataset.classes,
+        "columns": tuple(column.name for column in dataset.columns),
+        "test_images": len(parts.test),
+        "copied": len(parts.copied),
+        "skipped": dataset.skipped,
+        "confidence": CONFIDENCE,
+        "created": datetime.now(UTC).replace(microsecond=0),
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+
+
+def _conclusion(
+    dataset: Dataset, found: Findings, test_images: int, margin: float, *, expected: int
+) -> tuple[Decision | None, tuple[str, ...]]:
+    """What the rows show, of which `expected` were to be measured."""
+    if found.interrupted:
+        return None, interrupted(found.rows, expected)
+    return conclude(dataset.name, found.rows, test_images, margin)

@@ -1,4 +1,4 @@
-"""images ──▶ what classical models look at: raw pixels, histograms of oriented gradients, a frozen network's embedding.
+"""images ──▶ what classical models see: raw pixels, histograms of oriented gradients, a frozen network's embedding.
 
 The histograms: Dalal and Triggs 2005, doi:10.1109/CVPR.2005.177.
 """
@@ -25,13 +25,13 @@ Features = NDArray[np.float32]
 Extract = Callable[[NDArray[np.uint8]], Features]
 
 LARGEST_SIDE = 32
-"""Raw pixels of larger images are averaged down to this: trees on 12,288 columns take hours."""
-_HOG_SIDE = 64  # of larger images, the same: a cell is an average anyway
-_CELLS = 7  # about so many each way: of 4 pixels in an image of 28
+"""Larger images are averaged down to this side: trees on 12,288 columns take hours."""
+_HOG_SIDE = 64  # larger images are averaged down to this: a cell is an average anyway
+_CELLS = 7  # about this many each way: cells of 4 pixels in an image of 28
 _ORIENTATIONS = 9
 _BLOCK = 2  # cells each way; with 1, an SVM on all columns is 2 points worse on 10,000 images of Fashion-MNIST
 _BATCH = 500
-_PROBE = 16  # images, to tell how long all will take
+_PROBE = 16  # images that show how long all will take
 
 
 def raw_pixels(images: NDArray[np.uint8]) -> Features:
@@ -51,12 +51,12 @@ def gradients(images: NDArray[np.uint8]) -> Features:
 
 
 def nothing(images: NDArray[np.uint8]) -> Features:
-    """One column that tells nothing, `[N, 1]`: for models that look at the columns alone."""
+    """One constant column, `[N, 1]`, for models that see only the columns."""
     return np.zeros((len(images), 1), np.float32)
 
 
 class Pretrained:
-    """What EfficientNet-Lite0 makes of images of any size."""
+    """EfficientNet-Lite0's embedding of images of any size."""
 
     def __init__(self, graph: bytes, *, threads: int = 1) -> None:
         self._embedder = Embedder(cpu_session(graph, threads=threads))
@@ -69,22 +69,22 @@ class Pretrained:
 
 
 def export_pretrained(images: NDArray[np.uint8]) -> bytes:
-    """The pretrained network's graph, compared on some images.
+    """Exports the pretrained network, and compares the graph with the network on some images.
 
     Raises:
         DataError: it is not installed.
-        ExportError: the graph computes something else.
+        ExportError: their outputs differ.
     """
     network = load_network()
     return export_embedder(network, network.classifier, _for_pretrained(images))
 
 
 class Store:
-    """Features of a data set's images, each made once, when it is first asked for.
+    """Features of a data set's images; each is made once, when it is first needed.
 
     Attributes:
         extract: makes them.
-        seconds: that it took, for each image on average; 0 before the first.
+        seconds: mean seconds for one image; 0 before the first.
     """
 
     def __init__(self, images: Images, extract: Extract) -> None:
@@ -99,7 +99,7 @@ class Store:
         """Float32 `[N, F]` of the images at some positions.
 
         Raises:
-            Ended: it took more than `limit` seconds; what is made is kept.
+            Ended: it took more than `limit` seconds; the features made until then are kept.
         """
         missing = positions[~self._made[positions]]
         started = time.perf_counter()
@@ -107,11 +107,11 @@ class Store:
             if time.perf_counter() - started > limit:
                 raise Ended(f"ended after {limit:.0f} s of making features, the budget was spent")
             self._add(missing[start : start + _BATCH])
-        assert self._features is not None, "the first to be asked for are never none"
+        assert self._features is not None, "the first positions are never empty"
         return self._features[positions]
 
     def expected_seconds(self, positions: Indices) -> float:
-        """How long those of some images will take that are not there yet."""
+        """Seconds to make the features of some images that are not made yet."""
         missing = positions[~self._made[positions]]
         if not self.seconds:
             self._add(missing[:_PROBE])
@@ -129,7 +129,7 @@ class Store:
 
 
 def _shrunk(images: NDArray[np.uint8], side: int) -> Features:
-    """Float32 `[N, H, W, C]` in [0, 1], areas averaged where the image is larger than `side`."""
+    """Float32 `[N, H, W, C]` in [0, 1], averaged down if the image is larger than `side`."""
     scaled: Features = images.astype(np.float32) / np.float32(255)
     height, width = images.shape[1:3]
     if max(height, width) <= side:

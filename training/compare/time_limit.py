@@ -1,7 +1,7 @@
-"""a function and so many seconds ──▶ its result, from a process of its own, which is ended when the time is up.
+"""a function and a time limit ──▶ its result, from another process, which is ended when the time is up.
 
-A fit of scikit-learn cannot be broken off in the process that it runs in. The process stays for the next call; a new
-one is forked from a server that has imported the libraries and done nothing with them, which takes milliseconds.
+A scikit-learn fit cannot be stopped inside its own process. The process stays for the next call. A new one is forked
+from a server that has only imported the libraries, which takes milliseconds.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-_PRELOADED = ["training.compare.contender_job", "training.compare.network_contender"]
+_PRELOADED = ["training.compare.model_job", "training.compare.network_trainer"]
 
 
 class Ended(Exception):
-    """What was asked for took too long, or its process died, for want of memory perhaps."""
+    """A call took too long, or its process died, perhaps because memory ran out."""
 
 
 class Worker:
-    """Calls functions in a process of its own, one after the other."""
+    """Calls functions in another process, one after the other."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
@@ -39,15 +39,15 @@ class Worker:
         self.close()
 
     def __call__(self, function: Callable[..., Result], *arguments: object, seconds: float) -> Result:
-        """Calls a function of a module.
+        """Calls a function.
 
         Args:
-            function: it, its arguments, its result and what it raises can be pickled.
-            arguments: that it is given.
-            seconds: it is ended after so many.
+            function: defined in a module; its arguments, its result and its exceptions can be pickled.
+            arguments: passed to it.
+            seconds: the limit, after which the process is ended.
 
         Raises:
-            Ended: after so many seconds, or because the process died.
+            Ended: the time is up, or the process died.
         """
         started = time.monotonic()
         connection = self._connection or self._start()
@@ -69,7 +69,7 @@ class Worker:
         raise found
 
     def close(self) -> None:
-        """Ends the process, whatever it does."""
+        """Ends the process, whatever it is doing."""
         if self._process is not None and self._connection is not None:
             self._process.kill()
             self._process.join()
@@ -86,7 +86,7 @@ class Worker:
 
 
 def _serve(connection: Connection) -> None:
-    """Answers one call after the other until nobody is left to ask."""
+    """Answers one call after the other until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, which ends this one
     while True:
         try:

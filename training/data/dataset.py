@@ -32,23 +32,23 @@ class Dataset:
     Attributes:
         name: the bundle's name.
         images: uint8 `[N, H, W, C]`, as `models.imaging.decode` gives them; the network's training needs an array.
-        labels: int64 `[N]`, positions in `classes`; or float64 `[N]`, where a number is to be named.
-        classes: class names; none where a number is to be named.
-        input: the rule by which the images were decoded.
+        labels: int64 `[N]`, positions in `classes`; or numbers to predict, float64 `[N]`.
+        classes: class names; empty if labels are numbers.
+        input: the rule that the images were decoded by.
         mirror: whether a mirrored image is as likely as the image itself (clothes yes, digits no).
-        official_test: positions of a published test set, where there is one.
-        official_validation: positions of images to judge by, where they are given.
-        columns: what stands beside the image.
-        rows: its values, one mapping an image; empty where there are no columns.
-        keys: SHA-256 of the encoded images, where they are files.
+        official_test: positions of a given test set; None if there is none.
+        official_validation: positions of a given validation set; None if there is none.
+        columns: the columns beside the image.
+        rows: their values, one mapping for each image; empty if there are no columns.
+        keys: SHA-256 of the encoded images, if they are files.
         skipped: files left out, each with the reason.
-        not_used: how many files are left out for each reason; of a folder also those that are not listed one by one.
-        notes: sentences on what files and names were taken for.
-        described: of the columns of a table, type and what there is of it, for a person.
-        files: names of the images' files, relative and printable; empty where they have none.
-        aspects: width over height by `keys`, of images in memory that were stretched to the input; empty of all others.
-        groups: int64 `[N]`: images of the same number are on one side of every split, being of one group (of one
-            product, patient, recording), or copies of each other; None where each is on its own.
+        not_used: how many files are left out for each reason, including those that are not listed one by one.
+        notes: sentences on how files and names were read.
+        described: type and contents of each column of a table, as people read them.
+        files: relative, printable names of the images' files; empty if they have none.
+        aspects: width over height by `keys`, for images in memory that were stretched to the input; otherwise empty.
+        groups: int64 `[N]`: images of one group (one product, patient or recording), or copies of each other, are on
+            one side of every split; None if each image is its own group.
     """
 
     name: str
@@ -72,29 +72,29 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """Whether classes are to be told apart, or a number is to be named."""
+        """Classification if there are classes, else regression."""
         return "classification" if self.classes else "regression"
 
     @property
     def strata(self) -> Labels:
-        """What parts of the data get even shares of, int64 `[N]`: the classes; numbers are all alike."""
+        """The stratum of each image, int64 `[N]`: its class; numbers are one stratum."""
         strata: Labels = self.labels if self.classes else np.zeros(len(self.labels), np.int64)
         return strata
 
     @property
     def unit(self) -> Indices:
-        """The group of each image, int64 `[N]`; where there are none, each image is one."""
+        """The group of each image, int64 `[N]`; without groups each image is its own."""
         return np.arange(len(self.labels)) if self.groups is None else self.groups
 
     def in_order_of(self, classes: tuple[str, ...]) -> Dataset:
-        """The same with its classes in the order of others, where they are the same ones; else as it is."""
+        """The data set with its classes in the given order; unchanged if they are not the same classes."""
         if classes == self.classes or set(classes) != set(self.classes):
             return self
         positions = np.array([classes.index(name) for name in self.classes], np.int64)
         return replace(self, labels=positions[self.labels], classes=classes)
 
     def named(self, label: float) -> str:
-        """A label as a person reads it: the class at a position, or the number."""
+        """A label as people read it: the name of the class, or the number."""
         return self.classes[int(label)] if self.classes else f"{label:g}"
 
     def beside(self, positions: Indices) -> Rows:
@@ -102,13 +102,13 @@ class Dataset:
         return [self.rows[int(position)] for position in positions] if self.columns else ()
 
     def as_compared(self) -> Images:
-        """The images as copies are looked for among them: without padding, by which all of one shape are alike."""
+        """The images as they are compared to find copies: without padding, which all images of one shape share."""
         if self.input.fit != "pad" or not (self.aspects or isinstance(self.images, Encoded)):
             return self.images
         return unpadded(self.images, [self.aspects[key] for key in self.keys] if self.aspects else (), self.input)
 
     def aspects_at(self, positions: Indices) -> list[float]:
-        """Width over height that the images at some positions are shown with: their own, where they were stretched."""
+        """Width over height to show images with: the original one if they were stretched."""
         if self.input.fit != "stretch":
             return [self.input.width / self.input.height] * len(positions)
         if self.aspects:
@@ -129,10 +129,10 @@ class Dataset:
 
 
 def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
-    """About `limit` images outside a published test set, and as large a share of it, class by class.
+    """A stratified sample: about `limit` images outside given parts, and the same share of each given part.
 
     Raises:
-        DataError: fewer than the 2 images that each class needs.
+        DataError: the limit is below 2 images for each class.
     """
     if limit < 2 * max(1, len(dataset.classes)):
         raise DataError(

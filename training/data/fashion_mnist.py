@@ -46,7 +46,7 @@ def load(folder: Path | None = None) -> Dataset:
     """Loads the data set from `folder`, else `$FASHION_MNIST_DIR`, else Debian's folder, else OpenML.
 
     Raises:
-        DataError: it is nowhere to be had, or a file is damaged.
+        DataError: it is not found anywhere, or a file is damaged.
     """
     folder = folder or _find()
     images, labels, test_count = _from_openml() if folder is None else _from_idx(folder)
@@ -62,7 +62,7 @@ def load(folder: Path | None = None) -> Dataset:
 
 
 def stream(*, name: str, spec: InputSpec, folder: Path | None = None) -> Dataset:
-    """The data set as a service decodes it for any input, its images being sent as PNG.
+    """The data set as a service decodes it for any input if the images are sent as PNG.
 
     Raises:
         DataError: as `load`.
@@ -124,7 +124,7 @@ def _read_idx(folder: Path, stem: str) -> NDArray[np.uint8]:
 
 
 def _from_openml() -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
-    from sklearn.datasets import fetch_openml  # noqa: PLC0415 (takes a second, and is seldom needed)
+    from sklearn.datasets import fetch_openml  # noqa: PLC0415 (takes a second, and is rarely needed)
 
     try:
         data = fetch_openml("Fashion-MNIST", version=1, as_frame=False, parser="liac-arff")

@@ -1,4 +1,4 @@
-"""files ──▶ what was found of each that can be read, and why the others are left out."""
+"""files ──▶ what was read of each, and why others are left out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from models.errors import ClientError, TooLarge, UnsupportedType
 from training.progress import progress
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-"""Of an image file. A photo of 50 megapixels has at most 150 MB even as an uncompressed BMP; a film is larger."""
+"""The limit of an image file. A photo of 50 megapixels has at most 150 MB even as an uncompressed BMP."""
 
 _SHOWN = 10
-_MORE_THREADS = 4  # than cores, as some wait for the disk
-_MOST_AT_ONCE = 32  # files that a thread takes, as handing over a small one takes a third as long as reading it
+_MORE_THREADS = 4  # more threads than cores, as some wait for the disk
+_MOST_AT_ONCE = 32  # files that a thread takes at once: passing on a small file takes a third as long as reading it
 
 T = TypeVar("T")
 
@@ -30,10 +30,10 @@ class NotUsed:
     """A file or folder that is left out.
 
     Attributes:
-        name: as a person finds it, printable.
-        reason: one of few, by which they are counted.
-        detail: what was wrong with this one; empty where the reason says all.
-        count: of files, where it is a folder.
+        name: printable path.
+        reason: one of a few, which files are counted by.
+        detail: what is wrong with this one; empty if the reason says it all.
+        count: the number of files, if it is a folder.
     """
 
     name: str
@@ -47,12 +47,12 @@ class NotUsed:
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """What was found of the readable ones.
+    """What was read.
 
     Attributes:
-        positions: of those among the files.
-        values: what was found of each.
-        not_used: the others.
+        positions: of the readable files among all files.
+        values: what was read of each.
+        not_used: the other files.
     """
 
     positions: list[int]
@@ -61,12 +61,12 @@ class Found(Generic[T]):
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """The others, each with the reason."""
+        """The files that are left out, each with the reason."""
         return tuple(map(str, self.not_used))
 
 
 def read_all(files: Sequence[Path], look: Callable[[Path], T]) -> Found[T]:
-    """Looks at each file, on all cores; `look` raises ClientError or OSError for one that cannot be read."""
+    """Reads each file, on all cores; `look` raises ClientError or OSError for one that cannot be read."""
     at_once = min(1 + len(files) // 1000, _MOST_AT_ONCE)
     with ThreadPool((os.cpu_count() or 1) + _MORE_THREADS) as threads:
         found = threads.imap(partial(_try, look), files, at_once)
@@ -77,11 +77,11 @@ def read_all(files: Sequence[Path], look: Callable[[Path], T]) -> Found[T]:
 
 
 def check_file(path: Path) -> None:
-    """Refuses, before anything is read, what is no ordinary file or too large for an image.
+    """Refuses, before reading it, what is not a regular file or is too large for an image.
 
     Raises:
         TooLarge: it has more than `MAX_FILE_BYTES`.
-        OSError: it is not there, or it is a folder, a pipe, a socket or a device.
+        OSError: it does not exist, or it is a folder, a pipe, a socket or a device.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -91,7 +91,7 @@ def check_file(path: Path) -> None:
 
 
 def kind_of(mode: int) -> str:
-    """What lies under a name that is no ordinary file, by its mode."""
+    """What a path that is no regular file is, by its mode."""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")
 
@@ -105,7 +105,7 @@ def counted(not_used: Iterable[NotUsed]) -> dict[str, int]:
 
 
 def extensions(not_used: Iterable[NotUsed]) -> Iterator[str]:
-    """Which extensions the files have that are left out for them."""
+    """A sentence on the extensions that are not read."""
     counts = Counter(Path(each.name).suffix.lower() or "none" for each in not_used if each.reason == "extension")
     if counts:
         listed = ", ".join(f"{count:,} {one_line(suffix)}" for suffix, count in _by_frequency(counts)[:_SHOWN])
@@ -114,12 +114,12 @@ def extensions(not_used: Iterable[NotUsed]) -> Iterator[str]:
 
 
 def printable(text: object) -> str:
-    """Bytes of file names that are not UTF-8 come as lone surrogates, which no report can hold."""
+    """Text with lone surrogates (bytes of file names that are not UTF-8) escaped, as no report can hold them."""
     return str(text).encode(errors="backslashreplace").decode()
 
 
 def one_line(text: object) -> str:
-    """Printable text in which line breaks, tabs and other control characters are escapes."""
+    """Printable text with line breaks, tabs and other control characters escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
 
 

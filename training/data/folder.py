@@ -14,14 +14,14 @@ from training.data.dataset import Dataset
 from training.data.file_reading import counted, extensions, one_line, printable, read_all
 from training.data.folder_tree import scan
 from training.data.images import Encoded, Images, Indices, read_image
-from training.data.picture import Picture, look_at, notes_of
+from training.data.picture import Picture, notes_of, read_picture
 from training.exceptions import DataError
 from training.notation.spellings import merge_spellings, refuse_number_forms
 
 MIN_IMAGES_PER_CLASS = 2
 _SHOWN = 20
 _LISTED = ("damaged", "too large", "unsupported type", "unreadable", "duplicate name", "broken link", "link loop")
-"""Reasons of files that are named one by one, not only counted."""
+"""Files left out for these reasons are listed one by one, not only counted."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Listing:
         folder: DIR.
         pictures: of N files that can be decoded.
         labels: their classes, `[N]`.
-        parts: their parts of the split, `[N]`; empty texts where there is none.
-        classes: names of all classes, also of those without a readable image.
-        skipped: files that are left out and that a person should know of, each with the reason.
+        parts: their parts of the split, `[N]`; empty texts if there is no split.
+        classes: names of all classes, including those without a readable image.
+        skipped: files left out that people should know of, each with the reason.
         not_used: how many are left out for each reason.
-        notes: sentences on what was taken for what.
+        notes: sentences on how the folder was read.
     """
 
     folder: Path
@@ -49,7 +49,7 @@ class Listing:
     notes: tuple[str, ...]
 
     def checked(self) -> Listing:
-        """The same, if its classes can be told apart.
+        """Checks that a head can be fitted to its classes, and returns it.
 
         Raises:
             DataError: no classes, only one, some with fewer than 2 readable images (named), or names that are one
@@ -73,7 +73,7 @@ class Listing:
         return self
 
     def part(self, name: str) -> Indices | None:
-        """Positions of one part, int64; None where the folder has no such part."""
+        """Positions of one part, int64; None if the folder has no such part."""
         positions = np.flatnonzero(np.array(self.parts) == name).astype(np.int64)
         return positions if len(positions) else None
 
@@ -106,17 +106,16 @@ def load(
     fit: Fit = "stretch",
     follow: bool = True,
 ) -> Dataset:
-    """Reads a folder of one sub-folder a class; files that cannot be decoded are skipped and listed.
+    """Reads a folder with one sub-folder for each class; files that cannot be decoded are skipped and listed.
 
-    `training.data.folder_tree` says what is a class, a part of a split, or nothing of both. Grey images (every pixel of
-    every
-    image) give a one-channel data set, all others three channels. Symbolic links are followed if `follow` says so.
+    `training.data.folder_tree` says what is a class or a part of a split. If every pixel of every image is grey, the
+    data set has one channel, else three. Symbolic links are followed if `follow` is true.
 
     Raises:
         DataError: no classes, only one, or classes with fewer than 2 readable images (named); and as `tree.scan`.
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
-    found = listing(folder, lambda path: look_at(path, spec, keep=True), follow=follow).checked()
+    found = listing(folder, lambda path: read_picture(path, spec, keep=True), follow=follow).checked()
     images = np.stack([picture.pixels for picture in found.pictures if picture.pixels is not None])
     if (images == images[..., :1]).all():
         images, spec = images[..., :1], spec.model_copy(update={"channels": 1})
@@ -125,19 +124,19 @@ def load(
 
 
 def stream(folder: Path, *, name: str, spec: InputSpec, follow: bool = True) -> Dataset:
-    """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
+    """The same for any input; images are decoded once to check them, and again whenever they are needed.
 
     Raises:
         DataError: as `load`.
     """
-    found = listing(folder, lambda path: look_at(path, spec), follow=follow).checked()
+    found = listing(folder, lambda path: read_picture(path, spec), follow=follow).checked()
     paths = [picture.path for picture in found.pictures]
     images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
     return found.dataset(name, images, spec)
 
 
 def listing(folder: Path, look: Callable[[Path], Picture], *, follow: bool) -> Listing:
-    """Looks at each file of each class, in the order of their paths.
+    """Reads each file of each class, in the order of their paths.
 
     Raises:
         DataError: as `tree.scan`.

@@ -1,8 +1,8 @@
-"""DIR ──▶ `Tree`: the image files of each class and part of a split, and what else lies there and why it is not used.
+"""DIR ──▶ `Tree`: the image files of each class and part of a split, and why other files are not used.
 
-A folder in DIR is a class, and everything below it belongs to it. If all folders in DIR are called as the parts of a
-split are (`train`, `val`, `test` and the like), the classes are the folders in those. Only names and types are looked
-at here: whether a file can be decoded is found out when it is read.
+A folder in DIR is a class, and everything below it belongs to it. If all folders in DIR are named like parts of a split
+(`train`, `val`, `test` and so on), the classes are the folders in those. Only names and types are checked here; whether
+a file can be decoded shows when it is read.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Tree:
-    """What lies in DIR.
+    """The contents of DIR.
 
     Attributes:
         files: of all classes, in the order of their paths.
         not_used: everything else.
-        notes: sentences on what names were taken for.
+        notes: sentences on how names were read.
     """
 
     files: list[ImageFile]
@@ -35,7 +35,7 @@ class Tree:
 
 
 def scan(root: Path, *, follow: bool = True) -> Tree:
-    """Goes through a folder and all that is in it.
+    """Scans a folder and everything in it.
 
     Args:
         root: DIR.
@@ -60,7 +60,7 @@ def scan(root: Path, *, follow: bool = True) -> Tree:
 
 
 def _parts(walker: Walker, folders: Sequence[Path]) -> tuple[dict[str, str], list[str]]:
-    """The part that each folder is, none where they are classes; and sentences on that."""
+    """The part that each folder is, empty if they are classes; and sentences on that."""
     parts = {path.name: PART_OF[path.name.casefold()] for path in folders if path.name.casefold() in PART_OF}
     if not parts:
         return {}, []
@@ -94,15 +94,15 @@ def _split_notes(root: Path, parts: Mapping[str, str]) -> list[str]:
     if "train" not in found or len(found) == 1:
         missing = "train" if "train" not in found else "test or validation"
         raise DataError(f"{root} holds {listed}, which are parts of a split, but no {missing}; add it")
-    said = ", ".join(f"{one_line(name)} is {part}" for name, part in parts.items())
-    notes = [f"the folders are parts of a split: {said}"]
+    listed_parts = ", ".join(f"{one_line(name)} is {part}" for name, part in parts.items())
+    notes = [f"the folders are parts of a split: {listed_parts}"]
     return (
         notes if "test" in found else [*notes, "there is no test folder, so test images are taken from train at random"]
     )
 
 
 def _try(walker: Walker, folders: Sequence[Path]) -> Walker:
-    """What another walker finds, of which nothing is kept."""
+    """What another walker finds in folders; nothing of it is kept."""
     other = Walker(walker.root, walker.follow, walker.above)
     other.take_all(folders, "")
     return other

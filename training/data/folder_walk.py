@@ -1,4 +1,4 @@
-"""a folder ──▶ the images below it, each once, those behind symbolic links too; and what else is there, counted."""
+"""a folder ──▶ the images below it, each once, including those behind symbolic links; and what else is there."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from training.data.images import SUFFIXES
 from training.exceptions import DataError
 
 _SYSTEM = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
-"""Made by systems beside the user's files; lower case. Names that begin with a dot are hidden, too."""
+"""Files that operating systems make, in lower case. Names that begin with a dot are hidden as well."""
 _LOOP = "link loop", "it leads to a folder that it is in"
 
-Identity = (
-    tuple[int, int] | None
-)  # device and inode, the same by whatever way a file is reached; None of what is not there
+Identity = tuple[int, int] | None  # device and inode, the same by every path to a file; None if there is no file
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class ImageFile:
     Attributes:
         path: of the file.
         folder: name of the class's folder.
-        part: train, validation or test; empty where there is no split.
+        part: train, validation or test; empty if there is no split.
     """
 
     path: Path
@@ -39,12 +37,12 @@ class ImageFile:
 
 @dataclass
 class Walker:
-    """Goes through folders, and keeps what it finds.
+    """Walks through folders, and collects what it finds.
 
     Attributes:
         root: names are relative to it.
         follow: whether symbolic links are followed.
-        above: `root` and the folders that it is in; a link to one of them leads round in a circle.
+        above: `root` and the folders that it is in; a link to one of them would be a loop.
         files: that seem to be images.
         not_used: all others.
         notes: sentences on folders.
@@ -58,7 +56,7 @@ class Walker:
     notes: list[str] = field(default_factory=list)
 
     def folders_of(self, parent: Path) -> list[Path]:
-        """Folders right in another one, which have something in them; what else is there has no class."""
+        """The folders directly in another one that are not empty; everything else in it has no class."""
         found = []
         for path, status in self.entries(parent):
             if not stat.S_ISDIR(status.st_mode):
@@ -72,7 +70,7 @@ class Walker:
         return found
 
     def take_all(self, folders: Iterable[Path], part: str) -> None:
-        """Keeps the images in classes' folders, and in all folders below them.
+        """Collects the images in the folders of classes, and in all folders below them.
 
         Raises:
             DataError: the name of a class is not UTF-8.
@@ -89,7 +87,7 @@ class Walker:
                 self.notes.append(f"{one_line(folder.relative_to(self.root))} holds no image, so it is no class")
 
     def entries(self, folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-        """Files and folders that count, each with what it is, links after all others; notes what does not count."""
+        """Files and folders that count, each with its status, links last; records what does not count."""
         try:
             with os.scandir(folder) as listed:
                 found = sorted(listed, key=lambda entry: (entry.is_symlink(), entry.name))
@@ -106,7 +104,7 @@ class Walker:
                 yield path, status
 
     def leave_out(self, path: Path, reason: str, detail: str = "", count: int = 1) -> None:
-        """Keeps the name of a file or folder, and why it is not used."""
+        """Records the name of a file or folder, and why it is not used."""
         self.not_used.append(NotUsed(printable(path), reason, printable(detail), count))
 
     def is_loop(self, path: Path, status: os.stat_result) -> bool:
@@ -126,7 +124,7 @@ class Walker:
         return None
 
     def _is_empty(self, folder: Path) -> bool:
-        """Whether nothing but empty folders lies in a folder."""
+        """Whether there are only empty folders in a folder."""
         looking, left = Walker(self.root, self.follow, self.above), [folder]
         while left:
             for path, status in looking.entries(left.pop()):
@@ -137,9 +135,9 @@ class Walker:
 
 
 class _Class:
-    """A class's folder, and what of it was met.
+    """The folder of a class, and what was already seen of it.
 
-    Linked folders come last, so that what they lead to has its own name where it lies in the class itself.
+    Linked folders come last, so that a file that is also in the class itself keeps its own name.
     """
 
     def __init__(self, walker: Walker, folder: Path, part: str) -> None:
@@ -151,7 +149,7 @@ class _Class:
         self.linked: list[Path] = []
 
     def take(self) -> None:
-        """Goes through the folder and all below it."""
+        """Walks through the folder and everything below it."""
         while self.plain or self.linked:
             at = self.plain.pop() if self.plain else self.linked.pop()
             left_out, names, is_empty = len(self.walker.not_used), set[str](), True
@@ -182,12 +180,12 @@ class _Class:
 
 
 def is_image(path: Path) -> bool:
-    """Whether the name is one of an image."""
+    """Whether the name has the extension of an image."""
     return path.suffix.lower() in SUFFIXES
 
 
 def identity_of(path: Path) -> Identity:
-    """What a file or folder is, whatever its name."""
+    """Identifies a file or folder, whatever path leads to it."""
     try:
         status = path.stat()
     except OSError:
@@ -196,12 +194,12 @@ def identity_of(path: Path) -> Identity:
 
 
 def _folded(name: str) -> str:
-    """What two names share that are one file on Windows or macOS; spaces count there, unlike in `models.text.key`."""
+    """The form in which names of one file on Windows or macOS are equal; spaces count, unlike in `models.text.key`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _count_files(path: Path) -> int:
-    """Files in a hidden folder, no link being followed; 1 for a file or for a folder without any."""
+    """The number of files in a hidden folder, without following links; 1 for a file or an empty folder."""
     if path.is_symlink() or not path.is_dir():
         return 1
     return max(1, sum(len(files) for _, _, files in os.walk(path)))

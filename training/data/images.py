@@ -1,4 +1,4 @@
-"""positions ──▶ pixels: images of a data set, in memory, or decoded anew whenever they are asked for."""
+"""positions ──▶ pixels: images of a data set, in memory or decoded whenever they are needed."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Read(NamedTuple):
     """An image file."""
 
     data: bytes
-    """What `decode` takes: the file's own bytes, or a PNG without loss."""
+    """What `decode` takes: the file's own bytes, or a lossless PNG."""
     key: bytes
-    """What the file is known by: of its own bytes, see `key_of`."""
+    """Identifies the file by its own bytes, see `key_of`."""
     format: str
-    """What it was converted from, such as `tiff`; empty where the service takes the file as it is."""
+    """What it was converted from, such as `tiff`; empty if the service takes the file as it is."""
 
 
 def read_image(path: Path) -> Read:
@@ -55,12 +55,12 @@ def read_image(path: Path) -> Read:
 
 
 def key_of(data: bytes) -> bytes:
-    """What an encoded image is known by."""
+    """The key that identifies an encoded image: its SHA-256."""
     return hashlib.sha256(data).digest()
 
 
 class Images(Protocol):
-    """What an array of images can do, too: uint8 `[N, H, W, C]`, of which some are taken by their positions."""
+    """An array of images uint8 `[N, H, W, C]`, or anything else that can be indexed by positions."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,9 +74,9 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Encoded:
-    """Images too many for memory: only their positions are kept, and `read` gives the encoded image at one.
+    """Images too many for memory: only positions are kept, and `read` returns the encoded image at a position.
 
-    Raises, when they are taken, what `read` raises, and ClientError for what cannot be decoded.
+    Indexing raises what `read` raises, and ClientError for images that cannot be decoded.
     """
 
     read: Callable[[int], bytes]
@@ -106,9 +106,9 @@ def select(images: Images, positions: Indices) -> Images:
 
 
 def aspects(images: Images, positions: Indices) -> list[float]:
-    """Width over height of the images at some positions, as they were before they were stretched to a network's input.
+    """Width over height of the images at some positions before they were stretched to a network's input.
 
-    Of images in memory that is no longer known: it is the array's.
+    For images in memory the original is not known; it is the array's.
 
     Raises:
         ClientError: an encoded image is damaged.
@@ -154,7 +154,7 @@ def _without_padding(image: Pixels, aspect: float, spec: InputSpec) -> Pixels:
 
 
 def with_aspect(picture: Image.Image, aspect: float) -> Image.Image:
-    """The picture so widened or heightened that width over height is `aspect`, up to four times."""
+    """The picture widened or heightened, by up to four times, until width over height is `aspect`."""
     width, height = picture.size
     wide, high = round(min(height * aspect, 4 * width)), round(min(width / aspect, 4 * height))
     return picture.resize((wide, height) if wide >= width else (width, high))

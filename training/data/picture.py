@@ -1,4 +1,4 @@
-"""an image file ──▶ `Picture`: what is kept of a file that can be decoded, and sentences on what is special in them."""
+"""an image file ──▶ `Picture`: what is kept of a decoded file, and sentences on unusual files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Picture:
 
     Attributes:
         path: of the file.
-        key: what the file is known by, see `training.data.images.key_of`.
-        format: its type, such as `jpeg` or `tiff`; empty if it was not looked at, being known.
-        is_served: whether the service takes this type, too.
-        width: in pixels, upright; 0 if it was not looked at.
+        key: identifies the file, see `training.data.images.key_of`.
+        format: its type, such as `jpeg` or `tiff`; empty if it was known and not decoded.
+        is_served: whether the service takes this type as well.
+        width: in pixels, upright; 0 if it was not decoded.
         height: the same.
-        pixels: decoded, where they are kept.
-        faults: kinds of what was mended when it was decoded.
+        pixels: decoded, if they are kept.
+        faults: kinds of damage that was repaired when it was decoded.
     """
 
     path: Path
@@ -44,18 +44,18 @@ class Picture:
         return self.width / self.height
 
 
-def look_at(path: Path, spec: InputSpec, *, keep: bool = False, known: Container[bytes] = ()) -> Picture:
+def read_picture(path: Path, spec: InputSpec, *, keep: bool = False, known: Container[bytes] = ()) -> Picture:
     """Reads and decodes an image file.
 
     Args:
         path: of the file.
         spec: how it is decoded.
         keep: whether its pixels are kept.
-        known: keys of files that were decoded before, and are not now.
+        known: keys of files that were decoded before and are not decoded again.
 
     Raises:
         OSError: it cannot be read.
-        ClientError: it is damaged, too large or of a type that nothing here reads.
+        ClientError: it is damaged, too large or of an unknown type.
     """
     check_file(path)
     data, key, converted_from = read_image(path)
@@ -76,7 +76,7 @@ def look_at(path: Path, spec: InputSpec, *, keep: bool = False, known: Container
 
 
 def notes_of(pictures: Sequence[Picture]) -> Iterator[str]:
-    """What to know of the files that were read."""
+    """Sentences on converted and repaired files."""
     converted = Counter(picture.format for picture in pictures if not picture.is_served)
     for format_, count in converted.most_common():
         yield (

@@ -1,7 +1,7 @@
-"""which images a network was fitted on ──▶ a file of the bundle; and which images of other data are among them.
+"""images that a network was trained on ──▶ a file of the bundle; and which images of other data are among them.
 
-A head that is fitted later must not be judged by images that the network knows by heart. 8 bytes of a digest of each
-image's pixels tell them.
+A head that is fitted later must not be evaluated with images that the network was trained on. 8 bytes of a digest of
+the pixels identify each image.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.loading import Bundle
-from training.clean.copies.perceptual_hash import Looks
+from training.clean.copies.perceptual_hash import PerceptualHashes
 from training.data.images import Indices
 from training.exceptions import DataError
 
 SEEN = "seen.npy"
 WHY_FEWER = "the network was fitted on the others and knows them too well to judge by them"
-"""Why not every image that is no test image judges."""
+"""Why some images outside the test set are not held out."""
 
 
-def seen_file(looks: Looks, train: Indices) -> bytes:
+def seen_file(hashes: PerceptualHashes, train: Indices) -> bytes:
     """The file of a network that was fitted on the images at the positions `train`: uint64 `[S]`, ascending."""
     buffer = io.BytesIO()
-    np.save(buffer, np.unique(looks.digests[train, 0]))
+    np.save(buffer, np.unique(hashes.digests[train, 0]))
     return buffer.getvalue()
 
 
-def find_seen(bundle: Bundle, looks: Looks) -> NDArray[np.bool_]:
-    """Which of N images the bundle's network was fitted on, `[N]`; none where it was not fitted here.
+def find_seen(bundle: Bundle, hashes: PerceptualHashes) -> NDArray[np.bool_]:
+    """Which of N images the bundle's network was trained on, `[N]`; none if it was trained elsewhere.
 
     Raises:
-        DataError: it was fitted here, and the bundle does not say on which images.
+        DataError: it was trained here, and the bundle does not say on which images.
     """
     manifest = bundle.manifest
     if SEEN not in bundle.files and "epochs" in manifest.training:
         raise DataError(f"{manifest.model} does not say which images its network was fitted on; train it anew")
     if SEEN not in bundle.files:
-        return np.zeros(len(looks.digests), bool)
+        return np.zeros(len(hashes.digests), bool)
     digests = bundle.array(SEEN)
     if digests.dtype != np.uint64:
         raise DataError(f"{SEEN} of {manifest.model} holds {digests.dtype}, not uint64; train it anew")
-    found: NDArray[np.bool_] = np.isin(looks.digests[:, 0], digests)
+    found: NDArray[np.bool_] = np.isin(hashes.digests[:, 0], digests)
     return found

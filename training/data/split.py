@@ -1,7 +1,7 @@
-"""`Dataset` ──▶ `Split`: training, validation and test images; and folds, for answers that are out of fold.
+"""`Dataset` ──▶ `Split`: training, validation and test images; and folds, for out-of-fold predictions.
 
-Images of one group, and copies of one image, are on one side unless parts are given: what a model is tested on is then
-nothing that it has seen. Parts and folds are stratified, so that each has about the same share of every class.
+Images of one group, and copies of one image, are on one side unless parts are given, so a model is never tested on what
+it has seen. Parts and folds are stratified: each has about the same share of every class.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from training.data.images import Indices
 TEST_FRACTION = 0.2
 VALIDATION_FRACTION = 0.1
 _MOST_UNSEEN = 2 / 3
-"""Of the images that a network has not seen, at most so many are for the test, as in the training of the network, so
-that others are left to judge."""
-FEWEST_GROUPS = 3  # one for the test, and two that judge each other
+"""At most this share of the images that a network has not seen are test images, as when the network was trained, so
+that some are left as held-out images."""
+FEWEST_GROUPS = 3  # one for the test, and two that evaluate each other
 _NONE = np.empty(0, np.int64)
 
 
@@ -33,9 +33,9 @@ class Split:
     Attributes:
         train: to fit on.
         validation: held out while a network is fitted.
-        test: measured at the end; nothing is chosen by them.
-        copied: test images of which another part has a copy, or another image of the same group. There are none
-            unless the test images were given.
+        test: measured at the end; nothing is chosen with them.
+        copied: test images that have a copy, or another image of their group, in another part; empty unless the test
+            images were given.
     """
 
     train: Indices
@@ -45,16 +45,16 @@ class Split:
 
     @property
     def known(self) -> Indices:
-        """All that are not test images, ascending."""
+        """All images except the test images, ascending."""
         return np.sort(np.concatenate([self.train, self.validation]))
 
 
 def tie(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
-    """The data set with groups in which the copies of an image are together, and stay with their groups.
+    """Puts the copies of an image, and their groups, into one group.
 
     Args:
         dataset: N images, which may have groups.
-        copies: positions of images that are the same, for each of those.
+        copies: for each image with copies, the positions of all of them.
     """
     count = len(dataset.labels)
     _, first, of_group = np.unique(dataset.unit, return_index=True, return_inverse=True)
@@ -67,40 +67,31 @@ def tie(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
 
 
 def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) -> Split:
-    """Splits class by class and group by group; test and validation images that are given are kept as they are.
+    """Splits by class and group; test and validation images that the data set names are kept as they are.
 
-    A group counts as of the class that most of its images are of. A class of at least two groups gives one or more to
-    the test set and keeps one or more for training. A class of one group is for training alone, one of two gives none
-    to the validation set. Where each class is of one group, the smallest without which no class is lost is the test.
+    A group belongs to the class of most of its images. A class with two groups or more gives at least one to the test
+    set and keeps at least one for training; with two groups it gives none to the validation set. A class with one group
+    is for training only. If every class has one group, the test set is the smallest group whose classes others have.
 
     Args:
         dataset: labels and groups of N images.
         seed: of the choice.
-        seen: which images a network was fitted on, `[N]`: they and their groups are training images, and those of them
-            that are given as test images are `copied`. None where no network was fitted on any.
+        seen: which images a network was fitted on, `[N]`. They and their groups are training images; if they are given
+            as test images, they are `copied`. None if no network was fitted.
     """
     seen = np.zeros(len(dataset.labels), bool) if seen is None else seen
     generator = np.random.default_rng(seed)
-    official, judging = dataset.official_test, dataset.official_validation
+    official, held_out = dataset.official_test, dataset.official_validation
     test: list[Indices] = [_NONE if official is None else official]
-    validation: list[Indices] = [_NONE if judging is None else judging]
+    validation: list[Indices] = [_NONE if held_out is None else held_out]
     rest = np.setdiff1d(np.arange(len(dataset.labels)), np.concatenate([*test, *validation]))
     train = [_NONE]
     for units in _units(dataset.strata, dataset.unit, rest):
         shuffled = [units[position] for position in generator.permutation(len(units))]
-        left = [unit for unit in shuffled if not seen[unit].any()]
-        fixed = [unit for unit in shuffled if seen[unit].any()]
-        count = sum(len(unit) for unit in shuffled)
-        if official is None:
-            unseen = sum(len(unit) for unit in left)
-            target = round(min(TEST_FRACTION * count, _MOST_UNSEEN * unseen) if fixed else TEST_FRACTION * count)
-            taken, left = _take(left, target, keep_one=not fixed)
-            test += taken
-            count -= sum(len(unit) for unit in taken)
-        if judging is None:
-            taken, left = _take(left, round(VALIDATION_FRACTION * count), keep_one=not fixed)
-            validation += taken
-        train += [*fixed, *left]
+        for_test, for_validation, others = _split_class(shuffled, seen, official is None, held_out is None)
+        test += for_test
+        validation += for_validation
+        train += others
     if official is None and len(test) == 1:
         spared, train = _spared(train[1:], dataset.strata, seen)
         test += spared
@@ -113,11 +104,32 @@ def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) ->
     )
 
 
+def _split_class(
+    units: list[Indices], seen: NDArray[np.bool_], needs_test: bool, needs_validation: bool
+) -> tuple[list[Indices], list[Indices], list[Indices]]:
+    """The groups of one class, in random order, for test, validation and training."""
+    left = [unit for unit in units if not seen[unit].any()]
+    fixed = [unit for unit in units if seen[unit].any()]
+    count, test, validation = _rows(units), list[Indices](), list[Indices]()
+    if needs_test:
+        share = TEST_FRACTION * count
+        target = round(min(share, _MOST_UNSEEN * _rows(left)) if fixed else share)
+        test, left = _take(left, target, keep_one=not fixed)
+    if needs_validation:
+        target = round(VALIDATION_FRACTION * (count - _rows(test)))
+        validation, left = _take(left, target, keep_one=not fixed)
+    return test, validation, [*fixed, *left]
+
+
+def _rows(units: list[Indices]) -> int:
+    return sum(len(unit) for unit in units)
+
+
 def make_folds(strata: Labels, groups: Indices, count: int, seed: int) -> Indices:
     """The fold of each of N rows, int64 `[N]` from 0 to `count - 1`; groups stay together.
 
     Args:
-        strata: of which every fold gets about the same share, int64 `[N]`.
+        strata: every fold gets about the same share of each, int64 `[N]`.
         groups: int64 `[N]`.
         count: of folds.
         seed: of the choice within a stratum.
@@ -137,7 +149,7 @@ def make_folds(strata: Labels, groups: Indices, count: int, seed: int) -> Indice
 
 
 def _units(strata: Labels, groups: Indices, positions: Indices) -> list[list[Indices]]:
-    """For each stratum the groups whose most frequent stratum it is, as positions; ordered by their first ones."""
+    """The groups of each stratum, as positions, ordered by their first; a group is of its most frequent stratum."""
     if not len(positions):
         return []
     order = positions[np.argsort(groups[positions], kind="stable")]
@@ -151,7 +163,7 @@ def _units(strata: Labels, groups: Indices, positions: Indices) -> list[list[Ind
 
 
 def _take(units: list[Indices], target: int, *, keep_one: bool) -> tuple[list[Indices], list[Indices]]:
-    """The first units that make up `target` rows, at least one of them, and the others, of which one may be kept."""
+    """The first groups that make up `target` rows, at least one, and the others, of which one may have to stay."""
     taken: list[Indices] = []
     left: list[Indices] = []
     count = 0
@@ -168,7 +180,7 @@ def _take(units: list[Indices], target: int, *, keep_one: bool) -> tuple[list[In
 
 
 def _spared(units: list[Indices], strata: Labels, seen: NDArray[np.bool_]) -> tuple[list[Indices], list[Indices]]:
-    """The smallest unseen group whose strata others have, too, if there is one, and the others."""
+    """The smallest unseen group whose strata other groups have as well, if there is one, and the other groups."""
     counts = [np.bincount(strata[unit], minlength=int(strata.max()) + 1) for unit in units]
     total = np.sum(counts, axis=0)
     spare = [

@@ -1,8 +1,8 @@
-"""scores of a fitted classifier ──▶ probabilities that mean what they say, by a temperature (Guo et al. 2017).
+"""scores of a fitted classifier ──▶ calibrated probabilities, by a temperature (Guo et al. 2017).
 
-https://arxiv.org/abs/1706.04599. It is one number, fitted on out-of-fold scores, so that it neither fits those rows too
-well nor changes which class is the likeliest: thresholds that are chosen on the same rows stay true on others. A curve
-for each class (isotonic regression) does not: its topmost step is where the rows at hand happen to have no error.
+https://arxiv.org/abs/1706.04599. The temperature is one number, fitted on out-of-fold scores. It cannot overfit these
+rows, and it never changes the most likely class, so thresholds that are chosen on the same rows stay valid on others. A
+curve for each class (isotonic regression) overfits: its top step is where the rows at hand happen to have no error.
 In ONNX it is three operations; see `training.heads.graphs.head_graph`.
 """
 
@@ -18,15 +18,16 @@ from scipy.special import log_softmax
 from training.data.dataset import Labels
 
 Scores = NDArray[np.float32]
-"""`[N, K]`: probabilities, or, of kinds that have none, decision values, which are taken for logits."""
+"""`[N, K]`: probabilities, or decision values of kinds without probabilities, which are used as logits."""
 
 LEAST = 1e-7
-"""The least probability whose logarithm is taken."""
+"""Lower probabilities count as this before their logarithm is taken."""
 _FLOORS = (LEAST, 1e-4, 1e-3, 0.01, 0.03)
-"""Floors that are tried for kinds that say next to 0, as neighbours do that are all of other classes. Of 500 rows none
-may prove such an answer wrong, while of 10,000 others some do: out of fold the log loss was 0.10, on those 0.23."""
+"""Floors that are tried for kinds with probabilities near 0, such as nearest neighbours that are all of other classes.
+Among 500 rows none may prove such a probability wrong, while among 10,000 others some do: the out-of-fold log loss was
+0.10, and 0.23 on those."""
 LOGS = (np.float32(-87.0), np.float32(88.0))
-"""Logarithms whose powers float32 can hold; what a regressor says of a strange image may lie beyond them."""
+"""Logarithms whose exponentials float32 can hold; a regressor's output for an outlier may lie beyond them."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ AS_IS = AsIs()
 
 @dataclass(frozen=True)
 class Temperature:
-    """Logits divided by one number: all classes are as sure, more or less, and none changes its rank.
+    """Logits divided by one number: probabilities become flatter or sharper, and classes keep their rank.
 
     Attributes:
         temperature: the number.
         of_probabilities: whether scores are probabilities, whose logarithms are the logits.
-        least: lesser probabilities count as it, also those that logits stand for.
+        least: the floor: lower probabilities count as it, including those that logits stand for.
     """
 
     temperature: float
@@ -69,18 +70,18 @@ class Temperature:
 
 
 LOGITS = Temperature(1.0, of_probabilities=False)
-"""Of scores that are calibrated logits already."""
+"""For scores that are calibrated logits already."""
 
 
 @dataclass(frozen=True)
 class Rescaling:
-    """Of numbers: from those of mean 0 and deviation 1 that a regressor is fitted on back to their own unit.
+    """For numbers: from the scale that a regressor is fitted on, of mean 0 and deviation 1, back to their own unit.
 
     Attributes:
         mean: of the numbers, or of their logarithms.
         deviation: of the same.
-        is_log: whether the regressor is fitted to logarithms; what it names is then the median, not the mean.
-        name: for a person.
+        is_log: whether the regressor is fitted to logarithms; it then predicts the median, not the mean.
+        name: as people read it.
     """
 
     mean: float
@@ -90,7 +91,7 @@ class Rescaling:
 
     @classmethod
     def of(cls, values: NDArray[np.float64], *, is_log: bool = False) -> Rescaling:
-        """The one of training's numbers `[N]`, all above 0 where `is_log`."""
+        """The rescaling of the training numbers `[N]`, which are all above 0 if `is_log`."""
         scaled = np.log(values) if is_log else values
         return cls(float(scaled.mean()), float(scaled.std()) or 1.0, is_log)
 
@@ -100,53 +101,53 @@ class Rescaling:
         return np.exp(wide.clip(*LOGS)) if self.is_log else wide
 
     def undo(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """What the regressor is fitted on."""
+        """Values in their own unit on the scale that the regressor is fitted on."""
         scaled = np.log(values) if self.is_log else values
         return np.asarray((scaled - self.mean) / self.deviation, np.float64)
 
 
 Calibration = AsIs | Temperature | Rescaling
-"""A way from scores `[N, K]` to probabilities `[N, K]`, or to values `[N, 1]`."""
+"""Turns scores `[N, K]` into probabilities `[N, K]`, or into values `[N, 1]`."""
 
 
 def calibrate(
     scores: Scores, labels: Labels, *, are_probabilities: bool, weights: NDArray[np.float64] | None = None
 ) -> Calibration:
-    """A temperature, or none where it gains nothing.
+    """Fits a temperature; returns none if it does not lower the loss.
 
     Args:
-        scores: `[N, K]` of rows that the classifier has not seen.
+        scores: out-of-fold scores `[N, K]`.
         labels: their class positions `[N]`.
-        are_probabilities: else they are decision values, which always need a softmax.
-        weights: of the rows, `[N]`; None where all weigh the same.
+        are_probabilities: whether scores are probabilities; decision values always need a softmax.
+        weights: of the rows, `[N]`; None if all have the same.
     """
     plain: Calibration = AsIs() if are_probabilities else LOGITS
     if not len(labels):
         return plain
     fitted = fit_temperature(scores, labels, are_probabilities, weights)
-    doubted = _Doubted(labels, scores.shape[1], weights)
-    return min((plain, fitted), key=lambda each: doubted.loss(logits_of(each(scores))))
+    smoothed = _SmoothedLabels(labels, scores.shape[1], weights)
+    return min((plain, fitted), key=lambda each: smoothed.loss(logits_of(each(scores))))
 
 
 def fit_temperature(
     scores: Scores, labels: Labels, are_probabilities: bool, weights: NDArray[np.float64] | None = None
 ) -> Temperature:
-    """The temperature of least log loss, and the floor of probabilities among which some are 0."""
+    """The temperature with the lowest log loss, and a floor if some probabilities are near 0."""
     floors = (LEAST,) if are_probabilities and not (scores < LEAST).any() else _FLOORS
-    doubted = _Doubted(labels, scores.shape[1], weights)
+    smoothed = _SmoothedLabels(labels, scores.shape[1], weights)
     found = []
     for least in floors:
         logits = logits_of(scores, least) if are_probabilities else floored(scores, least)
-        loss, temperature = doubted.cooled(logits)
+        loss, temperature = smoothed.best_temperature(logits)
         found.append((loss, Temperature(temperature, are_probabilities, least)))
     return min(found, key=lambda each: each[0])[1]
 
 
-class _Doubted:
-    """Labels that are taken to be wrong once in `N + 2`.
+class _SmoothedLabels:
+    """Labels that are wrong with probability `1 / (N + 2)`.
 
-    That is the rule of succession, as Platt 1999 has it: of few rows that are all told apart nothing follows for sure,
-    and without it the temperature would fall to 0.
+    That is the rule of succession, as in Platt 1999. Without it the temperature would fall to 0 if a head gets all of a
+    few rows right.
     """
 
     def __init__(self, labels: Labels, classes: int, weights: NDArray[np.float64] | None) -> None:
@@ -160,8 +161,8 @@ class _Doubted:
         losses = -(self._wanted * logits_of(_softmax(logits))).sum(1)
         return float(np.average(losses, weights=self._weights))
 
-    def cooled(self, logits: NDArray[np.float64]) -> tuple[float, float]:
-        """The least loss of logits divided by a number, and the number."""
+    def best_temperature(self, logits: NDArray[np.float64]) -> tuple[float, float]:
+        """The lowest loss of logits divided by a temperature, and the temperature."""
 
         def loss(log_temperature: float) -> float:
             return self.loss(logits / np.exp(log_temperature))
@@ -171,13 +172,13 @@ class _Doubted:
 
 
 def floored(logits: NDArray[np.floating], least: float) -> NDArray[np.float64]:
-    """Logarithms of the probabilities that logits `[N, K]` stand for, none below `least`; for `LEAST` the logits."""
+    """Log probabilities of logits `[N, K]`, none below that of `least`; the logits themselves for `LEAST`."""
     wide = logits.astype(np.float64)
     return wide if least == LEAST else np.maximum(log_softmax(wide, axis=1), np.log(least))
 
 
 def logits_of(probabilities: NDArray[np.floating], least: float = LEAST) -> NDArray[np.float64]:
-    """Their logarithms; those of lesser ones than `least` are its."""
+    """Logarithms of probabilities, none below that of `least`."""
     return np.asarray(np.log(probabilities.astype(np.float64).clip(min=least)))
 
 

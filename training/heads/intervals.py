@@ -1,12 +1,12 @@
-"""out-of-fold numbers ──▶ `Scale`: how far off a head's number may be, by the image and its columns.
+"""out-of-fold numbers ──▶ `Scale`: how far off a head's number may be, given the image and its columns.
 
 Normalised conformal intervals (Lei et al. 2018, https://arxiv.org/abs/1604.04173, section 5.2): half the width is
 `quantile * s(x)`. `log s` is a gamma regression of the residuals on the leading components of the embedding, the
-columns and the number itself; it is kept only where it predicts out-of-fold residuals better than one constant does.
-The quantile is that of residual / s(x), each by an `s` that was not fitted on that row.
+columns and the number itself. It is used only if it predicts out-of-fold residuals better than one constant does. The
+quantile is that of residual / s(x), where `s` was not fitted on the row.
 
-Everything here is on the fitted scale, the one that the regressor is fitted on; `Rescaling` in `calibration` leads back
-from it. On the log scale a lower bound is therefore never negative.
+Everything here is on the fitted scale, the one that the regressor is fitted on; `calibration.Rescaling` converts it
+back. On the log scale a lower bound is therefore never negative.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import GammaRegressor
 
+from training.arrays import Floats
 from training.export.graph_builder import GraphBuilder
 
 COVERED = 0.9
-"""Share of unseen numbers that intervals are made to cover."""
+"""The share of unseen numbers that intervals should cover."""
 FEWEST_ROWS = 9
-"""Fewer out-of-fold numbers have no quantile that nine of ten others are within."""
+"""Fewer out-of-fold numbers have no quantile that covers 90 % of others."""
 SCALED_FROM = 100
-"""Rows from which on a width that follows the image is tried: fewer could not tell 10 components apart."""
-Floats = NDArray[np.float64]
+"""With fewer rows all intervals have one width: they could not tell 10 components apart."""
 
 _COMPONENTS = 64  # of the embedding at most, and one for so many rows:
 _ROWS_A_COMPONENT = 10
@@ -42,12 +42,12 @@ class Scale:
     """Half the width of intervals, as a function of features and the number itself.
 
     Attributes:
-        weights: of features and number, float32 `[F + 1, 1]`; zeros where the width is constant.
-        bends: weights of what columns and number exceed each knot by, float32 `[K, C + 1, 1]`.
+        weights: of features and number, float32 `[F + 1, 1]`; zeros if the width is constant.
+        bends: weights of the amount by which columns and number exceed each knot, float32 `[K, C + 1, 1]`.
         offset: of log s.
-        low: least log s that training had; lesser ones count as it.
-        high: largest one.
-        quantile: what s is multiplied by.
+        low: the lowest log s in training; lower ones count as it.
+        high: the highest.
+        quantile: s is multiplied by it.
     """
 
     weights: NDArray[np.float32]
@@ -59,7 +59,7 @@ class Scale:
 
     @property
     def is_constant(self) -> bool:
-        """Whether all intervals are equally wide on the fitted scale."""
+        """Whether all intervals have the same width on the fitted scale."""
         return not (self.weights.any() or self.bends.any())
 
     def bounds(self, features: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,7 +73,7 @@ class Scale:
         return np.concatenate([given[:, -1:] - half, given[:, -1:] + half], axis=1, dtype=np.float32)
 
     def add_bounds(self, build: GraphBuilder, features: str, values: str) -> str:
-        """Adds the nodes of `bounds` to a graph; names their output, float32 `[N, 2]`."""
+        """Adds the nodes of `bounds` to a graph, and returns the name of their output, float32 `[N, 2]`."""
         given = build.node("Concat", features, values, axis=1)
         start, end = len(self.weights) - self.bends.shape[1], len(self.weights)
         ends = (build.constant([at], np.int64) for at in (start, end, 1))
@@ -95,14 +95,14 @@ def fit_intervals(
     *,
     width: int,
 ) -> Scale | None:
-    """Fits the width of intervals to out-of-fold numbers; None with fewer than 9 rows, which can cover no 90 %.
+    """Fits the width of intervals to out-of-fold numbers; returns None for fewer than 9 rows, too few for 90 %.
 
     Args:
-        features: of the judged rows, as the head's encoder makes them, float32 `[J, F]`.
-        values: what regressors that have not seen the row say, on the fitted scale, `[J]` or `[J, 1]`.
-        labels: what is true, on the fitted scale, `[J]`.
-        folds: the fold of each row, `[J]`; none of a row's fold is used to judge it.
-        width: of the view of the embedding, which the features begin with; what follows are columns.
+        features: of the held-out rows, as the head's encoder makes them, float32 `[J, F]`.
+        values: out-of-fold predictions on the fitted scale, `[J]` or `[J, 1]`.
+        labels: the true numbers on the fitted scale, `[J]`.
+        folds: the fold of each row, `[J]`; a row's width is evaluated without the rows of its fold.
+        width: of the view of the embedding, which the features begin with; columns follow.
     """
     rank = math.ceil((len(labels) + 1) * COVERED)
     if rank > len(labels):
@@ -139,13 +139,13 @@ def _constant(off: Floats, features: int, width: int) -> tuple[_Linear, Floats]:
 
 @dataclass(frozen=True)
 class _Basis:
-    """What log s is linear in: components of the embedding, columns and number, and what those exceed knots by.
+    """What log s is linear in: components of the embedding, columns, the number, and their excess over knots.
 
     Attributes:
         matrix: of rows, float64 `[J, B]`.
         directions: from the centred embedding `[N, D]` to components of deviation 1, float64 `[D, B0]`.
         mean: of the embedding, float64 `[D]`.
-        tail: how many of columns and number there are.
+        tail: how many columns there are, and the number.
     """
 
     matrix: Floats
@@ -178,7 +178,7 @@ class _Basis:
 
 
 def _regression(basis: _Basis, off: Floats, folds: NDArray[np.int64], penalty: float) -> tuple[_Linear, Floats]:
-    """A regression on all rows, and log s of each row by one that has not seen its fold, `[J]`."""
+    """A regression on all rows, and the out-of-fold log s of each row, `[J]`."""
     positive = np.maximum(off, _LEAST * off.mean())
     log = np.empty(len(off))
     for fold in np.unique(folds):

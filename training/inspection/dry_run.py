@@ -21,7 +21,7 @@ from training.cli import data_options
 from training.data import folder
 from training.data.dataset import Dataset
 from training.data.file_reading import printable, read_all
-from training.data.picture import Picture, look_at, notes_of
+from training.data.picture import Picture, notes_of, read_picture
 from training.data.split_parts import PARTS
 from training.exceptions import DataError
 from training.inspection.facts import Facts
@@ -34,10 +34,10 @@ from training.tables.table import Table, read
 from training.tables.table_survey import UNUSABLE, survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
-"""How images are decoded to see whether they can be, and which of them look the same."""
-_look = partial(look_at, spec=SMALL, keep=True)
-_FROM_SCRATCH = 5000  # small images, from which on a network of one's own is worth its time
-_SMALL_SIDE = 64  # pixels, of images that a network for photos would have to blow up
+"""How images are decoded to check that they can be, and to find copies."""
+_look = partial(read_picture, spec=SMALL, keep=True)
+_FROM_SCRATCH = 5000  # with this many small images, training a network is worth the time
+_SMALL_SIDE = 64  # in pixels: a network for photos would have to enlarge such images
 _MOST_NAME = 64
 _NAME = "inspected"
 _TABLE_OPTIONS = (
@@ -65,7 +65,7 @@ def _add_common(source: argparse.ArgumentParser, examine: Callable[[argparse.Nam
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    """Tells what was found, and then what stops a training.
+    """Prints what was found, and raises what stops a training.
 
     Raises:
         DataError: nothing could be read, or what was read cannot be trained on.
@@ -101,7 +101,7 @@ def _folder(arguments: argparse.Namespace) -> Facts:
 
 
 def _table(arguments: argparse.Namespace) -> Facts:
-    seen = survey(arguments.table, replace(data_options.ask(arguments), optional=()))  # of columns that it picks itself
+    seen = survey(arguments.table, replace(data_options.ask(arguments), optional=()))  # it picks the columns itself
     arguments.columns = arguments.columns or seen.columns
     arguments.split_column = arguments.split_column or seen.split
     known: dict[str, Any] = {"data": printable(arguments.table), "columns": seen.described}
@@ -136,7 +136,7 @@ def _of_table(table: Table, arguments: argparse.Namespace, known: Mapping[str, A
 
 
 def _facts(dataset: Dataset | None, pictures: Sequence[Picture], **known: Any) -> Facts:
-    """What is known, with what can be said of a data set that a training would take."""
+    """The facts, with copies and promises if a training would take the data."""
     sizes = Sizes.of(pictures)
     if dataset is None:
         return Facts(**known, sizes=sizes)
@@ -156,13 +156,13 @@ def _checked(make: Callable[[], Dataset]) -> tuple[Dataset | None, str]:
 
 
 def _pixels(pictures: Sequence[Picture]) -> Pixels:
-    """Of all of them, uint8 `[N, 32, 32, 3]`, grey ones too."""
+    """The pixels of all pictures, uint8 `[N, 32, 32, 3]`; grey ones have three channels, too."""
     kept = [picture.pixels for picture in pictures if picture.pixels is not None]
     return np.stack(kept) if kept else np.empty((0, SMALL.height, SMALL.width, SMALL.channels), np.uint8)
 
 
 def _command(arguments: argparse.Namespace, source: str, data: Path, pictures: Sequence[Picture]) -> str:
-    """The command that trains on the data, to be copied: pretrained features, or a network for many small images."""
+    """The command that trains on the data: with pretrained features, or with a network for many small images."""
     side = int(np.median([max(picture.width, picture.height) for picture in pictures]))
     name = arguments.name or _name_of(data.resolve().stem if source == "table" else data.resolve().name)
     if source == "table":
@@ -185,6 +185,6 @@ def _given(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def _name_of(text: str) -> str:
-    """A bundle's name that is like the data's."""
+    """A bundle's name made from the name of the data."""
     plain = re.sub(r"[^a-z0-9._-]+", "-", text.lower())[:_MOST_NAME].strip("._-")
     return plain or "my-images"

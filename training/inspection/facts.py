@@ -1,4 +1,4 @@
-"""what was read ──▶ `Facts`: all that a dry run tells, as lines for a person and as JSON for a program."""
+"""what was read ──▶ `Facts`: all that a dry run reports, as lines for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Facts:
     Attributes:
         data: the folder or the table.
         images: how many can be used.
-        classes: images of each class; empty where the labels are numbers.
-        split: images of each part, where the data comes split.
-        columns: type of each column, and what there is of it.
+        classes: images of each class; empty if the labels are numbers.
+        split: images of each part, if the data names parts.
+        columns: type and contents of each column.
         not_used: files left out for each reason.
-        skipped: those that a person should look at, each with what is wrong.
-        notes: sentences on what was taken for what.
-        sizes: of the images; None where there are none.
+        skipped: files that people should look at, each with what is wrong.
+        notes: sentences on how the data was read.
+        sizes: of the images; None if there are none.
         copies: sentences on images that are the same.
-        promises: sentences on the precision that can be shown on so many images.
-        problem: what stops a training; empty where nothing does.
-        command: that trains; empty where nothing could be trained.
+        promises: sentences on the precision that this many images can show.
+        problem: what stops a training; empty if nothing does.
+        command: that trains; empty if nothing can be trained.
     """
 
     data: str
@@ -52,7 +52,7 @@ class Facts:
         yield f"{one_line(self.data)}: {headline(self.images, self.classes)}"
         yield from lines_of(self.classes)
         yield from lines_of(self.split)
-        yield from (f"{one_line(name)}: {one_line(said)}" for name, said in self.columns.items())
+        yield from (f"{one_line(name)}: {one_line(text)}" for name, text in self.columns.items())
         yield from not_used_lines(self.not_used)
         yield from skipped_lines(self.skipped, _MOST_SKIPPED)
         if self.sizes is not None:
@@ -63,5 +63,5 @@ class Facts:
             yield f"train with: {self.command}"
 
     def as_json(self) -> str:
-        """The same, with all names as they are."""
+        """The same as JSON, with all names as they are."""
         return json.dumps(asdict(self), indent=1) + "\n"

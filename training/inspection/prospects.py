@@ -1,4 +1,4 @@
-"""`Dataset` ──▶ sentences on what to expect: images that are the same, and the precision that so many can show."""
+"""`Dataset` ──▶ sentences on what to expect: images that are the same, and the precision that the data can show."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.policy.policies import Aims
 
 
 def copies_of(dataset: Dataset) -> tuple[Dataset, list[Group]]:
-    """The data set with its copies tied together, and their groups, by small pictures of the images in memory."""
+    """The data set with copies in one group, and these groups, found in small pictures in memory."""
     groups = find_copies(dataset.images).groups
     return tie(dataset, [group.positions for group in groups]), groups
 
 
 def words_on_copies(dataset: Dataset, groups: Sequence[Group]) -> Iterator[str]:
-    """How many images are the same, by small pictures; `clean` looks closely and lists them."""
+    """How many images are the same in small pictures; `clean` compares them in full and lists them."""
     if dataset.groups is not None:
         yield f"the rows are of {len(set(dataset.groups.tolist())):,} groups, which a split keeps together"
     if not groups:
@@ -30,16 +30,16 @@ def words_on_copies(dataset: Dataset, groups: Sequence[Group]) -> Iterator[str]:
         f"{count:,} images look the same as others, in {len(groups):,} groups, {len(exact):,} of them without any "
         "difference; a split keeps them together"
     )
-    torn = sum(len({float(dataset.labels[position]) for position in group.positions}) > 1 for group in groups)
-    if torn:
-        yield f"{torn:,} of the groups have contradicting labels; `python -m training clean` lists them"
+    contradicting = sum(len({float(dataset.labels[position]) for position in group.positions}) > 1 for group in groups)
+    if contradicting:
+        yield f"{contradicting:,} of the groups have contradicting labels; `python -m training clean` lists them"
 
 
 def words_on_promises(dataset: Dataset, seed: int = 0) -> Iterator[str]:
-    """Which precision the held-out images of such data can show, were all of the surest answers right.
+    """The precision that the held-out images could show if all of the surest answers were right.
 
     Args:
-        dataset: with its copies tied together, as a training ties them.
+        dataset: with copies in one group, as in a training.
         seed: of the split.
     """
     parts = split(dataset, seed)

@@ -13,7 +13,7 @@ import torch
 from models.runtime.sessions import Embedder, Embedding
 from training.data.dataset import Dataset
 from training.data.split import Split
-from training.heads.crossfit import Lesson, lesson_of
+from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
 from training.network.augmentation import augment
 from training.network.embedding_cache import embed
 from training.network.network import EmbeddingNetwork
@@ -31,7 +31,7 @@ def seen_sources(
     *,
     recipe: Recipe,
     seed: int,
-) -> dict[str, Lesson]:
+) -> dict[str, LabelledEmbeddings]:
     """Rows that the network has seen, as it has and varied, by name.
 
     Args:
@@ -43,9 +43,9 @@ def seen_sources(
         recipe: settings of the random variants.
         seed: of the random variants.
     """
-    train = lesson_of(dataset, embedding, parts.train)
+    train = embeddings_of(dataset, embedding, parts.train)
     varied = embed(embedder, variants(dataset, parts, network, recipe, seed), "embedding variants")
-    return {"training images": train, "augmented training images": Lesson(varied, train.labels, train.rows)}
+    return {"training images": train, "augmented training images": LabelledEmbeddings(varied, train.labels, train.rows)}
 
 
 def variants(dataset: Dataset, parts: Split, network: EmbeddingNetwork, recipe: Recipe, seed: int) -> np.ndarray:

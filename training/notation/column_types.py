@@ -1,4 +1,4 @@
-"""the cells of one column ──▶ its type, found from all of them, its values in it, and what to say of both."""
+"""the cells of one column ──▶ its type, found from all of them, its values, and notes on both."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from training.tables.missing_values import SURE, Cells, Missing
 from training.tables.table_file import ValueType
 
 TRUTHS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
-_NAMES_SHARE = 0.5  # of the rows: so many different texts tell rows apart instead of describing them
+_NAMES_SHARE = 0.5  # of the rows: with more different texts a column identifies rows instead of describing them
 _NAMES_COUNT = 200
 _SHOWN = 5
 
 Found = tuple[Mapping[str, float], tuple[str, ...]]
-"""Numbers by their texts, and how they were read; none where the texts are something else."""
+"""Numbers by their texts, and notes on how they were read; empty if the texts are something else."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class RawColumn:
 
     Attributes:
         name: of the column.
-        cells: one a row.
+        cells: one for each row.
         lines: numbers of the rows.
-        type: the one that the file names; None to find it from the cells.
+        type: the type that the file names; None to find it from the cells.
         missing: which words stand for a missing value.
-        decimals: what is known of the file's numbers.
+        decimals: what is known about the file's numbers.
     """
 
     name: str
@@ -50,7 +50,7 @@ class RawColumn:
     decimals: DecimalRule
 
     def of(self, positions: Sequence[int]) -> RawColumn:
-        """The same of some rows."""
+        """The same column of some rows."""
         return replace(
             self,
             cells=[self.cells[position] for position in positions],
@@ -59,11 +59,11 @@ class RawColumn:
 
     @property
     def texts(self) -> list[str | None]:
-        """The cells without marks, whatever they stand for."""
+        """The cells without marks."""
         return [cell and cell.removeprefix(SURE) for cell in self.cells]
 
     def at(self, text: str) -> str:
-        """A cell with the first row that has it."""
+        """A cell, and the first row that has it."""
         rows = (line for cell, line in zip(self.cells, self.lines, strict=True)
                 if cell is not None and cell.removeprefix(SURE) == text)  # fmt: skip
         return f"{text[:60]!r} in row {next(rows)}"
@@ -71,77 +71,77 @@ class RawColumn:
 
 @dataclass(frozen=True)
 class TypedColumn:
-    """A column as the bundle takes it.
+    """A column with its type and values.
 
     Attributes:
         column: name and type.
-        values: one a row.
-        said: how the cells were read, in sentences without the column's name.
-        extent: of the values, for people: from which to which, or the most frequent ones.
+        values: one for each row.
+        notes: sentences on how the cells were read, without the column's name.
+        extent: the range of the values, or the most frequent ones, as people read them.
     """
 
     column: Column
     values: list[ColumnValue]
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     extent: str
 
     @property
     def described(self) -> str:
-        """The type, and what there is of it."""
-        return describe(self.column.type, self.extent, self.values, self.said)
+        """The type and the contents."""
+        return describe(self.column.type, self.extent, self.values, self.notes)
 
 
 def find_type(raw: RawColumn) -> TypedColumn:
-    """Finds the type of a column, and brings its cells to it.
+    """Finds the type of a column, and converts its cells.
 
     Raises:
-        DataError: it is empty, it is of one type but for a few cells, or it tells rows apart.
+        DataError: it is empty, a few cells do not have the type of the others, or it only identifies rows.
     """
-    cells, said = raw.missing.measured(raw.cells)
+    cells, notes = raw.missing.measured(raw.cells)
     counts = Counter(cell for cell in cells if cell is not None)
     if not counts and not any(raw.missing.named(raw.cells)[0]):
         raise DataError(f"column {raw.name!r} is empty in all {len(raw.cells)} rows; leave it out")
     if counts and all(text.lower() in TRUTHS for text in counts):
-        return _boolean(raw.name, cells, said)
+        return _boolean(raw.name, cells, notes)
     try:
         numbers, how = find_numbers(raw, counts)
         if numbers:
             values = [numbers.get(cell or "") for cell in cells]
-            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *said))
+            return _measured(raw.name, "number", values, (*how, *_dates_meant(counts), *notes))
         dates, how = _find_dates(raw, counts)
         if dates:
-            return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *said))
+            return _measured(raw.name, "date", [dates.get(cell or "") for cell in cells], (*how, *notes))
     except DataError as error:
         raise DataError(f"column {raw.name!r} {error}") from error
     return _category(raw)
 
 
 def find_numbers(raw: RawColumn, counts: Counter[str]) -> Found:
-    """The numbers among a column's texts, and how they were read; none where it is of another type.
+    """The numbers among a column's texts, and notes on how they were read; empty if it has another type.
 
     Raises:
         DataError: all but a few texts are numbers (named).
     """
     if raw.type == "date":
         return {}, ()
-    if raw.type == "number":  # of the file, so that no sign in it means anything else
+    if raw.type == "number":  # the file says so, and its signs have no other meaning
         return _complete(raw, counts, _finite(counts), (), f"numbers; {number_notation.RULE}")
     notation = read_numbers(counts, raw.decimals, raw.at)
-    return _complete(raw, counts, notation.values, notation.said, f"numbers; {number_notation.RULE}")
+    return _complete(raw, counts, notation.values, notation.notes, f"numbers; {number_notation.RULE}")
 
 
 def _find_dates(raw: RawColumn, counts: Counter[str]) -> Found:
     dates = read_dates(counts, raw.at)
-    return _complete(raw, counts, dates.values, dates.said, f"dates; {date_notation.RULE}")
+    return _complete(raw, counts, dates.values, dates.notes, f"dates; {date_notation.RULE}")
 
 
 def _complete(
-    raw: RawColumn, counts: Counter[str], values: Mapping[str, float], said: tuple[str, ...], rule: str
+    raw: RawColumn, counts: Counter[str], values: Mapping[str, float], notes: tuple[str, ...], rule: str
 ) -> Found:
-    """The values where each text has one; none where at least half of the cells have none.
+    """The values if each text has one; empty if at least half of the cells have none.
 
     Raises:
-        DataError: fewer have none.
+        DataError: fewer than half of the cells have none.
     """
     wrong = [text for text in counts if text not in values]
     cells = sum(counts[text] for text in wrong)
@@ -154,7 +154,7 @@ def _complete(
         raise DataError(
             f"has {what}, but {listed}{more}; {rule}; mend these cells, leave them empty, or name them with --missing"
         )
-    return values, said
+    return values, notes
 
 
 def _each(raw: RawColumn, texts: set[str]) -> Iterator[str]:
@@ -167,25 +167,25 @@ def _finite(texts: Iterable[str]) -> dict[str, float]:
     return {text: number for text in texts if math.isfinite(number := float(text))}
 
 
-def _boolean(name: str, cells: Cells, said: tuple[str, ...]) -> TypedColumn:
+def _boolean(name: str, cells: Cells, notes: tuple[str, ...]) -> TypedColumn:
     values: list[ColumnValue] = [None if cell is None else TRUTHS[cell.lower()] for cell in cells]
     counts = Counter(values)
     column = Column(name=name, type="boolean", required=None not in counts)
-    return TypedColumn(column, values, said, f"{counts[True]:,} true, {counts[False]:,} false")
+    return TypedColumn(column, values, notes, f"{counts[True]:,} true, {counts[False]:,} false")
 
 
 def _measured(
-    name: str, type_: Literal["number", "date"], values: list[float | None], said: tuple[str, ...]
+    name: str, type_: Literal["number", "date"], values: list[float | None], notes: tuple[str, ...]
 ) -> TypedColumn:
     given = [value for value in values if value is not None]
     low, high = min(given), max(given)
     show = days_text if type_ == "date" else "{:.12g}".format
     column = Column(name=name, type=type_, required=len(given) == len(values), low=low, high=high)
-    return TypedColumn(column, list(values), said, f"{show(low)} to {show(high)}")
+    return TypedColumn(column, list(values), notes, f"{show(low)} to {show(high)}")
 
 
 def _category(raw: RawColumn) -> TypedColumn:
-    cells, said = raw.missing.named(raw.cells)
+    cells, notes = raw.missing.named(raw.cells)
     values, sentences = merge_spellings(cells)
     counts = Counter(value for value in values if value is not None)
     texts = Counter(cell for cell in cells if cell is not None)
@@ -200,22 +200,22 @@ def _category(raw: RawColumn) -> TypedColumn:
     column = Column(
         name=raw.name, type="category", required=None not in values, categories=categories, cleaning="folded"
     )
-    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *said), most_frequent(values))
+    return TypedColumn(column, list(values), (*doubts, *rare, *sentences, *notes), most_frequent(values))
 
 
 def _dates_meant(texts: Iterable[str]) -> tuple[str, ...]:
     return (sentence,) if (sentence := looks_like_dates(texts)) else ()
 
 
-def describe(type_: str, extent: str, values: Sequence[object], said: Sequence[str] = ()) -> str:
-    """A column's type, what there is of it, how many of its values are missing, and how they were read."""
+def describe(type_: str, extent: str, values: Sequence[object], notes: Sequence[str] = ()) -> str:
+    """The type of a column, its contents, how many values are missing, and how they were read."""
     lacking = sum(value is None for value in values)
     missing = (f"{lacking:,} of {len(values):,} missing",) if lacking else ()
-    return ", ".join((type_, extent, *missing, *said))
+    return ", ".join((type_, extent, *missing, *notes))
 
 
 def most_frequent(texts: Iterable[str | None]) -> str:
-    """How many different texts there are, and the most frequent ones."""
+    """The number of different texts, and the most frequent ones."""
     counts = Counter(text for text in texts if text is not None)
     listed = ", ".join(f"{text[:60]} ({count:,})" for text, count in counts.most_common(_SHOWN))
     return f"{len(counts):,} values: {listed}{', ...' if len(counts) > _SHOWN else ''}"

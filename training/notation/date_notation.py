@@ -1,4 +1,4 @@
-"""texts of one column ──▶ days since 1970-01-01 in UTC, where they are dates of which day and month are certain."""
+"""texts of one column ──▶ days since 1970-01-01 in UTC, if they are dates with a certain day and month."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class DateNotation:
 
     Attributes:
         values: days of each text that is a date.
-        said: how they were read, where they are not in ISO 8601.
+        notes: how they were read, if they are not in ISO 8601.
     """
 
     values: Mapping[str, float]
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_dates(counts: Counter[str], at: At) -> DateNotation:
     """Reads the texts of one column, without those that stand for a missing value.
 
     Returns:
-        The dates; none at all where hardly any text is one.
+        The dates; empty if at most half of the texts are dates.
 
     Raises:
         DataError: most are dates whose day, month or year is uncertain.
@@ -63,8 +63,8 @@ def read_dates(counts: Counter[str], at: At) -> DateNotation:
         return DateNotation(values)
     day_first = _is_day_first(others, at)
     read = {text: days for text, found in others.items() if (days := _days(_iso(found, day_first))) is not None}
-    said = tuple(f"{text!r} is taken for {_iso(others[text], day_first)}" for text in [*read][:1])
-    return DateNotation(values | read, said)
+    notes = tuple(f"{text!r} is taken for {_iso(others[text], day_first)}" for text in [*read][:1])
+    return DateNotation(values | read, notes)
 
 
 def _are_most(texts: Iterable[str], counts: Counter[str]) -> bool:
@@ -81,12 +81,12 @@ def _days(text: str) -> float | None:
 
 
 def _zoned(text: str) -> str:
-    """The same with its zone as ISO 8601 writes it."""
+    """The text with its zone in ISO 8601."""
     return _SPACED_OFFSET.sub("", _ZONE.sub("Z", text))
 
 
 def looks_like_dates(texts: Iterable[str]) -> str:
-    """A sentence on numbers or categories that a person may mean as dates; empty where they do not look so."""
+    """A sentence on numbers or categories that may be meant as dates; empty if they do not look like dates."""
     texts = list(texts)
     if texts and all(_EIGHT_DIGITS.fullmatch(text) and _days(f"{text}T0000") is not None for text in texts):
         return f"{texts[0]!r} and the like look like dates written YYYYMMDD; write YYYY-MM-DD to have dates"
@@ -100,10 +100,10 @@ def _match(text: str) -> re.Match[str] | None:
 
 
 def _is_day_first(dates: Mapping[str, re.Match[str]], at: At) -> bool:
-    """Whether days stand before months in 31/12/2024: they do with points, else a number above 12 tells.
+    """Whether the day comes before the month, as in 31/12/2024: always with points, else a number above 12 shows it.
 
     Raises:
-        DataError: none does, or they tell different things.
+        DataError: no number shows it, or numbers contradict each other.
     """
     open_ones = {text: found for text, found in dates.items() if found.re is _YEAR_LAST and found["mark"] != "."}
     if not open_ones:

@@ -27,12 +27,12 @@ class LabelColumn:
 
     Attributes:
         values: texts, or numbers; None for a row without a label.
-        said: how they were read, in sentences without the column's name.
+        notes: how they were read, in sentences without the column's name.
         described: `category` or `number`, and what there is of it.
     """
 
     values: list[str | None] | list[float | None]
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     described: str
 
 
@@ -45,7 +45,7 @@ def read_labels(raw: RawColumn, task: Task | None) -> LabelColumn:
     """
     if task == "classification":
         return _classes(raw)
-    cells, said = raw.missing.measured(raw.cells)
+    cells, notes = raw.missing.measured(raw.cells)
     counts = Counter(cell for cell in cells if cell is not None)
     try:
         found, how = find_numbers(raw, counts)
@@ -59,26 +59,26 @@ def read_labels(raw: RawColumn, task: Task | None) -> LabelColumn:
     if not found and counts:
         wrong = next((text for text in counts if not is_number(text)), next(iter(counts)))
         raise DataError(f"label column {raw.name!r} is to hold numbers, but has {raw.at(wrong)}; {RULE}")
-    return _numbers([found.get(cell or "") for cell in cells], (*how, *said))
+    return _numbers([found.get(cell or "") for cell in cells], (*how, *notes))
 
 
 def _classes(raw: RawColumn, *doubts: str) -> LabelColumn:
-    cells, said = raw.missing.named(raw.cells)
+    cells, notes = raw.missing.named(raw.cells)
     try:
         refuse_number_forms(cell for cell in cells if cell is not None)
     except DataError as error:
         raise DataError(f"label column {raw.name!r}: {error}") from error
     values, sentences = merge_spellings(cells)
     described = describe("category", most_frequent(values), values)
-    return LabelColumn(values, (*doubts, *sentences, *said), described)
+    return LabelColumn(values, (*doubts, *sentences, *notes), described)
 
 
-def _numbers(values: list[float | None], said: tuple[str, ...]) -> LabelColumn:
+def _numbers(values: list[float | None], notes: tuple[str, ...]) -> LabelColumn:
     given = [value for value in values if value is not None]
     if given and len(set(given)) < MIN_NUMBERS:
         raise DataError(f"the labels are all {given[0]:.12g}; there is nothing to predict")
     extent = f"{min(given):.12g} to {max(given):.12g}" if given else "no value"
-    return LabelColumn(values, said, describe("number", extent, values, said))
+    return LabelColumn(values, notes, describe("number", extent, values, notes))
 
 
 def _are_measured(numbers: Sequence[float]) -> bool:

@@ -41,12 +41,12 @@ class Notation:
 
     Attributes:
         values: of each text that is a number.
-        said: how they were read, where there is more than digits and a decimal point.
+        notes: how they were read, where there is more than digits and a decimal point.
         unit: what stands before or behind them; empty for none.
     """
 
     values: Mapping[str, float]
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     unit: str = ""
 
 
@@ -79,15 +79,15 @@ def read_numbers(counts: Counter[str], rule: DecimalRule, at: At) -> Notation:
     if unit is None:
         return Notation({})
     parts = {text: found for text, found in parts.items() if found.unit == unit}
-    decimal, said = _decimal(parts, rule, at)
+    decimal, notes = _decimal(parts, rule, at)
     values = {text: value for text, found in parts.items() if (value := found.value(decimal)) is not None}
     bracketed = [text for text in values if is_bracketed(text)]
     if bracketed and len(bracketed) == len(values):
         return Notation({})
     groups = {parts[text].group(decimal) for text in values} - {""}
-    said += tuple(f"{group!r} groups thousands" for group in sorted(groups))
-    said += tuple(f"{text!r} is taken for {values[text]!r}" for text in bracketed[:1])
-    return Notation(values, (*said, f"unit {unit!r}") if unit else said, unit)
+    notes += tuple(f"{group!r} groups thousands" for group in sorted(groups))
+    notes += tuple(f"{text!r} is taken for {values[text]!r}" for text in bracketed[:1])
+    return Notation(values, (*notes, f"unit {unit!r}") if unit else notes, unit)
 
 
 def _in_plural(parts: dict[str, Parts]) -> dict[str, Parts]:
@@ -135,9 +135,9 @@ def _decimal(parts: Mapping[str, Parts], rule: DecimalRule, at: At) -> tuple[str
         raise DataError(
             f"has decimal points, as {at(example['.'])}, and decimal commas, as {at(example[','])}; write one of them"
         )
-    for decimal, said in ((",", ("decimal comma",)), (".", ())):
+    for decimal, notes in ((",", ("decimal comma",)), (".", ())):
         if decimal in example:
-            return decimal, said
+            return decimal, notes
     unclear = {sign: example["?" + sign] for sign in DECIMALS if "?" + sign in example}
     return _ambiguous(unclear, parts, rule, at) if unclear else (".", ())
 

@@ -1,4 +1,4 @@
-"""the text of one cell ──▶ its sign, digits, power and unit, whose value depends on the column's decimal sign."""
+"""the text of one cell ──▶ its sign, digits, power and unit; its value depends on the column's decimal sign."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from training.notation.units import CURRENCIES, SYMBOLS
 
 DECIMALS = (".", ",")
-_SIGNS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-")  # of Swiss thousands; a minus of typesetters
-_BRACKETS = re.compile(rf"\(([0-9., '%A-Z{SYMBOLS}]*)\)")  # of accountants: (1.50) is -1.50
+_SIGNS = str.maketrans("\u00a0\u2009\u202f\u2019\u2212", "   '-")  # Swiss thousands; the typographic minus
+_BRACKETS = re.compile(rf"\(([0-9., '%A-Z{SYMBOLS}]*)\)")  # as accountants write it: (1.50) is -1.50
 _CELL = re.compile(
     rf"(?P<sign>[+-]?) ?(?P<before>[A-Z]{{0,3}}[{SYMBOLS}]|{'|'.join(CURRENCIES)})? ?(?P<inner>[+-]?)"
     r"(?P<digits>[0-9.,](?:[0-9.,' ]*[0-9.,])?)(?P<power>[eE][+-]?[0-9]+)?"
@@ -21,7 +21,7 @@ _PLAIN = {
     ".": re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"),
     ",": re.compile(r"[0-9]+(?:,[0-9]+)?|,[0-9]+"),
 }
-_GROUPED = {  # in threes; in India commas stand before the last three digits and every two before those
+_GROUPED = {  # in threes; in India commas come before the last three digits and before every two before those
     ".": re.compile(
         r"(?:[1-9][0-9]{0,2}([,' ])[0-9]{3}(?:\1[0-9]{3})*|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3})(?:\.[0-9]+)?"
     ),
@@ -32,13 +32,13 @@ _CODE = re.compile(r"[+-]?0[0-9][0-9 ()/-]*|\+[0-9]{8,15}")  # a plus sign and m
 
 @dataclass(frozen=True)
 class Parts:
-    """What a cell is made of.
+    """The parts of a cell.
 
     Attributes:
         sign: empty for none.
-        digits: with whatever stands between them.
+        digits: with whatever is between them.
         power: of ten, with its `e`.
-        unit: what stands before or behind, in Unicode's form NFKC.
+        unit: the text before or after, in Unicode's form NFKC.
         is_attached: whether the unit follows the digits without a space.
     """
 
@@ -59,12 +59,12 @@ class Parts:
         return number if math.isfinite(number) else None
 
     def group(self, decimal: str) -> str:
-        """What stands between its thousands with this decimal sign; empty for nothing."""
+        """The sign between its thousands with this decimal sign; empty for none."""
         match = _GROUPED[decimal].fullmatch(self.digits)
         return (match[1] or ",") if match else ""
 
     def shows(self) -> str:
-        """Its decimal sign; `?` and the sign where it is a number either way, as 1,234 is; else nothing."""
+        """Its decimal sign; `?` and the sign if it is a number with either, such as 1,234; else empty."""
         values = {decimal: value for decimal in DECIMALS if (value := self.value(decimal)) is not None}
         if len(values) == 1:
             return next(iter(values))
@@ -72,7 +72,7 @@ class Parts:
 
 
 def is_code(text: str) -> bool:
-    """Whether it is digits that begin with a zero or a dialling code, as zip codes, part and telephone numbers do."""
+    """Whether it is digits that begin with a zero or a dialling code, such as zip codes and telephone numbers."""
     return _CODE.fullmatch(_plain(text)) is not None
 
 
@@ -87,7 +87,7 @@ def is_bracketed(text: str) -> bool:
 
 
 def guess(text: str) -> float | None:
-    """The number that it is with one decimal sign or the other; None for anything else, and for a code."""
+    """Its number with one decimal sign or the other; None for anything else, and for a code."""
     part = None if is_code(text) else parse(text)
     if part is None:
         return None
@@ -95,7 +95,7 @@ def guess(text: str) -> float | None:
 
 
 def parse(text: str) -> Parts | None:
-    """What a cell is made of; None where it is not made as numbers are."""
+    """The parts of a cell; None if it does not look like a number."""
     text = _plain(text)
     found = _CELL.fullmatch(text)
     if found is None or (found["before"] and found["after"]) or (found["sign"] and found["inner"]):
@@ -109,6 +109,6 @@ def parse(text: str) -> Parts | None:
 
 
 def _plain(text: str) -> str:
-    """The same with a hyphen for any minus sign, and a space for any other."""
+    """The text with one form of minus sign and space, and brackets as a minus sign."""
     text = text.translate(_SIGNS)
     return _BRACKETS.sub(r"-\1", text) if "(" in text else text

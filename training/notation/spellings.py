@@ -1,4 +1,4 @@
-"""labels or categories as people wrote them ──▶ one spelling for each, and a sentence on what was merged."""
+"""labels or categories as people wrote them ──▶ one spelling for each, and sentences on merged ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MOST_DIGITS = 60  # of a number in an error
 
 
 def merge_spellings(labels: Sequence[_Text]) -> tuple[list[_Text], list[str]]:
-    """Takes texts for one that differ in case, spaces or Unicode form only (`models.text.key`).
+    """Merges texts that differ only in case, spaces or Unicode form (`models.text.key`).
 
     Returns:
-        The spelling that stands for each text: the most frequent one, the first of equally frequent ones, without
-        spaces at its ends; None for None. And a sentence for each text that was spelt in several ways.
+        The spelling of each text: the most frequent one (the first, if several are), without spaces at its ends; None
+        for None. And a sentence for each text that was spelt in several ways.
     """
     counts = Counter(label for label in labels if label is not None)
     spellings: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ def merge_spellings(labels: Sequence[_Text]) -> tuple[list[_Text], list[str]]:
 
 
 def refuse_number_forms(labels: Iterable[str]) -> None:
-    """Refuses labels that write one number in several ways: nobody but their author knows if `1` and `1.0` differ.
+    """Refuses labels that write one number in several ways: only their author knows if `1` and `1.0` differ.
 
     Raises:
         DataError: with the forms, and what to do.
@@ -63,7 +63,7 @@ def _listed(forms: Sequence[str]) -> str:
 
 
 def shown(spellings: Sequence[str], counts: Counter[str]) -> str:
-    """Spellings with their counts; in escapes where two of them would look the same."""
+    """Spellings with their counts; escaped if two of them would look the same."""
     look_alike = len({clean(spelling) for spelling in spellings}) < len({spelling.strip() for spelling in spellings})
     show = ascii if look_alike else repr
     listed = sorted(spellings, key=lambda spelling: -counts[spelling])

@@ -1,4 +1,4 @@
-"""a word before or behind a number ──▶ whether it is a unit; other words may be codes, such as 12a and 12b."""
+"""a word before or after a number ──▶ whether it is a unit; other words may be codes, such as 12a and 12b."""
 
 from __future__ import annotations
 

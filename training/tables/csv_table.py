@@ -1,4 +1,4 @@
-"""FILE.csv, .tsv or .txt ──▶ `TableFile`: its dialect is found out, unless a person names it."""
+"""FILE.csv, .tsv or .txt ──▶ `TableFile`: its dialect is detected unless it is given."""
 
 from __future__ import annotations
 
@@ -95,15 +95,15 @@ class CsvTable:
 
 
 def open_csv(path: Path, dialect: Dialect) -> CsvTable:
-    """Finds out how a file is written, from all its bytes and its first rows.
+    """Detects how a file is written, from all its bytes and its first rows.
 
     Raises:
-        DataError: it is empty, or no text.
+        DataError: it is empty, or not a text file.
     """
     if dialect.encoding:
-        encoding, said = check_encoding(dialect.encoding), f"{dialect.encoding}, as asked for"
+        encoding, notes = check_encoding(dialect.encoding), f"{dialect.encoding}, as asked for"
     else:
-        encoding, said = find_encoding(path)
+        encoding, notes = find_encoding(path)
     lines = _first_lines(path, encoding)
     line = _SEPARATOR_LINE.fullmatch(lines[0].strip("\ufeff\r\n")) if lines else None
     lines = lines[1:] if line else lines
@@ -119,7 +119,7 @@ def open_csv(path: Path, dialect: Dialect) -> CsvTable:
     return CsvTable(
         path=path,
         header=clean_names(first[0]),
-        how=(f"encoding: {said}", f"separator: {word}"),
+        how=(f"encoding: {notes}", f"separator: {word}"),
         decimals=DecimalRule(dialect.decimal, _decimal(first, missing), separator),
         encoding=encoding,
         separator=separator,
@@ -129,7 +129,7 @@ def open_csv(path: Path, dialect: Dialect) -> CsvTable:
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:
-    """Whole lines, at most about a thousand."""
+    """The first lines, at most about a thousand."""
     csv.field_size_limit(_CELL_CHARACTERS)
     try:
         with path.open(newline="", encoding=encoding) as file:
@@ -141,7 +141,7 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
 
 
 def _decimal(rows: Sequence[Sequence[str]], missing: Missing) -> str | None:
-    """The decimal sign that the first rows show; None where they show none, or both."""
+    """The decimal sign in the first rows; None if they have none, or both."""
     shown: set[str] = set()
     for cells in zip(*(row for row in rows[1:] if len(row) == len(rows[0])), strict=True):
         texts, _ = missing.measured([cell.strip() for cell in cells])

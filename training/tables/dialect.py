@@ -1,4 +1,4 @@
-"""first bytes and lines of a text file ──▶ its encoding and what separates its cells."""
+"""first bytes and lines of a text file ──▶ its encoding and its separator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INVALID = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a table is written; None for what is to be found out.
+    """How a table is written; None for what is detected.
 
     Attributes:
         separator: the character between cells.
@@ -46,10 +46,10 @@ class Dialect:
 
 
 def find_encoding(path: Path) -> tuple[str, str]:
-    """The encoding of a text file, and what is to be said of it; the whole file is looked at.
+    """The encoding of a text file, and a note on it; the whole file is read.
 
     Raises:
-        DataError: it is damaged UTF-8, or no text of a known encoding.
+        DataError: it is damaged UTF-8, or not text in a known encoding.
     """
     with path.open("rb") as file:
         start = file.read(_SAMPLE_BYTES)
@@ -73,7 +73,7 @@ def find_encoding(path: Path) -> tuple[str, str]:
 
 
 def _wide(start: bytes) -> str:
-    """UTF-16 of mostly Western letters, of which every other byte is 0; else nothing."""
+    """UTF-16 of mostly Western letters, where every other byte is 0; else empty."""
     even, odd = start[::2].count(0), start[1::2].count(0)
     if max(even, odd) * 4 < len(start) or min(even, odd) > _FEW * max(even, odd):
         return ""
@@ -81,7 +81,7 @@ def _wide(start: bytes) -> str:
 
 
 def _look_at_utf8(path: Path) -> tuple[int, int, str]:
-    """How many characters beyond ASCII are valid UTF-8, how many bytes are not, and the first of those."""
+    """The number of valid UTF-8 characters beyond ASCII, of invalid bytes, and the first invalid one."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     valid, invalid, example, lines = 0, 0, "", 1
     with path.open("rb") as file:
@@ -102,7 +102,7 @@ def _look_at_utf8(path: Path) -> tuple[int, int, str]:
 
 
 def _words(path: Path) -> str:
-    """A few characters around the first one beyond ASCII."""
+    """The word with the first character beyond ASCII."""
     shown = ""
     with path.open(encoding=_SINGLE_BYTE) as file:
         for line in file:
@@ -112,10 +112,10 @@ def _words(path: Path) -> str:
 
 
 def check_encoding(name: str) -> str:
-    """The name, where Python knows a text encoding of it.
+    """Checks that Python knows a text encoding of this name, and returns it.
 
     Raises:
-        DataError: it knows none.
+        DataError: it does not.
     """
     try:
         known = codecs.lookup(name)
@@ -127,13 +127,13 @@ def check_encoding(name: str) -> str:
 
 
 def find_separator(lines: Sequence[str]) -> str:
-    """The separator by which most lines have as many cells as the first one, and that many; a comma for none."""
+    """The separator that gives most lines as many cells as the header, and many cells; a comma if none does."""
     scores = {separator: _score(lines, separator) for separator in SEPARATORS.values()}
     return max(scores, key=lambda separator: scores[separator])
 
 
 def _score(lines: Sequence[str], separator: str) -> tuple[float, int]:
-    """Cells of the header, times the share of rows that have as many, 0 for one cell; and cells of the header."""
+    """The header's cells times the share of rows with the same number, 0 for one cell; and the header's cells."""
     try:
         header, *rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row]
     except (ValueError, csv.Error):

@@ -1,4 +1,4 @@
-"""a path as someone wrote it, and the folder that it belongs to ──▶ the file in that folder, symbolic links or not."""
+"""a path from a table, and the folder of images ──▶ the file in that folder, behind symbolic links or not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 def inside(path: Path, root: Path) -> Path | None:
     """The path without `.` and `..`, if it is written as one below `root`; None if it leaves the folder.
 
-    Only the names count, so a symbolic link below `root` belongs to it wherever it leads. Nothing is looked up on
-    disk but the real place of `root`, for absolute paths that name it.
+    Only names count: a symbolic link below `root` belongs to it wherever it leads. Only the real path of `root` is
+    looked up on disk, for absolute paths that contain it.
 
     Args:
         path: absolute, or relative to `root`.

@@ -21,13 +21,13 @@ def find_images(root: Path, cells: Sequence[str | None], lines: Sequence[int], *
     """The file of each row.
 
     Args:
-        root: the folder that paths are relative to, and that none leaves.
-        cells: paths with slashes or backslashes, or file URLs; one a row.
+        root: the folder that paths are relative to and must not leave.
+        cells: paths with slashes or backslashes, or file URLs; one for each row.
         lines: numbers of the rows.
         follow: whether symbolic links in the folder are followed, wherever they lead.
 
     Raises:
-        DataError: a row without an image, a path that leaves the folder, or files that are not there (named).
+        DataError: a row names no image, a path leaves the folder, or files do not exist (named).
     """
     root = Path(os.path.abspath(root))  # noqa: PTH100 (links are not resolved)
     known: dict[str, Path] = {}
@@ -45,7 +45,7 @@ def find_images(root: Path, cells: Sequence[str | None], lines: Sequence[int], *
 
 
 def _look_up(root: Path, cell: str, line: int, *, follow: bool) -> tuple[Path, bool]:
-    """The path, and whether it is that of a file."""
+    """The path, and whether it is a file."""
     try:
         path = _path(root, cell, line, follow=follow)
         return path, path.is_file()
@@ -106,7 +106,7 @@ def _shown(cell: str, path: Path, line: int) -> str:
 
 
 def _near(path: Path) -> str:
-    """A file in the same folder whose name differs in case, Unicode form or ending only."""
+    """A file in the same folder whose name differs only in case, Unicode form or extension."""
     try:
         names = sorted(os.listdir(path.parent))  # noqa: PTH208 (names are all that is needed)
     except (OSError, ValueError):

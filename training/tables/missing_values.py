@@ -1,4 +1,4 @@
-"""cells of one column ──▶ the same, None where one stands for a missing value."""
+"""cells of one column ──▶ the same cells, with None for missing values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from models.text import clean, key
 
 WORDS = ("NA", "N/A", "NaN", "null", "None")
-"""Words that stand for a missing value, in any case, where nobody names others; an empty cell always does."""
+"""Words that stand for a missing value by default, in upper or lower case; an empty cell always does."""
 KEPT_FROM = 2
-"""Rows from which such a word is a class or category of its own: as many as each class needs."""
+"""A word in at least this many rows is a class or category of its own: a class needs as many."""
 SURE = "\0"
-"""Stands before a word that the file itself tells from a missing value: quoted in CSV, or a text in parquet."""
+"""Marks a word that the file itself says is not a missing value: quoted in CSV, or a text in parquet."""
 
 Cells = Sequence[str | None]
 
@@ -24,7 +24,7 @@ class Missing:
 
     Attributes:
         words: as `models.text.key` gives them.
-        asked: whether a person named them, so that there is no doubt about them.
+        asked: whether somebody named them, so that there is no doubt about them.
     """
 
     words: frozenset[str] = frozenset(key(word) for word in WORDS)
@@ -32,7 +32,7 @@ class Missing:
 
     @classmethod
     def of(cls, words: Sequence[str] | None) -> Missing:
-        """The words that a person named; the usual ones for None."""
+        """The given words; the default ones for None."""
         return cls() if words is None else cls(frozenset(key(word) for word in words), asked=True)
 
     @property
@@ -46,11 +46,11 @@ class Missing:
         )
 
     def measured(self, cells: Cells) -> tuple[list[str | None], tuple[str, ...]]:
-        """Cells of numbers, dates or booleans, of which no such word can be one; and sentences on what is missing."""
+        """Cells of numbers, dates or booleans, where such a word is always a missing value; and sentences on them."""
         return self._without(cells, lambda cell: self._is_word(cell.removeprefix(SURE)))
 
     def named(self, cells: Cells) -> tuple[list[str | None], tuple[str, ...]]:
-        """Cells of classes or categories, in which a word that is certain or frequent is one; and sentences."""
+        """Cells of classes or categories, where a marked or frequent word is a value; and sentences on them."""
         texts = {cell for cell in set(cells) if cell and self._is_word(cell.removeprefix(SURE))}
         if not texts or self.asked:
             return self.measured(cells)
@@ -61,9 +61,9 @@ class Missing:
             text for text in texts if not text.startswith(SURE) and (key(text) in sure or key(text) not in frequent)
         }
         kept = Counter({text: count for text, count in counts.items() if text not in lost})
-        found, said = self._without(cells, lambda cell: cell in lost)
+        found, notes = self._without(cells, lambda cell: cell in lost)
         return found, (
-            *said,
+            *notes,
             *(f"{count:,} of {text!r} are a value of their own" for text, count in _plain(kept).items()),
         )
 
@@ -77,12 +77,12 @@ class Missing:
             if cell is not None
         }
         lost = Counter(cell for cell in cells if cell and found[cell] is None)
-        said = tuple(f"missing: {count:,} of {text!r}" for text, count in _plain(lost).items())
-        return [None if cell is None else found[cell] for cell in cells], said
+        notes = tuple(f"missing: {count:,} of {text!r}" for text, count in _plain(lost).items())
+        return [None if cell is None else found[cell] for cell in cells], notes
 
 
 def _is_empty(text: str) -> bool:
-    """Whether there is nothing to see."""
+    """Whether a cell shows nothing."""
     return not text or not (text.isascii() or clean(text))
 
 

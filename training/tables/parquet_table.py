@@ -64,7 +64,7 @@ def open_parquet(path: Path, decimal: str | None) -> ParquetTable:
     """Reads names and types.
 
     Raises:
-        DataError: it is no parquet, or pyarrow is not installed.
+        DataError: it is not a parquet file, or pyarrow is not installed.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415
@@ -88,7 +88,7 @@ def open_parquet(path: Path, decimal: str | None) -> ParquetTable:
 
 
 def _kind(type_: Any) -> _Kind:
-    """`number`, `boolean`, `date` or `text`; of what cannot be read a word of `_ADVICE`, `other` included."""
+    """`number`, `boolean`, `date` or `text`; or a key of `_ADVICE` for a type that cannot be read."""
     from pyarrow import types  # noqa: PLC0415
 
     if types.is_dictionary(type_):
@@ -114,7 +114,7 @@ def _refusal(type_: Any, kind: _Kind) -> str:
 
 
 def _texts(column: Any, name: str, row: int) -> list[str | None]:
-    """The values of one batch, whose first row is the one behind `row`."""
+    """The values of one batch, which begins after `row`."""
     import pyarrow as pa  # noqa: PLC0415
 
     if pa.types.is_dictionary(column.type):
@@ -143,13 +143,13 @@ def _dates(column: Any) -> list[str | None]:
 
 
 def _short_floats(column: Any) -> list[str | None]:
-    """The shortest texts that stand for the numbers: of the float32 next to 0.1 it is 0.1, as a request has it."""
+    """The shortest texts of float32 numbers, such as 0.1, which is what a request would send."""
     values = column.to_numpy(zero_copy_only=False)  # null becomes NaN
     return [None if np.isnan(value) else np.format_float_positional(value, trim="-") for value in values]
 
 
 def _plain(value: Any) -> str:
-    """A number's shortest text; one without a fraction has none, as a missing value makes floats of whole numbers."""
+    """The shortest text of a number; a whole number has no fraction, as missing values turn integers into floats."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -1,7 +1,7 @@
-"""FILE.csv or FILE.parquet ──▶ `Table`: one row an image, with its label and the columns beside it, typed and checked.
+"""FILE.csv or FILE.parquet ──▶ `Table`: one row for each image, with its label and columns, typed and checked.
 
-Types are found from the values, from all rows: nothing is guessed from the first hundred. What cannot be
-right is an error that names column, row and value; rows are numbered as a spreadsheet numbers them, the header being 1.
+Types are found from the values of all rows, not from the first hundred. Errors name column, row and value; rows are
+numbered as in a spreadsheet, where the header is row 1.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from training.tables.table_columns import open_table, read_columns
 from training.tables.table_file import clean_names
 
 RESERVED = ("embedding", "label", "probabilities", "value", "interval")
-"""Names of inputs and outputs of a head's graph, of which each column is an input, too."""
+"""Inputs and outputs of a head's graph, which columns cannot be named like: each column is an input as well."""
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Which columns of the file are what, and how it is written.
+class TableLayout:
+    """What each column of the file is, and how the file is written.
 
     Attributes:
         image: the path of the image, relative to the folder of images.
         label: what is to be predicted.
-        columns: what is beside the image.
-        split: which part a row belongs to; None where the rows are split at random.
-        group: rows of one value stay on one side of the split; None where each row is on its own.
-        optional: columns that requests may lack although no row here does; then a person is asked.
+        columns: the columns beside the image.
+        split: the part that a row belongs to; None to split rows at random.
+        group: rows with one value stay on one side of the split; None if each row is its own group.
+        optional: columns that requests may leave out although every row here has them; then a person reviews.
         task: whether labels are classes or numbers; None to find out, see `labels.NUMBERS_FROM`.
         dialect: how the file is written.
-        images_root: the folder of images; None for the table's.
+        images_root: the folder of images; None for the folder of the table.
         follow: whether symbolic links in the folder of images are followed.
     """
 
@@ -75,14 +75,14 @@ class Table:
     Attributes:
         images: files, each within the folder of images.
         labels: what is to be predicted: texts, or numbers.
-        columns: name and type of what is beside the image.
-        rows: their values, one mapping an image; dates are days since 1970-01-01 in UTC.
-        parts: positions by `train`, `validation` and `test`; None where the rows are split at random.
+        columns: name and type of each column beside the image.
+        rows: their values, one mapping for each image; dates are days since 1970-01-01 in UTC.
+        parts: positions by `train`, `validation` and `test`; None if rows are split at random.
         skipped: rows left out, each with the reason.
         names: of the images, as the table has them, printable.
-        groups: of the rows; None where there are none, and for a row without a group.
-        how: how the file was read, in sentences.
-        described: each column's type, and what there is of it; of the label, too.
+        groups: the group of each row, None for a row without one; None if there are no groups.
+        how: sentences on how the file was read.
+        described: type and contents of each column, and of the label.
     """
 
     images: list[Path]
@@ -97,68 +97,68 @@ class Table:
     described: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(path: Path, ask: Ask) -> Table:
+def read(path: Path, layout: TableLayout) -> Table:
     """Reads and checks a table.
 
     Raises:
-        DataError: a sentence that names what is wrong, where, and what to do.
+        DataError: the table is wrong; its message says what, where, and what to do.
     """
-    ask = checked(ask)
-    file = open_table(path, ask.dialect)
-    raw = read_columns(file, ask.all, ask.dialect)
-    label = read_labels(raw[ask.label], ask.task)
-    kept, skipped = _labelled(path, raw[ask.label], label)
+    layout = checked(layout)
+    file = open_table(path, layout.dialect)
+    raw = read_columns(file, layout.all, layout.dialect)
+    label = read_labels(raw[layout.label], layout.task)
+    kept, skipped = _labelled(path, raw[layout.label], label)
     raw = {name: column.of(kept) for name, column in raw.items()}
-    typed = {name: find_type(raw[name]) for name in ask.columns}
+    typed = {name: find_type(raw[name]) for name in layout.columns}
     values = zip(*(column.values for column in typed.values()), strict=True)
-    images = raw[ask.image]
+    images = raw[layout.image]
     labels: list[Any] = [label.values[row] for row in kept]
     return Table(
-        images=find_images(ask.images_root or path.parent, images.texts, images.lines, follow=ask.follow),
+        images=find_images(layout.images_root or path.parent, images.texts, images.lines, follow=layout.follow),
         labels=labels,
-        columns=tuple(_relaxed(column.column, ask) for column in typed.values()),
+        columns=tuple(_relaxed(column.column, layout) for column in typed.values()),
         rows=[dict(zip(typed, row, strict=True)) for row in values] if typed else [{} for _ in kept],
-        parts=_parts(raw[ask.split]) if ask.split else None,
+        parts=_parts(raw[layout.split]) if layout.split else None,
         skipped=skipped,
         names=tuple(printable(cell) for cell in images.texts),
-        groups=_groups(raw[ask.group]) if ask.group else None,
+        groups=_groups(raw[layout.group]) if layout.group else None,
         how=(*file.how,
-            Missing.of(ask.dialect.missing).rule, *_said(ask.label, label.said), *(
-            sentence for name, column in typed.items() for sentence in _said(name, column.said)
+            Missing.of(layout.dialect.missing).rule, *_notes_on(layout.label, label.notes), *(
+            sentence for name, column in typed.items() for sentence in _notes_on(name, column.notes)
         )),
-        described={ask.label: label.described} | {name: column.described for name, column in typed.items()},
+        described={layout.label: label.described} | {name: column.described for name, column in typed.items()},
     )  # fmt: skip
 
 
-def checked(ask: Ask) -> Ask:
-    """The same with names as headers are compared.
+def checked(layout: TableLayout) -> TableLayout:
+    """Checks a layout, and returns it with cleaned names.
 
     Raises:
-        DataError: a column that is two things at once, cannot be optional or cannot be called so.
+        DataError: a column has two roles, cannot be optional or has a reserved name.
     """
-    ask = replace(
-        ask,
-        image=clean(ask.image),
-        label=clean(ask.label),
-        columns=clean_names(ask.columns),
-        split=clean(ask.split or "") or None,
-        group=clean(ask.group or "") or None,
-        optional=clean_names(ask.optional),
+    layout = replace(
+        layout,
+        image=clean(layout.image),
+        label=clean(layout.label),
+        columns=clean_names(layout.columns),
+        split=clean(layout.split or "") or None,
+        group=clean(layout.group or "") or None,
+        optional=clean_names(layout.optional),
     )
-    if unknown := [name for name in ask.optional if name not in ask.columns]:
-        known = ", ".join(ask.columns) or "beside the image, of which there are none"
+    if unknown := [name for name in layout.optional if name not in layout.columns]:
+        known = ", ".join(layout.columns) or "beside the image, of which there are none"
         raise DataError(f"{unknown[0]!r} cannot be optional: it is none of the columns {known}")
-    if taken := [name for name in ask.columns if name in RESERVED]:
+    if taken := [name for name in layout.columns if name in RESERVED]:
         raise DataError(
             f"a column cannot be called {taken[0]!r}, as the graph's own {', '.join(RESERVED)} are; rename it"
         )
-    if repeated := [name for name, count in Counter(ask.all).items() if count > 1]:
+    if repeated := [name for name, count in Counter(layout.all).items() if count > 1]:
         raise DataError(f"column {repeated[0]!r} cannot be two things at once: image, label, column, split or group")
-    return ask
+    return layout
 
 
 def _labelled(path: Path, raw: RawColumn, label: LabelColumn) -> tuple[list[int], tuple[str, ...]]:
-    """Positions of rows with a label, and a sentence on each of the others."""
+    """Positions of the rows with a label, and a sentence on each other row."""
     if not raw.lines:
         raise DataError(f"{path} has a header and no rows")
     kept = [row for row, value in enumerate(label.values) if value is not None]
@@ -168,12 +168,12 @@ def _labelled(path: Path, raw: RawColumn, label: LabelColumn) -> tuple[list[int]
     return kept, tuple(f"row {raw.lines[row]}: no {raw.name}" for row in lost)
 
 
-def _said(name: str, sentences: Sequence[str]) -> list[str]:
+def _notes_on(name: str, sentences: Sequence[str]) -> list[str]:
     return [f"column {name!r}: {sentence}" for sentence in sentences]
 
 
-def _relaxed(column: Column, ask: Ask) -> Column:
-    return column.model_copy(update={"required": False}) if column.name in ask.optional else column
+def _relaxed(column: Column, layout: TableLayout) -> Column:
+    return column.model_copy(update={"required": False}) if column.name in layout.optional else column
 
 
 def _groups(raw: RawColumn) -> list[str | None]:

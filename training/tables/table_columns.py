@@ -1,4 +1,4 @@
-"""FILE, and names of its columns ──▶ `RawColumn`: their cells, before anything is made of them."""
+"""FILE, and names of its columns ──▶ `RawColumn`: their cells as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.tables.parquet_table import open_parquet
 from training.tables.table_file import TableFile
 
 MAX_ROWS = 2_000_000
-"""Rows are read as a stream, of which only the columns that were asked for are kept."""
+"""The limit. Rows are read as a stream, and only the needed columns are kept."""
 _TEXTS = frozenset({".csv", ".tsv", ".tab", ".txt"})
 _PARQUETS = frozenset({".parquet", ".pq"})
 _AS_CSV = "save it as CSV in UTF-8, and name that file"
@@ -58,7 +58,7 @@ def read_columns(file: TableFile, names: Sequence[str], dialect: Dialect) -> dic
     """Reads some columns.
 
     Raises:
-        DataError: one is not there, a row cannot be read, or there are too many rows.
+        DataError: a column does not exist, a row cannot be read, or there are too many rows.
     """
     cells: dict[str, list[str | None]] = {name: [] for name in names}
     lines: list[int] = []

@@ -17,7 +17,7 @@ _SHOWN_NAMES = 30
 
 
 class TableFile(Protocol):
-    """A file with a header, and rows that are numbered as a spreadsheet numbers them, the header being 1."""
+    """A file with a header, and rows that are numbered as in a spreadsheet, where the header is row 1."""
 
     @property
     def path(self) -> Path:
@@ -29,15 +29,15 @@ class TableFile(Protocol):
 
     @property
     def how(self) -> tuple[str, ...]:
-        """How it is read, in sentences."""
+        """Sentences on how it is read."""
 
     @property
     def decimals(self) -> DecimalRule:
-        """What is known of its numbers."""
+        """What is known about its numbers."""
 
     @property
     def types(self) -> Mapping[str, ValueType]:
-        """The types of columns that the file names; of others they are found from the texts."""
+        """Types of the columns for which the file names one; other types are found from the texts."""
 
     @property
     def unusable(self) -> Mapping[str, str]:
@@ -46,20 +46,19 @@ class TableFile(Protocol):
     def rows(self, names: Sequence[str]) -> Iterator[tuple[int, Sequence[str | None]]]:
         """The number of each row that is not empty, and its cells of some columns.
 
-        Cells are without spaces at their ends, have `training.tables.missing_values.SURE` before words that are certain
-        not to stand
-        for a missing value, and are None where the file has null.
+        Cells have no spaces at their ends. `training.tables.missing_values.SURE` marks words that are no missing value.
+        Null is None.
 
         Raises:
-            DataError: a column that is not there, or a row that cannot be read.
+            DataError: a column does not exist, or a row cannot be read.
         """
 
 
 def check_names(path: Path, header: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Where some columns are in a header.
+    """The positions of some columns in a header.
 
     Raises:
-        DataError: one is not there, or several have its name.
+        DataError: a column does not exist, or several have its name.
     """
     if not any(header):
         raise DataError(f"{path} is empty")
@@ -78,5 +77,5 @@ def check_names(path: Path, header: Sequence[str], names: Sequence[str]) -> list
 
 
 def clean_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names as they are compared: without spaces at their ends, and in one Unicode form."""
+    """Cleaned names: without spaces at their ends, and in one Unicode form."""
     return tuple(clean(name) for name in names)

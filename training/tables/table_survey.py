@@ -1,4 +1,4 @@
-"""FILE ──▶ `Survey`: what each of its columns is, and which can stand beside an image; a dry run of `table.read`."""
+"""FILE ──▶ `Survey`: what each column is, and which can be used beside an image; a dry run of `table.read`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from training.notation.column_types import RawColumn, TypedColumn, find_type
 from training.notation.label_column import read_labels
 from training.tables.image_paths import find_images
 from training.tables.missing_values import Missing
-from training.tables.table import RESERVED, Ask, checked
+from training.tables.table import RESERVED, TableLayout, checked
 from training.tables.table_columns import open_table, read_columns
 from training.tables.table_file import TableFile
 
 UNUSABLE = "cannot be used"
-"""How the text of such a column begins."""
+"""The description of a column that cannot be used begins with this."""
 _CELLS_IN_MEMORY = 10_000_000
-_SPLIT_SHARE = 0.2  # of the rows: so few that are of no part, and the others are hardly a category
-_COUNTED_FROM = 5  # rows from which 1, 2, 3 ... is no chance
+_SPLIT_SHARE = 0.2  # of the rows: with so few that are no part, the others are hardly a category
+_COUNTED_FROM = 5  # from this many rows on, 1, 2, 3 ... is no coincidence
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Survey:
     """What is in a table.
 
     Attributes:
-        rows: how many there are, with a label or without.
-        how: how the file is read, in sentences.
-        described: of each column of the file its type and what there is of it; or why it cannot be used.
-        columns: names of those that can stand beside the image, and tell more than one thing.
-        split: a column of the words train, validation and test; None where there is none.
+        rows: how many there are, with or without a label.
+        how: sentences on how the file is read.
+        described: type and contents of each column of the file; or why it cannot be used.
+        columns: names of the columns that can be used beside the image and have more than one value.
+        split: a column of the words train, validation and test; None if there is none.
     """
 
     rows: int
@@ -44,31 +44,33 @@ class Survey:
     split: str | None
 
 
-def survey(path: Path, ask: Ask) -> Survey:
-    """Describes every column, whether it is asked for or not; one that cannot be used stops nothing.
+def survey(path: Path, layout: TableLayout) -> Survey:
+    """Describes every column; one that cannot be used is not an error.
 
     Raises:
         DataError: the file cannot be read, or has a row with too many or too few cells.
     """
-    ask = checked(ask)
-    file = open_table(path, ask.dialect)
+    layout = checked(layout)
+    file = open_table(path, layout.dialect)
     described: dict[str, str] = dict.fromkeys(file.header, "")
     described |= {name: f"{UNUSABLE}: it {reason}" for name, reason in file.unusable.items()}
     counts = Counter(file.header)
     described |= {name: f"{UNUSABLE}: {count} columns have this name" for name, count in counts.items() if count > 1}
     described.pop("", None)
     rows, usable, split = 0, [], None
-    for column in _columns(file, [name for name, text in described.items() if not text], ask):
+    for column in _columns(file, [name for name, text in described.items() if not text], layout):
         if isinstance(column, _Unreadable):
             described[column.name] = f"{UNUSABLE}: {column.reason}"
             continue
         rows = len(column.lines)
-        described[column.name], is_usable = _describe(column, path, ask)
-        if column.name not in (ask.image, ask.label) and _is_split(column):
+        described[column.name], is_usable = _describe(column, path, layout)
+        if column.name not in (layout.image, layout.label) and _is_split(column):
             split = split or column.name
         elif is_usable:
             usable.append(column.name)
-    return Survey(rows, (*file.how, Missing.of(ask.dialect.missing).rule), described, tuple(usable), ask.split or split)
+    return Survey(
+        rows, (*file.how, Missing.of(layout.dialect.missing).rule), described, tuple(usable), layout.split or split
+    )
 
 
 class _Unreadable(NamedTuple):
@@ -76,12 +78,12 @@ class _Unreadable(NamedTuple):
     reason: str
 
 
-def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn | _Unreadable]:
-    """As many columns at once as fit in memory, one after the other; those that cannot be read with the reason."""
+def _columns(file: TableFile, names: list[str], layout: TableLayout) -> Iterator[RawColumn | _Unreadable]:
+    """Reads as many columns at once as fit in memory; those that cannot be read come with the reason."""
     size = 1
     while names:
         try:
-            columns = read_columns(file, names[:size], ask.dialect)
+            columns = read_columns(file, names[:size], layout.dialect)
         except ColumnError as error:
             if size > 1:
                 size = 1
@@ -93,14 +95,14 @@ def _columns(file: TableFile, names: list[str], ask: Ask) -> Iterator[RawColumn 
         size = max(1, _CELLS_IN_MEMORY // max(1, len(next(iter(columns.values())).lines)))
 
 
-def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
-    """A column's text, and whether it can stand beside the image."""
+def _describe(column: RawColumn, path: Path, layout: TableLayout) -> tuple[str, bool]:
+    """The description of a column, and whether it can be used beside the image."""
     try:
-        if column.name == ask.image:
-            images = find_images(ask.images_root or path.parent, column.texts, column.lines, follow=ask.follow)
+        if column.name == layout.image:
+            images = find_images(layout.images_root or path.parent, column.texts, column.lines, follow=layout.follow)
             return f"image, {len(set(images)):,} files", False
-        if column.name == ask.label:
-            return read_labels(column, ask.task).described, False
+        if column.name == layout.label:
+            return read_labels(column, layout.task).described, False
         typed = find_type(column)
     except DataError as error:
         return f"{UNUSABLE}: {error}", False
@@ -108,11 +110,11 @@ def _describe(column: RawColumn, path: Path, ask: Ask) -> tuple[str, bool]:
         return f"{UNUSABLE}: the graph of a head has a {column.name!r} of its own; rename it", False
     if doubt := _doubt(typed) or _almost_split(column):
         return f"{typed.described}, {doubt}", False
-    return typed.described, column.name not in (ask.split, ask.group)
+    return typed.described, column.name not in (layout.split, layout.group)
 
 
 def _doubt(typed: TypedColumn) -> str:
-    """Why a column that can be used would not help; empty where it may."""
+    """Why a usable column would not help; empty if it may help."""
     different = len(set(typed.values) - {None})
     if different == 1:
         return "the same in all rows"
@@ -124,7 +126,7 @@ def _doubt(typed: TypedColumn) -> str:
 
 
 def _almost_split(column: RawColumn) -> str:
-    """What keeps a column of train, validation and test from being the split; empty where it is something else."""
+    """Why a column of train, validation and test is not used as the split; empty if it is something else."""
     others = [row for row, cell in enumerate(column.texts) if (cell or "").lower() not in PART_OF]
     parts = {PART_OF[cell.lower()] for cell in set(column.texts) if cell and cell.lower() in PART_OF}
     if len(parts) < 2 or not 0 < len(others) < _SPLIT_SHARE * len(column.texts):

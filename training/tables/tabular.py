@@ -15,7 +15,7 @@ from training.data.dataset import Dataset
 from training.data.file_reading import Found, counted, read_all
 from training.data.folder import MIN_IMAGES_PER_CLASS
 from training.data.images import Encoded, Images, Indices, read_image
-from training.data.picture import Picture, look_at, notes_of
+from training.data.picture import Picture, notes_of, read_picture
 from training.exceptions import DataError
 from training.notation.label_notes import class_notes
 from training.tables.table import Table
@@ -24,7 +24,7 @@ _SHOWN = 5
 
 
 def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False, fit: Fit = "stretch") -> Dataset:
-    """Decodes the images of a table, for a network that is to be trained on them.
+    """Decodes the images of a table, to train a network on them.
 
     Images that cannot be decoded are skipped and listed, with their rows.
 
@@ -33,7 +33,7 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False,
     """
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
-    found = read_all(table.images, lambda path: look_at(path, spec, keep=True))
+    found = read_all(table.images, lambda path: read_picture(path, spec, keep=True))
     pixels = [picture.pixels for picture in found.values if picture.pixels is not None]
     images = np.stack(pixels) if pixels else np.empty((0, 1, 1, 3), np.uint8)
     aspects = {picture.key: picture.aspect for picture in found.values}
@@ -41,18 +41,18 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False,
 
 
 def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] = ()) -> Dataset:
-    """The same for any input, with images that are decoded whenever they are asked for, and now to see if they can be.
+    """The same for any input; images are decoded once to check them, and again whenever they are needed.
 
     Args:
         table: what was read.
         name: the bundle's.
         spec: the input.
-        known: keys of images that were decoded before, and need not be now.
+        known: keys of images that were decoded before and are not decoded again.
 
     Raises:
         DataError: as `load`.
     """
-    found = read_all(table.images, lambda path: look_at(path, spec, known=known))
+    found = read_all(table.images, lambda path: read_picture(path, spec, known=known))
     paths = [picture.path for picture in found.values]
     images = Encoded(lambda position: read_image(paths[position]).data, np.arange(len(paths)), spec)
     return dataset_of(table, found, images, spec, name=name)
@@ -61,7 +61,7 @@ def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] 
 def dataset_of(
     table: Table, found: Found[Picture], images: Images, spec: InputSpec, *, name: str, mirror: bool = False
 ) -> Dataset:
-    """The rows whose images can be read.
+    """A data set of the rows whose images can be read.
 
     Raises:
         DataError: as `load`.
@@ -100,14 +100,14 @@ def not_used(table: Table, found: Found[Picture]) -> dict[str, int]:
 
 
 def _groups(given: Sequence[str | None]) -> Indices:
-    """A number for each group, int64 `[N]`; a row without one is on its own."""
+    """A number for each group, int64 `[N]`; a row without a group is its own."""
     names = [f"row {row}" if name is None else f"group {name}" for row, name in enumerate(given)]
     _, groups = np.unique(names, return_inverse=True)
     return groups.astype(np.int64)
 
 
 def _labels(given: Sequence[str | float]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Class positions int64 `[N]` and the classes, or numbers float64 `[N]` and none."""
+    """Class positions int64 `[N]` and the classes, or numbers float64 `[N]` and no classes."""
     if len(given) < MIN_IMAGES_PER_CLASS * 2:
         raise DataError(f"{len(given)} readable images are too few; at least {MIN_IMAGES_PER_CLASS * 2} are needed")
     if isinstance(given[0], float):

@@ -18,12 +18,12 @@ from models.runtime.head_sessions import Head, OutlierDetector, open_head, open_
 from models.runtime.sessions import Distances, Embedding, Probabilities, cpu_session
 from training.data.dataset import Dataset
 from training.heads.calibration import Rescaling
-from training.heads.candidates import Candidate
-from training.heads.crossfit import Source
 from training.heads.features.encoding import Rows, fitted_columns
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
 from training.heads.intervals import COVERED, fit_intervals
+from training.heads.selection.candidates import Candidate
+from training.heads.sources import Source
 from training.policy.outlier_detection import Limit, cross_distances, export_familiar, familiar_limit, fit_familiar
 from training.policy.policies import Aims, Held, choose_policy, expected_columns, range_columns
 from training.policy.promise import Promise
@@ -145,36 +145,36 @@ def finish(
         ExportError: a graph computes something else than what was fitted.
         DataError: the costs or limits name a label that is none.
     """
-    decider, whole = _bounded(candidate, source), source.whole
+    head, whole = _bounded(candidate, source), source.whole
     groups = whole.labels if dataset.classes else None
     familiar = fit_familiar(whole.embedding, groups, seed=seed)
     distances = _distances(source, is_number=not dataset.classes, seed=seed)
-    counted = source.one_a_unit(seed)  # copies are no evidence of their own
+    counted = source.one_per_unit(seed)  # copies are no evidence of their own
     limit = familiar_limit(distances[counted], aims.false_alarms) if len(counted) else None
     columns = fitted_columns(dataset.columns, whole.rows)
     expected, ranged = expected_columns(columns, whole.rows), () if aims.extrapolate else range_columns(columns)
     outside = _outside(source, columns, ranged)
-    is_whole = np.array([all(row[name] is not None for name in expected) for row in source.judged.rows], bool)
+    is_whole = np.array([all(row[name] is not None for name in expected) for row in source.held_out.rows], bool)
     is_familiar = distances <= (limit.value if limit else 0.0)
     can_accept = is_familiar & is_whole & ~outside if columns else is_familiar
-    held = Held(candidate.answers[counted], source.judged.labels[counted], can_accept[counted], dataset.classes)
+    held = Held(candidate.answers[counted], source.held_out.labels[counted], can_accept[counted], dataset.classes)
     policy, promise = choose_policy(
         held, aims, max_distance=limit.value if limit else None, expected=expected, ranged=ranged
     )
-    if not dataset.classes and decider.scale is None:
+    if not dataset.classes and head.scale is None:
         policy = policy.model_copy(update={"min_confidence": NEVER})
     spec = HeadSpec(
         name=name,
         kind=candidate.kind.name,
-        task=decider.task,
+        task=head.task,
         classes=dataset.classes,
         columns=columns,
         policy=policy,
-        interval_coverage=None if decider.scale is None else COVERED,
+        interval_coverage=None if head.scale is None else COVERED,
         explain_rows=candidate.kind.explain_rows if examples else 0,
     )
     sample = whole.part(np.arange(len(whole))[-_EXPORT_SAMPLE:])
-    head_graph = export_head(decider, spec, sample.embedding, sample.rows)
+    head_graph = export_head(head, spec, sample.embedding, sample.rows)
     files = {spec.file: head_graph}
     novelty = None
     if spec.outlier_file:
@@ -182,22 +182,22 @@ def finish(
         novelty = OutlierDetector(cpu_session(files[spec.outlier_file]))
     if examples and spec.examples_folder:
         files |= examples.to_files(spec.examples_folder)
-    accepts = accepted(spec, candidate.answers, distances, source.judged.rows, outside)
-    judged = Judged(candidate.answers, source.judged.labels, accepts, promise, limit)
+    accepts = accepted(spec, candidate.answers, distances, source.held_out.rows, outside)
+    judged = Judged(candidate.answers, source.held_out.labels, accepts, promise, limit)
     return Finished(spec, Head(cpu_session(head_graph), spec), novelty, files, judged)
 
 
-def _bounded(candidate: Candidate, source: Source) -> Decider:
+def _bounded(candidate: Candidate, source: Source) -> FittedHead:
     """The head that serves, with intervals where it names a number."""
-    decider, judged = candidate.finished(source), source.judged
-    rescaling = decider.calibration
+    head, judged = candidate.finished(source), source.held_out
+    rescaling = head.calibration
     if not isinstance(rescaling, Rescaling):
-        return decider
-    features = decider.encoder(judged.embedding, judged.rows)
+        return head
+    features = head.encoder(judged.embedding, judged.rows)
     values, labels = rescaling.undo(candidate.answers), rescaling.undo(judged.labels)
-    width = decider.encoder.view.width(judged.embedding.shape[1])
+    width = head.encoder.view.width(judged.embedding.shape[1])
     scale = fit_intervals(features, values, labels, candidate.crossed.folds, width=width)
-    return replace(decider, scale=scale)
+    return replace(head, scale=scale)
 
 
 def _outside(source: Source, columns: Sequence[Column], ranged: Sequence[str]) -> NDArray[np.bool_]:
@@ -205,17 +205,17 @@ def _outside(source: Source, columns: Sequence[Column], ranged: Sequence[str]) -
 
     Of the head that is fitted on all of them none would, though of new rows some will.
     """
-    outside = np.zeros(len(source.judged), bool)
+    outside = np.zeros(len(source.held_out), bool)
     for fold in np.unique(source.folds).tolist() if ranged else ():
         fitted = [column for column in fitted_columns(columns, source.without(fold).rows) if column.name in ranged]
         for row in np.flatnonzero(source.folds == fold).tolist():
-            outside[row] = any(column.is_outside(source.judged.rows[row][column.name]) for column in fitted)
+            outside[row] = any(column.is_outside(source.held_out.rows[row][column.name]) for column in fitted)
     return outside
 
 
 def _distances(source: Source, *, is_number: bool, seed: int) -> Distances:
     """Of each judged row from the others, out of fold, `[J]`."""
-    judged, seen = source.judged, source.seen
+    judged, seen = source.held_out, source.seen
     return cross_distances(
         judged.embedding,
         None if is_number else judged.labels,

@@ -17,13 +17,15 @@ from training.data.seen_images import WHY_FEWER
 from training.data.split import Split
 from training.exceptions import DataError
 from training.export.example_selection import COUNT, choose_examples, make_examples
-from training.heads.candidates import Candidate, Fitting
-from training.heads.crossfit import Lesson, Source, lesson_of, make_sources
-from training.heads.estimators.boosting import taken_apart
-from training.heads.head_choice import cheapest_as_good
-from training.heads.registry import AUTO, BEST, REGISTRY, asked_for
-from training.heads.repeated import repeat
-from training.heads.search import Search, check_weights, fit_heads
+from training.heads.head_fit import Fitting
+from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
+from training.heads.registry import AUTO, BEST, REGISTRY, kinds_for
+from training.heads.selection.boosting import separate_parts
+from training.heads.selection.candidates import Candidate
+from training.heads.selection.head_choice import cheapest_as_good
+from training.heads.selection.repeated import repeat
+from training.heads.selection.search import Search, check_weights, fit_heads
+from training.heads.sources import Source, make_sources
 from training.network.embedding_cache import EmbeddingCache, keys_of
 from training.policy.policies import Aims
 from training.policy.target_transform import Asked, better_transform, transforms
@@ -72,7 +74,7 @@ class HeadPlan:
             DataError: the kind is not installed, does another task or cannot weigh classes; an aim or a setting is
                 of classes and the labels are numbers, or the other way round; a class of the aims is none.
         """
-        kinds, classes = asked_for(self.kind, dataset), dataset.classes
+        kinds, classes = kinds_for(self.kind, dataset), dataset.classes
         self.aims.check(classes)
         if self.balance == "weights" and not classes:
             raise DataError("--balance weights weighs classes, but the labels are numbers")
@@ -114,7 +116,7 @@ class Material:
     why_fewer: str = ""
 
     @property
-    def test(self) -> Lesson:
+    def test(self) -> LabelledEmbeddings:
         """The test images."""
         return self.at(self.parts.test)
 
@@ -123,9 +125,9 @@ class Material:
         """Positions of the test images of which no other part has a copy."""
         return np.setdiff1d(self.parts.test, self.parts.copied)
 
-    def at(self, positions: Indices) -> Lesson:
+    def at(self, positions: Indices) -> LabelledEmbeddings:
         """The images at some positions."""
-        return lesson_of(self.dataset, self.embedding, positions)
+        return embeddings_of(self.dataset, self.embedding, positions)
 
     def thumbnails(self, positions: Indices) -> list[bytes]:
         """Pictures of the images at some positions, encoded."""
@@ -181,7 +183,7 @@ def material_of(prepared: Prepared, embedding: Embedding, cache: EmbeddingCache,
     known, unfitted = parts.known, prepared.unfitted
     seen = known[prepared.seen[known]]
     judged = np.setdiff1d(np.union1d(known, unfitted), np.flatnonzero(prepared.seen))
-    rows = {"training images": lesson_of(dataset, embedding, seen)} if len(seen) else {}
+    rows = {"training images": embeddings_of(dataset, embedding, seen)} if len(seen) else {}
     found = make_sources(dataset, embedding, judged, rows, seed=seed, unfitted=unfitted)
     return Material(dataset, parts, embedding, judged, found, cache, WHY_FEWER if len(seen) else "")
 
@@ -237,17 +239,17 @@ def _again(taught: Taught, narrow: Source, fitting: Fitting) -> Candidate:
 def outputs_beside(material: Material, taught: Taught, shown: Sequence[Alone]) -> dict[str, Probabilities]:
     """Answers on the test images beside those of a head, by name, `[T, K]` or `[T, 1]`: of its parts, and of less."""
     test = material.test
-    apart = taken_apart(taught.candidates[0], taught.source) if len(test) else {}
-    parts = {name: decider(test.embedding, test.rows) for name, decider in apart.items()}
+    apart = separate_parts(taught.candidates[0], taught.source) if len(test) else {}
+    parts = {name: head(test.embedding, test.rows) for name, head in apart.items()}
     return {**parts, **{each.title: each.answers for each in shown}}
 
 
 def _fit(material: Material, plan: HeadPlan, fitting: Fitting) -> list[Named]:
     """Candidates with the source each was judged on: the default kinds on all sources, the others on the best one."""
-    wanted = asked_for(plan.kind, material.dataset)
+    wanted = kinds_for(plan.kind, material.dataset)
     if plan.kind == BEST and fitting.is_balanced:
         wanted = [kind for kind in wanted if kind.takes_weights]
-    first = [kind for kind in asked_for(AUTO, material.dataset) if kind in wanted] if plan.kind == BEST else wanted
+    first = [kind for kind in kinds_for(AUTO, material.dataset) if kind in wanted] if plan.kind == BEST else wanted
     searches = {}
     for name, source in material.sources.items():
         told = ["of logarithms"] if fitting.is_log else []

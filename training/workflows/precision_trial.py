@@ -11,8 +11,9 @@ from models.bundle.manifest import Precision, Variant
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedding, Probabilities
 from training.data.images import Images, select
-from training.heads.candidates import Candidate
-from training.heads.crossfit import Lesson, Source
+from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.heads.selection.candidates import Candidate
+from training.heads.sources import Source
 from training.reports.evaluation_metrics import errors, rounded, score
 
 OTHERS: tuple[Precision, ...] = ("int8", "fp16")
@@ -32,8 +33,8 @@ class Trial:
 
     name: str
     images: Images
-    rows: Lesson
-    answer: Callable[[Lesson], Probabilities]
+    rows: LabelledEmbeddings
+    answer: Callable[[LabelledEmbeddings], Probabilities]
 
     @classmethod
     def held_out(cls, images: Images, candidate: Candidate, source: Source, *, seed: int) -> Trial:
@@ -45,15 +46,15 @@ class Trial:
             source: the judged rows.
             seed: of the choice.
         """
-        count = min(len(source.judged), _MAX_HELD_OUT)
-        positions = np.sort(np.random.default_rng(seed).permutation(len(source.judged))[:count])
-        rows = source.judged.part(positions)
-        return cls("held_out", select(images, positions), rows, lambda lesson: candidate.answer(lesson, positions))
+        count = min(len(source.held_out), _MAX_HELD_OUT)
+        positions = np.sort(np.random.default_rng(seed).permutation(len(source.held_out))[:count])
+        rows = source.held_out.part(positions)
+        return cls("held_out", select(images, positions), rows, lambda labelled: candidate.answer(labelled, positions))
 
     @classmethod
-    def test(cls, images: Images, head: Head, test: Lesson) -> Trial:
+    def test(cls, images: Images, head: Head, test: LabelledEmbeddings) -> Trial:
         """The test images, answered by the head that serves."""
-        return cls("test", images, test, lambda lesson: head(lesson.embedding, lesson.rows))
+        return cls("test", images, test, lambda labelled: head(labelled.embedding, labelled.rows))
 
     def figures(self, embedding: Embedding) -> dict[str, float]:
         """How the hybrid does with these embeddings of the images, `[T, D]`; none where there are no images."""

@@ -92,5 +92,5 @@ def prepare(dataset: Dataset, seed: int, cache: Path, bundle: Bundle | None = No
     tied = tie(dataset, [group.positions for group in copies.groups])
     seen = np.zeros(len(dataset.labels), bool)
     if bundle is not None:
-        seen = np.isin(tied.unit, tied.unit[find_seen(bundle, copies.looks)])
+        seen = np.isin(tied.unit, tied.unit[find_seen(bundle, copies.hashes)])
     return Prepared(tied, split(tied, seed, seen), copies, seen)

@@ -18,8 +18,8 @@ from training.clean.findings.findings import Findings
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.split import Split
-from training.heads.candidates import Candidate
 from training.heads.registry import REGISTRY, kind_named
+from training.heads.selection.candidates import Candidate
 from training.progress import stage
 from training.reports import evaluation_metrics
 from training.reports.interval_coverage import coverage

@@ -18,7 +18,7 @@ from training.clean.findings.findings import drop, inspect
 from training.data.dataset import Dataset
 from training.data.seen_images import SEEN, WHY_FEWER, seen_file
 from training.export.network_export import export_embedder
-from training.heads.crossfit import make_sources
+from training.heads.sources import make_sources
 from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.network.fit import Fitted, fit
 from training.network.head_sources import seen_sources
@@ -73,7 +73,7 @@ def train(dataset: Dataset, plan: Plan) -> Path:
         cache = EmbeddingCache(plan.cache, graph, dataset.input)
         embedding = embed_all(cache, embedder, dataset)
     with watch.step("look at the data"):
-        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed).of_a_network_that_saw_them()
+        findings = inspect(dataset, embedding, parts, prepared.copies, seed=seed).without_estimates()
         seen = np.isin(np.arange(len(dataset.labels)), parts.train)
         kept = drop(dataset, parts, findings, plan.head.drop, seen=seen, force=plan.head.force)
     with watch.step("embed variants"):
@@ -90,7 +90,7 @@ def train(dataset: Dataset, plan: Plan) -> Path:
             "recipe": plan.recipe.as_settings(),
         },
         hardware=fitted.hardware,
-        files={SEEN: seen_file(prepared.copies.looks, parts.train)},
+        files={SEEN: seen_file(prepared.copies.hashes, parts.train)},
         history=fitted.history,
     )
     rivals = partial(_rivals, material, fitted)

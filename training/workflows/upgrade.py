@@ -21,9 +21,10 @@ from training.data.images import select
 from training.data.split import Split
 from training.exceptions import DataError, ExportError
 from training.export.bundle_files import golden_embeddings, golden_spec
-from training.heads.candidates import Candidate, Fitting
+from training.heads.head_fit import Fitting
 from training.heads.registry import kind_named
-from training.heads.search import fit_heads
+from training.heads.selection.candidates import Candidate
+from training.heads.selection.search import fit_heads
 from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.quantization.variants import calibration_images, make_variants
 from training.reports.report_pages import report_page

@@ -14,8 +14,8 @@ from tests.training.worlds import World, material_of
 from training.cli.console_notes import adding_nothing, on_choice
 from training.cli.console_summary import summary
 from training.exceptions import DataError
-from training.heads.candidates import Candidate
 from training.heads.registry import AUTO
+from training.heads.selection.candidates import Candidate
 from training.policy.costs import Costs
 from training.policy.policies import Aims
 from training.reports.class_figures import accepted_as_another

@@ -9,17 +9,17 @@ import pytest
 
 from training.cli import data_options
 from training.tables.dialect import Dialect
-from training.tables.table import Ask
+from training.tables.table import TableLayout
 
 
-def parse(*words: str) -> Ask:
+def parse(*words: str) -> TableLayout:
     parser = argparse.ArgumentParser(exit_on_error=False)
     data_options.add_table(parser)
     return data_options.ask(parser.parse_args(words))
 
 
 def test_without_options_everything_is_found_out() -> None:
-    assert parse() == Ask("image", "label")
+    assert parse() == TableLayout("image", "label")
 
 
 def test_each_part_of_the_dialect_can_be_said() -> None:

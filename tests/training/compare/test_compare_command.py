@@ -10,11 +10,11 @@ import pytest
 
 import training.__main__ as training
 from tests.training.squares import CLASSES, TINY, write_image, write_squares
-from training.compare import comparison, contest, network_contender
+from training.compare import comparison, comparison_run, network_trainer
 from training.compare.budget import Cost
 from training.compare.compare_command import HTML, JSON, MARKDOWN
-from training.compare.contenders import Contender, contenders
-from training.compare.contest_bench import Bench
+from training.compare.compared_models import ComparedModel, compared_models
+from training.compare.model_measures import ModelMeasures
 from training.compare.report.comparison_rows import Comparison, Family, Row
 from training.compare.report.nested_samples import Sample
 from training.heads.registry import REGISTRY
@@ -25,18 +25,18 @@ KINDS = ("logistic_regression", "decision_tree")
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Contenders and epochs enough to pass through every station."""
+    """Models and epochs enough to pass through every station."""
 
-    def few(*, has_columns: bool) -> list[Contender]:
-        entered = contenders(has_columns=has_columns)
-        plain = [each for each in entered if each.family in (Family.PIXELS, Family.COLUMNS)][:2]
+    def few(*, has_columns: bool) -> list[ComparedModel]:
+        models = compared_models(has_columns=has_columns)
+        plain = [each for each in models if each.family in (Family.PIXELS, Family.COLUMNS)][:2]
         families = (Family.HYBRID, Family.HYBRID_COLUMNS) if has_columns else (Family.HYBRID,)
-        heads = [Contender(family, REGISTRY[kind]) for family in families for kind in KINDS]
-        return [*plain, Contender(Family.NETWORK), *heads]
+        heads = [ComparedModel(family, REGISTRY[kind]) for family in families for kind in KINDS]
+        return [*plain, ComparedModel(Family.NETWORK), *heads]
 
-    monkeypatch.setattr(comparison, "contenders", few)
-    monkeypatch.setattr(network_contender, "_LONGEST", TINY)
-    monkeypatch.setattr(contest, "SEEDS", 1)
+    monkeypatch.setattr(comparison, "compared_models", few)
+    monkeypatch.setattr(network_trainer, "_LONGEST", TINY)
+    monkeypatch.setattr(comparison_run, "SEEDS", 1)
 
 
 @pytest.fixture
@@ -102,14 +102,16 @@ def test_a_table_is_compared_with_its_columns(table: Path) -> None:
 def test_ctrl_c_writes_what_there_is_and_says_where(
     images: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = Bench.measure
+    measure = ModelMeasures.measure
 
-    def once(self: Bench, sample: Sample, contender: Contender, *, limit: float, turn: int = 0) -> tuple[Row, Cost]:
-        if contender.family == Family.NETWORK:
+    def once(
+        self: ModelMeasures, sample: Sample, model: ComparedModel, *, limit: float, turn: int = 0
+    ) -> tuple[Row, Cost]:
+        if model.family == Family.NETWORK:
             raise KeyboardInterrupt
-        return measure(self, sample, contender, limit=limit, turn=turn)
+        return measure(self, sample, model, limit=limit, turn=turn)
 
-    monkeypatch.setattr(Bench, "measure", once)
+    monkeypatch.setattr(ModelMeasures, "measure", once)
     arguments = ["folder", str(images), "--image-size", "8", "--sizes", "30", "--budget", BUDGET, "--out", "here"]
     assert training.main(["compare", *arguments]) == training.INTERRUPTED
     found = written(Path("here"))
@@ -161,7 +163,7 @@ def test_a_target_to_measure_is_refused(table: Path, capsys: pytest.CaptureFixtu
 def test_a_folder_of_any_name_has_a_place_of_its_own_and_more_seeds_where_there_is_time(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contest, "SEEDS", 2)
+    monkeypatch.setattr(comparison_run, "SEEDS", 2)
     strange = images.rename(images.parent / "my images (ü) #1")
     arguments = ["folder", str(strange), "--image-size", "8", "--sizes", "30", "--budget", BUDGET]
     assert training.main(["compare", *arguments]) == 0

@@ -85,7 +85,7 @@ def test_features_end_with_their_limit_and_what_is_made_is_kept() -> None:
     assert store(np.arange(10), 0.0).shape == (10, 64)
 
 
-@pytest.mark.slow  # `test_contest_bench.py` has a row on this network
+@pytest.mark.slow  # `test_model_measures.py` has a row on this network
 @pytest.mark.parametrize(("side", "channels"), [(28, 1), (64, 3)])
 def test_the_pretrained_network_embeds_images_of_any_size(side: int, channels: int) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")

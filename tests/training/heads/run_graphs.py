@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
 from models.bundle.head_spec import HeadSpec
 from models.columns import Column
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedding, cpu_session
+from training.arrays import Floats
 from training.export.graph_builder import GraphBuilder
 from training.heads.features.encoding import Rows
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_graph import head_graph
-
-Floats = NDArray[np.float64]
 
 
 def run_nodes(add: Callable[[GraphBuilder, str], str], features: Embedding) -> Embedding:
@@ -30,16 +28,16 @@ def run_nodes(add: Callable[[GraphBuilder, str], str], features: Embedding) -> E
     return np.asarray(found)
 
 
-def graph_of(decider: Decider, width: int, columns: Sequence[Column] = ()) -> tuple[ModelProto, HeadSpec]:
+def graph_of(head: FittedHead, width: int, columns: Sequence[Column] = ()) -> tuple[ModelProto, HeadSpec]:
     """A head's graph, and its entry in the manifest."""
-    classes = tuple(f"class {at}" for at in range(decider.classes))
-    spec = HeadSpec(name="x", kind=decider.kind.name, task=decider.task, classes=classes, columns=tuple(columns))
-    return head_graph(decider, spec, width), spec
+    classes = tuple(f"class {at}" for at in range(head.classes))
+    spec = HeadSpec(name="x", kind=head.kind.name, task=head.task, classes=classes, columns=tuple(columns))
+    return head_graph(head, spec, width), spec
 
 
-def answer(decider: Decider, embedding: Embedding, columns: Sequence[Column] = (), rows: Rows = ()) -> Embedding:
+def answer(head: FittedHead, embedding: Embedding, columns: Sequence[Column] = (), rows: Rows = ()) -> Embedding:
     """What a head's graph says."""
-    graph, spec = graph_of(decider, embedding.shape[1], columns)
+    graph, spec = graph_of(head, embedding.shape[1], columns)
     return Head(cpu_session(graph.SerializeToString()), spec)(embedding, rows)
 
 

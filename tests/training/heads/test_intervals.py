@@ -12,12 +12,12 @@ from models.columns import Column
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import cpu_session
 from training.heads.calibration import LOGS, Rescaling
-from training.heads.candidates import Fitting, HeadFit
-from training.heads.crossfit import Lesson
 from training.heads.features.encoding import Rows
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
+from training.heads.head_fit import Fitting, HeadFit
 from training.heads.intervals import COVERED, Scale, fit_intervals
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
 
 EMBEDDED = 32
@@ -42,7 +42,7 @@ class World:
     def columns(self) -> tuple[Column, ...]:
         return (NOISE,) if self.in_column else ()
 
-    def draw(self, rows: int, random: np.random.Generator) -> tuple[Lesson, np.ndarray]:
+    def draw(self, rows: int, random: np.random.Generator) -> tuple[LabelledEmbeddings, np.ndarray]:
         """Rows, and what their noise follows; it is 10 times as large in the noisiest fifth as in the quietest."""
         embedding = random.normal(size=(rows, EMBEDDED)).astype(np.float32)
         grade = random.uniform(-0.5, 0.5, rows)
@@ -53,31 +53,29 @@ class World:
         noise = 0.4 if self.is_price else 0.4 * 10 ** (grade / 0.8)  # fifths' centres are 0.8 apart
         labels = signal + noise * random.normal(size=rows)
         embedding *= DECAY.astype(np.float32)
-        return Lesson(embedding, np.exp(0.8 * labels) if self.is_price else labels, beside), grade
+        return LabelledEmbeddings(embedding, np.exp(0.8 * labels) if self.is_price else labels, beside), grade
 
-    def fit(self, lesson: Lesson, *, seed: int, is_log: bool = False) -> Decider:
+    def fit(self, labelled: LabelledEmbeddings, *, seed: int, is_log: bool = False) -> FittedHead:
         """A head with a scale, as trainings fit it."""
-        folds = np.random.default_rng(seed).permutation(np.arange(len(lesson)) % 5)
-        values = np.empty(len(lesson))
+        folds = np.random.default_rng(seed).permutation(np.arange(len(labelled)) % 5)
+        values = np.empty(len(labelled))
         for fold in range(5):
-            decider = self._fit(lesson.part(np.flatnonzero(folds != fold)), is_log=is_log)
-            held = lesson.part(np.flatnonzero(folds == fold))
-            values[folds == fold] = decider(held.embedding, held.rows)[:, 0]
-        decider = self._fit(lesson, is_log=is_log)
-        rescaling = decider.calibration
+            head = self._fit(labelled.part(np.flatnonzero(folds != fold)), is_log=is_log)
+            held = labelled.part(np.flatnonzero(folds == fold))
+            values[folds == fold] = head(held.embedding, held.rows)[:, 0]
+        head = self._fit(labelled, is_log=is_log)
+        rescaling = head.calibration
         assert isinstance(rescaling, Rescaling)
-        features = decider.encoder(lesson.embedding, lesson.rows)
-        undone = rescaling.undo(values), rescaling.undo(lesson.labels)
-        return replace(decider, scale=fit_intervals(features, *undone, folds, width=EMBEDDED))
+        features = head.encoder(labelled.embedding, labelled.rows)
+        undone = rescaling.undo(values), rescaling.undo(labelled.labels)
+        return replace(head, scale=fit_intervals(features, *undone, folds, width=EMBEDDED))
 
-    def _fit(self, lesson: Lesson, *, is_log: bool) -> Decider:
+    def _fit(self, labelled: LabelledEmbeddings, *, is_log: bool) -> FittedHead:
         kind = REGISTRY["linear_regression"]
-        rescaling = Rescaling.of(lesson.labels, is_log=is_log)
-        scaled = replace(lesson, labels=rescaling.undo(lesson.labels))
-        decider = HeadFit(kind, kind.regressors["alpha = 10"], kind.preparations[0], Fitting(columns=self.columns))(
-            scaled
-        )
-        return replace(decider, calibration=rescaling)
+        rescaling = Rescaling.of(labelled.labels, is_log=is_log)
+        scaled = replace(labelled, labels=rescaling.undo(labelled.labels))
+        head = HeadFit(kind, kind.regressors["alpha = 10"], kind.preparations[0], Fitting(columns=self.columns))(scaled)
+        return replace(head, calibration=rescaling)
 
 
 def by_fifths(key: np.ndarray, what: np.ndarray) -> np.ndarray:
@@ -89,11 +87,11 @@ def measure(world: World, rows: int, seeds: int, *, is_log: bool = False) -> dic
     found: dict[str, list[np.ndarray]] = {}
     for seed in range(seeds):
         random = np.random.default_rng(seed)
-        decider = world.fit(world.draw(rows, random)[0], seed=seed, is_log=is_log)
+        head = world.fit(world.draw(rows, random)[0], seed=seed, is_log=is_log)
         fresh, grade = world.draw(4000, random)
-        bounds = decider.interval(fresh.embedding, fresh.rows)
+        bounds = head.interval(fresh.embedding, fresh.rows)
         assert bounds is not None
-        values, widths = decider(fresh.embedding, fresh.rows)[:, 0], bounds[:, 1] - bounds[:, 0]
+        values, widths = head(fresh.embedding, fresh.rows)[:, 0], bounds[:, 1] - bounds[:, 0]
         covered = (bounds[:, 0] <= fresh.labels) & (fresh.labels <= bounds[:, 1])
         for name, each in {
             "covered": by_fifths(grade, covered),
@@ -185,13 +183,13 @@ def test_numbers_that_are_all_right_have_intervals_of_no_width() -> None:
 
 def test_a_strange_image_has_no_wider_interval_than_training_had() -> None:
     random = np.random.default_rng(0)
-    lesson, _ = World().draw(1000, random)
-    decider = World().fit(lesson, seed=0)
-    assert decider.scale is not None
-    features, values = lesson.embedding, decider.scores(lesson.embedding)
-    usual = np.diff(decider.scale.bounds(features, values))
-    strange = np.diff(decider.scale.bounds(1e4 * features, values))
-    assert not decider.scale.is_constant
+    labelled, _ = World().draw(1000, random)
+    head = World().fit(labelled, seed=0)
+    assert head.scale is not None
+    features, values = labelled.embedding, head.scores(labelled.embedding)
+    usual = np.diff(head.scale.bounds(features, values))
+    strange = np.diff(head.scale.bounds(1e4 * features, values))
+    assert not head.scale.is_constant
     assert strange.max() <= 1.5 * usual.max()
     assert (strange > 0).all()
 
@@ -201,24 +199,24 @@ def test_a_strange_image_has_no_wider_interval_than_training_had() -> None:
 def test_the_graph_gives_the_same_intervals(in_column: bool, is_log: bool) -> None:
     world = World(is_price=is_log, in_column=in_column)
     random = np.random.default_rng(0)
-    decider = world.fit(world.draw(1000, random)[0], seed=0, is_log=is_log)
+    head = world.fit(world.draw(1000, random)[0], seed=0, is_log=is_log)
     fresh, _ = world.draw(500, random)
     spec = PRICED.model_copy(update={"columns": world.columns})
-    graph = export_head(decider, spec, fresh.embedding, fresh.rows)
+    graph = export_head(head, spec, fresh.embedding, fresh.rows)
     values, bounds = Head.checked(cpu_session(graph), spec, EMBEDDED).answer(fresh.embedding, fresh.rows)
     assert bounds is not None
     assert (bounds[:, 0] < values[:, 0]).all()
     assert (values[:, 0] < bounds[:, 1]).all()
-    np.testing.assert_allclose(values, decider(fresh.embedding, fresh.rows), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(bounds, decider.interval(fresh.embedding, fresh.rows), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(values, head(fresh.embedding, fresh.rows), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(bounds, head.interval(fresh.embedding, fresh.rows), rtol=1e-3, atol=1e-4)
 
 
 def test_a_logarithm_beyond_what_float32_holds_gives_a_number_all_the_same() -> None:
     random = np.random.default_rng(0)
     world = World(is_price=True)
-    decider = world.fit(world.draw(300, random)[0], seed=0, is_log=True)
+    fitted = world.fit(world.draw(300, random)[0], seed=0, is_log=True)
     fresh = world.draw(50, random)[0].embedding
-    head = Head(cpu_session(export_head(decider, PRICED, fresh)), PRICED)
+    head = Head(cpu_session(export_head(fitted, PRICED, fresh)), PRICED)
     values, bounds = head.answer((1e5 * fresh).astype(np.float32))
     assert bounds is not None
     assert np.isfinite(values).all()
@@ -228,9 +226,25 @@ def test_a_logarithm_beyond_what_float32_holds_gives_a_number_all_the_same() -> 
 
 def test_a_head_of_constant_width_is_exported_as_any_other() -> None:
     random = np.random.default_rng(0)
-    lesson, _ = World().draw(50, random)
-    decider = World().fit(lesson, seed=0)
-    assert decider.scale is not None
-    assert decider.scale.is_constant
-    head = Head(cpu_session(export_head(decider, PRICED, lesson.embedding)), PRICED)
-    np.testing.assert_allclose(head.answer(lesson.embedding)[1], decider.interval(lesson.embedding), atol=1e-5)
+    labelled, _ = World().draw(50, random)
+    fitted = World().fit(labelled, seed=0)
+    assert fitted.scale is not None
+    assert fitted.scale.is_constant
+    head = Head(cpu_session(export_head(fitted, PRICED, labelled.embedding)), PRICED)
+    np.testing.assert_allclose(head.answer(labelled.embedding)[1], fitted.interval(labelled.embedding), atol=1e-5)
+
+
+@pytest.mark.parametrize("folds", [1, 5], ids=["one fold holds all rows", "five folds"])
+def test_a_width_that_follows_the_image_needs_several_folds(folds: int) -> None:
+    """With one fold no regression of the width has left a row out that could show whether it is better."""
+    random = np.random.default_rng(0)
+    labelled, _ = World().draw(1000, random)
+    head = World().fit(labelled, seed=0)
+    values = head.scores(labelled.embedding)
+    assert isinstance(head.calibration, Rescaling)
+    labels = head.calibration.undo(labelled.labels)
+    scale = fit_intervals(labelled.embedding, values, labels, np.arange(1000) % folds, width=EMBEDDED)
+    assert scale is not None
+    assert scale.is_constant == (folds == 1)
+    bounds = scale.bounds(labelled.embedding, values)
+    assert np.mean((bounds[:, 0] <= labels) & (labels <= bounds[:, 1])) == pytest.approx(COVERED, abs=0.02)

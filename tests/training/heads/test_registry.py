@@ -24,13 +24,15 @@ from tests.tiny_bundle import CLASSES, GREYS, npy, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.exceptions import DataError
 from training.export.agreement import agreement
-from training.heads.candidates import Fitting, HeadFit
-from training.heads.crossfit import Lesson, Source
 from training.heads.features.encoding import Rows
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
-from training.heads.registry import REGISTRY, Size, classifiers, regressors
-from training.heads.search import fit_heads
+from training.heads.head_fit import Fitting, HeadFit
+from training.heads.kind import Size
+from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.heads.registry import REGISTRY, classifiers, regressors
+from training.heads.selection.search import fit_heads
+from training.heads.sources import Source
 from training.reports.evaluation_metrics import errors
 
 COLUMNS = (
@@ -40,7 +42,7 @@ COLUMNS = (
 )
 
 
-def lesson_of(rows: int, classes: int = 3, *, seed: int = 0) -> Lesson:
+def embeddings_of(rows: int, classes: int = 3, *, seed: int = 0) -> LabelledEmbeddings:
     """Classes that overlap a little, in the embedding and in the columns."""
     random = np.random.default_rng(seed)
     labels = np.arange(rows) % classes
@@ -54,16 +56,18 @@ def lesson_of(rows: int, classes: int = 3, *, seed: int = 0) -> Lesson:
         }
         for label in labels
     ]
-    return Lesson(embedding, labels, columns)
+    return LabelledEmbeddings(embedding, labels, columns)
 
 
-def source_of(seen: Lesson, judged: Lesson) -> Source:
+def source_of(seen: LabelledEmbeddings, judged: LabelledEmbeddings) -> Source:
     """Rows that are fitted on, and others that judge."""
     return plain_source(judged, np.zeros(len(judged), np.int64), seen)
 
 
-def decider_of(kind: str, lesson: Lesson, columns: tuple[Column, ...], judge: Lesson) -> Decider:
-    source, classes = source_of(lesson, judge), int(lesson.labels.max()) + 1
+def decider_of(
+    kind: str, labelled: LabelledEmbeddings, columns: tuple[Column, ...], judge: LabelledEmbeddings
+) -> FittedHead:
+    source, classes = source_of(labelled, judge), int(labelled.labels.max()) + 1
     (best, *_) = fit_heads([REGISTRY[kind]], source, Fitting(classes, columns))
     return best.finished(source)
 
@@ -81,12 +85,12 @@ def test_there_are_eight_classifiers_and_two_more_with_extras() -> None:
 @pytest.mark.parametrize("columns", [(), COLUMNS], ids=["image alone", "with columns"])
 @pytest.mark.parametrize("kind", classifiers())
 def test_the_graph_answers_as_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
-    lesson, judge, fresh = lesson_of(900), lesson_of(450, seed=1), lesson_of(2000, seed=2)
-    decider = decider_of(kind, lesson, columns, judge)
+    labelled, judge, fresh = embeddings_of(900), embeddings_of(450, seed=1), embeddings_of(2000, seed=2)
+    head = decider_of(kind, labelled, columns, judge)
     spec = spec_of(kind, columns)
-    head = Head.checked(cpu_session(export_head(decider, spec, judge.embedding, judge.rows)), spec, 16)
+    head = Head.checked(cpu_session(export_head(head, spec, judge.embedding, judge.rows)), spec, 16)
     rows: Rows = fresh.rows if columns else ()
-    expected, found = decider(fresh.embedding, rows), head(fresh.embedding, rows)
+    expected, found = head(fresh.embedding, rows), head(fresh.embedding, rows)
     assert agreement(found, expected) >= 0.9995
     np.testing.assert_allclose(found, expected, atol=1e-4)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
@@ -95,9 +99,9 @@ def test_the_graph_answers_as_the_library_does(kind: str, columns: tuple[Column,
 
 @pytest.mark.parametrize("kind", classifiers())
 def test_two_classes_give_two_probabilities(kind: str) -> None:
-    lesson, judge = lesson_of(200, 2), lesson_of(100, 2, seed=1)
+    labelled, judge = embeddings_of(200, 2), embeddings_of(100, 2, seed=1)
     spec = spec_of(kind, (), 2)
-    graph = export_head(decider_of(kind, lesson, (), judge), spec, judge.embedding)
+    graph = export_head(decider_of(kind, labelled, (), judge), spec, judge.embedding)
     found = Head(cpu_session(graph), spec)(judge.embedding)
     assert found.shape == (100, 2)
     assert (found.argmax(1) == judge.labels).mean() > 0.8
@@ -111,9 +115,12 @@ def test_every_kind_serves(kind: str, tmp_path: Path) -> None:
     greys = np.random.default_rng(0).integers(0, 256, 600).astype(np.uint8)
     embedding = embedder(np.broadcast_to(greys[:, None, None, None], (600, 8, 8, 1)).copy())
     labels = np.minimum(greys.astype(np.int64) * 3 // 256, 2)
-    lesson, judge = Lesson(embedding[:400], labels[:400]), Lesson(embedding[400:], labels[400:])
+    labelled, judge = (
+        LabelledEmbeddings(embedding[:400], labels[:400]),
+        LabelledEmbeddings(embedding[400:], labels[400:]),
+    )
     spec = HeadSpec(name="shade", kind=kind, classes=CLASSES)
-    graph = export_head(decider_of(kind, lesson, (), judge), spec, judge.embedding)
+    graph = export_head(decider_of(kind, labelled, (), judge), spec, judge.embedding)
     engine = Engine.load(with_head(bundle, spec, graph, tmp_path), device="cpu")
 
     async def ask(pipeline: Pipeline) -> list[Result | TandemError]:
@@ -130,11 +137,14 @@ def test_every_kind_for_numbers_serves(kind: str, tmp_path: Path) -> None:
     sums = np.random.default_rng(0).permutation(np.arange(300) * 51)  # of 64 pixels: no two images are as bright
     images = (sums[:, None] // 64 + (np.arange(64) < sums[:, None] % 64)).astype(np.uint8).reshape(300, 8, 8, 1)
     embedding, percent = embedder(images), images.mean((1, 2, 3)) / 2.55
-    lesson, judge = Lesson(embedding[:200], percent[:200]), Lesson(embedding[200:], percent[200:])
+    labelled, judge = (
+        LabelledEmbeddings(embedding[:200], percent[:200]),
+        LabelledEmbeddings(embedding[200:], percent[200:]),
+    )
     spec = HeadSpec(name="shade", kind=kind, task="regression")
-    source = source_of(lesson, judge)
-    decider = fit_heads([REGISTRY[kind]], source, Fitting())[0].finished(source)
-    engine = Engine.load(with_head(bundle, spec, export_head(decider, spec, judge.embedding), tmp_path), device="cpu")
+    source = source_of(labelled, judge)
+    head = fit_heads([REGISTRY[kind]], source, Fitting())[0].finished(source)
+    engine = Engine.load(with_head(bundle, spec, export_head(head, spec, judge.embedding), tmp_path), device="cpu")
 
     async def ask(pipeline: Pipeline) -> list[Result | TandemError]:
         return await asked(pipeline, [Item(BRIGHT, {}), Item(DARK, {})])
@@ -152,12 +162,12 @@ def with_head(bundle: Bundle, spec: HeadSpec, graph: bytes, root: Path) -> Path:
     return Store(root).add(manifest, files)
 
 
-def numbers_of(rows: int, *, seed: int = 0) -> Lesson:
+def numbers_of(rows: int, *, seed: int = 0) -> LabelledEmbeddings:
     """Prices that embedding and columns tell, in hundreds."""
-    lesson = lesson_of(rows, seed=seed)
+    labelled = embeddings_of(rows, seed=seed)
     noise = np.random.default_rng(seed + 50).normal(0, 5, rows)
-    beside = np.array([0.0 if row["price"] is None else float(row["price"]) for row in lesson.rows])
-    return Lesson(lesson.embedding, 400 + 100 * lesson.embedding[:, 0] + beside + noise, lesson.rows)
+    beside = np.array([0.0 if row["price"] is None else float(row["price"]) for row in labelled.rows])
+    return LabelledEmbeddings(labelled.embedding, 400 + 100 * labelled.embedding[:, 0] + beside + noise, labelled.rows)
 
 
 @pytest.mark.parametrize(
@@ -166,14 +176,14 @@ def numbers_of(rows: int, *, seed: int = 0) -> Lesson:
     + [pytest.param(kind, (), id=f"{kind}, image alone") for kind in regressors() if not REGISTRY[kind].needs_columns],
 )
 def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
-    lesson, judge, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
-    source = source_of(lesson, judge)
+    labelled, judge, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
+    source = source_of(labelled, judge)
     best = fit_heads([REGISTRY[kind]], source, Fitting(columns=columns))[0]
-    decider = best.finished(source)
+    head = best.finished(source)
     spec = HeadSpec(name="price", kind=kind, task="regression", columns=columns)
-    head = Head.checked(cpu_session(export_head(decider, spec, judge.embedding, judge.rows)), spec, 16)
+    head = Head.checked(cpu_session(export_head(head, spec, judge.embedding, judge.rows)), spec, 16)
     rows: Rows = fresh.rows if columns else ()
-    expected, found = decider(fresh.embedding, rows), head(fresh.embedding, rows)
+    expected, found = head(fresh.embedding, rows), head(fresh.embedding, rows)
     assert found.shape == (1000, 1)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert errors(found, fresh.labels).r2 > (0.05 if REGISTRY[kind].needs_columns else 0.5)
@@ -181,23 +191,23 @@ def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: t
 
 
 def test_a_kind_of_columns_alone_is_refused_where_there_are_none() -> None:
-    lesson = numbers_of(100)
+    labelled = numbers_of(100)
     with pytest.raises(DataError, match=r"^boosted_columns decides by columns alone, but there are none; name them"):
-        fit_heads([REGISTRY["boosted_columns"]], source_of(lesson, lesson), Fitting())
+        fit_heads([REGISTRY["boosted_columns"]], source_of(labelled, labelled), Fitting())
 
 
 def test_a_kind_for_classes_names_no_number() -> None:
-    lesson = numbers_of(100)
+    labelled = numbers_of(100)
     with pytest.raises(DataError, match=r"^linear_svm is no model for regression; take one of linear_regression, "):
-        fit_heads([REGISTRY["linear_svm"]], source_of(lesson, lesson), Fitting())
+        fit_heads([REGISTRY["linear_svm"]], source_of(labelled, labelled), Fitting())
 
 
 def test_what_stores_its_rows_is_fitted_on_a_part_of_them() -> None:
     kind = REGISTRY["nearest_neighbours"]
     assert kind.max_rows == 10_000
-    lesson = lesson_of(10_500)
-    decider = HeadFit(kind, kind.settings[""], kind.preparations[0], Fitting(3))(lesson)
-    assert 9_990 <= decider.estimator.n_samples_fit_ <= 10_000
+    labelled = embeddings_of(10_500)
+    head = HeadFit(kind, kind.settings[""], kind.preparations[0], Fitting(3))(labelled)
+    assert 9_990 <= head.estimator.n_samples_fit_ <= 10_000
 
 
 def test_a_kind_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,17 +64,17 @@ def test_a_column_is_described_by_its_type_and_extent() -> None:
 def test_digits_that_may_be_dates_stay_numbers_with_a_note() -> None:
     found = typed("20240131", "", "20231231")
     assert (found.column.type, found.values) == ("number", [20240131.0, None, 20231231.0])
-    assert found.said == ("'20240131' and the like look like dates written YYYYMMDD; write YYYY-MM-DD to have dates",)
+    assert found.notes == ("'20240131' and the like look like dates written YYYYMMDD; write YYYY-MM-DD to have dates",)
 
 
 def test_months_stay_categories_with_a_note() -> None:
     found = typed("2024-05", "2024-06", "2024-05")
     assert found.column.type == "category"
-    assert "'2024-05' and the like look like months or weeks" in found.said[0]
+    assert "'2024-05' and the like look like months or weeks" in found.notes[0]
 
 
 def test_telephone_numbers_are_called_so() -> None:
-    assert typed("+4912345678", "+4912345679").said == ("telephone numbers, as '+4912345678'",)
+    assert typed("+4912345678", "+4912345679").notes == ("telephone numbers, as '+4912345678'",)
 
 
 def test_a_moment_beyond_the_calendar_in_utc_is_described_too() -> None:
@@ -119,7 +119,7 @@ def test_a_code_among_fractions_is_a_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "said"),
+    ("cells", "notes"),
     [
         (["00:30", "01:15"], "looks like numbers, but '00:30' in row 2 is none; a number is written in ASCII digits"),
         (["1_2", "1_3"], "looks like numbers, but '1_2' in row 2 is none"),
@@ -135,17 +135,17 @@ def test_a_code_among_fractions_is_a_mistake() -> None:
     ids=["times", "underscores", "full-width digits", "fractions", "a sign behind", "dashes", "words", "brackets",
          "sizes", "codes"],
 )  # fmt: skip
-def test_categories_that_look_like_numbers_are_said(cells: list[str], said: str) -> None:
+def test_categories_that_look_like_numbers_are_said(cells: list[str], notes: str) -> None:
     found = typed(*cells)
     assert (found.column.type, found.values) == ("category", cells)
-    assert found.said[0].startswith(said)
+    assert found.notes[0].startswith(notes)
 
 
 @pytest.mark.parametrize(
     "cells", [["zinc", "tin"], ["A4", "A5"], ["12a", "12b"], ["1-2 years", "3-4 years"], ["a", "b", "c", "2"]]
 )
 def test_categories_that_are_words_are_not_remarked_on(cells: list[str]) -> None:
-    assert not typed(*cells).said
+    assert not typed(*cells).notes
 
 
 def test_many_texts_that_look_like_numbers_are_refused_with_the_reason() -> None:

@@ -46,9 +46,9 @@ def test_a_date_whose_day_and_month_are_certain_is_read(texts: list[str], iso: l
 
 
 def test_what_another_notation_is_taken_for_is_said() -> None:
-    assert read("2021-01-03").said == ()
-    assert read("31/12/2024", "01/02/2024").said == ("'31/12/2024' is taken for 2024-12-31",)
-    assert read("31.12.2024 1:05 UTC").said == ("'31.12.2024 1:05 UTC' is taken for 2024-12-31T01:05Z",)
+    assert read("2021-01-03").notes == ()
+    assert read("31/12/2024", "01/02/2024").notes == ("'31/12/2024' is taken for 2024-12-31",)
+    assert read("31.12.2024 1:05 UTC").notes == ("'31.12.2024 1:05 UTC' is taken for 2024-12-31T01:05Z",)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_day_that_no_calendar_has_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("texts", "notes"),
     [
         (["20240131", "19991231"], "'20240131' and the like look like dates written YYYYMMDD; write YYYY-MM-DD"),
         (["19000101", "21001231"], "'19000101' and the like look like dates written YYYYMMDD"),
@@ -107,7 +107,7 @@ def test_a_day_that_no_calendar_has_is_left_out() -> None:
     ],
     ids=str,
 )
-def test_what_may_be_meant_as_dates_is_said(texts: list[str], said: str) -> None:
+def test_what_may_be_meant_as_dates_is_said(texts: list[str], notes: str) -> None:
     sentence = looks_like_dates(texts)
-    assert sentence.startswith(said)
-    assert bool(sentence) == bool(said)
+    assert sentence.startswith(notes)
+    assert bool(sentence) == bool(notes)

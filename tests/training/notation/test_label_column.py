@@ -19,7 +19,7 @@ def labels(*cells: str | None, task: Literal["classification", "regression"] | N
 def test_spellings_of_one_class_are_merged_and_said() -> None:
     found = labels("Fish", "fish ", "Fish", "cup")
     assert found.values == ["Fish", "Fish", "Fish", "cup"]
-    assert found.said == ("spellings taken for one class, 'Fish': 'Fish' (2), 'fish ' (1)",)
+    assert found.notes == ("spellings taken for one class, 'Fish': 'Fish' (2), 'fish ' (1)",)
     assert found.described == "category, 2 values: Fish (3), cup (1)"
 
 
@@ -79,7 +79,7 @@ def test_measured_numbers_with_a_wrong_cell_are_not_taken_for_classes(cells: lis
 
 
 @pytest.mark.parametrize(
-    ("cells", "said"),
+    ("cells", "notes"),
     [
         (["1", "2", "1", "2", "x"], "taken for classes, although it has numbers, but 'x' in row 6; "),
         (["9 g", "8 kg"], "taken for classes, although it has numbers of several units"),
@@ -87,16 +87,16 @@ def test_measured_numbers_with_a_wrong_cell_are_not_taken_for_classes(cells: lis
     ],
     ids=["one that is none", "units", "times"],
 )
-def test_classes_that_look_like_numbers_are_said(cells: list[str], said: str) -> None:
+def test_classes_that_look_like_numbers_are_said(cells: list[str], notes: str) -> None:
     found = labels(*cells)
     assert found.values == cells
-    assert found.said[0].startswith(said)
-    assert not labels(*cells, task="classification").said
+    assert found.notes[0].startswith(notes)
+    assert not labels(*cells, task="classification").notes
 
 
 def test_a_few_numbers_are_classes_without_a_remark() -> None:
-    assert not labels("1", "2", "1", "2").said
-    assert not labels("cup", "pen 2").said
+    assert not labels("1", "2", "1", "2").notes
+    assert not labels("cup", "pen 2").notes
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_of_others_nothing_is_said(classes: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("categories", "said"),
+    ("categories", "notes"),
     [
         (
             ("red", "red;blue", "blue"),
@@ -63,10 +63,10 @@ def test_of_others_nothing_is_said(classes: tuple[str, ...]) -> None:
     ],
     ids=["several values in one cell", "an order", "sentences"],
 )
-def test_a_column_s_categories_may_mean_something_else(categories: tuple[str, ...], said: str) -> None:
+def test_a_column_s_categories_may_mean_something_else(categories: tuple[str, ...], notes: str) -> None:
     column = Column(name="x", type="category", categories=categories)
     (note,) = label_notes(replace(named("cat", "dog"), columns=(column,)))
-    assert note.startswith(f"column 'x': {said}")
+    assert note.startswith(f"column 'x': {notes}")
 
 
 def test_of_other_columns_nothing_is_said() -> None:

@@ -88,7 +88,7 @@ def test_other_notations_are_no_numbers(text: str) -> None:
 )
 def test_a_unit_is_left_out_and_said(texts: list[str], expected: list[float], unit: str) -> None:
     assert values(*texts) == expected
-    assert f"unit {unit!r}" in read(*texts).said
+    assert f"unit {unit!r}" in read(*texts).notes
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_codes_and_words_are_no_numbers(texts: list[str]) -> None:
 
 
 def test_brackets_are_said() -> None:
-    assert read("(1.50)", "2").said == ("'(1.50)' is taken for -1.5",)
+    assert read("(1.50)", "2").notes == ("'(1.50)' is taken for -1.5",)
 
 
 def test_a_fraction_may_have_zeros_before_it() -> None:
@@ -147,8 +147,8 @@ def test_an_ambiguous_number_is_read_by_a_rule_that_is_said(
 ) -> None:
     notation = read(*texts, rule=rule)
     assert list(notation.values.values()) == [expected]
-    assert f"{texts[0]!r} is taken for {expected!r}, as " in notation.said[0]
-    assert "--decimal" in notation.said[0]
+    assert f"{texts[0]!r} is taken for {expected!r}, as " in notation.notes[0]
+    assert "--decimal" in notation.notes[0]
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(",", 1.234), (".", 1234.0)])

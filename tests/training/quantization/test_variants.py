@@ -18,8 +18,8 @@ from tests.training.squares import CLASSES
 from training.data.dataset import Dataset
 from training.export.bundle_files import EMBEDDING_TOLERANCES
 from training.export.onnx_graph import Graph, make_node
-from training.heads.crossfit import Lesson
 from training.heads.graphs.head_export import export_head
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.quantization.variants import calibration_images, make_variants, refusal, time_alone_ms, to_fp16
 from training.workflows.precision_trial import Trial
 
@@ -33,7 +33,8 @@ def trial(dataset: Dataset, embedder: Embedder) -> Trial:
     graph = export_head(boosted(embedding[60:], dataset.labels[60:]), spec, embedding)
     head = Head(cpu_session(graph), spec)
     return replace(
-        Trial.test(dataset.images[TEST], head, Lesson(embedding[TEST], dataset.labels[TEST])), name="held_out"
+        Trial.test(dataset.images[TEST], head, LabelledEmbeddings(embedding[TEST], dataset.labels[TEST])),
+        name="held_out",
     )
 
 

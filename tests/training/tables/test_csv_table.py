@@ -15,7 +15,7 @@ from training.exceptions import DataError
 from training.tables.csv_table import CsvTable, open_csv
 from training.tables.dialect import SEPARATORS, Dialect
 from training.tables.missing_values import SURE
-from training.tables.table import Ask, read
+from training.tables.table import TableLayout, read
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 GROUPS = {".": ("", ",", " ", "'", "\u00a0"), ",": ("", ".", " ", "'", "\u202f")}
@@ -71,7 +71,7 @@ def test_a_table_in_any_dialect_is_read_as_the_same_values(
         price = number_text(float(value), decimal, group) + unit
         writer.writerow(["a b.png", "cup", price, word, "yes" if is_new else "No", "2024-02-29"])
     (folder / "table.csv").write_bytes(file.getvalue().encode(encoding))
-    table = read(folder / "table.csv", Ask("image", "label", ("price", "word", "new", "when")))
+    table = read(folder / "table.csv", TableLayout("image", "label", ("price", "word", "new", "when")))
     assert [column.type for column in table.columns] == ["number", "category", "boolean", "date"]
     assert [row["price"] for row in table.rows] == [float(value) for value, _, _ in values]
     assert [row["new"] for row in table.rows] == [is_new for _, _, is_new in values]

@@ -13,7 +13,7 @@ TEXT = "image;label\nGr\u00f6\u00dfe.png;h\u00fcbsch\n"
 
 
 @pytest.mark.parametrize(
-    ("written", "found", "said"),
+    ("written", "found", "notes"),
     [
         ("utf-8", "utf-8", "UTF-8"),
         ("utf-8-sig", "utf-8-sig", "UTF-8 with a byte order mark"),
@@ -25,10 +25,10 @@ TEXT = "image;label\nGr\u00f6\u00dfe.png;h\u00fcbsch\n"
         ("latin-1", "cp1252", "Windows-1252, as it is not UTF-8: 'Gr\u00f6\u00dfe' (--encoding names another)"),
     ],
 )
-def test_an_encoding_is_found_from_the_bytes(written: str, found: str, said: str, tmp_path: Path) -> None:
+def test_an_encoding_is_found_from_the_bytes(written: str, found: str, notes: str, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(TEXT.encode(written))
-    assert find_encoding(path) == (found, said)
+    assert find_encoding(path) == (found, notes)
     assert path.read_text(found) == TEXT
 
 

@@ -113,10 +113,10 @@ def test_missing_files_are_counted_and_some_are_named(root: Path) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("follow", [True, False], ids=["links followed", "links forbidden"])
 def test_a_cell_that_can_be_no_path_is_named_in_short(root: Path, cell: str, why: str, follow: bool) -> None:
-    said = refusal(root, ["a.png", cell], follow=follow)
-    assert said.startswith(f"row 3: {cell[:10]!r}"[:-1])
-    assert f"{len(cell):,} characters, is no path of a file: {why}; write images into files" in said
-    assert len(said) < 500
+    notes = refusal(root, ["a.png", cell], follow=follow)
+    assert notes.startswith(f"row 3: {cell[:10]!r}"[:-1])
+    assert f"{len(cell):,} characters, is no path of a file: {why}; write images into files" in notes
+    assert len(notes) < 500
 
 
 @pytest.mark.parametrize("cell", ["/9j/" + "4AAQ/" * 900, "../" * 900, "a\0b.png", "x/" * 900], ids=repr)
@@ -129,7 +129,7 @@ def test_a_folder_is_no_image(root: Path) -> None:
 
 
 def test_an_image_in_a_cell_is_no_file(root: Path) -> None:
-    said = refusal(root, ["data:image/png;base64," + "iVBOR/w0KGgo" * 90])
-    assert said.startswith("row 2: 'data:image/png;base64,iVBOR/")
-    assert said.endswith("' is an image itself; write images into files, and name these")
-    assert len(said) < 250
+    notes = refusal(root, ["data:image/png;base64," + "iVBOR/w0KGgo" * 90])
+    assert notes.startswith("row 2: 'data:image/png;base64,iVBOR/")
+    assert notes.endswith("' is an image itself; write images into files, and name these")
+    assert len(notes) < 250

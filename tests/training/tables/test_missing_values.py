@@ -17,9 +17,9 @@ def test_one_cell_of_a_usual_word_is_missing(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["NA", "none", "null", "None"])
 def test_a_word_in_two_rows_is_a_class_or_category(word: str) -> None:
-    cells, said = USUAL.named(["cup", word, "pen", word])
+    cells, notes = USUAL.named(["cup", word, "pen", word])
     assert cells == ["cup", word, "pen", word]
-    assert said == (f"2 of {word!r} are a value of their own",)
+    assert notes == (f"2 of {word!r} are a value of their own",)
 
 
 def test_a_word_in_two_forms_is_counted_together() -> None:
@@ -31,14 +31,14 @@ def test_a_word_that_is_certain_is_a_class_even_once() -> None:
 
 
 def test_where_a_word_is_quoted_in_some_rows_the_others_are_missing() -> None:
-    cells, said = USUAL.named([f"{SURE}NA", "NA", "NA", "NA", "cup"])
+    cells, notes = USUAL.named([f"{SURE}NA", "NA", "NA", "NA", "cup"])
     assert cells == ["NA", None, None, None, "cup"]
-    assert said == ("missing: 3 of 'NA'", "1 of 'NA' are a value of their own")
+    assert notes == ("missing: 3 of 'NA'", "1 of 'NA' are a value of their own")
 
 
 def test_numbers_have_no_such_class_however_often_or_quoted() -> None:
-    cells, said = USUAL.measured(["1", "NA", f"{SURE}NA", None])
-    assert (cells, said) == (["1", None, None, None], ("missing: 2 of 'NA'",))
+    cells, notes = USUAL.measured(["1", "NA", f"{SURE}NA", None])
+    assert (cells, notes) == (["1", None, None, None], ("missing: 2 of 'NA'",))
 
 
 def test_words_that_a_person_names_are_missing_always_and_no_others_are() -> None:

@@ -16,19 +16,19 @@ from models.columns import Column, ColumnValue
 from models.dates import parse_days
 from training.exceptions import DataError
 from training.tables.dialect import Dialect
-from training.tables.table import Ask, Table, read
+from training.tables.table import Table, TableLayout, read
 
 UTC = datetime.UTC
 DAY = datetime.datetime(2021, 1, 3, 12)
 NOON = parse_days("2021-01-03T12:00Z")
 
 
-def table_of(folder: Path, value: pa.Array, ask: Ask | None = None, **others: Any) -> Table:
+def table_of(folder: Path, value: pa.Array, layout: TableLayout | None = None, **others: Any) -> Table:
     (folder / "x.png").write_bytes(b"")
     images = ["x.png"] * len(value)
     columns = {"image": images, "label": ["a", *["b"] * (len(value) - 1)], "fact": value, **others}
     parquet.write_table(pa.table(columns), folder / "table.parquet")
-    return read(folder / "table.parquet", ask or Ask("image", "label", ("fact",)))
+    return read(folder / "table.parquet", layout or TableLayout("image", "label", ("fact",)))
 
 
 def column_of(folder: Path, value: pa.Array) -> tuple[Column, list[ColumnValue]]:
@@ -121,7 +121,7 @@ def test_a_type_that_no_column_can_have_is_refused_by_name(array: pa.Array, reas
     ids=["whole numbers", "floats, as pandas makes them of whole numbers with a missing one", "a dictionary"],
 )
 def test_labels_with_a_missing_one_stay_whole_numbers(labels: pa.Array, tmp_path: Path) -> None:
-    table = table_of(tmp_path, pa.array([1, 2, 3, 4]), Ask("image", "kind"), kind=labels)
+    table = table_of(tmp_path, pa.array([1, 2, 3, 4]), TableLayout("image", "kind"), kind=labels)
     assert table.labels == ["1", "2", "1"]
     assert table.skipped == ("row 4: no kind",)
 
@@ -134,16 +134,16 @@ def test_a_request_with_the_least_value_of_a_float32_column_is_within_it(tmp_pat
 
 
 def test_booleans_as_labels_are_classes_without_a_remark(tmp_path: Path) -> None:
-    table = table_of(tmp_path, pa.array([1, 2, 3]), Ask("image", "kind"), kind=pa.array([True, False, True]))
+    table = table_of(tmp_path, pa.array([1, 2, 3]), TableLayout("image", "kind"), kind=pa.array([True, False, True]))
     assert table.labels == ["True", "False", "True"]
     assert not [sentence for sentence in table.how if "kind" in sentence]
 
 
 def test_a_decimal_sign_that_is_asked_for_is_of_texts_only(tmp_path: Path) -> None:
-    ask = Ask("image", "label", ("fact", "text"), dialect=Dialect(decimal=","))
-    table = table_of(tmp_path, pa.array([1.234, 2.5]), ask, text=pa.array(["1.234", "2,5"]))
+    layout = TableLayout("image", "label", ("fact", "text"), dialect=Dialect(decimal=","))
+    table = table_of(tmp_path, pa.array([1.234, 2.5]), layout, text=pa.array(["1.234", "2,5"]))
     assert table.rows == [{"fact": 1.234, "text": 1234.0}, {"fact": 2.5, "text": 2.5}]
 
 
 def test_columns_of_other_types_are_no_hindrance_where_they_are_not_asked_for(tmp_path: Path) -> None:
-    assert len(table_of(tmp_path, pa.array([[1], [2]]), Ask("image", "label")).images) == 2
+    assert len(table_of(tmp_path, pa.array([[1], [2]]), TableLayout("image", "label")).images) == 2

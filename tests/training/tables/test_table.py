@@ -14,9 +14,9 @@ from models.columns import Column
 from tests.training.squares import write_image
 from training.exceptions import DataError
 from training.tables import table_columns
-from training.tables.table import RESERVED, Ask, Table, read
+from training.tables.table import RESERVED, Table, TableLayout, read
 
-ASK = Ask("file", "kind", ("price", "shape", "new"))
+ASK = TableLayout("file", "kind", ("price", "shape", "new"))
 HEADER = ["file", "kind", "price", "shape", "new"]
 ROWS = [
     ["a.png", "cup", "1.5", "round", "yes"],
@@ -35,9 +35,9 @@ def write(folder: Path, rows: list[list[str]], header: list[str] = HEADER, name:
     return folder / name
 
 
-def refusal(path: Path, ask: Ask = ASK) -> str:
+def refusal(path: Path, layout: TableLayout = ASK) -> str:
     with pytest.raises(DataError) as caught:
-        read(path, ask)
+        read(path, layout)
     return str(caught.value)
 
 
@@ -72,7 +72,7 @@ def test_a_parquet_file_is_read_as_the_same_table(tmp_path: Path) -> None:
     }
     parquet.write_table(pa.table(columns), tmp_path / "table.parquet")
     check(read(tmp_path / "table.parquet", ASK))
-    assert "no column 'prize'" in refusal(tmp_path / "table.parquet", Ask("file", "kind", ("prize",)))
+    assert "no column 'prize'" in refusal(tmp_path / "table.parquet", TableLayout("file", "kind", ("prize",)))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no")
     assert "cannot be read as parquet" in refusal(tmp_path / "broken.parquet")
 
@@ -87,7 +87,7 @@ def test_columns_may_stand_in_any_order_and_others_are_not_read(tmp_path: Path) 
 
 
 def test_without_columns_there_are_images_and_labels(tmp_path: Path) -> None:
-    found = read(write(tmp_path, ROWS), Ask("file", "kind"))
+    found = read(write(tmp_path, ROWS), TableLayout("file", "kind"))
     assert (found.columns, found.rows) == ((), [{}] * 4)
 
 
@@ -98,7 +98,7 @@ def test_rows_without_a_label_are_left_out_and_listed(tmp_path: Path) -> None:
 
 def test_a_split_column_says_where_a_row_belongs(tmp_path: Path) -> None:
     rows = [[*row, part] for row, part in zip(ROWS, ["train", "Val", "test", "training"], strict=True)]
-    found = read(write(tmp_path, rows, [*HEADER, "part"]), Ask("file", "kind", split="part"))
+    found = read(write(tmp_path, rows, [*HEADER, "part"]), TableLayout("file", "kind", split="part"))
     assert found.parts is not None
     assert {name: list(positions) for name, positions in found.parts.items()} == {
         "train": [0, 3],
@@ -121,7 +121,7 @@ def test_a_split_column_says_where_a_row_belongs(tmp_path: Path) -> None:
 )
 def test_a_split_column_that_cannot_be_followed_is_refused(parts: list[str], reason: str, tmp_path: Path) -> None:
     rows = [[*row, part] for row, part in zip(ROWS, parts, strict=True)]
-    assert reason in refusal(write(tmp_path, rows, [*HEADER, "part"]), Ask("file", "kind", split="part"))
+    assert reason in refusal(write(tmp_path, rows, [*HEADER, "part"]), TableLayout("file", "kind", split="part"))
 
 
 @pytest.mark.parametrize(
@@ -171,22 +171,22 @@ def test_a_column_that_tells_rows_apart_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "reason"),
+    ("layout", "reason"),
     [
-        (Ask("picture", "kind"), "no column 'picture'; it has 'file', 'kind', 'price', 'shape', 'new'"),
-        (Ask("file", "kind", ("price", "price")), "column 'price' cannot be two things at once"),
-        (Ask("file", "file"), "column 'file' cannot be two things at once"),
+        (TableLayout("picture", "kind"), "no column 'picture'; it has 'file', 'kind', 'price', 'shape', 'new'"),
+        (TableLayout("file", "kind", ("price", "price")), "column 'price' cannot be two things at once"),
+        (TableLayout("file", "file"), "column 'file' cannot be two things at once"),
     ],
     ids=["unknown", "asked for twice", "image and label"],
 )
-def test_columns_that_cannot_be_had_are_named(ask: Ask, reason: str, tmp_path: Path) -> None:
-    assert reason in refusal(write(tmp_path, ROWS), ask)
+def test_columns_that_cannot_be_had_are_named(layout: TableLayout, reason: str, tmp_path: Path) -> None:
+    assert reason in refusal(write(tmp_path, ROWS), layout)
 
 
 def test_columns_of_the_same_name_are_refused_where_they_are_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, ROWS, ["file", "kind", "price", "price", "new"])
-    assert "has 2 columns named 'price'; rename them" in refusal(path, Ask("file", "kind", ("price",)))
-    assert len(read(path, Ask("file", "kind", ("new",))).images) == 4
+    assert "has 2 columns named 'price'; rename them" in refusal(path, TableLayout("file", "kind", ("price",)))
+    assert len(read(path, TableLayout("file", "kind", ("new",))).images) == 4
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_columns_of_the_same_name_are_refused_where_they_are_asked_for(tmp_path:
 )
 def test_a_file_that_is_no_table_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_bytes(content)
-    assert reason in refusal(tmp_path / "table.csv", Ask("file", "kind"))
+    assert reason in refusal(tmp_path / "table.csv", TableLayout("file", "kind"))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_numbers_as_labels_are_classes_or_numbers(
     tmp_path: Path, task: Literal["classification", "regression"] | None, labels: list[str], expected: str | float
 ) -> None:
     file = write_table(tmp_path, labels)
-    assert read(file, Ask("image", "label", task=task)).labels[0] == expected
+    assert read(file, TableLayout("image", "label", task=task)).labels[0] == expected
 
 
 def write_table(folder: Path, labels: list[str]) -> Path:
@@ -295,36 +295,36 @@ def write_table(folder: Path, labels: list[str]) -> Path:
 def test_a_label_that_is_no_number_is_named_with_its_row(tmp_path: Path) -> None:
     file = write_table(tmp_path, ["1", "2", "cheap", "4"])
     with pytest.raises(DataError, match="label column 'label' has numbers, but 'cheap' in row 4"):
-        read(file, Ask("image", "label", task="regression"))
+        read(file, TableLayout("image", "label", task="regression"))
 
 
 def test_numbers_that_are_all_the_same_cannot_be_learnt(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the labels are all 7; there is nothing to predict"):
-        read(write_table(tmp_path, ["7"] * 5), Ask("image", "label", task="regression"))
+        read(write_table(tmp_path, ["7"] * 5), TableLayout("image", "label", task="regression"))
 
 
 def test_only_columns_can_be_optional(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'size' cannot be optional: it is none of the columns"):
-        read(write_table(tmp_path, ["1", "2"]), Ask("image", "label", optional=("size",)))
+        read(write_table(tmp_path, ["1", "2"]), TableLayout("image", "label", optional=("size",)))
 
 
 @pytest.mark.parametrize("name", RESERVED)
 def test_a_column_cannot_be_called_as_the_graph_s_own_inputs_and_outputs(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"a column cannot be called '{name}'"):
-        read(write_table(tmp_path, ["1", "2"]), Ask("image", "kind", (name,)))
+        read(write_table(tmp_path, ["1", "2"]), TableLayout("image", "kind", (name,)))
 
 
 def test_a_file_may_be_called_as_a_word_for_missing(tmp_path: Path) -> None:
     (tmp_path / "null").write_bytes(b"")
     (tmp_path / "table.csv").write_text('image,label,part\n"null",a,"train"\nnull,b,test\n')
-    found = read(tmp_path / "table.csv", Ask("image", "label", split="part"))
+    found = read(tmp_path / "table.csv", TableLayout("image", "label", split="part"))
     assert found.images == [tmp_path / "null"] * 2
 
 
 def test_a_column_and_its_name_are_compared_without_spaces_and_unicode_forms(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"")
     (tmp_path / "table.csv").write_text(" image ,label,gro\u0308sse\nx.png,a,1\n")
-    found = read(tmp_path / "table.csv", Ask("image", "label", ("gr\u00f6sse ",)))
+    found = read(tmp_path / "table.csv", TableLayout("image", "label", ("gr\u00f6sse ",)))
     assert found.rows == [{"gr\u00f6sse": 1.0}]
 
 
@@ -332,7 +332,7 @@ def test_how_a_table_was_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"")
     rows = "x.png;Cup;1,5 g;NA\nx.png;cup;1.234,5 g;zinc\n"
     (tmp_path / "table.csv").write_text("image;label;weight;metal\n" + rows)
-    found = read(tmp_path / "table.csv", Ask("image", "label", ("weight", "metal")))
+    found = read(tmp_path / "table.csv", TableLayout("image", "label", ("weight", "metal")))
     assert found.how == (
         "encoding: UTF-8",
         "separator: semicolon",
@@ -354,14 +354,14 @@ def test_how_a_table_was_read_is_said(tmp_path: Path) -> None:
 def test_groups_are_one_where_only_case_and_spaces_differ(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"")
     (tmp_path / "table.csv").write_text("image,label,who\nx.png,a,P1\nx.png,b,p1 \nx.png,a,\nx.png,b,NA\n")
-    assert read(tmp_path / "table.csv", Ask("image", "label", group="who")).groups == ["P1", "P1", None, None]
+    assert read(tmp_path / "table.csv", TableLayout("image", "label", group="who")).groups == ["P1", "P1", None, None]
 
 
 def test_integers_of_64_bits_keep_the_precision_of_float64(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"")
     values = (1_700_000_000, 1_700_000_050, 2**60, 2**53 - 1)
     (tmp_path / "table.csv").write_text("image,label,n\n" + "".join(f"x.png,a,{value}\n" for value in values))
-    assert [row["n"] for row in read(tmp_path / "table.csv", Ask("image", "label", ("n",))).rows] == [
+    assert [row["n"] for row in read(tmp_path / "table.csv", TableLayout("image", "label", ("n",))).rows] == [
         float(value) for value in values
     ]
 
@@ -370,8 +370,8 @@ def test_the_images_may_be_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "x.png").write_bytes(b"")
     (tmp_path / "table.csv").write_text("image,label\nx.png,a\n")
-    ask = Ask("image", "label", images_root=tmp_path / "photos")
-    assert read(tmp_path / "table.csv", ask).images == [tmp_path / "photos" / "x.png"]
+    layout = TableLayout("image", "label", images_root=tmp_path / "photos")
+    assert read(tmp_path / "table.csv", layout).images == [tmp_path / "photos" / "x.png"]
 
 
 def test_a_frequent_word_is_a_group_as_it_is_a_category(tmp_path: Path) -> None:
@@ -379,4 +379,4 @@ def test_a_frequent_word_is_a_group_as_it_is_a_category(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text(
         "image,label,who\n" + "".join(f"a.png,x,{who}\n" for who in ("NA", "NA", "1", ""))
     )
-    assert read(tmp_path / "table.csv", Ask("image", "label", group="who")).groups == ["NA", "NA", "1", None]
+    assert read(tmp_path / "table.csv", TableLayout("image", "label", group="who")).groups == ["NA", "NA", "1", None]

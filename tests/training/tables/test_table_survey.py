@@ -11,7 +11,7 @@ from pyarrow import parquet
 from training.exceptions import DataError
 from training.tables import table_survey
 from training.tables.dialect import Dialect
-from training.tables.table import Ask, read
+from training.tables.table import TableLayout, read
 from training.tables.table_survey import Survey, survey
 
 HEADER = "image;label;id;price;shape;note;weight;part;when;same;value;mixed;price\n"
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_every_column_is_described_and_none_stops_the_others(path: Path) -> None:
-    found = survey(path, Ask("image", "label"))
+    found = survey(path, TableLayout("image", "label"))
     assert found.rows == 300
     assert {name: text.split(",")[0].split(":")[0] for name, text in found.described.items()} == {
         "image": "image", "label": "category", "id": "number", "price": "number", "shape": "category",
@@ -51,8 +51,8 @@ def test_every_column_is_described_and_none_stops_the_others(path: Path) -> None
 
 
 def test_what_it_offers_can_be_read(path: Path) -> None:
-    found = survey(path, Ask("image", "label"))
-    table = read(path, Ask("image", "label", found.columns, split=found.split))
+    found = survey(path, TableLayout("image", "label"))
+    table = read(path, TableLayout("image", "label", found.columns, split=found.split))
     assert [column.name for column in table.columns] == list(found.columns)
     assert {name: found.described[name] for name in table.described} == dict(table.described)
 
@@ -60,29 +60,31 @@ def test_what_it_offers_can_be_read(path: Path) -> None:
 def test_columns_that_do_not_fit_in_memory_together_are_read_one_after_the_other(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = survey(path, Ask("image", "label"))
+    whole = survey(path, TableLayout("image", "label"))
     monkeypatch.setattr(table_survey, "_CELLS_IN_MEMORY", 700)
-    assert survey(path, Ask("image", "label")) == whole
+    assert survey(path, TableLayout("image", "label")) == whole
 
 
 def test_columns_that_are_asked_for_and_not_there_are_missing_from_it(path: Path) -> None:
-    assert "picture" not in survey(path, Ask("picture", "kind")).described
+    assert "picture" not in survey(path, TableLayout("picture", "kind")).described
 
 
 def test_a_dialect_that_is_asked_for_is_followed(path: Path) -> None:
-    assert list(survey(path, Ask("image", "label", dialect=Dialect(separator="|"))).described) == [
+    assert list(survey(path, TableLayout("image", "label", dialect=Dialect(separator="|"))).described) == [
         HEADER.strip().replace(";mixed;price", ";mixed;double;double")
     ]
 
 
 def test_images_that_are_missing_are_said(path: Path) -> None:
     (path.parent / "x.png").unlink()
-    assert survey(path, Ask("image", "label")).described["image"].startswith("cannot be used: 300 of 300 images")
+    assert (
+        survey(path, TableLayout("image", "label")).described["image"].startswith("cannot be used: 300 of 300 images")
+    )
 
 
 def test_types_of_parquet_that_no_column_can_have_are_named(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"list": [[1], [2]], "number": [1, 2]}), tmp_path / "table.parquet")
-    found: Survey = survey(tmp_path / "table.parquet", Ask("image", "label"))
+    found: Survey = survey(tmp_path / "table.parquet", TableLayout("image", "label"))
     assert found.described["list"].startswith("cannot be used: it is of type list<")
     assert found.columns == ("number",)
 
@@ -90,20 +92,20 @@ def test_types_of_parquet_that_no_column_can_have_are_named(tmp_path: Path) -> N
 @pytest.mark.parametrize("names", ["image,label", "part,image,label"], ids=["of images", "of another"])
 def test_a_header_alone_has_no_column_of_parts(names: str, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text(names + "\n")
-    assert survey(tmp_path / "table.csv", Ask("image", "label")).split is None
+    assert survey(tmp_path / "table.csv", TableLayout("image", "label")).split is None
 
 
 def test_labels_that_are_words_of_parts_are_no_split(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "table.csv").write_text("image,label\n" + "train,test\ntest,train\n" * 3)
-    assert survey(tmp_path / "table.csv", Ask("image", "label")).split is None
+    assert survey(tmp_path / "table.csv", TableLayout("image", "label")).split is None
 
 
 def test_a_row_of_another_width_is_an_error(path: Path) -> None:
     path.write_text(path.read_text() + "x.png;a\n")
     with pytest.raises(DataError, match="row 302: 2 cells, fewer than the 14 of the header"):
-        survey(path, Ask("image", "label"))
+        survey(path, TableLayout("image", "label"))
 
 
 def test_a_column_that_cannot_be_read_stops_none_of_the_others(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_a_column_that_cannot_be_read_stops_none_of_the_others(tmp_path: Path) -
         "last": [float(row % 7) for row in range(count)],
     }  # fmt: skip
     parquet.write_table(pa.table(columns), tmp_path / "table.parquet")
-    found = survey(tmp_path / "table.parquet", Ask("image", "label"))
+    found = survey(tmp_path / "table.parquet", TableLayout("image", "label"))
     assert found.described["thumb"].startswith("cannot be used: column 'thumb' has bytes in row 2")
     assert found.columns == ("size", "last")
 
@@ -126,6 +128,6 @@ def test_a_split_with_mistakes_is_said_and_is_no_column(tmp_path: Path, wrong: s
     parts = [*["train", "test"] * 20, wrong]
     rows = "".join(f"x.png,{'ab'[row % 2]},{part},{row**2}\n" for row, part in enumerate(parts))
     (tmp_path / "table.csv").write_text("image,label,part,size\n" + rows)
-    found = survey(tmp_path / "table.csv", Ask("image", "label"))
+    found = survey(tmp_path / "table.csv", TableLayout("image", "label"))
     assert "a split but for 1 rows, such as row 42" in found.described["part"]
     assert (found.columns, found.split) == (("size",), None)

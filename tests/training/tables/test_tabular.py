@@ -13,10 +13,10 @@ from training.data.dataset import Dataset, subset
 from training.data.images import key_of
 from training.exceptions import DataError
 from training.tables import tabular
-from training.tables.table import Ask, read
+from training.tables.table import TableLayout, read
 
 SPEC = InputSpec(height=8, width=8, channels=3)
-ASK = Ask("image", "label", ("size",), "part")
+ASK = TableLayout("image", "label", ("size",), "part")
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def stream(folder: Path, ask: Ask = ASK) -> Dataset:
-    return tabular.stream(read(folder / "table.csv", ask), name="x", spec=SPEC)
+def stream(folder: Path, layout: TableLayout = ASK) -> Dataset:
+    return tabular.stream(read(folder / "table.csv", layout), name="x", spec=SPEC)
 
 
 def test_rows_keep_their_label_columns_part_and_key_where_one_is_left_out(folder: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_part_of_it_keeps_rows_and_keys_together(folder: Path) -> None:
 
 
 def test_numbers_are_to_be_named(folder: Path) -> None:
-    dataset = stream(folder, Ask("image", "size", task="regression"))
+    dataset = stream(folder, TableLayout("image", "size", task="regression"))
     assert (dataset.task, dataset.classes, dataset.labels.dtype) == ("regression", (), np.float64)
     assert dataset.named(dataset.labels[1]) == "0.5"
 

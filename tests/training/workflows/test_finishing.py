@@ -11,11 +11,11 @@ from models.runtime.engine_types import HeadOutput
 from service.api.predictions import to_estimate
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
-from training.heads.candidates import Fitting
-from training.heads.crossfit import Lesson
 from training.heads.features.encoding import Rows
+from training.heads.head_fit import Fitting
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
-from training.heads.search import fit_heads
+from training.heads.selection.search import fit_heads
 from training.policy.policies import Aims
 from training.reports.interval_coverage import coverage
 from training.workflows.finishing import Finished, accepted, finish
@@ -24,19 +24,19 @@ COLUMNS = (Column(name="size", type="number", low=-9.0, high=9.0),)
 AIMS = Aims()
 
 
-def rows_of(count: int, seed: int) -> Lesson:
+def rows_of(count: int, seed: int) -> LabelledEmbeddings:
     """Numbers whose noise is as large as the column beside them."""
     random = np.random.default_rng(seed)
     embedding, size = random.normal(size=(count, 8)).astype(np.float32), random.uniform(0.1, 1, count)
     labels = embedding[:, 0] + size * random.normal(size=count)
-    return Lesson(embedding, labels, [{"size": float(value)} for value in size])
+    return LabelledEmbeddings(embedding, labels, [{"size": float(value)} for value in size])
 
 
 def finished(rows: int, aims: Aims = AIMS) -> Finished:
-    lesson = rows_of(rows, seed=0)
-    source = plain_source(lesson, np.arange(rows) % 5, lesson.part(np.arange(0)))
+    labelled = rows_of(rows, seed=0)
+    source = plain_source(labelled, np.arange(rows) % 5, labelled.part(np.arange(0)))
     images = np.zeros((rows, 4, 4, 1), np.uint8)
-    dataset = Dataset("lengths", images, lesson.labels, (), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
+    dataset = Dataset("lengths", images, labelled.labels, (), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
     best = fit_heads([REGISTRY["linear_regression"]], source, Fitting(columns=COLUMNS))[0]
     return finish(best, dataset, source, None, name="length", aims=aims, seed=0)
 
@@ -97,10 +97,10 @@ def test_training_reviews_what_the_service_does() -> None:
 
 
 def test_thresholds_are_chosen_without_rows_out_of_range() -> None:
-    lesson = rows_of(300, seed=0)
-    labels = (lesson.labels > 0).astype(np.int64)
-    lesson = Lesson(lesson.embedding, labels, lesson.rows)
-    source = plain_source(lesson, np.arange(300) % 5, lesson.part(np.arange(0)))
+    labelled = rows_of(300, seed=0)
+    labels = (labelled.labels > 0).astype(np.int64)
+    labelled = LabelledEmbeddings(labelled.embedding, labels, labelled.rows)
+    source = plain_source(labelled, np.arange(300) % 5, labelled.part(np.arange(0)))
     images = np.zeros((300, 4, 4, 1), np.uint8)
     dataset = Dataset("signs", images, labels, ("a", "b"), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
     best = fit_heads([REGISTRY["logistic_regression"]], source, Fitting(2, COLUMNS))[0]

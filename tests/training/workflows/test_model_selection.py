@@ -8,26 +8,27 @@ import numpy as np
 import pytest
 
 from models.bundle.input_spec import InputSpec
-from tests.training.heads.estimators.test_blend import two_views
+from tests.training.heads.selection.test_blending import two_views
 from training.data.dataset import Dataset
 from training.data.split import split
-from training.heads.candidates import Candidate
-from training.heads.crossfit import make_sources
-from training.heads.registry import AUTO, BEST, DEFAULTS, blend_of, installed
+from training.heads.kind import blend_of
+from training.heads.registry import AUTO, BEST, DEFAULTS, installed
+from training.heads.selection.candidates import Candidate
+from training.heads.sources import make_sources
 from training.workflows.model_selection import HeadPlan, Material, Taught, teach
 
 PLAN = HeadPlan(BEST, examples=0)
 
 
 def material_of(rows: int, *, are_numbers: bool = False) -> Material:
-    lesson = two_views(rows)
-    labels = lesson.embedding.sum(1).astype(np.float64) if are_numbers else lesson.labels
+    labelled = two_views(rows)
+    labels = labelled.embedding.sum(1).astype(np.float64) if are_numbers else labelled.labels
     classes = () if are_numbers else ("a", "b")
     spec = InputSpec(height=1, width=1, channels=1)
     dataset = Dataset("views", np.zeros((rows, 1, 1, 1), np.uint8), labels, classes, spec)
     parts = split(dataset, 0)
-    found = make_sources(dataset, lesson.embedding, parts.known, {}, seed=0)
-    return Material(dataset, parts, lesson.embedding, parts.known, found, cache=None)  # type: ignore[arg-type]
+    found = make_sources(dataset, labelled.embedding, parts.known, {}, seed=0)
+    return Material(dataset, parts, labelled.embedding, parts.known, found, cache=None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

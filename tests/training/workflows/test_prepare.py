@@ -11,7 +11,7 @@ import pytest
 from models.bundle.loading import Bundle
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import squares
-from training.clean.copies.perceptual_hash import look
+from training.clean.copies.perceptual_hash import hash_images
 from training.data.dataset import Dataset
 from training.data.seen_images import SEEN, find_seen, seen_file
 from training.exceptions import DataError
@@ -28,7 +28,7 @@ def with_copies(count: int = 60) -> Dataset:
 
 def bundle_that_saw(dataset: Dataset, positions: list[int], folder: Path) -> Bundle:
     bundle = Bundle.open(tiny_bundle(folder))
-    files = {**bundle.files, SEEN: seen_file(look(dataset.images), np.array(positions))}
+    files = {**bundle.files, SEEN: seen_file(hash_images(dataset.images), np.array(positions))}
     return replace(bundle, files=files)
 
 
@@ -62,7 +62,7 @@ def test_a_bundle_that_does_not_say_what_its_network_has_seen_is_refused(tmp_pat
     fitted = replace(bundle, manifest=bundle.manifest.model_copy(update={"training": {"epochs": 3}}))
     with pytest.raises(DataError, match="tiny@1 does not say which images its network was fitted on; train it anew"):
         prepare(with_copies(), 0, tmp_path, fitted)
-    assert not find_seen(bundle, look(with_copies().images)).any(), "a network from elsewhere has seen none"
+    assert not find_seen(bundle, hash_images(with_copies().images)).any(), "a network from elsewhere has seen none"
 
 
 def test_images_that_the_network_was_all_fitted_on_are_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from models.policy import NEVER
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, TINY, signal_when_there, squares
-from training.clean.copies.perceptual_hash import look
+from training.clean.copies.perceptual_hash import hash_images
 from training.data.seen_images import find_seen
 from training.data.split import split
 from training.network.presets import CHECKPOINT
@@ -89,7 +89,7 @@ def test_the_head_has_its_classes_its_policy_and_its_figures(bundle: Bundle) -> 
 
 def test_the_bundle_knows_the_images_that_its_network_was_fitted_on(bundle: Bundle) -> None:
     parts = split(DATASET, 3)
-    found = find_seen(bundle, look(DATASET.images))
+    found = find_seen(bundle, hash_images(DATASET.images))
     assert found[parts.train].all()
     assert not found[np.concatenate([parts.validation, parts.test])].any()
 

@@ -1,4 +1,4 @@
-"""`Dataset` ──▶ `Copies`: found once, and kept on disk by what the encoded images are, as embeddings are."""
+"""`Dataset` ──▶ `Copies`: found once, and cached on disk by the bytes of the encoded images, as embeddings are."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from zipfile import BadZipFile
 import numpy as np
 
 from training.clean.copies.duplicates import Copies, Group, find_copies
-from training.clean.copies.perceptual_hash import Looks
+from training.clean.copies.perceptual_hash import PerceptualHashes
 from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.network.embedding_cache import keys_of
 
 FOLDER = "copies"
-_METHOD = b"1"
-"""To be counted up when `find_copies` finds others."""
+_METHOD = b"2"
+"""Has to change when `find_copies` finds other copies, or when the cached arrays have other names."""
 
 
 def kept_copies(dataset: Dataset, root: Path) -> Copies:
-    """The copies among a data set's images, which are looked at only if they were not before.
+    """The copies among a data set's images, from the cache if they are in it.
 
     Args:
         dataset: the images.
-        root: directory of what is kept.
+        root: the directory of the cache.
 
     Raises:
-        DataError: the file is damaged.
+        DataError: the cached file is damaged.
         ClientError, OSError: an image changed since it was first read.
     """
     digest = hashlib.sha256(_METHOD + dataset.input.model_dump_json().encode() + b"".join(keys_of(dataset)))
@@ -40,14 +40,14 @@ def kept_copies(dataset: Dataset, root: Path) -> Copies:
 
 
 def _write(file: Path, copies: Copies) -> None:
-    """Writes a file that appears as a whole."""
+    """Writes the file in one rename, so that it is never seen half-written."""
     file.parent.mkdir(parents=True, exist_ok=True)
     beginning = file.with_name(f"{uuid.uuid4().hex}.part")
     groups = copies.groups
     with beginning.open("wb") as stream:
         np.savez(
             stream,
-            **asdict(copies.looks),
+            **asdict(copies.hashes),
             members=np.array([position for group in groups for position in group.positions], np.int64),
             ends=np.cumsum([len(group.positions) for group in groups]).astype(np.int64),
             exact=np.array([group.exact for group in groups], bool),
@@ -60,9 +60,9 @@ def _read(file: Path) -> Copies:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             found = dict(arrays)
             members, ends, exact = (found.pop(name) for name in ("members", "ends", "exact"))
-            looks = Looks(**found)
+            hashes = PerceptualHashes(**found)
     except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile) as error:
         raise DataError(f"{file} is damaged ({error}); remove it, and copies are looked for again") from error
     parts = np.split(members, ends)[:-1]
     groups = [Group(tuple(part.tolist()), bool(same)) for part, same in zip(parts, exact, strict=True)]
-    return Copies(looks, groups)
+    return Copies(hashes, groups)

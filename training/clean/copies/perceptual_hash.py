@@ -1,4 +1,4 @@
-"""images ──▶ `Looks`: the little of each image's pixels that is kept, so that all of them can be compared in memory."""
+"""images ──▶ `PerceptualHashes`: a kilobyte of each image, so that all images can be compared in memory."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from models.imaging.types import Pixels
 from training.data.images import Images
 from training.progress import progress
 
-SKETCH_SIDE = 8
+BLOCKS_SIDE = 8
 THUMBNAIL_SIDE = 32
 _CHUNK_PIXELS = 500 * 64 * 64  # decoded at once
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What is kept of N images: 1.1 kB of each, in colour 1.3 kB.
+class PerceptualHashes:
+    """Hashes and small pictures of N images: 1.1 kB of each, 1.3 kB in colour.
 
     Attributes:
-        digests: one for each image, equal where all pixels are; uint64 `[N, 2]`.
+        digests: of the pixels, equal if all pixels are; uint64 `[N, 2]`.
         brightness: mean of the pixels, float32 `[N]`, in [0, 255].
         contrast: standard deviation of the pixels in the channel where it is largest, float32 `[N]`.
-        sketches: means of 8x8 blocks, float32 `[N, 64 * C]`, in [0, 255].
+        block_means: means of 8x8 blocks, float32 `[N, 64 * C]`, in [0, 255].
         thumbnails: grey, at most 32 pixels a side, uint8 `[N, S, T]`.
     """
 
     digests: NDArray[np.uint64]
     brightness: NDArray[np.float32]
     contrast: NDArray[np.float32]
-    sketches: NDArray[np.float32]
+    block_means: NDArray[np.float32]
     thumbnails: NDArray[np.uint8]
 
 
-def look(images: Images) -> Looks:
-    """Goes through all images once, a few of them in memory at a time.
+def hash_images(images: Images) -> PerceptualHashes:
+    """Hashes all images, a few of them in memory at a time.
 
     Raises:
         ClientError, OSError: an image changed since it was first read.
@@ -46,8 +46,8 @@ def look(images: Images) -> Looks:
     count, height, width, _ = images.shape
     step = max(1, _CHUNK_PIXELS // (height * width))
     starts = progress(range(0, max(1, count), step), "looking at images", "chunk", part=True)
-    chunks = [_look(images[np.arange(start, min(start + step, count))]) for start in starts]
-    return Looks(*(np.concatenate(values) for values in zip(*chunks, strict=True)))
+    chunks = [_hash(images[np.arange(start, min(start + step, count))]) for start in starts]
+    return PerceptualHashes(*(np.concatenate(values) for values in zip(*chunks, strict=True)))
 
 
 def thumbnails(pixels: Pixels, side: int) -> NDArray[np.uint8]:
@@ -56,14 +56,14 @@ def thumbnails(pixels: Pixels, side: int) -> NDArray[np.uint8]:
     return _shrunk(pixels.mean(3).round().astype(np.uint8), height, width)
 
 
-def _look(pixels: Pixels) -> tuple[NDArray[np.generic], ...]:
-    """The attributes of `Looks`, in order, for uint8 `[B, H, W, C]`."""
-    channels = [_shrunk(pixels[..., c], SKETCH_SIDE, SKETCH_SIDE) for c in range(pixels.shape[3])]
+def _hash(pixels: Pixels) -> tuple[NDArray[np.generic], ...]:
+    """The attributes of `PerceptualHashes`, in order, for uint8 `[B, H, W, C]`."""
+    channels = [_shrunk(pixels[..., c], BLOCKS_SIDE, BLOCKS_SIDE) for c in range(pixels.shape[3])]
     return (
         np.frombuffer(b"".join(_digest(image) for image in pixels), np.uint64).reshape(-1, 2),
         pixels.mean((1, 2, 3), dtype=np.float32),
         pixels.std((1, 2), dtype=np.float32).max(1),
-        np.stack(channels, axis=3).reshape(len(pixels), SKETCH_SIDE**2 * len(channels)).astype(np.float32),
+        np.stack(channels, axis=3).reshape(len(pixels), BLOCKS_SIDE**2 * len(channels)).astype(np.float32),
         thumbnails(pixels, THUMBNAIL_SIDE),
     )
 
@@ -73,6 +73,6 @@ def _digest(image: Pixels) -> bytes:
 
 
 def _shrunk(grey: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """uint8 `[B, H, W]` to `[B, height, width]`, by the mean of what falls together."""
+    """uint8 `[B, H, W]` to `[B, height, width]`, averaging areas."""
     shrunk = [Image.fromarray(image).resize((width, height), Image.Resampling.BOX) for image in grey]
     return np.stack([np.asarray(image) for image in shrunk]) if shrunk else np.empty((0, height, width), np.uint8)

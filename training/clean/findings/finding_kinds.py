@@ -1,4 +1,4 @@
-"""text of `--drop` ──▶ kinds of findings: what they are called, wherever a person names them."""
+"""text of `--drop` ──▶ kinds of findings, by the names that people give them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 LABEL_ISSUES, DUPLICATES, LEAKAGE, ODD = KINDS = ("label-issues", "duplicates", "leakage", "odd")
 MIN_PRECISION = 0.7
-"""Estimated share of wrong labels among label issues, below which they are not dropped without `--force`."""
+"""Label issues are dropped without `--force` only if at least this share is estimated to be wrong labels."""
 
 
 def add_drop(command: argparse.ArgumentParser) -> None:
@@ -22,10 +22,10 @@ def add_drop(command: argparse.ArgumentParser) -> None:
 
 
 def drop_kinds(text: str) -> tuple[str, ...]:
-    """`label-issues,odd` as kinds, each once.
+    """Parses kinds such as `label-issues,odd`; each is returned once.
 
     Raises:
-        ArgumentTypeError: one of them is none, or there are none.
+        ArgumentTypeError: one is unknown, or there are none.
     """
     kinds = dict.fromkeys(kind.strip() for kind in text.split(",") if kind.strip())
     if unknown := [kind for kind in kinds if kind not in KINDS]:

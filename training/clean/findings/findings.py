@@ -1,7 +1,7 @@
-"""data set, embeddings, parts and copies ──▶ `Findings`, and parts without the rows that are not wanted.
+"""data set, embeddings, parts and copies ──▶ `Findings`, and parts without the rows that are dropped.
 
-Nothing is dropped unless it is asked for, and no test row ever: a test set that is mended by a model flatters the
-model. For the same reason the labels of test rows are not judged; copies and odd images among them are listed.
+Rows are dropped only on request, and never test rows: a model looks too good on a test set that it has corrected. For
+the same reason labels of test rows are not checked; copies and outliers among them are listed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.runtime.sessions import Embedding
 from training.clean.copies.duplicates import Copies, Group
 from training.clean.findings.finding_kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, MIN_PRECISION, ODD
 from training.clean.label_errors import LabelIssue, LabelReview, find_issues
-from training.clean.outliers import Odd, find_odd
+from training.clean.outliers import Outlier, find_outliers
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.split import Split, tie
@@ -31,11 +31,11 @@ _NOWHERE = -1
 
 @dataclass(frozen=True)
 class Leak:
-    """Images that should be on one side of the split and are not: copies, or images of one given group.
+    """Images that are in several parts and should be in one: copies, or images of one given group.
 
     Attributes:
         positions: at least two, ascending, in at least two parts.
-        copies: the same as a group of copies; None where a given group is torn apart.
+        copies: the same images as a group of copies; None if it is a given group.
     """
 
     positions: tuple[int, ...]
@@ -47,10 +47,10 @@ class Findings:
     """What is wrong with N images.
 
     Attributes:
-        review: of the labels of training and validation images; None where they are numbers.
+        review: of the labels of training and validation images; None if they are numbers.
         groups: images that are the same.
         leaks: images in several parts that should be in one; those with a test image first.
-        odd: images unlike the others.
+        outliers: images unlike the others.
         unreadable: files left out, each with the reason.
         labels: the labels as given, `[N]`.
         part: positions in `PARTS`, int64 `[N]`; -1 for an image in none of them.
@@ -59,7 +59,7 @@ class Findings:
     review: LabelReview | None
     groups: tuple[Group, ...]
     leaks: tuple[Leak, ...]
-    odd: tuple[Odd, ...]
+    outliers: tuple[Outlier, ...]
     unreadable: tuple[str, ...]
     labels: NDArray[Any]
     part: Indices
@@ -90,15 +90,15 @@ class Findings:
         leaks = (leak.positions for leak in self.leaks if min(self._parts(leak.positions)) < index)
         return sorted(position for positions in leaks for position in positions if self.part[position] == index)
 
-    def of_a_network_that_saw_them(self) -> Findings:
-        """The same without an estimate of how many label issues are right: the network knows the labels by heart."""
+    def without_estimates(self) -> Findings:
+        """The same without estimates for label issues: the network was trained on these labels."""
         return self if self.review is None else replace(self, review=replace(self.review, precision=None, recall=None))
 
     def positions(self, kinds: Iterable[str]) -> Indices:
-        """Rows that are dropped for some of `KINDS`, ascending; never a test row.
+        """The rows that are dropped for some of `KINDS`, ascending; never test rows.
 
-        Label issues go as they are listed, up to half of the images of their class. Odd images all go. Of images that
-        leak those in the latest part stay. Of copies within a part the first one stays, and none where their labels
+        Label issues are dropped in order, up to half of the images of their class. All outliers are dropped. Of images
+        that leak, those in the latest part stay. Of copies within a part the first one stays, or none if their labels
         contradict each other. A class that would lose all training images keeps the least doubtful one.
         """
         dropped = {position for kind in kinds for position in self._dropped(kind)}
@@ -106,7 +106,7 @@ class Findings:
         return np.array(sorted(allowed - self._last(allowed)), np.int64)
 
     def doubtful(self, kinds: Iterable[str]) -> Indices:
-        """Those of the rows that are dropped for some of `KINDS` that are no copies: for their label, or as odd."""
+        """The rows that are dropped for some of `KINDS` because of their label or as outliers, not as copies."""
         kinds = set(kinds)
         return np.setdiff1d(self.positions(kinds), self.positions(kinds & {DUPLICATES, LEAKAGE}))
 
@@ -114,7 +114,7 @@ class Findings:
         if kind == LABEL_ISSUES:
             yield from self._doubtful()
         elif kind == ODD:
-            yield from (odd.position for odd in self.odd)
+            yield from (outlier.position for outlier in self.outliers)
         elif kind == LEAKAGE:
             for leak in self.leaks:
                 latest = max(self._parts(leak.positions))
@@ -132,15 +132,15 @@ class Findings:
                 yield issue.position
 
     def _last(self, dropped: set[int]) -> set[int]:
-        """One training image of each class that has no other left."""
+        """One training image of each class that would lose all of them."""
         doubts = {issue.position: issue.doubt for issue in self.issues}
         train = np.flatnonzero(self.part == PARTS.index("train"))
-        strata = self.labels if self.review else np.zeros(len(self.labels))  # numbers are all alike
+        strata = self.labels if self.review else np.zeros(len(self.labels))  # numbers are one stratum
         members = [train[strata[train] == stratum].tolist() for stratum in np.unique(strata[train])]
         return {min(each, key=lambda row: (doubts.get(row, 0.0), row)) for each in members if dropped.issuperset(each)}
 
     def _spare(self, group: Group) -> Iterator[int]:
-        """Copies within each part that has several."""
+        """Copies to drop within each part that has several."""
         for part, count in Counter(self._parts(group.positions)).items():
             if count > 1:
                 members = [position for position in group.positions if self.part[position] == part]
@@ -151,12 +151,12 @@ class Findings:
 
 
 def inspect(dataset: Dataset, embedding: Embedding, parts: Split, copies: Copies, *, seed: int) -> Findings:
-    """Looks for what is wrong with a data set; drops nothing.
+    """Finds what is wrong with a data set; drops nothing.
 
     Args:
         dataset: N images and their labels.
-        embedding: float32 `[N, D]` of all of them, by a network that was not fitted on these labels, or it has learnt
-            the wrong ones by heart.
+        embedding: float32 `[N, D]` of all of them, by a network that was not trained on these labels: it would have
+            learnt the wrong ones.
         parts: as `split` gives them.
         copies: among all of the images, as `find_copies` gives them.
         seed: of the folds, and of the labels that are made wrong.
@@ -175,7 +175,9 @@ def inspect(dataset: Dataset, embedding: Embedding, parts: Split, copies: Copies
         review=_review(dataset, embedding, parts.known, unit, seed) if dataset.classes else None,
         groups=groups,
         leaks=tuple(_leaks(unit, part, groups)),
-        odd=tuple(odd for odd in find_odd(copies.looks, embedding) if part[odd.position] != _NOWHERE),
+        outliers=tuple(
+            outlier for outlier in find_outliers(copies.hashes, embedding) if part[outlier.position] != _NOWHERE
+        ),
         unreadable=dataset.skipped,
         labels=dataset.labels,
         part=part,

@@ -81,8 +81,8 @@ def entries(dataset: Dataset, findings: Findings) -> list[Entry]:
         for group in repeated:
             for position in group.positions:
                 yield entry(DUPLICATES, position, describe(findings, group), group=numbers[group.positions])
-        for odd in findings.odd:
-            yield entry(ODD, odd.position, odd.reason)
+        for outlier in findings.outliers:
+            yield entry(ODD, outlier.position, outlier.reason)
 
     return list(found())
 

@@ -16,7 +16,7 @@ from training.clean.findings.findings import Findings, Leak
 from training.clean.findings.findings_csv import describe, describe_leak
 from training.clean.findings.findings_text import FIRST, sentences
 from training.clean.label_errors import LabelIssue
-from training.clean.outliers import Odd
+from training.clean.outliers import Outlier
 from training.data.dataset import Dataset
 from training.data.split_parts import PARTS
 from training.reports import html_page
@@ -125,7 +125,7 @@ def show(dataset: Dataset, findings: Findings) -> Section:
         issues,
         replace(leaks, total=sum(len(findings.leaked(part)) for part in PARTS)),
         _shelf(DUPLICATES, findings.repeated(), painter.group),
-        _shelf(ODD, findings.odd, painter.odd),
+        _shelf(ODD, findings.outliers, painter.outlier),
     )
     return Section(
         sentences=sentences(findings),
@@ -157,8 +157,8 @@ class _Painter:
         note = f"is labelled {self.dataset.classes[issue.given]}"
         return Card((self._picture(issue.position, f"{suggested} {issue.doubt:.3f}", note),))
 
-    def odd(self, odd: Odd) -> Card:
-        return Card((self._picture(odd.position, self._label(odd.position), odd.reason),))
+    def outlier(self, outlier: Outlier) -> Card:
+        return Card((self._picture(outlier.position, self._label(outlier.position), outlier.reason),))
 
     def group(self, group: Group) -> Card:
         return self._together(group.positions, describe(self.findings, group))

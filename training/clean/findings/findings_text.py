@@ -22,7 +22,7 @@ def sentences(findings: Findings) -> list[str]:
         *_about_leakage(findings),
         f"{_count(len(repeated), 'image')} {_is(len(repeated))} more than once in one part.",
         f"{_count(contradicting, 'image')} {'has' if contradicting == 1 else 'have'} copies with contradicting labels.",
-        f"{_count(len(findings.odd), 'image')} {_is(len(findings.odd))} unlike all others.",
+        f"{_count(len(findings.outliers), 'image')} {_is(len(findings.outliers))} unlike all others.",
         f"{_count(len(findings.unreadable), 'file')} could not be used.",
     ]
 

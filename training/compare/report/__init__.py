@@ -1,1 +1,1 @@
-"""What a comparison found: rows, intervals, verdict, page."""
+"""What a comparison found: rows, intervals, conclusion, page."""

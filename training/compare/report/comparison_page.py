@@ -29,7 +29,7 @@ TIMED = (
     "neighbours, the training images that it is nearest to; columns, their shares in the decision."
 )
 FAIR = (
-    "Every contender gets the same images and holds the same part of them out, a tenth where the data does not say, to "
+    "Every model gets the same images and holds the same part of them out, a tenth where the data does not say, to "
     "be calibrated on; settings are the same for all data, or chosen by what is held out. Each size contains the "
     "smaller ones. Copies of an image, and images of a group, are never both fitted on and tested with. The pretrained "
     "network knows ImageNet and sees the same pixels as the others, enlarged. The limits of an accuracy hold with 95 % "
@@ -39,8 +39,8 @@ FAIR = (
 
 
 @dataclass(frozen=True)
-class _Gone:
-    """What is missing for one reason at one size."""
+class _Missing:
+    """Models that are missing at one size for one reason."""
 
     size: int
     names: str
@@ -48,14 +48,14 @@ class _Gone:
 
 
 def html(comparison: Comparison) -> str:
-    """The page; everything in it is escaped."""
+    """The page; all text in it is escaped."""
     sizes = comparison.sizes
     values = {
         "comparison": comparison,
         "chart": Markup(_chart(comparison)) if sizes else "",  # noqa: S704 (its text is escaped by matplotlib and us)
         "champions": list(_champions(comparison)),
         "tables": [(size, comparison.at(size)) for size in reversed(sizes)],
-        "gone": list(_gone(comparison.left_out)),
+        "gone": list(_missing(comparison.left_out)),
         "seeds": _seeds(comparison),
         "digits": 2 if comparison.test_images >= 1000 else 1,
         "timed": TIMED,
@@ -65,7 +65,7 @@ def html(comparison: Comparison) -> str:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Verdict, one table a size, what was left out, and where it was measured."""
+    """The conclusion, one table for each size, what was left out, and where it was measured."""
     lines = [f"# {_plain(comparison.data)}: which model?", ""]
     lines += [f"- {_plain(sentence)}" for sentence in comparison.verdict]
     for size in reversed(comparison.sizes):
@@ -73,7 +73,7 @@ def markdown(comparison: Comparison) -> str:
     if comparison.left_out:
         lines += ["", "## Left out", ""]
         lines += [
-            f"- {each.size:,}: {_plain(each.names)}: {_plain(each.reason)}" for each in _gone(comparison.left_out)
+            f"- {each.size:,}: {_plain(each.names)}: {_plain(each.reason)}" for each in _missing(comparison.left_out)
         ]
     return "\n".join([*lines, "", "## How it was measured", "", FAIR, "", TIMED, "", *_made(comparison)]) + "\n"
 
@@ -95,11 +95,11 @@ def _champions(comparison: Comparison) -> Iterator[tuple[Family, list[Row | None
             yield family, best
 
 
-def _gone(left_out: Sequence[LeftOut]) -> Iterator[_Gone]:
-    """What was left out, rows of one size and reason together."""
+def _missing(left_out: Sequence[LeftOut]) -> Iterator[_Missing]:
+    """What was left out, grouped by size and reason."""
     for size, reason in Counter((each.size, each.reason) for each in left_out):
         names = [each.name for each in left_out if (each.size, each.reason) == (size, reason)]
-        yield _Gone(size, ", ".join(names), reason)
+        yield _Missing(size, ", ".join(names), reason)
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
@@ -141,5 +141,5 @@ def _seeds(comparison: Comparison) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which nothing is Markdown or HTML, on one line."""
+    """Text on one line, with Markdown and HTML escaped."""
     return " ".join(text.translate(_MARKDOWN).split())

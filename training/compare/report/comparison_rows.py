@@ -1,4 +1,4 @@
-"""what a comparison found: one row a contender and size, what was left out, and where all of it was measured."""
+"""what a comparison found: one row for each model and size, what was left out, and where it was measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.compare.report.paired_intervals import Hits, accuracy_interval
 
 
 class Family(StrEnum):
-    """What decides, on what; simplest first."""
+    """What models see, the simplest first."""
 
     COLUMNS = "columns alone"
     PIXELS = "pixels"
@@ -27,22 +27,22 @@ class Family(StrEnum):
 
 
 class Row(Frozen):
-    """One contender, fitted on `size` images.
+    """One model, fitted on `size` images.
 
     Attributes:
-        size: images that it was given, those held out for its calibration among them.
+        size: images that it was given, including those held out for its calibration.
         family: what it belongs to.
-        name: for a person.
-        accuracy: share of right answers on the test set, in [0, 1]; of several seeds the mean, as all figures are.
-        low: below which the accuracy lies once in 40 times; noise of training included where several seeds ran.
-        high: above which it does.
+        name: as people read it.
+        accuracy: share of test images that it got right, in [0, 1]. All figures are means over the seeds.
+        low: lower end of the 95 % interval of the accuracy; it includes the noise of training if several seeds ran.
+        high: upper end.
         log_loss: nats.
         ece: expected calibration error, in [0, 1].
         fit_seconds: wall time from images to a fitted and calibrated model, features and network included.
         predict_us: median microseconds for one image alone, on one thread, from decoded pixels to probabilities.
         size_bytes: of all ONNX graphs that are needed.
-        explains: what its decisions can be told by: pixels, neighbours, columns.
-        right: which test images it answered right, as `pack` gives it, for each seed.
+        explains: what its decisions can be explained by: pixels, neighbours, columns.
+        right: which test images it got right, packed by `pack`, for each seed.
     """
 
     size: int
@@ -60,12 +60,12 @@ class Row(Frozen):
     right: tuple[str, ...]
 
     def hits(self, count: int) -> Hits:
-        """Whether each of `count` test images was answered right, with each seed, bool `[S, count]`."""
+        """Whether each of `count` test images was right with each seed, bool `[S, count]`."""
         packed = [np.frombuffer(base64.b64decode(each), np.uint8) for each in self.right]
         return np.stack([np.unpackbits(each, count=count).astype(np.bool_) for each in packed])
 
     def and_another(self, other: Row, count: int) -> Row:
-        """This row with one seed more, of `count` test images: the means of both."""
+        """This row with one more seed, on `count` test images."""
         seeds = len(self.right)
         names = ("accuracy", "log_loss", "ece", "fit_seconds", "predict_us")
         means = {name: (getattr(self, name) * seeds + getattr(other, name)) / (seeds + 1) for name in names}
@@ -83,7 +83,7 @@ class LeftOut(Frozen):
 
 
 class Network(Frozen):
-    """How the network of one size was fitted: in fewer epochs than planned where they took too long."""
+    """How the network of one size was fitted; in fewer epochs than planned if they took too long."""
 
     size: int
     images: int
@@ -93,19 +93,19 @@ class Network(Frozen):
 
     @property
     def told(self) -> str:
-        """Its epochs, and how many there should have been, for a person."""
+        """Its epochs, and how many were planned, as people read it."""
         return (
             f"{self.epochs:,} epochs" if self.epochs == self.planned else f"{self.epochs:,} of {self.planned:,} epochs"
         )
 
 
 class Decision(Frozen):
-    """Which model of the largest size is to be used, or that it cannot be told.
+    """Which model of the largest size to use, or that the data cannot tell.
 
     Attributes:
-        recommended: its name; None where none is shown to be good enough.
-        contenders: names of those that cannot be told apart then, the simplest first.
-        enough_images: test images that would be enough then, if the figures stay as they are; None where no number is.
+        recommended: its name; None if no model is shown to be good enough.
+        contenders: if none is recommended, the names of the models that cannot be told apart, the simplest first.
+        enough_images: test images that would be enough if the figures stay as they are; None if no number would be.
     """
 
     recommended: str | None
@@ -114,26 +114,26 @@ class Decision(Frozen):
 
 
 class Comparison(Frozen):
-    """Everything that the page, the table and the JSON file tell.
+    """Everything that the page, the table and the JSON file show.
 
     Attributes:
         data: name of the data set.
         classes: their names.
-        columns: names of what stands beside the image.
+        columns: names of the columns beside the image.
         test_images: size of the common test set.
-        copied: test images that are not in it, as other images have copies of them.
+        copied: test images that are left out because other images are copies of them.
         rows: in the order in which they were measured.
-        left_out: everything that was asked for and is not in `rows`.
-        networks: one a size.
-        margin: points by which what is recommended may be worse than the best.
-        confidence: with which it is shown to be no worse.
-        decision: which to use; None where nothing was measured, or not everything because a person stopped it.
+        left_out: what was asked for and is not in `rows`.
+        networks: one for each size.
+        margin: points by which the recommended model may be worse than the best.
+        confidence: of that.
+        decision: which model to use; None if nothing was measured, or if somebody stopped the comparison.
         verdict: the same in sentences.
-        interrupted: whether a person stopped it.
-        command: that makes the same again.
+        interrupted: whether somebody stopped it.
+        command: that makes the same comparison again.
         seed: of samples and models.
-        budget_minutes: that was given.
-        seconds: that it took, without the reading of the data.
+        budget_minutes: the budget.
+        seconds: the time it took, without reading the data.
         created: when it ended, with a time zone.
         hardware: what it ran on.
         versions: of the libraries.
@@ -164,7 +164,7 @@ class Comparison(Frozen):
 
     @property
     def sizes(self) -> list[int]:
-        """Those with a row, ascending."""
+        """Sizes with a row, ascending."""
         return sorted({row.size for row in self.rows})
 
     def at(self, size: int) -> list[Row]:
@@ -178,10 +178,10 @@ def pack(hits: NDArray[np.bool_]) -> str:
 
 
 def by_merit(row: Row) -> tuple[float, float, float]:
-    """Sorts the most accurate first, of equals the one of less log loss, then the faster one."""
+    """Sorts by accuracy, the best first; ties by log loss, then by speed."""
     return -row.accuracy, row.log_loss, row.predict_us
 
 
 def champion(rows: Sequence[Row], *families: Family) -> Row | None:
-    """The first of some families in rows as `Comparison.at` gives them."""
+    """The best row of some families, from rows that `Comparison.at` has sorted."""
     return next((row for row in rows if row.family in families), None)

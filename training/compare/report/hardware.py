@@ -1,4 +1,4 @@
-"""this machine ──▶ what a measured figure has to name: processor, cores, libraries."""
+"""this machine ──▶ what a measured figure needs beside it: processor, cores, versions of libraries."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from training.export.bundle_files import library_versions
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _BESIDE = {"skimage": "scikit-image", "xgboost": "xgboost-cpu", "lightgbm": "lightgbm"}
-"""Modules that the comparison uses, where they are there, and the packages that they come with."""
+"""Optional modules that the comparison uses, and the packages they come with."""
 
 
 def hardware() -> str:
-    """Processor and number of cores, as the system tells them."""
+    """The processor and the number of cores."""
     return f"{_processor()}, {os.cpu_count()} cores"
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the libraries whose speed and results are compared."""
+    """Versions of Python and of the libraries whose speed and results are compared."""
     beside = {
         package: version(package) for module, package in _BESIDE.items() if importlib.util.find_spec(module) is not None
     }

@@ -1,4 +1,4 @@
-"""`Dataset` ──▶ nested samples of it: so many images for every contender, and one test set for all of them."""
+"""`Dataset` ──▶ nested samples: the same images for every model of a size, and one test set for all."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from training.exceptions import DataError
 ALL = "all"
 DEFAULT_SIZES = f"100,1000,10000,{ALL}"
 PER_CLASS = 4
-"""Images of each class that a size needs on average: some to fit on, some to be held out."""
+"""Mean number of images of each class that a size needs: some to fit on, some to hold out."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What contenders of one size may look at.
+    """The images for the models of one size.
 
     Attributes:
         size: images to fit on and held-out ones together.
-        parts: images to fit on, held-out ones to calibrate and to choose by, and the common test set, in which no image
-            is that has a copy elsewhere, or another image of its group.
+        parts: images to fit on, held-out ones to calibrate and choose with, and the common test set. No test image has
+            a copy, or another image of its group, among the others.
     """
 
     size: int
@@ -34,10 +34,10 @@ class Sample:
 
 
 def parse_sizes(text: str) -> tuple[int | None, ...]:
-    """`100,1000,all` as numbers, None standing for all.
+    """Parses sizes such as `100,1000,all`; None stands for all.
 
     Raises:
-        DataError: what is neither a whole number above 0 nor `all`; none at all.
+        DataError: there are none, or one is neither a whole number above 0 nor `all`.
     """
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
@@ -49,12 +49,12 @@ def parse_sizes(text: str) -> tuple[int | None, ...]:
 
 
 def draw(dataset: Dataset, sizes: Sequence[int | None], seed: int) -> tuple[list[Sample], list[LeftOut]]:
-    """Draws the samples, each class by class and containing the smaller ones; and says which sizes cannot be had.
+    """Draws stratified samples, each containing the smaller ones, and says which sizes are impossible.
 
-    A group of images enters a sample as a whole, so that a sample may be smaller than was asked for.
+    A group of images is taken as a whole, so a sample may be smaller than asked for.
 
     Raises:
-        DataError: not one of the sizes can be had; fewer than two classes can be learnt; nothing is left to be tested.
+        DataError: no size is possible; the training images are of one class; no test image is left.
     """
     whole = split(dataset, seed)
     whole = replace(whole, test=np.setdiff1d(whole.test, whole.copied))
@@ -108,7 +108,7 @@ def _first(units: Sequence[Indices], count: int) -> Indices:
 
 
 def _order(dataset: Dataset, pool: Indices, seed: int) -> list[Indices]:
-    """The groups of `pool`, ordered so that every beginning has each class in about its share, one of each at first."""
+    """The groups of `pool`, ordered so that the first ones of any number have about the same share of each class."""
     generator = np.random.default_rng(seed)
     groups = dataset.unit[pool]
     order = np.argsort(groups, kind="stable")

@@ -1,10 +1,10 @@
 """right and wrong answers to the same images ──▶ intervals of accuracies and of their differences, training included.
 
-Two models answer the same images, so their difference is one of paired proportions: its limits are those of Tango's
-score test (1998, Statistics in Medicine 17:891), which hold for few images and where no image tells the models apart.
-Where each was fitted with several seeds, the limits of the seeds are averaged, which is wider than those of the
-average, and the noise of training is added as the squares of the distances are (MOVER, Zou and Donner 2008, Statistics
-in Medicine 27:1693), with Student's quantile for Satterthwaite's degrees of freedom.
+Two models predict the same images, so their difference is one of paired proportions. Its limits are those of Tango's
+score test (1998, Statistics in Medicine 17:891), which hold for few images, and if both models are right on the same
+images. If models were fitted with several seeds, the limits of the seeds are averaged, which is wider than the limits
+of the average. The noise of training is added in squares (MOVER, Zou and Donner 2008, Statistics in Medicine 27:1693),
+with Student's quantile for Satterthwaite's degrees of freedom.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest, norm, t
 
 Hits = NDArray[np.bool_]
-"""Whether each test image was answered right, `[S, N]`: one row a seed."""
+"""Whether each test image was predicted right, `[S, N]`: one row for each seed."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Noise:
-    """What another seed changes in the difference of two models, as far as it was seen.
+    """What another seed changes in the difference of two models, as far as measured.
 
     Attributes:
-        variance: of the difference, shares squared; 0 where no two models were fitted with several seeds.
+        variance: of the difference, in shares squared; 0 if no two models were fitted with several seeds.
         freedom: degrees of freedom of that estimate.
     """
 
@@ -51,7 +51,7 @@ class Noise:
 
 
 def accuracy_interval(hits: Hits, level: float = 0.05) -> Interval:
-    """The accuracy of a model with two-sided limits: exact ones (Clopper and Pearson), widened by the seeds' noise."""
+    """The accuracy of a model with two-sided exact limits (Clopper and Pearson), widened by the noise of the seeds."""
     tests = [binomtest(int(each.sum()), len(each)).proportion_ci(1 - level, "exact") for each in hits]
     shares = hits.mean(1)
     mean, low, high = (float(np.mean(each)) for each in (shares, [c.low for c in tests], [c.high for c in tests]))
@@ -67,7 +67,7 @@ def difference(ours: Hits, theirs: Hits, tail: float, noise: Noise) -> Interval:
         ours: of one model.
         theirs: of the other, of the same images.
         tail: probability that the difference is below the low limit, and that it is above the high one.
-        noise: of training; nothing is added where both answer alike with every seed.
+        noise: of training; nothing is added if each model predicts the same with every seed.
     """
     seeds = min(len(ours), len(theirs))
     pairs = list(zip(ours[:seeds], theirs[:seeds], strict=True))
@@ -78,7 +78,7 @@ def difference(ours: Hits, theirs: Hits, tail: float, noise: Noise) -> Interval:
 
 
 def noise_of(models: Sequence[Hits]) -> Noise:
-    """The largest between any two models that were fitted with the same several seeds."""
+    """The largest noise between any two models that were fitted with several seeds."""
     several = [hits.mean(1) for hits in models if len(hits) > 1]
     found = []
     for one, other in combinations(several, 2):
@@ -91,8 +91,8 @@ def tango_limits(ours: int, theirs: int, count: int, tail: float) -> tuple[float
     """Limits of the difference of two paired shares.
 
     Args:
-        ours: images that only the one model answers right.
-        theirs: those that only the other does.
+        ours: images that only the first model gets right.
+        theirs: images that only the second gets right.
         count: of all images.
         tail: probability beyond each limit.
     """
@@ -109,21 +109,21 @@ def tango_limits(ours: int, theirs: int, count: int, tail: float) -> tuple[float
 
 
 def enough_images(ours: Hits, theirs: Hits, tail: float, noise: Noise, margin: float) -> float:
-    """How many test images would show in four of five cases that one model is not worse than another by a margin.
+    """Test images that would show, in four of five cases, that one model is not worse than another by a margin.
 
-    If rates and noise are what they seem to be; infinite where it seems to be worse, or the noise hides it anyway.
+    This assumes the measured rates and noise. Infinite if the model looks worse, or if the noise hides the difference.
     """
     seeds = min(len(ours), len(theirs))
     gaps = ours[:seeds].mean(0) - theirs[:seeds].mean(0)
     gain = float(gaps.mean()) + margin
     z = float(norm.isf(tail) + norm.isf(0.2))
     room = gain**2 - z**2 * _between(ours, theirs, noise).variance / seeds
-    variance = max(float(gaps.var()), margin * (1 - margin))  # no less, where they differ by the margin
+    variance = max(float(gaps.var()), margin * (1 - margin))  # no less than if they differ by the margin
     return z**2 * variance / room if gain > 0 and room > 0 else math.inf
 
 
 def _score(ours: int, theirs: int, count: int, difference: float) -> float:
-    """Tango's statistic: how many deviations the counts lie above such a difference."""
+    """Tango's statistic: how many standard deviations the counts lie above a difference."""
     b = -ours - theirs + (2 * count - ours + theirs) * difference
     c = -theirs * difference * (1 - difference)
     share = (math.sqrt(b * b - 8 * count * c) - b) / (4 * count)
@@ -133,7 +133,7 @@ def _score(ours: int, theirs: int, count: int, difference: float) -> float:
 
 
 def _between(ours: Hits, theirs: Hits, noise: Noise) -> Noise:
-    """The noise of two models: none where both answer alike with every seed."""
+    """The noise of two models: none if each predicts the same with every seed."""
     is_steady = all(len(each) > 1 and bool((each == each[0]).all()) for each in (ours, theirs))
     return Noise() if is_steady else noise
 

@@ -8,39 +8,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 from training.heads.estimators.linear import Linear
 from training.heads.estimators.trees import Trees
 from training.heads.features.views import View
 
-Features = NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class TreeInputs:
-    """What trees look at.
+    """What trees see.
 
     Attributes:
         width: of the view, which features begin with; encoded columns follow.
-        seen: what trees see of the view; None where they see nothing of it.
-        linear: whose number they see; None where they see none.
+        seen: the part of the view that trees see; None if they see none of it.
+        linear: the model whose number they see; None if they see none.
     """
 
     width: int = 0
     seen: View | None = None
     linear: Linear | None = None
 
-    def __call__(self, features: Features, said: Features | None = None) -> Features:
-        """Inputs float32 `[N, P]` of features `[N, F]`; `said` stands for what the linear model says, `[N, 1]`."""
+    def __call__(self, features: Features, number: Features | None = None) -> Features:
+        """Inputs float32 `[N, P]` of features `[N, F]`; `number`, `[N, 1]`, replaces the linear model's."""
         parts = [features[:, self.width :]]
         if self.seen is not None:
             parts.append(self.seen(features[:, : self.width]))
         if self.linear is not None:
-            parts.append(self.linear.exact(features) if said is None else said)
+            parts.append(self.linear.exact(features) if number is None else number)
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def add(self, build: GraphBuilder, features: str) -> str:
-        """Adds the nodes that compute it to a graph; names their output, in which inputs begin after the view."""
+        """Adds its nodes to a graph, and returns the name of their output, in which the inputs follow the view."""
         parts = [features]
         if self.seen is not None:
             zero, width, axis = (build.constant([at], np.int64) for at in (0, self.width, 1))
@@ -55,9 +54,9 @@ class Boosted:
     """A sum of a linear model and trees, on the encoder's features.
 
     Attributes:
-        margin: the linear model whose scores trees correct; None where they start from 0.
-        inputs: what trees look at.
-        trees: None where none are worth it; then there is a margin.
+        margin: the linear model whose scores trees correct; None if they start from 0.
+        inputs: what trees see.
+        trees: None if none are worth it; then there is a margin.
     """
 
     margin: Linear | None = None
@@ -65,7 +64,7 @@ class Boosted:
     trees: Trees | None = field(default=None, repr=False)
 
     def fit(self, features: Features, targets: NDArray[Any]) -> Boosted:  # noqa: ARG002
-        """Says 0 of everything: `boosting` grows the trees, those of all folds at once."""
+        """Returns a model that predicts 0: `boosting` fits the trees, for all folds at once."""
         return Boosted(Linear.zero(features.shape[1]))
 
     def decision_function(self, features: Features) -> Features:
@@ -85,7 +84,7 @@ class Boosted:
         return replace(self, margin=margin, trees=None if self.trees is None else self.trees.times(factor))
 
     def add(self, build: GraphBuilder, features: str) -> str:
-        """Adds the nodes that compute scores `[N, K]` to a graph; names their output."""
+        """Adds the nodes that compute scores `[N, K]` to a graph, and returns the name of their output."""
         parts = [] if self.margin is None else [self.margin.add(build, features)]
         if self.trees is not None:
             parts.append(self.trees.add(build, self.inputs.add(build, features), self.inputs.width))

@@ -5,27 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto
 
+from training.arrays import Features, Floats
 from training.export.graph_builder import GraphBuilder
-
-Features = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Weights.
+    """A linear model.
 
-    The mean is subtracted first and not folded into the offset: of an embedding whose mean is many times its deviation
-    the two large sums cancel, and float32 leaves 1e-5 of a probability (64 wide, mean .2, deviation .005), or 1e-2
-    (mean 1,000); subtracted first, 1e-6.
+    The mean is subtracted first and not folded into the offset. If the mean of an embedding is many times its
+    deviation, two large sums would cancel, and in float32 a probability would be off by 1e-5 (64 wide, mean .2,
+    deviation .005) or 1e-2 (mean 1,000); with the mean subtracted first it is off by 1e-6.
 
     Attributes:
-        weights: float32 `[F, K]`; K is 1 of numbers.
+        weights: float32 `[F, K]`; K is 1 for numbers.
         offset: float32 `[K]`.
-        mean: of the features, float32 `[F]`; None where it is 0.
+        mean: of the features, float32 `[F]`; None if it is 0.
     """
 
     weights: Features
@@ -34,7 +31,7 @@ class Linear:
 
     @classmethod
     def zero(cls, features: int) -> Linear:
-        """Says 0 of everything."""
+        """A model that predicts 0."""
         return cls(np.zeros((features, 1), np.float32), np.zeros(1, np.float32))
 
     def __call__(self, features: Features) -> Features:
@@ -47,16 +44,16 @@ class Linear:
         return replace(self, weights=self.weights * np.float32(factor), offset=self.offset * np.float32(factor))
 
     def exact(self, features: Features) -> Features:
-        """The same summed in float64: trees compare it with thresholds, on whose side no rounding may decide."""
+        """The same summed in float64: trees compare it with thresholds, and rounding must not decide the side."""
         return np.asarray(features.astype(np.float64) @ self._exact_weights + self._exact_offset, np.float32)
 
     def add(self, build: GraphBuilder, features: str) -> str:
-        """Adds the nodes that compute it to a graph; names their output."""
+        """Adds its nodes to a graph, and returns the name of their output."""
         centred = features if self.mean is None else build.node("Sub", features, build.constant(self.mean))
         return build.node("Gemm", centred, build.constant(self.weights), build.constant(self.offset))
 
     def add_exact(self, build: GraphBuilder, features: str) -> str:
-        """Adds the nodes that compute `exact`; names their output."""
+        """Adds the nodes of `exact`, and returns the name of their output."""
         wide = build.node("Cast", features, to=TensorProto.DOUBLE)
         product = build.node("MatMul", wide, build.constant(self._exact_weights, np.float64))
         number = build.node("Add", product, build.constant(self._exact_offset, np.float64))
@@ -68,6 +65,6 @@ class Linear:
 
     @property
     def _exact_offset(self) -> Floats:
-        """With the mean folded in, for which float64 has digits enough."""
+        """With the mean folded in; float64 has enough digits for that."""
         offset = self.offset.astype(np.float64)
         return offset if self.mean is None else offset - self.mean.astype(np.float64) @ self._exact_weights

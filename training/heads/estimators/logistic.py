@@ -1,12 +1,13 @@
-"""features and classes ──▶ a fitted `LogisticRegression`, with a penalty of its own for each feature.
+"""features and classes ──▶ a fitted `LogisticRegression`, with its own penalty for each feature.
 
-scikit-learn's penalty is one number for all. Columns times a weight are the same as columns whose penalty is divided by
-its square; but the former are so unlike the embedding in size that L-BFGS has not converged after 100 steps, where with
-the latter it takes 50 (2,000 rows of 64 + 8 features, weight 100). A fit may start from another one's weights.
+scikit-learn has one penalty for all features. Multiplying columns by a weight has the same optimum as dividing their
+penalty by its square; but multiplied columns are so much larger than the embedding that L-BFGS has not converged after
+100 steps, while with divided penalties it takes 50 (2,000 rows of 64 + 8 features, weight 100). A fit may start from
+the weights of another one.
 
-Of few features L-BFGS takes its steps in coordinates in which the loss is about as curved in all directions: for each
-class the curvature at the start, measured on some rows, and again every 25 steps. From a warm start that takes about
-half the evaluations and ends at a lower loss (1,600 rows of 64 + 8 features, 10 classes, C three times that of the
+With few features L-BFGS is preconditioned: for each class by the curvature of the loss at the start, measured on some
+rows, and measured again every 25 steps. From a warm start that takes about half the evaluations and ends at a lower
+loss (1,600 rows of 64 + 8 features, 10 classes, C three times that of the
 start: 17 to 23 evaluations at a least gain of 1e-6 for 43 to 45 at 1e-7).
 """
 
@@ -17,18 +18,17 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 from sklearn.linear_model import LogisticRegression
 
-Features = NDArray[np.float32]
-Floats = NDArray[np.float64]
+from training.arrays import Features, Floats
 
 _TOLERANCE = 1e-4  # of the gradient of the mean loss, as in scikit-learn
-_LEAST_GAIN = 5e-6  # of the loss in one step, below which no more are taken
-_LEAST_GAIN_UNCURVED = 1e-7  # the same in coordinates in which steps get less far
+_LEAST_GAIN = 5e-6  # of the loss in one step, below which the fit ends
+_LEAST_GAIN_PLAIN = 1e-7  # the same without preconditioning, where steps are shorter
 _STEPS = 100
 _STEPS_A_CURVATURE = 25
 _ROWS_A_FEATURE = 20  # on which curvature is measured
 _ROWS_A_SQUARE = 1 / 20
-"""Rows for each square of a feature from which on the curvature costs less than the steps that it saves: it takes some
-20 F^3 operations, a step 4 N F, of each class."""
+"""From this many rows for each F^2 on, the curvature costs less than the steps it saves: it takes some 20 F^3
+operations, a step 4 N F, for each class."""
 _LEAST_SHARE = (
     1e-5  # of the mean curvature that each feature has at least; float32 sums of alike ones leave less than 0
 )
@@ -47,13 +47,13 @@ def fit_logistic(
     """Fits a model in place.
 
     Args:
-        model: says `C`; what is minimized is the one that scikit-learn documents.
+        model: has `C`; the objective is the one that scikit-learn documents.
         features: float32 `[N, F]`.
-        labels: from 0 to K - 1, each of which is there, int64 `[N]`.
+        labels: from 0 to K - 1, each of them present, int64 `[N]`.
         size: what each feature is divided by while it is fitted, so that all are about as large, float32 `[F]`.
-        weights: of the rows, `[N]`; None where all weigh the same.
-        begin: weights and offsets to start from, `[F + 1, K]`, or `[F + 1, 1]` of two classes; of features that are
-            divided by their size.
+        weights: of the rows, `[N]`; None if all have the same.
+        begin: weights and offsets to start from, of features divided by their size, `[F + 1, K]`, or `[F + 1, 1]` for
+            two classes.
     """
     classes = int(labels.max()) + 1
     count = 1 if classes == 2 else classes
@@ -62,7 +62,7 @@ def fit_logistic(
     loss = _Loss(features / size, labels, shares / len(labels), penalties=penalties, count=count)
     if begin is None:
         begin = np.zeros((features.shape[1] + 1, count))
-    fitted, steps = _minimized(loss, begin)
+    fitted, steps = _fit_weights(loss, begin)
     model.classes_ = np.arange(classes)
     model.coef_ = (fitted[:-1] / size[:, None]).T.astype(np.float32)
     model.intercept_ = fitted[-1].astype(np.float32)
@@ -70,28 +70,28 @@ def fit_logistic(
     model.n_iter_ = np.array([steps], np.int32)
 
 
-def _minimized(loss: _Loss, weights: Floats) -> tuple[Floats, int]:
-    """Weights of the least loss `[F + 1, K]`, and how many steps it took from some weights."""
+def _fit_weights(loss: _Loss, weights: Floats) -> tuple[Floats, int]:
+    """The weights with the lowest loss `[F + 1, K]`, and the number of steps to them from some weights."""
     if not loss.is_long:
-        found = _descended(loss, weights.ravel(), _STEPS, _LEAST_GAIN_UNCURVED)
+        found = _minimize(loss, weights.ravel(), _STEPS, _LEAST_GAIN_PLAIN)
         return found.x.reshape(weights.shape), found.nit
     steps = 0
     while steps < _STEPS:
-        curved = _Curved(loss, weights)
-        found = _descended(curved, curved.begin, _STEPS_A_CURVATURE, _LEAST_GAIN)
-        weights, steps = curved.weights(found.x), steps + found.nit
+        preconditioned = _PreconditionedLoss(loss, weights)
+        found = _minimize(preconditioned, preconditioned.begin, _STEPS_A_CURVATURE, _LEAST_GAIN)
+        weights, steps = preconditioned.weights(found.x), steps + found.nit
         if found.nit < _STEPS_A_CURVATURE:
             break
     return weights, steps
 
 
-def _descended(loss: _Loss | _Curved, begin: Floats, steps: int, least_gain: float) -> OptimizeResult:
+def _minimize(loss: _Loss | _PreconditionedLoss, begin: Floats, steps: int, least_gain: float) -> OptimizeResult:
     options = {"maxiter": steps, "gtol": _TOLERANCE, "ftol": least_gain}
     return minimize(loss, begin, jac=True, method="L-BFGS-B", options=options)
 
 
-class _Curved:
-    """A loss in coordinates in which it is about as curved in all directions, near some weights.
+class _PreconditionedLoss:
+    """A loss in coordinates in which its curvature near some weights is about the same in all directions.
 
     Args:
         loss: of weights.
@@ -104,20 +104,20 @@ class _Curved:
         lower = np.asarray(np.linalg.cholesky(loss.curvature(near)), np.float64)
         self._back = np.asarray(np.linalg.inv(lower), np.float64).swapaxes(1, 2)
         self._forth = np.ascontiguousarray(self._back.swapaxes(1, 2))
-        self.begin = _times(lower.swapaxes(1, 2), near.T).ravel()
+        self.begin = _multiply(lower.swapaxes(1, 2), near.T).ravel()
 
     def weights(self, flat: Floats) -> Floats:
         """Weights `[F + 1, K]` at coordinates."""
-        return _times(self._back, flat.reshape(self._shape)).T
+        return _multiply(self._back, flat.reshape(self._shape)).T
 
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
         """The loss and its gradient."""
         value, gradient = self._loss(self.weights(flat).ravel())
-        return value, _times(self._forth, gradient.reshape(self._shape[::-1]).T).ravel()
+        return value, _multiply(self._forth, gradient.reshape(self._shape[::-1]).T).ravel()
 
 
-def _times(matrices: Floats, vectors: Floats) -> Floats:
-    """Of each class, `[K, F + 1, F + 1]` by `[K, F + 1]`."""
+def _multiply(matrices: Floats, vectors: Floats) -> Floats:
+    """Multiplies, for each class, `[K, F + 1, F + 1]` by `[K, F + 1]`."""
     return np.asarray((matrices @ vectors[:, :, None])[:, :, 0])
 
 
@@ -146,11 +146,11 @@ class _Loss:
 
     @property
     def is_long(self) -> bool:
-        """Whether there are rows enough, so that a step costs more than a share of a measurement of curvature."""
+        """Whether there are so many rows that measuring the curvature pays."""
         return bool(len(self._shares) >= _ROWS_A_SQUARE * self._shape[0] ** 2)
 
     def curvature(self, matrix: Floats) -> Floats:
-        """About the second derivatives by the weights of each class, at weights, float64 `[K, F + 1, F + 1]`."""
+        """Approximate second derivatives at weights, for each class, float64 `[K, F + 1, F + 1]`."""
         few = slice(None, None, max(1, self._features.shape[1] // (_ROWS_A_FEATURE * self._shape[0])))
         features = np.pad(self._features[:, few], ((0, 1), (0, 0)), constant_values=1)
         powers = np.exp(self._logits(matrix, few))
@@ -164,7 +164,7 @@ class _Loss:
         return curved
 
     def _logits(self, matrix: Floats, rows: slice) -> Features:
-        """Less the largest of each row, `[K, N]`."""
+        """Logits minus the largest of each row, `[K, N]`."""
         narrow = matrix.astype(np.float32)
         logits = np.ascontiguousarray(narrow[:-1].T) @ self._features[:, rows] + narrow[-1][:, None]
         if len(logits) == 1:  # of two classes the first one's logit is 0

@@ -1,9 +1,9 @@
 """fitted trees ──▶ the same trees with splits that float32 holds, as an ONNX graph has them.
 
-scikit-learn and LightGBM compare a float32 feature with a float64 threshold, which is the middle of two values.
-Exported, it becomes the nearest float32, which may be larger; then a value that lies just there, such as a whole number
-between two that training had, goes the other way. The largest float32 that is not larger divides all float32 numbers
-alike.
+scikit-learn and LightGBM compare a float32 feature with a float64 threshold, the middle of two values. An exported
+threshold is the nearest float32, which may be larger; a value exactly there, such as a whole number between two
+training values, would then go the other way. The largest float32 that is not above the threshold splits all float32
+numbers as the float64 threshold does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LIGHTGBM_SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # which would n
 
 
 def make_exportable(estimator: Any) -> None:
-    """Rounds the thresholds of trees down to float32, in place; what is no such tree stays as it is."""
+    """Rounds the thresholds of trees down to float32, in place; other estimators stay as they are."""
     for tree in (estimator, *getattr(estimator, "estimators_", ())):
         if hasattr(tree, "tree_"):
             tree.tree_.threshold[:] = floor32(tree.tree_.threshold)
@@ -33,25 +33,25 @@ def make_exportable(estimator: Any) -> None:
 
 def _round_booster(estimator: Any) -> None:
     def rounded(line: re.Match[str]) -> str:
-        thresholds = lightgbm_splits(np.array([float(text) for text in line[1].split()]))
+        thresholds = lightgbm_splits(np.array([float(word) for word in line[1].split()]))
         return f"threshold={' '.join(map(repr, thresholds.tolist()))}"
 
-    told = _LIGHTGBM_SIZES.sub("", estimator.booster_.model_to_string())
-    estimator._Booster = lightgbm.Booster(model_str=_LIGHTGBM.sub(rounded, told))
+    text = _LIGHTGBM_SIZES.sub("", estimator.booster_.model_to_string())
+    estimator._Booster = lightgbm.Booster(model_str=_LIGHTGBM.sub(rounded, text))
 
 
 def lightgbm_splits(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """LightGBM's thresholds `[N]` for numbers as they are.
+    """LightGBM's thresholds `[N]` as float32 splits of plain numbers.
 
-    LightGBM takes numbers from -1e-35 to 1e-35 for 0, which is no larger than its threshold 1e-35 and larger than its
-    threshold -1e-35.
+    LightGBM treats numbers from -1e-35 to 1e-35 as 0, which is below its threshold 1e-35 and above its threshold
+    -1e-35.
     """
     splits = floor32(thresholds)
     return np.where(splits == -_LIGHTGBM_ZERO, np.nextafter(-_LIGHTGBM_ZERO, np.float32(-np.inf)), splits)
 
 
 def floor32(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest float32 numbers that are no larger than numbers `[N]`."""
+    """The largest float32 numbers that are not above numbers `[N]`."""
     nearest = thresholds.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest > thresholds, below, nearest).astype(np.float64)

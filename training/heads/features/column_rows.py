@@ -1,4 +1,4 @@
-"""columns beside images ──▶ `ColumnRows`: the same rows kept column by column, so that no step takes one at a time."""
+"""columns beside images ──▶ `ColumnRows`: the same rows stored by column, so that no step loops over rows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Values:
     """One column of some rows.
 
     Attributes:
-        distinct: its values, each once, in the order in which they first come.
-        numbers: these as float64 `[V]`; NaN where there is none, or a text.
-        positions: of each row's value among them, int64 `[N]`.
+        distinct: its values, each once, in order of their first row.
+        numbers: the same as float64 `[V]`; NaN for a missing value or a text.
+        positions: the position of each row's value among them, int64 `[N]`.
     """
 
     distinct: tuple[ColumnValue, ...]
@@ -65,17 +65,17 @@ class Values:
 
 @dataclass(frozen=True, eq=False)
 class ColumnRows(Sequence[Mapping[str, ColumnValue]]):
-    """Rows of at least one column; each is made when it is asked for.
+    """Rows of at least one column; each mapping is made when it is needed.
 
     Attributes:
-        columns: by name; all have as many rows.
+        columns: by name; all have the same number of rows.
     """
 
     columns: Mapping[str, Values]
 
     @classmethod
     def of(cls, rows: Rows) -> Rows:
-        """The same rows column by column; where there are none, nothing names their columns."""
+        """The same rows by column; unchanged if there are no rows, as then nothing names the columns."""
         if isinstance(rows, cls) or not rows or not rows[0]:
             return rows
         return cls({name: Values.of(row[name] for row in rows) for name in rows[0]})

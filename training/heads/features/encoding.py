@@ -1,9 +1,9 @@
-"""columns beside the image ──▶ numbers beside the embedding: learnt from the training rows, the same in the graph.
+"""columns beside the image ──▶ numbers beside the embedding: fitted on the training rows, the same in the graph.
 
-A number is filled with the median where it is missing, kept within what the training rows had, and scaled to mean 0
-and deviation 1, all in float64: of numbers around 1.7e9 float32 has every 128th. A boolean is a number, a date its days
-since 1970. A category is one number for each value seen often enough; of any other value,
-and of a missing one, all of them are 0. Where a column was missing in training, one number more says so.
+A missing number is filled with the median; numbers are clipped to the range of the training rows and scaled to mean 0
+and deviation 1, all in float64: near 1.7e9 float32 has only every 128th number. A boolean is a number, a date is its
+days since 1970. A category is one-hot encoded over the values that are frequent enough; for any other value, and for a
+missing one, all of them are 0. If a column was missing in training, one more number says whether it is missing.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = [
 
 MISSING_CATEGORY = ""  # as `models.runtime.sessions` gives a missing one to the graph
 MAX_CATEGORIES = 200
-_LEAST_ROWS = 2  # of a category that gets a number of its own
-_MOST = 1e300  # larger numbers count as it, so that no sum or difference of them is infinite
-_FAR = 10.0  # interquartile ranges beyond the quartiles, where no common distribution has a number
+_LEAST_ROWS = 2  # of a category that is encoded
+_MOST = 1e300  # larger numbers are clipped to it, so that no sum or difference is infinite
+_FAR = 10.0  # interquartile ranges beyond the quartiles, where no common distribution has numbers
 _LEAST_DEVIATION = float(np.finfo(np.float64).tiny)  # less has no reciprocal
 
 
@@ -55,11 +55,11 @@ class NumberCode:
 
     @property
     def width(self) -> int:
-        """How many numbers it is encoded as."""
+        """The number of features that it becomes."""
         return 1 + self.is_missed
 
     def __call__(self, values: Values) -> NDArray[np.float32]:
-        """Float32 `[N, 1]`, or `[N, 2]` with what is missing."""
+        """Float32 `[N, 1]`, or `[N, 2]` with whether it is missing."""
         given = values.as_numbers()
         missing = np.isnan(given)
         filled = np.where(missing, self.fill, given).clip(self.low, self.high)
@@ -73,12 +73,12 @@ class CategoryCode:
 
     name: str
     categories: tuple[str, ...]
-    """Those with a number of their own, `MISSING_CATEGORY` among them where it was missing in training; none at all
-    where each text came once, so that the column tells nothing."""
+    """The encoded ones, with `MISSING_CATEGORY` if it was missing in training; empty if each text came once, so that
+    the column says nothing."""
 
     @property
     def width(self) -> int:
-        """How many numbers it is encoded as."""
+        """The number of features that it becomes."""
         return len(self.categories)
 
     def __call__(self, values: Values) -> NDArray[np.float32]:
@@ -93,12 +93,12 @@ Code = NumberCode | CategoryCode
 
 @dataclass(frozen=True)
 class Encoder:
-    """What was learnt of embedding and columns.
+    """How embedding and columns become features, fitted on training rows.
 
     Attributes:
         codes: of each column, in the manifest's order.
-        view: what is looked at of the embedding.
-        expansion: what is added to the encoded columns; None where nothing is.
+        view: what is seen of the embedding.
+        expansion: what is added to the encoded columns; None if nothing is.
     """
 
     codes: tuple[Code, ...] = ()
@@ -106,7 +106,7 @@ class Encoder:
     expansion: Expansion | None = None
 
     def width(self, of: int) -> int:
-        """F, of embeddings that are `of` wide."""
+        """F for embeddings of width `of`."""
         added = 0 if self.expansion is None else self.expansion.width
         return self.view.width(of) + sum(code.width for code in self.codes) + added
 
@@ -127,14 +127,14 @@ NO_COLUMNS = Encoder()
 def fit_encoder(
     columns: Sequence[Column], rows: Rows, view: View = NO_COLUMNS.view, *, expands: bool = False
 ) -> Encoder:
-    """Learns from training rows how columns are encoded, and what is added to them."""
+    """Fits the encoding of columns, and what is added to them, to training rows."""
     codes = tuple(_code(column, values_of(rows, column.name)) for column in columns)
     plain = Encoder(codes, view)
     return replace(plain, expansion=fit_expansion(plain.encoded(rows))) if codes and expands else plain
 
 
 def fitted_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
-    """Columns with the range, or the most frequent categories, of the rows that a head is fitted on."""
+    """Columns with the range or the most frequent categories of the rows that a head is fitted on."""
     return tuple(_fitted(column, values_of(rows, column.name)) for column in columns)
 
 
@@ -147,7 +147,7 @@ def _fitted(column: Column, values: Values) -> Column:
         given = [category for category, count in counts.most_common(MAX_CATEGORIES) if count]
         return column.model_copy(update={"categories": tuple(sorted(given))})
     numbers = _given(values)
-    numbers = numbers if len(numbers) else np.zeros(1)  # as the graph has it where all are missing
+    numbers = numbers if len(numbers) else np.zeros(1)  # as in the graph if all are missing
     return column.model_copy(update={"low": float(numbers.min()), "high": float(numbers.max())})
 
 
@@ -176,9 +176,9 @@ def _code(column: Column, values: Values) -> Code:
 
 
 def _ends(given: NDArray[np.float64]) -> tuple[float, float]:
-    """Between which numbers `[N]` are kept: their own, less what is far out.
+    """The limits that numbers `[N]` are clipped to: their own range without what is far out.
 
-    One number of 1e12 among thousands would make a deviation beside which all others are the same.
+    A single 1e12 among thousands would make the deviation so large that all other numbers look the same.
     """
     low, first, third, high = np.quantile(given, (0.0, 0.25, 0.75, 1.0))
     far = _FAR * (third - first)
@@ -198,12 +198,12 @@ def _counted(values: Values) -> Counter[str]:
 
 
 def _given(values: Values) -> NDArray[np.float64]:
-    """Numbers of the rows that have one."""
+    """The numbers that are not missing."""
     numbers = values.as_numbers()
     return numbers[~np.isnan(numbers)]
 
 
 def _deviation(differences: NDArray[np.float64]) -> float:
-    """Root mean square of differences `[N]`, whose squares may be more or less than float64 holds."""
+    """Root mean square of differences `[N]`, even if their squares overflow or underflow float64."""
     largest = float(np.abs(differences).max())
     return largest * float(np.sqrt(np.mean((differences / largest) ** 2))) if largest >= _LEAST_DEVIATION else 0.0

@@ -1,4 +1,4 @@
-"""encoded columns ──▶ hinges and products of the numeric ones: what a linear model cannot make of them itself."""
+"""encoded columns ──▶ hinges and products of the numeric ones, which a linear model cannot make itself."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 
-Features = NDArray[np.float32]
 _QUANTILES = (0.25, 0.5, 0.75)
 _MOST_NUMBERS = 20
-"""Numeric columns whose products are taken; 190 of them."""
+"""The most numeric columns whose products are taken: 190 products."""
 _FEWEST_VALUES = 4
-"""Of fewer values no hinge says more than the number itself."""
-_FLAT = 1e-6  # deviation below which a product or a hinge says nothing
+"""With fewer values a hinge adds nothing to the number itself."""
+_FLAT = 1e-6  # deviation below which a product or a hinge adds nothing
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Expansion:
         return len(self.scale)
 
     def __call__(self, columns: Features) -> Features:
-        """Of encoded columns `[N, C]`, float32 `[N, H + P]`."""
+        """Hinges and products of encoded columns `[N, C]`, float32 `[N, H + P]`."""
         return self._unscaled(columns) * self.scale
 
     def _unscaled(self, columns: Features) -> Features:
@@ -50,7 +50,7 @@ class Expansion:
         return np.concatenate([hinges, columns[:, first] * columns[:, second]], axis=1)
 
     def add(self, build: GraphBuilder, columns: str) -> str:
-        """Adds the nodes that compute it to a graph; names their output."""
+        """Adds its nodes to a graph, and returns the name of their output."""
         first, second = (build.constant(positions, np.int64) for positions in self.pairs)
         factors = (build.node("Gather", columns, positions, axis=1) for positions in (first, second))
         taken = build.node("Gather", columns, build.constant(self.hinged, np.int64), axis=1)
@@ -60,7 +60,7 @@ class Expansion:
 
 
 def fit_expansion(columns: Features) -> Expansion | None:
-    """Learns knots and scales from encoded columns `[N, C]`; None where no column has values enough."""
+    """Fits knots and scales to encoded columns `[N, C]`; returns None if no column has enough values."""
     numeric = [at for at in range(columns.shape[1]) if len(np.unique(columns[:, at])) >= _FEWEST_VALUES]
     knots = [(at, knot) for at in numeric for knot in np.unique(np.quantile(columns[:, at], _QUANTILES))]
     pairs = list(combinations(numeric[:_MOST_NUMBERS], 2))

@@ -1,10 +1,9 @@
-"""embedding and encoded columns ──▶ features on one scale, as a penalty or a distance wants them.
+"""embedding and encoded columns ──▶ features on one scale, for penalties and distances.
 
 A penalty treats all features alike. An embedding is therefore centred and divided by one number, so that the mean
-square of its elements is 1 and their relative sizes stay: dividing each by its own deviation would raise noise to the
-size of signal (of EfficientNet-Lite0 the median deviation of a dimension is a fraction of the largest). A few columns
-beside a thousand elements would be drowned by the penalty; they are multiplied by a weight that out-of-fold answers
-choose.
+square of its elements is 1 and their relative sizes stay. Dividing each by its own deviation would raise noise to the
+size of signal (in EfficientNet-Lite0 the median deviation of a dimension is a fraction of the largest). A few columns
+beside a thousand elements would hardly count; they are multiplied by a weight that out-of-fold predictions choose.
 """
 
 from __future__ import annotations
@@ -13,24 +12,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 from training.heads.features.views import ViewName
 
-Features = NDArray[np.float32]
 ScalingName = Literal["none", "one", "each"]
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How features are made of embedding and columns: hyperparameters.
+    """How features are made from embedding and columns: hyperparameters.
 
     Attributes:
-        view: what is looked at of the embedding.
+        view: what is seen of the embedding.
         scaling: `one`: the view is centred and divided by one number; `each`: each element by its own deviation.
-        weight: that encoded columns are multiplied by.
+        weight: encoded columns are multiplied by it.
         expands: whether hinges and products of numeric columns are added.
     """
 
@@ -41,15 +39,15 @@ class Preparation:
 
     @property
     def title(self) -> str:
-        """What is unusual about it, for a person; empty where nothing is."""
+        """What is unusual about it, as people read it; empty if nothing is."""
         view = {"whole": "", "roots": "of roots", "direction": "", "components": "", "nothing": ""}
-        told = (
+        parts = (
             view[self.view],
             "each element standardised" if self.scaling == "each" else "",
             f"columns x {self.weight:g}" if self.weight != 1 else "",
             "hinges and products" if self.expands else "",
         )
-        return ", ".join(part for part in told if part)
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Scaling:
     Attributes:
         mean: float32 `[F]`.
         factor: float32 `[F]`.
-        size: of the scaled features beside those of the embedding, float32 `[F]`: 1, or the weight of the columns.
+        size: of the scaled features relative to the embedding, float32 `[F]`: 1, or the weight of the columns.
     """
 
     mean: Features
@@ -71,18 +69,18 @@ class Scaling:
         return (features - self.mean) * self.factor
 
     def add(self, build: GraphBuilder, features: str, output: str) -> str:
-        """Adds the nodes that compute it to a graph; names their output."""
+        """Adds its nodes to a graph, and returns the name of their output."""
         centred = build.node("Sub", features, build.constant(self.mean))
         return build.node("Mul", centred, build.constant(self.factor), output=output)
 
 
 def fit_scaling(preparation: Preparation, features: Features, width: int) -> Scaling | None:
-    """Learns a scaling; None where features stay as they are.
+    """Fits a scaling; returns None if features stay as they are.
 
     Args:
         preparation: how.
         features: of training rows, `[N, F]`.
-        width: how many of them are of the embedding; columns follow, of deviation 1 or one number for each category.
+        width: how many of them come from the embedding; columns follow, of deviation 1 or one-hot encoded.
     """
     if preparation.scaling == "none" and preparation.weight == 1:
         return None

@@ -1,4 +1,4 @@
-"""embedding ──▶ what a head looks at: all of it, its square roots, its direction, its leading components, or nothing.
+"""embedding ──▶ what a head sees of it: all, its square roots, its direction, its leading components, or nothing.
 
 Each view computes the same in Python and, by `add`, in the head's graph.
 """
@@ -14,13 +14,13 @@ from onnx import TensorProto
 from sklearn.decomposition import PCA
 
 from models.runtime.sessions import Embedding
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
 
 ViewName = Literal["whole", "roots", "direction", "components", "nothing"]
-Features = NDArray[np.float32]
 
 COMPONENTS = 30
-"""Components that trees are given, at most: of 30 they made the most on tables with photos (mean absolute error of food
+"""The most components that trees see: 30 were best on tables with photos (mean absolute error of food
 energy 18.3, on the whole embedding over 21)."""
 _ROWS_A_COMPONENT = 10
 _ROOT_OFFSET = 0.01  # of the mean
@@ -28,21 +28,21 @@ _LEAST_LENGTH = 1e-12
 
 
 class View(Protocol):
-    """What a head looks at of an embedding `[N, D]`, float32 `[N, V]`."""
+    """What a head sees of an embedding `[N, D]`, float32 `[N, V]`."""
 
     def __call__(self, embedding: Embedding) -> Features:
         """Computes it."""
 
     def width(self, of: int) -> int:
-        """V, of embeddings that are `of` wide."""
+        """V for embeddings of width `of`."""
 
     def add(self, build: GraphBuilder, embedding: str) -> str:
-        """Adds the nodes that compute it to a graph; names their output."""
+        """Adds its nodes to a graph, and returns the name of their output."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """All of it."""
+    """The whole embedding."""
 
     def __call__(self, embedding: Embedding) -> Features:
         """Returns it."""
@@ -59,16 +59,16 @@ class Whole:
 
 @dataclass(frozen=True)
 class Roots(Whole):
-    """Square roots of numbers that are never negative.
+    """Square roots, for embeddings that are never negative.
 
-    Such embeddings are means of activations, whose spread grows with their size. The offset keeps the root's slope
-    finite at 0, so that the rounding of a precision does not count for more than the image.
+    Such embeddings are means of activations, whose spread grows with their size. The offset keeps the slope of the root
+    finite at 0, so that the rounding of a precision does not outweigh the image.
     """
 
     offset: float
 
     def __call__(self, embedding: Embedding) -> Features:
-        """Of what is not negative."""
+        """Negative numbers count as 0."""
         return np.sqrt(np.maximum(embedding, np.float32(0)) + np.float32(self.offset))
 
     def add(self, build: GraphBuilder, embedding: str) -> str:
@@ -79,9 +79,9 @@ class Roots(Whole):
 
 @dataclass(frozen=True)
 class Direction(Whole):
-    """Embeddings divided by their lengths, so that distances are those of angles.
+    """Embeddings divided by their lengths, so that distances compare angles.
 
-    Lengths are summed in float64: of 1,280 squares float32 is off by 1e-6, many times as much beside the deviation.
+    Lengths are summed in float64: over 1,280 squares float32 is off by 1e-6, which is much beside the deviation.
     """
 
     def __call__(self, embedding: Embedding) -> Features:
@@ -100,9 +100,9 @@ class Direction(Whole):
 
 @dataclass(frozen=True)
 class Components:
-    """Leading principal components, in float64 up to the result.
+    """Leading principal components, summed in float64.
 
-    Trees compare them with thresholds: two sums of float32 that differ in their last digit could go two ways.
+    Trees compare them with thresholds: float32 sums in Python and in a graph could differ in the last digit, and split.
 
     Attributes:
         mean: of the embedding, float64 `[D]`.
@@ -141,12 +141,12 @@ class Nothing:
         return 0
 
     def add(self, build: GraphBuilder, embedding: str) -> str:  # noqa: ARG002
-        """Names nothing."""
+        """Adds nothing; there is no output."""
         return ""
 
 
 def can_root(embedding: Embedding) -> bool:
-    """Whether an embedding `[N, D]` has square roots: no number of it is negative, and not all are 0."""
+    """Whether square roots of an embedding `[N, D]` make sense: no number is negative, and not all are 0."""
     return embedding.size > 0 and float(embedding.min()) >= 0 and float(embedding.max()) > 0
 
 
@@ -161,7 +161,7 @@ def fit_view(name: ViewName, embedding: Embedding) -> View:
 
 
 def fit_components(embedding: Embedding) -> Components:
-    """Fits leading components to training embeddings `[N, D]`, of few rows few."""
+    """Fits leading components to training embeddings `[N, D]`; few rows give few components."""
     rows, width = embedding.shape
     count = min(COMPONENTS, width, max(1, rows // _ROWS_A_COMPONENT))
     if not width or rows < 2:

@@ -1,4 +1,4 @@
-"""graphs of the same inputs ──▶ one graph: the weighted sum of what they give."""
+"""two graphs with the same inputs ──▶ one graph: the weighted sum of their outputs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PREFIXES = ("first/", "second/")
 
 
 def weighted_sum(models: Sequence[ModelProto], outputs: Sequence[str], shares: Sequence[float]) -> ModelProto:
-    """Puts two graphs side by side and adds what they give under the name `SUM`.
+    """Puts two graphs side by side and adds their outputs, weighted, under the name `SUM`.
 
     Args:
-        models: of the same inputs; their other names get a prefix each.
-        outputs: which output counts of each, float32 `[N, K]`.
-        shares: what each is multiplied by.
+        models: with the same inputs; all other names get a prefix.
+        outputs: the output of each that counts, float32 `[N, K]`.
+        shares: the weight of each.
     """
     first, second = (
         compose.add_prefix(model, prefix, rename_inputs=False) for model, prefix in zip(models, PREFIXES, strict=True)

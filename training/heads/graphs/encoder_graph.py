@@ -19,10 +19,10 @@ _INPUT_TYPES = {
 
 
 def encoder_graph(encoder: Encoder, spec: HeadSpec, width: int) -> ModelProto:
-    """Puts the graph together that makes features, its output `FEATURES`, of `embedding` and columns.
+    """Builds the graph that makes features, its output `FEATURES`, from `embedding` and columns.
 
     Args:
-        encoder: what was learnt of them.
+        encoder: fitted on training rows.
         spec: the head's entry in the manifest, which names and types the columns.
         width: of the embedding.
     """
@@ -40,14 +40,14 @@ def encoder_graph(encoder: Encoder, spec: HeadSpec, width: int) -> ModelProto:
 
 
 def _joined(build: GraphBuilder, parts: list[str], output: str = "", axis: int = 1) -> str:
-    """Parts side by side."""
+    """Concatenates parts."""
     if len(parts) > 1:
         return build.node("Concat", *parts, output=output, axis=axis)
     return build.node("Identity", *parts, output=output) if output else parts[0]
 
 
 def _encoded(build: GraphBuilder, encoder: Encoder) -> list[str]:
-    """The encoded columns, in the encoder's order: of all numbers at once, as each node costs about a microsecond."""
+    """The encoded columns in the encoder's order; all numbers share nodes, as each node costs about a microsecond."""
     numbers = [code for code in encoder.codes if isinstance(code, NumberCode)]
     categories = [code for code in encoder.codes if isinstance(code, CategoryCode) and code.width]
     parts = [*_numbers(build, numbers), *_categories(build, categories)]
@@ -60,7 +60,7 @@ def _encoded(build: GraphBuilder, encoder: Encoder) -> list[str]:
 
 
 def _numbers(build: GraphBuilder, codes: list[NumberCode]) -> list[str]:
-    """All numbers scaled, `[N, C]`; and, where one was missing in training, which of all are missing, `[N, C]`."""
+    """All numbers scaled, `[N, C]`; and which are missing, `[N, C]`, if one was missing in training."""
     if not codes:
         return []
     fill, low, high, mean, scale = (
@@ -78,7 +78,7 @@ def _numbers(build: GraphBuilder, codes: list[NumberCode]) -> list[str]:
 
 
 def _categories(build: GraphBuilder, codes: list[CategoryCode]) -> list[str]:
-    """All categories, `[N, C]`, of which each has a number of its own."""
+    """All categories one-hot encoded, `[N, C]`."""
     hot = [
         build.node(
             "OneHotEncoder", code.name, domain="ai.onnx.ml", cats_strings=[c.encode() for c in code.categories], zeros=1

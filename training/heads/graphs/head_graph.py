@@ -1,4 +1,4 @@
-"""a fitted head ──▶ one ONNX graph: encoder of the columns, the estimator as its library exports it, calibration."""
+"""a fitted head ──▶ one ONNX graph: the encoder, the estimator as its library exports it, the calibration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.heads.calibration import LEAST, LOGITS, LOGS, AsIs, Calibration, R
 from training.heads.estimators.blend import Blend
 from training.heads.estimators.boosted import Boosted
 from training.heads.estimators.tree_splits import make_exportable
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.blend_graph import PREFIXES, weighted_sum
 from training.heads.graphs.encoder_graph import FEATURES, encoder_graph
 from training.heads.intervals import Scale
@@ -36,87 +36,87 @@ _FOREIGN = {
 }
 
 
-def head_graph(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
-    """Puts a head's graph together; nothing is compared here.
+def head_graph(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
+    """Builds a head's graph, without comparing it with the head.
 
     Args:
-        decider: the fitted head.
+        head: the fitted head.
         spec: its entry in the manifest, which names and types the columns.
         width: of the embedding.
     """
-    decider = _cooled(decider)
-    joined = _scored(decider, spec, width)
+    head = _fold_temperature(head)
+    joined = _to_scores(head, spec, width)
     scores = _scores(joined)
-    whole = _calibrated(joined, decider, spec)
-    if decider.scale is not None and isinstance(decider.calibration, Rescaling):
-        features = f"{PREFIXES[0]}{FEATURES}" if isinstance(decider, Blend) else FEATURES
-        _append(whole, _interval(decider.scale, decider.calibration, features, scores))
-    return _finished(whole, spec, scores)
+    whole = _calibrated(joined, head, spec)
+    if head.scale is not None and isinstance(head.calibration, Rescaling):
+        features = f"{PREFIXES[0]}{FEATURES}" if isinstance(head, Blend) else FEATURES
+        _append(whole, _interval(head.scale, head.calibration, features, scores))
+    return _with_outputs(whole, spec, scores)
 
 
-def _scored(decider: Decider, spec: HeadSpec, width: int) -> ModelProto:
-    """Embedding and columns to scores, as the last output."""
-    if isinstance(decider, Blend):
-        parts = [_cooled(part) for part in decider.parts]
-        models = [_scored(part, spec, width) for part in parts]
+def _to_scores(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
+    """From embedding and columns to scores, the last output."""
+    if isinstance(head, Blend):
+        parts = [_fold_temperature(part) for part in head.parts]
+        models = [_to_scores(part, spec, width) for part in parts]
         if spec.classes:
             models = [_calibrated(model, part, spec) for model, part in zip(models, parts, strict=True)]
-        shares = [weight for _, weight in decider.weighted]
+        shares = [weight for _, weight in head.weighted]
         return weighted_sum(models, [_scores(model) for model in models], shares)
-    model = compose.add_prefix(_model(decider, decider.encoder.width(width)), "model/")
-    return compose.merge_models(encoder_graph(decider.encoder, spec, width), model, [(FEATURES, "model/features")])
+    model = compose.add_prefix(_model(head, head.encoder.width(width)), "model/")
+    return compose.merge_models(encoder_graph(head.encoder, spec, width), model, [(FEATURES, "model/features")])
 
 
 def _scores(model: ModelProto) -> str:
-    """The last output, behind a label where there is one."""
+    """The name of the scores: the last output, after a label if there is one."""
     return str(model.graph.output[-1].name)
 
 
-def _calibrated(model: ModelProto, decider: Decider, spec: HeadSpec) -> ModelProto:
-    """Scores to the head's output, where that is not the same."""
+def _calibrated(model: ModelProto, head: FittedHead, spec: HeadSpec) -> ModelProto:
+    """Appends the calibration, if there is one."""
     scores = _scores(model)
-    last = _calibration(decider.calibration, spec, scores)
+    last = _calibration(head.calibration, spec, scores)
     return model if last is None else compose.merge_models(model, last, [(scores, scores)])
 
 
-def _cooled(decider: Decider) -> Decider:
-    """Boosted trees and their margin divided by the temperature, which then costs no node."""
-    boosted, calibration = decider.estimator, decider.calibration
+def _fold_temperature(head: FittedHead) -> FittedHead:
+    """Divides boosted trees and their margin by the temperature, so that it needs no node."""
+    boosted, calibration = head.estimator, head.calibration
     if not isinstance(boosted, Boosted) or not isinstance(calibration, Temperature) or calibration.least != LEAST:
-        return decider
-    return replace(decider, estimator=boosted.times(1 / calibration.temperature), calibration=LOGITS)
+        return head
+    return replace(head, estimator=boosted.times(1 / calibration.temperature), calibration=LOGITS)
 
 
-def _model(decider: Decider, features: int) -> ModelProto:
-    """`features` to scores, as the last output."""
-    estimator, build = decider.estimator, GraphBuilder("")
+def _model(head: FittedHead, features: int) -> ModelProto:
+    """From `features` to scores, the last output."""
+    estimator, build = head.estimator, GraphBuilder("")
     inputs = [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, features])]
     if isinstance(estimator, Boosted):
         scores = estimator.add(build, "features")
         return build.model(inputs, [helper.make_tensor_value_info(scores, TensorProto.FLOAT, [None, None])])
-    if decider.scaling is None:
-        return _estimator(decider, features)
-    decider.scaling.add(build, "features", "scaled")
+    if head.scaling is None:
+        return _estimator(head, features)
+    head.scaling.add(build, "features", "scaled")
     scaled = build.model(inputs, [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, [None, features])])
-    model = compose.add_prefix(_estimator(decider, features), "on/")
+    model = compose.add_prefix(_estimator(head, features), "on/")
     return compose.merge_models(scaled, model, [("scaled", "on/features")])
 
 
-def _estimator(decider: Decider, features: int) -> ModelProto:
+def _estimator(head: FittedHead, features: int) -> ModelProto:
     """The estimator's own graph, `features` to `label` and `probabilities`."""
-    estimator = decider.estimator
+    estimator = head.estimator
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     options: dict[str, bool | str] = {}
-    if decider.task == "classification":
-        options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # whose scores come as an array anyway
-        options |= {} if decider.kind.has_probabilities else {"raw_scores": True}
+    if head.task == "classification":
+        options = {} if isinstance(last, LinearSVC) else {"zipmap": False}  # its scores are an array anyway
+        options |= {} if head.kind.has_probabilities else {"raw_scores": True}
     if isinstance(last, KNeighborsClassifier | KNeighborsRegressor):
-        options["optim"] = "cdist"  # else each distance is a step of a loop
-    _register(decider)
+        options["optim"] = "cdist"  # without it each distance is a step of a loop
+    _register(head)
     make_exportable(last)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 gives NumPy's booleans for integers,
-        warnings.simplefilter("ignore", FutureWarning)  # and reads what scikit-learn 1.11 will not have
+        warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 passes NumPy's booleans as integers,
+        warnings.simplefilter("ignore", FutureWarning)  # and reads attributes that scikit-learn 1.11 drops
         model: ModelProto = to_onnx(
             estimator,
             initial_types=[("features", FloatTensorType([None, features]))],
@@ -127,12 +127,12 @@ def _estimator(decider: Decider, features: int) -> ModelProto:
     return model
 
 
-def _register(decider: Decider) -> None:
-    if not decider.kind.module:
+def _register(head: FittedHead) -> None:
+    if not head.kind.module:
         return
-    module, converter, prefix = _FOREIGN[decider.kind.module]
-    class_ = type(decider.estimator)
-    is_classifier = decider.task == "classification"
+    module, converter, prefix = _FOREIGN[head.kind.module]
+    class_ = type(head.estimator)
+    is_classifier = head.task == "classification"
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "raw_scores": [True, False]}
     update_registered_converter(
         class_,
@@ -145,7 +145,7 @@ def _register(decider: Decider) -> None:
 
 
 def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:
-    """`source` float32 `[N, K]` to the head's output; None where it is that."""
+    """From `source`, float32 `[N, K]`, to the head's output; None if nothing is to be done."""
     build = GraphBuilder("calibration/")
     if isinstance(calibration, AsIs):
         return None
@@ -166,7 +166,7 @@ def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> Model
 
 
 def _interval(scale: Scale, rescaling: Rescaling, features: str, scores: str) -> GraphBuilder:
-    """`features` and `scores` to the lower and upper bound, in the numbers' own unit."""
+    """From `features` and `scores` to the lower and upper bound, in the numbers' own unit."""
     build = GraphBuilder("interval/")
     _rescaled(build, rescaling, scale.add_bounds(build, features, scores), INTERVAL)
     return build
@@ -186,8 +186,8 @@ def _rescaled(build: GraphBuilder, rescaling: Rescaling, source: str, output: st
     build.node("Exp", build.node("Clip", logs, *(build.constant(end) for end in LOGS)), output=output)
 
 
-def _finished(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
-    """The model with just the outputs that a head has."""
+def _with_outputs(model: ModelProto, spec: HeadSpec, scores: str) -> ModelProto:
+    """The model with exactly the outputs of a head."""
     del model.graph.output[:]
     nodes = model.graph.node
     if not any(spec.output in node.output for node in nodes):

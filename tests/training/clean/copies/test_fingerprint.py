@@ -8,9 +8,9 @@ import pytest
 from tests.training.clean.changed import CHANGES, change, pieces
 from training.clean.copies.fingerprint import fingerprints
 from training.clean.copies.nearest_copies import nearest_or_mirrored
-from training.clean.copies.perceptual_hash import look
+from training.clean.copies.perceptual_hash import hash_images
 
-IMAGES = look(pieces(64)).thumbnails
+IMAGES = hash_images(pieces(64)).thumbnails
 
 
 def test_a_mirrored_image_differs_in_the_sign_of_the_odd_part() -> None:
@@ -29,7 +29,7 @@ def test_brightness_and_contrast_do_not_matter() -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_image_is_nearest_to_the_one_it_was(name: str) -> None:
     images = pieces(64)
-    thumbnails = np.concatenate([IMAGES, look(change(images, CHANGES[name])).thumbnails])
+    thumbnails = np.concatenate([IMAGES, hash_images(change(images, CHANGES[name])).thumbnails])
     positions, _ = nearest_or_mirrored(fingerprints(thumbnails), 2)
     found = (positions[len(images) :] == np.arange(len(images))[:, None]).any(1)
     assert found.mean() >= 0.9

@@ -44,8 +44,8 @@ def test_what_is_kept_is_what_was_found(dataset: Dataset, tmp_path: Path) -> Non
     again = kept_copies(replace(dataset, images=Unreadable(dataset), keys=keys_of(dataset)), tmp_path)
     for copies in (first, again):
         assert copies.groups == found.groups
-        np.testing.assert_array_equal(copies.looks.digests, found.looks.digests)
-        np.testing.assert_array_equal(copies.looks.contrast, found.looks.contrast)
+        np.testing.assert_array_equal(copies.hashes.digests, found.hashes.digests)
+        np.testing.assert_array_equal(copies.hashes.contrast, found.hashes.contrast)
     assert found.groups[0].positions == (1, 7, 20)
 
 

@@ -13,7 +13,7 @@ from training.clean.copies.duplicates import Group, find_copies
 from training.clean.findings.finding_kinds import KINDS
 from training.clean.findings.findings import Findings, Leak, drop, inspect
 from training.clean.label_errors import LabelIssue, LabelReview
-from training.clean.outliers import Odd
+from training.clean.outliers import Outlier
 from training.data.images import Encoded
 from training.data.split import Split, tie
 from training.exceptions import DataError
@@ -28,7 +28,7 @@ def test_everything_planted_is_found_and_nothing_else(planted: Planted) -> None:
     assert findings.leaks == (Leak((LEAKED, TESTED), Group((LEAKED, TESTED), exact=True)),)
     assert findings.leaked("test") == [TESTED]
     assert findings.repeated() == [Group((FIRST, SECOND), exact=True)]
-    assert {odd.position for odd in findings.odd} == {BLACK, NOISE}
+    assert {outlier.position for outlier in findings.outliers} == {BLACK, NOISE}
     assert findings.unreadable == ("blue/no.png: damaged",)
 
 
@@ -37,7 +37,7 @@ def test_streamed_images_have_the_same_findings(planted: Planted) -> None:
     images = Encoded(lambda position: encode_png(pixels[position]), np.arange(60), planted.dataset.input)
     copies = find_copies(images)
     streamed = inspect(replace(planted.dataset, images=images), planted.embedding, planted.parts, copies, seed=0)
-    for field in ("issues", "groups", "odd"):
+    for field in ("issues", "groups", "outliers"):
         assert getattr(streamed, field) == getattr(planted.findings, field)
 
 
@@ -81,7 +81,7 @@ def made(*groups: tuple[int, ...], labels: list[int], part: list[int]) -> Findin
         review=LabelReview(issues, len(labels), 0.8, 0.9),
         groups=tuple(found),
         leaks=tuple(Leak(group.positions, group) for group in torn),
-        odd=tuple(Odd(row, "one colour") for row in range(len(labels))),
+        outliers=tuple(Outlier(row, "one colour") for row in range(len(labels))),
         unreadable=(),
         labels=np.array(labels),
         part=np.array(part),
@@ -178,7 +178,7 @@ def test_images_in_no_part_are_not_listed(planted: Planted) -> None:
     findings = inspect(planted.dataset, planted.embedding, few, planted.copies, seed=0)
     assert findings.issues == ()
     assert findings.groups == (Group((LEAKED, TESTED), exact=True),)
-    assert [odd.position for odd in findings.odd] == [NOISE]
+    assert [outlier.position for outlier in findings.outliers] == [NOISE]
 
 
 def test_embeddings_of_other_images_are_refused(planted: Planted) -> None:

@@ -17,7 +17,7 @@ from training.clean.findings.findings import Findings, Leak
 from training.clean.findings.findings_page import CARDS_SHOWN, PICTURES_SHOWN, render, show
 from training.clean.findings.findings_text import FIRST
 from training.clean.label_errors import LabelIssue, LabelReview
-from training.clean.outliers import Odd
+from training.clean.outliers import Outlier
 from training.reports import class_report
 
 JUDGED = LabelReview((), judged=50)
@@ -53,9 +53,9 @@ def test_names_of_files_and_classes_are_escaped(planted: Planted) -> None:
 
 
 def test_no_more_than_a_few_are_shown_and_the_others_counted(planted: Planted) -> None:
-    odd = tuple(Odd(row, "one colour") for row in range(CARDS_SHOWN + 5))
+    outlier = tuple(Outlier(row, "one colour") for row in range(CARDS_SHOWN + 5))
     group = Group(tuple(range(PICTURES_SHOWN + 3)), exact=True)
-    html = page(planted, Findings(JUDGED, (group,), (), odd, (), planted.dataset.labels, planted.findings.part))
+    html = page(planted, Findings(JUDGED, (group,), (), outlier, (), planted.dataset.labels, planted.findings.part))
     assert html.count("<img") == CARDS_SHOWN + PICTURES_SHOWN
     assert "and 5 more" in html
     assert "; 3 more" in html

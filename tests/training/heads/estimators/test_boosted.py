@@ -9,15 +9,16 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.training.heads.run_graphs import answer, graph_of, operators, run_nodes, softmax
+from training.arrays import Features
 from training.heads.calibration import Rescaling, Temperature
 from training.heads.estimators.boosted import Boosted, TreeInputs
 from training.heads.estimators.linear import Linear
-from training.heads.estimators.trees import Growth, Sample, grow
+from training.heads.estimators.tree_fitting import Sample, fit_trees
+from training.heads.estimators.tree_settings import TreeSettings
 from training.heads.features.views import fit_components
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.registry import REGISTRY
 
-Features = NDArray[np.float32]
 WIDTH, COLUMNS = 16, 4
 WARM = Temperature(1.7, of_probabilities=False)
 SEES = {"columns": (True, False), "components": (False, True), "columns and components": (True, True)}
@@ -49,11 +50,13 @@ def boosted_of(classes: int, *, sees: str = "columns", rounds: int = 3) -> Boost
     inputs = TreeInputs(width, fit_components(features[:, :width]) if has_components else None)
     margin = margin_of(features, classes)
     sample = Sample(inputs(features), labels_of(features, classes), margin(features))
-    return Boosted(margin, inputs, grow(sample, Growth(classes, seed=0), rounds) if rounds else None)
+    return Boosted(margin, inputs, fit_trees(sample, TreeSettings(classes, seed=0), rounds) if rounds else None)
 
 
-def head_of(boosted: Boosted, classes: int) -> Decider:
-    return Decider(REGISTRY["boosted_linear"], boosted, calibration=WARM, present=np.arange(classes), classes=classes)
+def head_of(boosted: Boosted, classes: int) -> FittedHead:
+    return FittedHead(
+        REGISTRY["boosted_linear"], boosted, calibration=WARM, present=np.arange(classes), classes=classes
+    )
 
 
 def raw(boosted: Boosted, features: Features) -> NDArray[np.float64]:
@@ -89,7 +92,7 @@ def test_trees_start_from_the_margin() -> None:
     labels = labels_of(features, 3)
     sure = np.where(labels[:, None] == np.arange(3), 20, -20).astype(np.float32)
     said = [
-        grow(Sample(features, labels, margins), Growth(3, seed=0), 3)(features)
+        fit_trees(Sample(features, labels, margins), TreeSettings(3, seed=0), 3)(features)
         for margins in (sure, np.zeros_like(sure))
     ]
     assert np.abs(said[0]).max() < 1e-6 < 0.01 < np.abs(said[1]).max()
@@ -123,9 +126,9 @@ def test_trees_see_the_number_of_a_linear_model(is_log: bool) -> None:
     inputs = TreeInputs(WIDTH, fit_components(features[:, :WIDTH]), linear)
     targets = linear(features)[:, 0] / 10 + features[:, -1]
     sample = Sample(inputs(features), targets, np.zeros((600, 1), np.float32))
-    boosted = Boosted(None, inputs, grow(sample, Growth(0, seed=0), 40))
+    boosted = Boosted(None, inputs, fit_trees(sample, TreeSettings(0, seed=0), 40))
     rescaling = Rescaling(3.0, 0.5, is_log)
-    found = answer(Decider(REGISTRY["boosted_linear"], boosted, calibration=rescaling), fresh)
+    found = answer(FittedHead(REGISTRY["boosted_linear"], boosted, calibration=rescaling), fresh)
     expected = raw(boosted, fresh) * 0.5 + 3
     np.testing.assert_allclose(found, np.exp(expected) if is_log else expected, rtol=1e-5)
     assert found.std() > 0.1

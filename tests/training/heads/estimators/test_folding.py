@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.runtime.sessions import Embedding
 from tests.training.heads.run_graphs import run_nodes, softmax
-from training.heads.candidates import Fitting, HeadFit
-from training.heads.crossfit import Lesson
 from training.heads.estimators.folding import linear_of
-from training.heads.fitted_head import UNKNOWN, Decider
+from training.heads.fitted_head import UNKNOWN, FittedHead
+from training.heads.head_fit import Fitting, HeadFit
+from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import EACH_STANDARDISED, ONE_SCALE, REGISTRY
 
 WIDTH = 64
@@ -27,14 +27,14 @@ def embedding_of(labels: NDArray[np.int64], *, mean: float, seed: int) -> Embedd
     return (mean + deviations * (centres[labels] / 2 + random.normal(0, 1, (len(labels), WIDTH)))).astype(np.float32)
 
 
-def head_of(labels: NDArray[np.int64], *, mean: float = 0.2, scaling: str = "one") -> Decider:
+def head_of(labels: NDArray[np.int64], *, mean: float = 0.2, scaling: str = "one") -> FittedHead:
     kind = REGISTRY["logistic_regression"]
     preparation = {"one": ONE_SCALE, "each": EACH_STANDARDISED}[scaling]
     fit = HeadFit(kind, kind.settings["C = 1"], preparation, Fitting(classes=int(labels.max()) + 1))
-    return fit(Lesson(embedding_of(labels, mean=mean, seed=0), labels))
+    return fit(LabelledEmbeddings(embedding_of(labels, mean=mean, seed=0), labels))
 
 
-def library(head: Decider, embedding: Embedding) -> NDArray[np.float64]:
+def library(head: FittedHead, embedding: Embedding) -> NDArray[np.float64]:
     """What scikit-learn's weights say of scaled features, in float64; of two classes the second's logit."""
     assert head.scaling is not None
     scaled = (embedding.astype(np.float64) - head.scaling.mean) * head.scaling.factor.astype(np.float64)
@@ -79,7 +79,7 @@ def test_of_one_class_alone_nothing_is_told_but_the_class() -> None:
 def test_the_weights_of_a_ridge_give_its_number() -> None:
     kind, embedding = REGISTRY["linear_regression"], embedding_of(np.arange(600) % 10, mean=20.0, seed=0)
     fit = HeadFit(kind, kind.regressors["alpha = 1"], ONE_SCALE, Fitting())
-    head = fit(Lesson(embedding, (embedding[:, 0] - 20.0) * 1000.0))
+    head = fit(LabelledEmbeddings(embedding, (embedding[:, 0] - 20.0) * 1000.0))
     linear = linear_of(head)
     for found in (linear(embedding), linear.exact(embedding), run_nodes(linear.add, embedding)):
         np.testing.assert_allclose(found[:, 0], library(head, embedding).reshape(-1), atol=1e-5)

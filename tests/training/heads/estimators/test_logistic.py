@@ -8,9 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from training.arrays import Features
 from training.heads.estimators.logistic import fit_logistic
-
-Features = NDArray[np.float32]
 
 
 def problem(classes: int, rows: int, width: int) -> tuple[Features, NDArray[np.int64]]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from models.bundle.head_spec import HeadSpec
 from models.runtime.sessions import cpu_session
 from training.heads.estimators.tree_splits import make_exportable
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_graph import head_graph
-from training.heads.registry import REGISTRY, Size
+from training.heads.kind import Size
+from training.heads.registry import REGISTRY
 
 TREES = ("decision_tree", "random_forest", "hist_gradient_boosting", "xgboost", "lightgbm")
 
@@ -43,8 +44,8 @@ def test_trees_answer_as_before(kind: str) -> None:
 @pytest.mark.parametrize("kind", TREES)
 def test_a_graph_answers_as_its_trees_on_their_splits(kind: str) -> None:
     trees, asked = fitted(kind), scaled(np.random.default_rng(1).integers(0, 400, (5000, 3)))
-    decider = Decider(REGISTRY[kind], trees, present=np.arange(2), classes=2)
+    head = FittedHead(REGISTRY[kind], trees, present=np.arange(2), classes=2)
     spec = HeadSpec(name="x", kind=kind, classes=("small", "large"))
-    session = cpu_session(head_graph(decider, spec, 3).SerializeToString())
+    session = cpu_session(head_graph(head, spec, 3).SerializeToString())
     (found,) = session.run(["probabilities"], {"embedding": asked})
-    np.testing.assert_allclose(found, decider(asked), atol=1e-5)
+    np.testing.assert_allclose(found, head(asked), atol=1e-5)

@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.training.heads.run_graphs import run_nodes
+from training.arrays import Features
 from training.export.graph_builder import GraphBuilder
-from training.heads.estimators.trees import Growth, Sample, Trees, grow
+from training.heads.estimators.tree_fitting import Sample, fit_trees
+from training.heads.estimators.tree_settings import TreeSettings
+from training.heads.estimators.trees import Trees
 
-Features = NDArray[np.float32]
 TINY = 1e-35
 """LightGBM's least number: what is smaller counts as 0 when it looks for a threshold."""
 
@@ -21,7 +23,7 @@ def grown(inputs: Features, labels: NDArray[np.int64], rounds: int = 5) -> Trees
     """Trees on a margin of 0."""
     classes = int(labels.max()) + 1
     sample = Sample(inputs, labels, np.zeros((len(labels), classes), np.float32))
-    return grow(sample, Growth(classes, seed=0), rounds)
+    return fit_trees(sample, TreeSettings(classes, seed=0), rounds)
 
 
 def assert_same(trees: Trees, asked: Features, first: int = 0) -> None:

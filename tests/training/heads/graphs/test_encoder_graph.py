@@ -12,7 +12,7 @@ from training.heads.estimators.boosted import Boosted
 from training.heads.estimators.linear import Linear
 from training.heads.features.encoding import Encoder, Rows, fit_encoder
 from training.heads.features.views import Nothing
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.registry import REGISTRY
 
 PRICE = Column(name="price", type="number", required=False, low=0.0, high=1.0)
@@ -54,12 +54,12 @@ def embedding_of(count: int) -> Embedding:
     return np.random.default_rng(count).normal(20, 1, (count, 3)).astype(np.float32)
 
 
-def head_of(encoder: Encoder) -> Decider:
+def head_of(encoder: Encoder) -> FittedHead:
     """Says the features themselves."""
     features = encoder.width(3)
     says = Boosted(Linear(np.eye(features, dtype=np.float32), np.zeros(features, np.float32)))
     kind, present = REGISTRY["boosted_linear"], np.arange(features)
-    return Decider(kind, says, encoder, present=present, classes=features)
+    return FittedHead(kind, says, encoder, present=present, classes=features)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2, 1.0], ids=["none missing", "some missing", "all missing"])

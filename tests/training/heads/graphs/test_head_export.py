@@ -14,7 +14,7 @@ from tests.training.squares import CLASSES
 from training.data.dataset import Dataset
 from training.exceptions import ExportError
 from training.heads.calibration import AsIs
-from training.heads.fitted_head import Decider
+from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_export import export_head
 
 
@@ -24,11 +24,11 @@ def embedding(embedder: Embedder, dataset: Dataset) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def head(embedding: np.ndarray, dataset: Dataset) -> Decider:
+def head(embedding: np.ndarray, dataset: Dataset) -> FittedHead:
     return boosted(embedding, dataset.labels)
 
 
-def test_the_head_s_graph_answers_as_the_head_does(head: Decider, head_graph: bytes, embedding: np.ndarray) -> None:
+def test_the_head_s_graph_answers_as_the_head_does(head: FittedHead, head_graph: bytes, embedding: np.ndarray) -> None:
     found = Head(cpu_session(head_graph), HEAD)(embedding)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, head(embedding), atol=1e-5)
@@ -50,7 +50,7 @@ class Rolled(AsIs):
         return np.roll(scores, 1, axis=1)
 
 
-def test_a_head_that_answers_otherwise_than_its_graph_is_refused(head: Decider, embedding: np.ndarray) -> None:
+def test_a_head_that_answers_otherwise_than_its_graph_is_refused(head: FittedHead, embedding: np.ndarray) -> None:
     other = replace(head, calibration=Rolled())
     with pytest.raises(ExportError, match=r"^head-category\.onnx does not compute .* same class for 0\.0000%"):
         export_head(other, HEAD, embedding)
