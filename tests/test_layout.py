@@ -31,20 +31,8 @@ KNOWN_FOLDERS: dict[str, int] = {
     "tests/training": 13,
 }
 KNOWN_BASENAMES: dict[str, int] = {}
-KNOWN_CYCLES: set[str] = {
-    "service.api.predictions",
-    "service.api.query",
-    "service.api.routes",
-    "service.gateway.gateway",
-    "service.gateway.telemetry",
-    "service.http.cycle",
-    "service.http.exchange",
-    "service.http.shortcut",
-    "service.inference.pipeline",
-    "service.process.worker",
-}
+KNOWN_CYCLES: set[str] = set()
 KNOWN_FUNCTIONS: set[str] = {
-    "service.inference.pipeline.run_one",
     "training.cli.commands.add_commands",
     "training.cli.head_options.add_head",
     "training.network.fit.fit",
@@ -54,9 +42,6 @@ KNOWN_FUNCTIONS: set[str] = {
     "training.workflows.train.train",
 }
 KNOWN_PRIVATE_NAMES: set[str] = {
-    "service.http.connection: __class__",
-    "service.http.connection: _start_asgi_task",
-    "service.observability.json_log: bentoml._internal.context.server_context",
     "training.clean.clean_command: _SubParsersAction",
     "training.cli.commands: _SubParsersAction",
     "training.cli.data_options: _SubParsersAction",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.gateway.api_keys import ApiKeys, main
+from service.gateway.api_keys import ApiKeys
+from service.process.keys_command import main
 from tests.test_container import RUN
 
 ROOT = Path(__file__).resolve().parent.parent
