@@ -21,6 +21,7 @@ OSV := https://api.osv.dev
 
 # Tests run in one process per core. One thread each: two that each start a thread per core wait for one another.
 JOBS ?= $(shell nproc)
+QUICK := not slow and not gpu and not chaos
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: help
@@ -48,7 +49,8 @@ check: setup ## lint, types, import rules, known vulnerabilities in what is pinn
 
 .PHONY: test
 test: setup ## unit and integration tests with coverage of models and service
-	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	$(PYTEST) -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "$(QUICK) and not alone" --cov --cov-report=
+	$(PYTEST) -m "$(QUICK) and alone" --cov --cov-append --cov-report=term
 
 .PHONY: test-slow
 test-slow: setup ## the slow suites: trainings, the whole test set over HTTP

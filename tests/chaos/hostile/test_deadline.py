@@ -96,6 +96,7 @@ def test_a_slow_decode_is_given_up_at_the_deadline(reliability: Reliability, ser
     check(reliability, "an image that takes longer to decode", late_ms)
 
 
+@pytest.mark.alone
 def test_a_full_queue_is_left_at_the_deadline_and_what_expired_is_not_begun(
     reliability: Reliability, server: Server, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def check(server: Server, explained: list[Sample], plain: list[Sample]) -> None:
     assert server.predict(SNEAKER).status == 200
 
 
+@pytest.mark.chaos
 def test_a_flood_of_explanations_is_answered_in_time_or_refused(tmp_path: Path) -> None:
     with serving(tmp_path, workers=1) as server:
         check(server, *flood(server, tmp_path, seconds=3.0))

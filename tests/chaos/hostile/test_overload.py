@@ -144,6 +144,7 @@ def test_three_times_the_capacity_costs_no_goodput(reliability: Reliability, tmp
     assert all(met for *_, met in rows), [row for row in rows if not row[-1]]
 
 
+@pytest.mark.alone
 def test_a_flood_is_answered_in_time_or_refused_at_once(tmp_path: Path) -> None:
     with serving(tmp_path, workers=1) as server:
         seen = flood(server, tmp_path, photo(2048, 1536), (3,), level_s=3.0, rest_s=2.5)

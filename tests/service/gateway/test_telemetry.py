@@ -21,6 +21,7 @@ RESULT = Result(np.zeros(64, np.float32), {"category": HEAD_OUTPUT}, 0.0001, 0.0
 HEADERS = {b"host": b"127.0.0.1:3000", b"content-type": b"image/png", b"content-length": b"387"}
 
 
+@pytest.mark.alone
 @pytest.mark.no_cover  # which costs more than it
 def test_metrics_and_log_together_cost_a_request_less_than_40_microseconds(shared: Path, tmp_path: Path) -> None:
     took_us = [measured_us(tmp_path / f"log-{number}") for number in range(5)]

@@ -219,6 +219,7 @@ def test_what_comes_after_the_end_is_written_at_once() -> None:
         assert writer.dropped == 0
 
 
+@pytest.mark.alone
 @pytest.mark.no_cover  # which costs more than it
 def test_a_line_costs_less_than_10_microseconds() -> None:
     with Path(os.devnull).open("wb") as sink:

@@ -296,6 +296,7 @@ def test_a_scrape_with_every_series_stays_below_50_ms_after_20_crashes(alone: Me
     }
 
 
+@pytest.mark.alone
 @pytest.mark.no_cover  # which costs more than it
 def test_counting_costs_a_request_less_than_12_microseconds(alone: Metrics) -> None:
     def one_request() -> None:
