@@ -20,7 +20,7 @@ export BENTOML_DO_NOT_TRACK := true
 OSV := https://api.osv.dev
 
 # Tests run in one process per core. One thread each: two that each start a thread per core wait for one another.
-JOBS ?= $(shell nproc)
+JOBS ?= $(shell env -u OMP_NUM_THREADS nproc)
 QUICK := not slow and not gpu and not chaos
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 

@@ -30,7 +30,13 @@ AUTO = "auto"
 """Asks for the default kinds; the one with the least loss is chosen."""
 DEFAULTS: Mapping[Task, tuple[str, ...]] = {
     "classification": ("boosted_linear",),
-    "regression": ("linear_regression", "boosted_linear", "boosted_components", "boosted_columns"),
+    "regression": (
+        "linear_regression",
+        "boosted_linear",
+        "boosted_components",
+        "boosted_columns",
+        "nearest_neighbours",
+    ),
 }
 BEST = "best"
 """Asks for all kinds; the cheapest that is as good as the best is chosen, or a blend that clearly beats it."""
