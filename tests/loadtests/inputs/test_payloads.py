@@ -22,7 +22,7 @@ def test_photographs_take_turns() -> None:
 
 
 def test_finding_the_photographs_does_not_import_scikit_learn() -> None:
-    code = "import sys; from loadtests import payloads; payloads.photo(1); sys.exit('sklearn' in sys.modules)"
+    code = "import sys; from loadtests.inputs import payloads; payloads.photo(1); sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
