@@ -9,7 +9,7 @@ import bentoml
 
 from models.errors import TandemError
 from service import coordination
-from service.api.predict import NATIVE
+from service.api.image_route import NATIVE
 from service.api.schemas import Instance
 from service.http.asgi import AsgiAdapter
 from service.process.hooks import serve_with, supervise
@@ -83,8 +83,9 @@ def _class_of(worker: Worker) -> type:
         async def predict(self, instances: list[Instance]) -> dict[str, Any]:
             """Decides on each image; one that cannot be read is an error in its place.
 
-            This tells BentoML's clients and page what the route takes; the request itself is answered by our gateway.
+            This declares to BentoML's clients and page what the route takes. Our gateway stands before BentoML's routes
+            and answers it, over either transport.
             """
-            raise NotImplementedError
+            raise AssertionError(f"the gateway answers before BentoML does; got {len(instances)} instances")
 
     return HybridService

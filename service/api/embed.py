@@ -9,29 +9,18 @@ import numpy as np
 from models.errors import TandemError
 from models.runtime.engine_types import Result
 from service.api.accept import prefers
-from service.api.predict import failed, json_response, submission_of
+from service.api.image_route import ImageRoute, failed, json_response
 from service.api.query import read_options
 from service.gateway.transaction import Answer, Transaction
 from service.inference.loaded_model import LoadedModel
-from service.inference.pipeline import Pipeline
 from service.messages import Request, Response
 from service.problems import code_of, item_error
-from service.settings import Settings
 
 FLOAT32 = "application/octet-stream"
 
 
-class Embed:
-    """Embeds the images of a request.
-
-    Args:
-        pipeline: of the process.
-        settings: limits of a request.
-    """
-
-    def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
-        self._pipeline = pipeline
-        self._settings = settings
+class Embed(ImageRoute):
+    """Embeds the images of a request; see `ImageRoute` for its arguments."""
 
     def __call__(self, transaction: Transaction) -> Answer:
         """Answers later."""
@@ -40,7 +29,7 @@ class Embed:
         return self._embed(request, model)
 
     async def _embed(self, request: Request, model: LoadedModel) -> Response:
-        submission = await submission_of(request, self._settings)
+        submission = await self._submission(request)
         results = await self._pipeline.run(model, submission.items, deadline=request.deadline, heads=())
         if len(results) == 1 and isinstance(results[0], TandemError):
             return failed(results[0])

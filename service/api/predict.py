@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import pydantic_core
 
 from models.errors import TandemError, UnsupportedType
 from models.runtime.engine_types import Result
-from service.api.body.bodies import Submission, is_image, read_submission
-from service.api.body.content_encoding import decoded_body
+from service.api.body.bodies import is_image
+from service.api.image_route import NATIVE, ImageRoute, failed, json_response
 from service.api.predictions import to_answer
 from service.api.query import Options, Queries
 from service.gateway.transaction import Answer, Transaction
@@ -18,24 +15,15 @@ from service.inference.items import Item
 from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
 from service.messages import Request, Response
-from service.problems import item_error, problem_of
+from service.problems import item_error
 from service.settings import Settings
 
-NATIVE = "/predict"
-"""The route that BentoML's own clients call."""
 
-
-class Predict:
-    """Decides on the images of a request.
-
-    Args:
-        pipeline: of the process.
-        settings: limits of a request.
-    """
+class Predict(ImageRoute):
+    """Decides on the images of a request; see `ImageRoute` for its arguments."""
 
     def __init__(self, pipeline: Pipeline, settings: Settings) -> None:
-        self._pipeline = pipeline
-        self._settings = settings
+        super().__init__(pipeline, settings)
         self._queries = Queries()
 
     def __call__(self, transaction: Transaction) -> Answer:
@@ -71,35 +59,13 @@ class Predict:
 
     async def _predict(self, request: Request, model: LoadedModel, options: Options) -> Response:
         """The JSON answer: bare for a bare image, else a list with errors in their places."""
-        submission = await submission_of(request, self._settings)
+        submission = await self._submission(request)
         results = await self._pipeline.run(
             model, submission.items, deadline=request.deadline, heads=options.heads, explain=options.explain
         )
         if len(results) == 1 and (submission.single or isinstance(results[0], TandemError)):
             return _answer_one(results[0], options, model.name)
         return _answer_all(results, options, model.name)
-
-
-async def submission_of(request: Request, settings: Settings) -> Submission:
-    """The images and columns of a request.
-
-    Raises:
-        ClientError: the body is not what its content type and encoding say, or is over a limit.
-    """
-    kind = "application/json" if request.path == NATIVE else request.content_type
-    return read_submission(kind, await decoded_body(request, settings.max_body_bytes), settings.max_images)
-
-
-def json_response(document: Any, model: str, results: Sequence[Result | TandemError]) -> Response:
-    """A response of status 200."""
-    return Response(200, pydantic_core.to_json(document), model=model, results=results)
-
-
-def failed(error: TandemError) -> Response:
-    """The response to a request of one image that could not be answered."""
-    response = problem_of(error.as_value())
-    response.results = [error]
-    return response
 
 
 def _answer_one(result: Result | TandemError, options: Options, model: str) -> Response:

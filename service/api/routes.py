@@ -9,8 +9,9 @@ import pydantic_core
 
 from models.errors import NotReady
 from service.api.embed import Embed
+from service.api.image_route import NATIVE
 from service.api.openapi import describe
-from service.api.predict import NATIVE, Predict
+from service.api.predict import Predict
 from service.gateway.gateway import Routes
 from service.gateway.transaction import Transaction
 from service.inference.loaded_model import LoadedModel
