@@ -12,7 +12,6 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "true"
 from models.runtime.engine import Engine
 from service import coordination
 from tests.service.serving import METRICS, HeldEngine
-from tests.tiny_bundle import COLUMNS, tiny_bundle
 
 
 @pytest.fixture(autouse=True)
@@ -28,24 +27,6 @@ def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert METRICS._tally
     monkeypatch.setenv(coordination.VARIABLE, str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def priced_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`.../priced/1`: a bundle whose one head takes columns; to be read only."""
-    return tiny_bundle(tmp_path_factory.mktemp("store"), name="priced", heads={"priced": COLUMNS})
-
-
-@pytest.fixture(scope="session")
-def engine(tiny_path: Path) -> Engine:
-    """An engine on the tiny bundle."""
-    return Engine.load(tiny_path, device="cpu")
-
-
-@pytest.fixture(scope="session")
-def priced_engine(priced_path: Path) -> Engine:
-    """An engine whose head takes the columns `shift`, `force` and `invert`."""
-    return Engine.load(priced_path, device="cpu")
 
 
 @pytest.fixture(scope="session")
