@@ -1,15 +1,13 @@
 """bytes on a socket ──▶ `Request` ──▶ gateway ──▶ `Response` ──▶ bytes: HTTP/1.1 on httptools' callbacks.
 
 Requests on one connection are answered in their order, one at a time. The server calls `check` several times a second;
-it ends connections whose caller takes too long to send headers or a body, or to read an answer.
+it ends connections whose caller takes too long to send headers or a body, or to read an answer. The file is longer than
+others, since all of it is the state of one connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import struct
 import time
 from collections import deque
 from typing import NamedTuple, cast
@@ -17,13 +15,11 @@ from typing import NamedTuple, cast
 from models.errors import ClientError, DeadlineExceeded, TandemError
 from service.gateway.gateway import Gateway
 from service.gateway.transaction import Transaction
+from service.http.connection_end import Lingering, close_unless_asked, reset
 from service.http.connections import Connections
 from service.http.request_parser import HeaderBlock, RequestParser
 from service.messages import Request, Response, encode
 
-LINGER_S = 2.0
-LINGER_BYTES = 16 * 1024 * 1024
-"""A caller who is still sending when the answer is there is heard for so long and so much, so that he reads it."""
 _UNREAD_BYTES = 64 * 1024
 """A body that is refused unread is read all the same where it is so small that it has most likely arrived already;
 hanging up instead would cost both sides a connection."""
@@ -62,6 +58,7 @@ class HttpProtocol(asyncio.Protocol):
         self._gateway = gateway
         self._connections = connections
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)  # until it is connected
+        self._lingering = cast("Lingering", None)
         self._parser = RequestParser(self._begin, self._receive, self._complete)
         self._client: str | None = None
         self._scheme = "http"
@@ -74,8 +71,6 @@ class HttpProtocol(asyncio.Protocol):
         self._is_paused = False
         self._has_ended = False
         self._is_last = False
-        self._lingered_bytes = 0
-        self._lingers_until: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unsent_since: float | None = None
         self._headers_since: float | None = time.monotonic()  # before the first request silence counts, too
@@ -91,6 +86,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins."""
         self._transport = cast("asyncio.Transport", transport)
+        self._lingering = Lingering(self._transport)
         peer = transport.get_extra_info("peername")
         self._client = peer[0] if peer else None
         self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
@@ -111,7 +107,7 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Takes what has arrived."""
         if self._is_deaf:
-            self._discard(len(data))
+            self._lingering.discard(len(data))
             return
         parser = self._parser
         begins = parser.in_headers and not parser.bare_bytes
@@ -302,7 +298,7 @@ class HttpProtocol(asyncio.Protocol):
 
     @property
     def _is_closing(self) -> bool:
-        return self._lingers_until is not None or self._transport.is_closing()
+        return self._lingering.has_begun or self._transport.is_closing()
 
     def _close(self) -> None:
         """Ends the connection after a response, once the caller has stopped sending."""
@@ -316,18 +312,8 @@ class HttpProtocol(asyncio.Protocol):
             if isinstance(message, _Message):
                 message.transaction.abandon()
         self._waiting.clear()
-        if not self._transport.can_write_eof():  # TLS
-            self._transport.close()
-            return
         self._is_deaf = True
-        self._lingers_until = time.monotonic() + LINGER_S
-        self._transport.resume_reading()
-        self._transport.write_eof()
-
-    def _discard(self, count: int) -> None:
-        self._lingered_bytes += count
-        if self._lingered_bytes > LINGER_BYTES:
-            self._transport.close()
+        self._lingering.begin()
 
     def check(self, now: float) -> bool:
         """Ends the connection where the caller takes too long; to be called several times a second.
@@ -339,17 +325,15 @@ class HttpProtocol(asyncio.Protocol):
             Whether it was ended.
         """
         if self._has_unsent_for(now) > self._connections.limit_s:
-            self._reset()
+            reset(self._transport)
             return True
-        if self._lingers_until is not None:
-            if now > self._lingers_until:
-                self._transport.close()
-            return now > self._lingers_until
+        if self._lingering.has_begun:
+            return self._lingering.check(now)
         if not self.is_idle or self._transport.is_closing():  # which takes TLS a while
             return False
         if self._headers_since is not None:
             return self._check_headers(now - self._headers_since)
-        return now - self._idle_since > self._connections.keep_alive_s and self._close_idle()
+        return now - self._idle_since > self._connections.keep_alive_s and close_unless_asked(self._transport)
 
     def _has_unsent_for(self, now: float) -> float:
         """Seconds for which the caller has left something unread."""
@@ -370,23 +354,12 @@ class HttpProtocol(asyncio.Protocol):
         self._is_last = True
         has_begun = self._headers_since is not None and self._parser.bare_bytes
         since = cast("float", self._headers_since) if has_begun else self._idle_since
-        if self.is_idle and self._lingers_until is None and now - since > quiet_s:
-            self._close_idle()
+        if self.is_idle and not self._lingering.has_begun and now - since > quiet_s:
+            close_unless_asked(self._transport)
 
     def abort(self) -> None:
         """Ends it without another word."""
         self._transport.abort()
-
-    def _close_idle(self) -> bool:
-        """Closes, unless a request has just arrived that is not yet read; whether it did."""
-        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as file:
-            try:
-                is_asked = bool(file.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-            except OSError:
-                is_asked = False
-        if not is_asked:
-            self._transport.close()
-        return not is_asked
 
     def _await_body(self, message: _Message) -> None:
         """Has a request answered at its deadline if its body has not come by then; most come with the headers."""
@@ -411,12 +384,6 @@ class HttpProtocol(asyncio.Protocol):
         if seconds <= self._connections.limit_s:
             return False
         if not self._parser.bare_bytes:
-            return self._close_idle()
+            return close_unless_asked(self._transport)
         self._refuse(DeadlineExceeded(f"no whole headers of a request within {seconds * 1000:.0f} ms"))
         return True
-
-    def _reset(self) -> None:
-        """Ends it without another word: what was written is not read, and the kernel would keep offering it."""
-        with socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno())) as file:
-            file.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()

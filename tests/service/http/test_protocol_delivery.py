@@ -10,6 +10,7 @@ import pytest
 from models.runtime.engine import Engine
 from service.gateway.transaction import Transaction
 from service.http import protocol as module
+from service.http.connection_end import reset
 from service.messages import Response
 from tests.service.rig.callers import CHUNKED, GET, POST, run
 from tests.service.rig.sites import App, Site, listening, serving_app, serving_engine
@@ -139,7 +140,7 @@ def test_one_of_eight_who_is_gone_does_not_cost_the_others_their_answers(engine:
         if ends == "abort":
             leaving.abort()
         else:
-            leaving._reset()
+            reset(leaving._transport)
         for caller in callers[:3] + callers[4:]:
             assert json.loads((await caller.answer()).body)["label"] == "bright"
         await until(lambda: site.lifecycle.in_flight == 0)

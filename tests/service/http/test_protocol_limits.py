@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from service.gateway.transaction import Transaction
-from service.http import protocol as module
+from service.http import connection_end as module
+from service.http.connection_end import LINGER_S
 from service.http.header_block import MAX_HEADER_BYTES, MAX_HEADERS
-from service.http.protocol import LINGER_S
 from service.messages import Response
 from tests.service.rig.callers import CHUNKED, GET, POST, run
 from tests.service.rig.sites import App, Site, listening, serving_app
@@ -288,7 +288,7 @@ def test_a_caller_who_never_stops_is_hung_up_on_after_so_many_bytes(monkeypatch:
         caller = await site.caller()
         (await caller.ask(POST % (b"a", LARGE))).problem(413, "too_large")
         await caller.send(bytes(600))
-        await until(lambda: site.protocol._lingered_bytes == 600)
+        await until(lambda: site.protocol._lingering._bytes == 600)
         await caller.send(bytes(600))
         await until(lambda: not site.protocols)
 
