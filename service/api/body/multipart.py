@@ -75,7 +75,7 @@ def _read_any(body: bytes, boundary: bytes, max_images: int) -> Form:
     collector = _Parts(max_images)
     try:
         parser = MultipartParser(boundary, collector.callbacks())  # type: ignore[arg-type]
-        parser.write(_without_padding(body, b"--" + re.escape(boundary)))
+        parser.write(_without_padding(body, boundary, max_images))
         parser.finalize()
     except FormParserError as error:
         raise BadRequest(f"malformed multipart body: {error}") from error
@@ -84,10 +84,19 @@ def _read_any(body: bytes, boundary: bytes, max_images: int) -> Form:
     return Form(collector.images, collector.columns)
 
 
-def _without_padding(body: bytes, delimiter: bytes) -> bytes:
+def _without_padding(body: bytes, boundary: bytes, max_images: int) -> bytes:
     """The body without what RFC 2046 allows and the library does not: a preamble, and spaces behind a delimiter."""
-    begin = re.search(rb"(?:\A|\r\n)(?=" + delimiter + rb"(?:--|[ \t]*\r\n))", body)
-    return re.sub(rb"(\A|\r\n)(" + delimiter + rb")[ \t]+(?=\r\n)", rb"\1\2", body[begin.end() if begin else 0 :])
+    delimiter = b"\r\n--" + boundary
+    _, *parts = (b"\r\n" + body).split(delimiter, max_images + 2)  # of more parts the parser refuses the next
+    lines = [_unpadded(part) for part in parts]
+    begin = next((at for at, line in enumerate(lines) if line.startswith((b"\r\n", b"--"))), 0)
+    return b"".join([delimiter + line for line in lines[begin:]]).removeprefix(b"\r\n")
+
+
+def _unpadded(part: bytes) -> bytes:
+    """What stands behind a delimiter, without spaces before the end of its line."""
+    rest = part.lstrip(b" \t") if part[:1] in (b" ", b"\t") else part
+    return rest if rest.startswith(b"\r\n") else part
 
 
 class _Parts:
