@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -60,6 +61,9 @@ def close_unless_asked(transport: asyncio.Transport) -> bool:
             is_asked = bool(file.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except OSError:
             is_asked = False
+        if not is_asked and transport.can_write_eof():
+            with contextlib.suppress(OSError):  # the caller is gone
+                file.shutdown(socket.SHUT_WR)  # the caller knows it at once; asyncio closes a turn of the loop later
     if not is_asked:
         transport.close()
     return not is_asked
