@@ -51,7 +51,7 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
         self._failures = 0
         self._reason = ""
         self._is_ending = False
-        self._is_replacing = False
+        self._is_replacing = self._is_asked_to_replace = False
         self._was_ready = False
         self._fallbacks: list[FallbackListener] = []
         for listener in self.sockets.values():
@@ -122,7 +122,8 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
             return None
 
     def reload(self, graceful: bool = True, sequential: bool = False) -> Any:  # noqa: ARG002 (circus')
-        """Replaces the workers one after the other; called by circus on SIGHUP."""
+        """Replaces the workers one after the other, once more where they are just being; called by circus on SIGHUP."""
+        self._is_asked_to_replace = True
         if not self._is_ending and not self._is_replacing:
             self._is_replacing = True
             self.loop.add_callback(self._replace_workers)
@@ -130,11 +131,13 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
     @gen.coroutine
     def _replace_workers(self) -> Any:
         try:
-            for watcher in self.watchers:
-                for pid in list(watcher.get_active_pids()):
-                    is_replaced = yield self._replace_worker(watcher, pid)
-                    if not is_replaced:
-                        return
+            while self._is_asked_to_replace:
+                self._is_asked_to_replace = False
+                for watcher in self.watchers:
+                    for pid in list(watcher.get_active_pids()):
+                        is_replaced = yield self._replace_worker(watcher, pid)
+                        if not is_replaced:
+                            return
         finally:
             self._is_replacing = False
 

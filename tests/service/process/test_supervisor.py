@@ -272,11 +272,25 @@ def test_workers_are_replaced_one_by_one_and_none_before_its_successor_is_ready(
             return len(made.ready - before) == 2 and len(made.watcher.get_active_pids()) == 2
 
         made.supervisor.reload()
-        made.supervisor.reload()  # which changes nothing
         await made.until(are_replaced)
         assert (min(fewest), max(most), made.runs) == (2, 3, 4)
 
     company("stay()", 2).run(test)
+
+
+def test_workers_are_replaced_once_more_where_that_is_asked_while_they_are_being_replaced(
+    company: Callable[..., Company],
+) -> None:
+    async def test(made: Company) -> None:
+        await made.until(lambda: len(made.ready) == 1)
+        made.supervisor.reload()
+        await made.until(lambda: made.runs == 2)
+        made.supervisor.reload()
+        made.supervisor.reload()  # both are one wish
+        await made.until(lambda: made.runs == 3 and not made.supervisor._is_replacing)
+        assert len(made.watcher.get_active_pids()) == 1
+
+    company("stay()").run(test)
 
 
 def test_a_worker_whose_successor_does_not_become_ready_stays(
