@@ -1,7 +1,6 @@
 """`Authorization` header ──▶ the caller's name: API keys, kept as hashes in a file that is read anew when it changes.
 
-One key a line, `name sha256:<64 hex digits>`; `#` begins a comment. `python -m service.gateway.api_keys new NAME --file
-FILE` makes
+One key a line, `name sha256:<64 hex digits>`; `#` begins a comment. `python -m service keys new NAME --file FILE` makes
 a key, shows it once and adds its line. The hash is SHA-256 without salt or stretching: those slow down guessing, and
 there is nothing to guess in a key of 256 random bits. Never give a key that a person made up.
 """
