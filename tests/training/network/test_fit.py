@@ -85,7 +85,11 @@ def test_a_finished_fit_resumes_without_another_step(dataset: Dataset, parts: Sp
     finished = fit(dataset, parts, TINY, seed=0, work=tmp_path)
     before = (tmp_path / CHECKPOINT).stat()
     assert_equal_states(fit(dataset, parts, TINY, seed=0, work=tmp_path, resume=True), finished)
-    assert (tmp_path / CHECKPOINT).stat() == before
+    after = (tmp_path / CHECKPOINT).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+    )  # reading may change the time of access
 
 
 def test_a_fit_out_of_time_ends_with_its_epoch_and_gives_the_network_that_it_has(
