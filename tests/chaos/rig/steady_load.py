@@ -42,6 +42,7 @@ class Plan:
         timeout_ms: sent as `X-Request-Timeout-Ms`, where given.
         give_up_s: a request without an answer for so long has the outcome `timeout`.
         keep_answers: keep the bodies of good answers; those of others are kept in any case.
+        content_type: of all bodies.
     """
 
     port: int
@@ -56,13 +57,14 @@ class Plan:
     give_up_s: float = 20.0
     keep_answers: bool = False
     path: str = "/v1/predict"
+    content_type: str = "application/octet-stream"
 
     def requests(self) -> list[bytes]:
         """The requests as they go over the wire."""
         return [self._request(Path(body).read_bytes()) for body in self.bodies]
 
     def _request(self, body: bytes) -> bytes:
-        head = [f"POST {self.path} HTTP/1.1", f"Host: {HOST}:{self.port}", "Content-Type: application/octet-stream"]
+        head = [f"POST {self.path} HTTP/1.1", f"Host: {HOST}:{self.port}", f"Content-Type: {self.content_type}"]
         head.append(f"Content-Length: {len(body)}")
         if self.timeout_ms is not None:
             head.append(f"X-Request-Timeout-Ms: {self.timeout_ms}")
