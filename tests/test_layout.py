@@ -30,17 +30,6 @@ UNNAMED = {"__init__", "__main__", "conftest"}
 KNOWN_FOLDERS: dict[str, int] = {
     "tests/training": 13,
 }
-KNOWN_BASENAMES: dict[str, int] = {}
-KNOWN_CYCLES: set[str] = set()
-KNOWN_FUNCTIONS: set[str] = {
-    "training.cli.commands.add_commands",
-    "training.cli.head_options.add_head",
-    "training.network.fit.fit",
-    "training.policy.policies.choose_policy",
-    "training.workflows.finishing.finish",
-    "training.workflows.new_bundle.conclude",
-    "training.workflows.train.train",
-}
 KNOWN_PRIVATE_NAMES: set[str] = {
     "training.clean.clean_command: _SubParsersAction",
     "training.cli.commands: _SubParsersAction",
@@ -62,12 +51,12 @@ def test_a_folder_has_at_most_12_files() -> None:
 
 def test_no_two_files_have_the_same_name() -> None:
     counts = Counter(file.stem for file in files() if file.stem not in UNNAMED)
-    assert {name: count for name, count in counts.items() if count > 1} == KNOWN_BASENAMES
+    assert not {name: count for name, count in counts.items() if count > 1}
 
 
 def test_no_module_imports_itself_through_others_types_included() -> None:
     graph = import_graph()
-    assert {name for name in graph if name in reachable(graph, name)} == KNOWN_CYCLES
+    assert not {name for name in graph if name in reachable(graph, name)}
 
 
 def test_a_function_has_at_most_40_lines() -> None:
@@ -77,7 +66,7 @@ def test_a_function_has_at_most_40_lines() -> None:
         for function, lines in functions(tree)
         if lines > MOST_LINES
     }
-    assert found == KNOWN_FUNCTIONS
+    assert not found
 
 
 def test_private_names_of_other_packages_are_few_and_in_the_folder_of_hooks() -> None:

@@ -32,10 +32,10 @@ from training.export.bundle_files import encode_png
 from training.export.network_export import export_embedder
 from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.network.pretrained import INPUT, load_network
+from training.stages.prepare import Prepared, prepare
+from training.stages.training_data import Embedded, TrainingData, label_embeddings
 from training.tables import tabular
 from training.tables.table import TableLayout, read
-from training.workflows.model_selection import Material, material_of
-from training.workflows.prepare import Prepared, prepare
 
 _ELPV = Path("build") / "elpv"
 _EXPORT_SAMPLE = 32  # images on which the exported graph is compared with the network
@@ -62,7 +62,7 @@ class Bench:
     embedding: Embedding
     cache: EmbeddingCache
 
-    def material(self, rows: int | None, seed: int) -> Material:
+    def material(self, rows: int | None, seed: int) -> TrainingData:
         """The test images, and some of the others to fit on.
 
         Args:
@@ -80,7 +80,8 @@ class Bench:
         shuffled = np.random.default_rng(seed).permutation(parts.known)
         unseen_first = shuffled[np.argsort(seen[shuffled], kind="stable")]
         drawn = replace(parts, train=np.sort(unseen_first[:rows]), validation=unseen_first[:0])
-        return material_of(replace(self.prepared, parts=drawn), self.embedding, self.cache, seed=seed)
+        embedded = Embedded(self.embedding, self.cache)
+        return label_embeddings(replace(self.prepared, parts=drawn), embedded, seed=seed)
 
 
 def open_bench(name: str, *, with_columns: bool = True, root: Path = DEFAULT_ROOT) -> Bench:

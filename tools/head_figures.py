@@ -26,7 +26,7 @@ from training.heads.registry import REGISTRY, installed
 from training.heads.selection.search import fit_heads
 from training.progress import progress
 from training.reports.evaluation_metrics import errors, score
-from training.workflows.model_selection import Material
+from training.stages.training_data import TrainingData
 
 LINEAR: Mapping[Task, str] = {"classification": "logistic_regression", "regression": "linear_regression"}
 """The head that each other is compared with, besides the best one."""
@@ -100,7 +100,7 @@ def report(
         yield from _block(bench, count, seeds, kinds)
 
 
-def measure(material: Material, kind: Kind, seed: int) -> Figures:
+def measure(material: TrainingData, kind: Kind, seed: int) -> Figures:
     """Fits a kind in the setting, and to the source, of least out-of-fold loss; measures it on the test images."""
     dataset, test = material.dataset, material.test
     fitting = Fitting(len(dataset.classes), dataset.columns, seed)
@@ -160,7 +160,7 @@ def _block(bench: Bench, rows: int | None, seeds: Sequence[int], kinds: Sequence
         material = bench.material(rows, seed)
         for kind in kinds:
             found[kind.name].append(measure(material, kind, seed))
-    drawn, judged = len(material.parts.known), len(material.judged)
+    drawn, judged = len(material.parts.known), len(material.held_out)
     known = f", {drawn - judged} of which the network was fitted on" if drawn > judged else ""
     title = f"{dataset.name}: {drawn} rows{known}, {len(dataset.columns)} columns, seeds {min(seeds)} to {max(seeds)}"
     return block(title, found, LINEAR[dataset.task])

@@ -1,4 +1,4 @@
-"""steps of a long job ──▶ a bar with the time left; where there is no terminal, a line twice a minute."""
+"""steps of a long job ──▶ a bar with the time left, or without a terminal a line twice a minute; and a stopwatch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TextIO, TypeVar
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 30
-_SECONDS_BETWEEN_LOOKS = 1  # at the clock: of a stage that tells nothing of itself
+_SECONDS_BETWEEN_LOOKS = 1  # at the clock, in a stage without a bar of its own
 
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}s, {elapsed} gone, {remaining} left{postfix}"
 
@@ -21,7 +22,7 @@ Step = TypeVar("Step")
 
 
 class _Log:
-    """What is written to a log: when the last line was, and the bars of parts that write none themselves."""
+    """A log's state: when its last line was written, and the bars of parts, which write no lines themselves."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
@@ -38,17 +39,17 @@ _log = _Log()
 
 
 class Lines(tqdm):  # type: ignore[type-arg]  # generic in the stubs only
-    """A bar for logs: a new line each time, nothing drawn over."""
+    """A bar for logs: writes a new line each time and overwrites nothing."""
 
     @staticmethod
     def status_printer(_: TextIO | Any) -> Callable[[str], None]:
-        """What tqdm calls with each new state; it ends the last line itself."""
+        """Returns what tqdm calls with each new state. A line ends when the next one begins, or with the bar."""
         ends = iter([""])
         return lambda text: _log.write(next(ends, "\n") + text)
 
 
 class Part(tqdm):  # type: ignore[type-arg]
-    """A bar that writes nothing: the stage that it belongs to tells how far it is."""
+    """A bar that writes nothing: the stage around it shows how far it is."""
 
     def __init__(self, steps: Iterable[Any], title: str, total: int | None, *, done: int, unit: str) -> None:
         nowhere = io.StringIO()
@@ -58,10 +59,10 @@ class Part(tqdm):  # type: ignore[type-arg]
         _log.parts.append(self)
 
     def display(self, *_: Any, **__: Any) -> None:
-        """Writes nothing; tqdm calls this after each step, and would put the state into words."""
+        """Writes nothing; tqdm calls this after each step."""
 
     def close(self) -> None:
-        """Forgets it; tqdm calls this at the end, and sometimes again."""
+        """Removes it from the log's parts; tqdm calls this at the end, sometimes more than once."""
         super().close()
         if self in _log.parts:
             _log.parts.remove(self)
@@ -70,15 +71,15 @@ class Part(tqdm):  # type: ignore[type-arg]
 def progress(
     steps: Iterable[Step], title: str, unit: str, *, total: int | None = None, done: int = 0, part: bool = False
 ) -> tqdm[Step]:
-    """Iterates over `steps` and tells on stderr how far it has come.
+    """Iterates over `steps` and shows on stderr how many are done.
 
     Args:
         steps: what is iterated over.
         title: what is being done.
         unit: what a step is called.
-        total: number of steps, where `steps` does not say it.
-        done: steps that an earlier run has done.
-        part: it belongs to a longer job: its bar vanishes, and a log is told of it only by the `stage` around it.
+        total: number of steps, if `steps` has no length.
+        done: number of steps that an earlier run did.
+        part: whether it belongs to a longer job: then its bar vanishes, and only the `stage` around it writes to a log.
     """
     if sys.stderr.isatty():
         return tqdm(steps, title, total, initial=done, unit=unit, leave=not part)
@@ -98,9 +99,9 @@ def progress(
 
 @contextmanager
 def stage(title: str) -> Iterator[None]:
-    """Tells on stderr what is being done, for as long as it takes, and how far its parts are.
+    """Shows on stderr what is being done while it lasts, and how far its parts are.
 
-    A terminal gets a bar that vanishes. A log gets a line whenever nothing has been written for half a minute.
+    A terminal shows a bar that vanishes. A log gets a line if nothing was written for half a minute.
     """
     if sys.stderr.isatty():
         with tqdm(desc=title, bar_format="{desc}: {elapsed}", leave=False) as bar, _repeated(bar.refresh):
@@ -115,6 +116,21 @@ def stage(title: str) -> Iterator[None]:
 
     with _repeated(tell):
         yield
+
+
+@dataclass
+class Stopwatch:
+    """Seconds of each stage, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Times a stage, and shows it on stderr while it lasts."""
+        started = time.perf_counter()
+        with stage(name):
+            yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
 @contextmanager

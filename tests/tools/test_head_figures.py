@@ -15,7 +15,7 @@ from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.heads.registry import REGISTRY
 from training.network.embedding_cache import EmbeddingCache
-from training.workflows.prepare import prepare
+from training.stages.prepare import prepare
 
 ROWS, CLASSES, WIDTH = 240, 3, 6
 SPEC = InputSpec(height=8, width=8, channels=1)
@@ -59,10 +59,10 @@ def test_a_block_says_the_worst_ratio_of_any_seed_and_the_ratio_of_the_means() -
 def test_fewer_rows_are_drawn_by_the_seed_and_none_of_them_is_a_test_image(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     first, again, other = (bench.material(60, seed) for seed in (0, 0, 1))
-    assert len(first.judged) == 60
-    assert not np.intersect1d(first.judged, first.parts.test).size
-    np.testing.assert_array_equal(first.judged, again.judged)
-    assert not np.array_equal(first.judged, other.judged)
+    assert len(first.held_out) == 60
+    assert not np.intersect1d(first.held_out, first.parts.test).size
+    np.testing.assert_array_equal(first.held_out, again.held_out)
+    assert not np.array_equal(first.held_out, other.held_out)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_images_that_the_network_has_seen_are_drawn_last_and_judge_nothing(
 ) -> None:
     bench = bench_of(tmp_path, seen=100)
     material = bench.material(rows, 0)
-    assert not bench.prepared.seen[material.judged].any()
+    assert not bench.prepared.seen[material.held_out].any()
     assert max(len(source.seen) for source in material.sources.values()) == seen_rows
-    assert len(material.judged) == rows - seen_rows
+    assert len(material.held_out) == rows - seen_rows
 
 
 def test_more_rows_than_there_are_is_an_error(tmp_path: Path) -> None:

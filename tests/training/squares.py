@@ -16,10 +16,10 @@ from PIL import Image
 
 from models.bundle.input_spec import InputSpec
 from training.data.dataset import Dataset
-from training.network.presets import Recipe
+from training.network.presets import Hyperparameters
 
 CLASSES = ("blue", "green", "red")
-TINY = Recipe(epochs=3, min_steps=30, stem_width=8, widths=(8,), depths=(1,), embedding_width=8, ema_decay=0.9)
+TINY = Hyperparameters(epochs=3, min_steps=30, stem_width=8, widths=(8,), depths=(1,), embedding_width=8, ema_decay=0.9)
 """Passes through every station in about a second."""
 
 

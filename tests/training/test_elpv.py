@@ -14,12 +14,14 @@ from training.data.dataset import Dataset
 from training.export.network_export import export_embedder
 from training.network.embedding_cache import EmbeddingCache, embed_all
 from training.network.pretrained import INPUT, load_network
-from training.policy.policies import Aims
+from training.policy.policies import PolicyTargets
+from training.stages.evaluation import evaluate
+from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
+from training.stages.prepare import prepare
+from training.stages.training_data import Embedded, label_embeddings
 from training.tables.table import TableLayout, read
 from training.tables.tabular import stream
-from training.workflows.model_selection import HeadPlan, material_of, teach
-from training.workflows.prepare import prepare
-from training.workflows.results import evaluate
 
 SEEDS, TARGET = range(5), 0.95
 
@@ -42,9 +44,9 @@ def test_the_promise_is_kept_on_the_test_images(cells: Dataset, tmp_path: Path) 
     embedding = embed_all(cache, Embedder(cpu_session(graph, threads=2)), cells)
     accuracy, accepted, right, false_alarms, refuted = [], [], [], [], 0
     for seed in SEEDS:
-        material = material_of(prepare(cells, seed, tmp_path), embedding, cache, seed=seed)
-        plan = HeadPlan("logistic_regression", aims=Aims(target_precision=TARGET), examples=0, seed=seed)
-        found = evaluate(teach(material, plan).head, material, {}).without_copies()
+        material = label_embeddings(prepare(cells, seed, tmp_path), Embedded(embedding, cache), seed=seed)
+        plan = HeadPlan("logistic_regression", targets=PolicyTargets(target_precision=TARGET), examples=0, seed=seed)
+        found = evaluate(select_head(material, plan).head, material, {}).without_copies()
         hits, taken = found.answers.argmax(1) == found.labels, found.accepted
         accuracy.append(hits.mean())
         accepted.append(taken.mean())

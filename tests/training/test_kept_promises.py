@@ -18,10 +18,12 @@ from models.runtime.sessions import Embedder, cpu_session
 from training.data import fashion_mnist
 from training.data.dataset import Dataset
 from training.data.split import split
+from training.export.exported_head import accepted
 from training.heads.sources import make_sources
-from training.policy.policies import Aims, Held, choose_policy
-from training.workflows.finishing import accepted
-from training.workflows.model_selection import HeadPlan, Material, teach
+from training.policy.policies import HeldOut, PolicyTargets, choose_policy
+from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
+from training.stages.training_data import TrainingData
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +31,7 @@ RESPLITS, SEEDS, PHOTOS = 200, 30, 120
 
 
 @pytest.fixture(scope="module")
-def unseen() -> Held:
+def unseen() -> HeldOut:
     """What the default bundle answers on the 10,000 test images, which neither its network nor its heads have seen."""
     if not fashion_mnist.DEBIAN_FOLDER.is_dir() and fashion_mnist.FOLDER_VARIABLE not in os.environ:
         pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
@@ -40,11 +42,11 @@ def unseen() -> Held:
     embedding = np.concatenate([embed(dataset.images[each]) for each in np.array_split(rows, 32)])
     assert novelty is not None
     familiar = novelty(embedding) <= spec.policy.max_distance
-    return Held(open_head(bundle, spec)(embedding), dataset.labels[rows], familiar, spec.classes)
+    return HeldOut(open_head(bundle, spec)(embedding), dataset.labels[rows], familiar, spec.classes)
 
 
-def part(held: Held, rows: np.ndarray) -> Held:
-    return Held(held.found[rows], held.labels[rows], held.familiar[rows], held.classes)
+def part(held: HeldOut, rows: np.ndarray) -> HeldOut:
+    return HeldOut(held.answers[rows], held.labels[rows], held.can_accept[rows], held.classes)
 
 
 @pytest.mark.parametrize(
@@ -59,15 +61,15 @@ def part(held: Held, rows: np.ndarray) -> Held:
     ],
 )
 def test_the_default_bundle_keeps_its_target_over_resplits(
-    unseen: Held, target: float, count: int, least: float
+    unseen: HeldOut, target: float, count: int, least: float
 ) -> None:
-    right, confidence = unseen.found.argmax(1) == unseen.labels, as_served(unseen.found).max(1)
+    right, confidence = unseen.answers.argmax(1) == unseen.labels, as_served(unseen.answers).max(1)
     random, missed, coverage = np.random.default_rng(count), 0, []
     for _ in range(RESPLITS):
         judged, others = np.split(random.permutation(len(right)), [count])
-        policy, _ = choose_policy(part(unseen, judged), Aims(target_precision=target), max_distance=None)
+        policy, _ = choose_policy(part(unseen, judged), PolicyTargets(target_precision=target), max_distance=None)
         assert not policy.min_confidence_of
-        takes = unseen.familiar[others] & (confidence[others] >= policy.min_confidence)
+        takes = unseen.can_accept[others] & (confidence[others] >= policy.min_confidence)
         missed += takes.any() and right[others][takes].mean() < target
         coverage.append(takes.mean())
     print(
@@ -78,7 +80,7 @@ def test_the_default_bundle_keeps_its_target_over_resplits(
     assert np.mean(coverage) >= least
 
 
-def first_photos(lite: dict[str, np.ndarray], seed: int) -> Material:
+def first_photos(lite: dict[str, np.ndarray], seed: int) -> TrainingData:
     """120 images a class, a fifth of which is kept for a test, as `python -m training pretrained` does."""
     random = np.random.default_rng(seed)
     rows = np.concatenate([random.permutation(np.flatnonzero(lite["labels"] == label))[:PHOTOS] for label in range(10)])
@@ -88,21 +90,21 @@ def first_photos(lite: dict[str, np.ndarray], seed: int) -> Material:
     dataset = Dataset("clothes", images, labels, fashion_mnist.CLASSES, spec)
     parts = split(dataset, seed)
     found = make_sources(dataset, embedding, parts.known, {}, seed=seed)
-    return Material(dataset, parts, embedding, parts.known, found, cache=None)  # type: ignore[arg-type]
+    return TrainingData(dataset, parts, embedding, parts.known, found, cache=None)  # type: ignore[arg-type]
 
 
 def test_what_is_promised_of_the_first_photos_holds_on_others(lite: dict[str, np.ndarray]) -> None:
     """The whole way from embeddings to a policy; the truth is 2,000 images that nothing was fitted on or chosen by."""
     kept, shown, precision, coverage = 0, 0, [], []
     for seed in range(SEEDS):
-        plan = HeadPlan("logistic_regression", aims=Aims(target_precision=0.95), examples=0, seed=seed)
-        head = teach(first_photos(lite, seed), plan).head
+        plan = HeadPlan("logistic_regression", targets=PolicyTargets(target_precision=0.95), examples=0, seed=seed)
+        head = select_head(first_photos(lite, seed), plan).head
         found = head.head(lite["unseen"])
         takes = accepted(head.spec, found, head.distances(lite["unseen"]))
-        assert head.judged is not None
-        assert head.judged.promise is not None
-        assert takes.any() == head.judged.promise.shown
-        shown += head.judged.promise.shown
+        assert head.held_out is not None
+        assert head.held_out.promise is not None
+        assert takes.any() == head.held_out.promise.shown
+        shown += head.held_out.promise.shown
         precision.append((found.argmax(1) == lite["unseen_labels"])[takes].mean() if takes.any() else 1.0)
         coverage.append(takes.mean())
         kept += precision[-1] >= 0.95
@@ -130,8 +132,8 @@ def test_a_rare_class_is_not_missed_more_often_than_promised() -> None:
         embedding, labels = draw(random, 20_000)
         folds = StratifiedKFold(5, shuffle=True, random_state=seed)
         found = cross_val_predict(head, embedding, labels, cv=folds, method="predict_proba").astype(np.float32)
-        held = Held(found, labels, np.ones(len(labels), bool), ("common", "rare"))
-        policy, promise = choose_policy(held, Aims(max_missed={"rare": 0.05}), max_distance=None)
+        held = HeldOut(found, labels, np.ones(len(labels), bool), ("common", "rare"))
+        policy, promise = choose_policy(held, PolicyTargets(max_missed={"rare": 0.05}), max_distance=None)
         assert promise is not None
         assert promise.missed[0].shown
         fresh, truth = draw(random, 200_000)

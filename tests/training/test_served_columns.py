@@ -22,13 +22,14 @@ from tests.tiny_bundle import solid_image, tiny_bundle
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
 from training.export.bundle_files import golden_columns, golden_decisions
+from training.export.exported_head import ExportedHead
 from training.heads.fitted_head import FittedHead
 from training.heads.head_fit import Fitting
 from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
 from training.heads.selection.search import fit_heads
-from training.policy.policies import Aims
-from training.workflows.finishing import Finished, finish
+from training.policy.policies import PolicyTargets
+from training.stages.finishing import finish
 
 CLASSES = ("cheap", "dear", "odd")
 COLUMNS = (
@@ -57,7 +58,7 @@ class Trained:
     """A fitted head, what was exported of it, and the bundle."""
 
     fitted: FittedHead
-    finished: Finished
+    finished: ExportedHead
     engine: Engine
 
 
@@ -119,11 +120,11 @@ def trained(kind: str, folder: Path) -> Trained:
     images = np.zeros((ROWS, 8, 8, 1), np.uint8)
     dataset = Dataset("parts", images, labels, classes, InputSpec(height=8, width=8, channels=1), columns=COLUMNS)
     best = fit_heads([REGISTRY[kind]], source, Fitting(len(classes), COLUMNS))[0]
-    finished = finish(best, dataset, source, None, name="part", aims=Aims(target_precision=0.6), seed=0)
+    finished = finish(best, dataset, source, None, name="part", targets=PolicyTargets(target_precision=0.6), seed=0)
     return Trained(best.finished(source), finished, Engine.load(bundle_of(finished, rows, folder), device="cpu"))
 
 
-def bundle_of(finished: Finished, rows: list[dict[str, ColumnValue]], folder: Path) -> Path:
+def bundle_of(finished: ExportedHead, rows: list[dict[str, ColumnValue]], folder: Path) -> Path:
     """The tiny bundle with the head in the place of its own."""
     tiny = Bundle.open(tiny_bundle(folder, name="parts"))
     spec, golden = finished.spec, tiny.golden_array("embedding")

@@ -14,7 +14,7 @@ from training.data.dataset import Dataset
 from training.data.split import Split
 from training.heads.sources import make_sources
 from training.network.embedding_cache import EmbeddingCache
-from training.workflows.model_selection import Material
+from training.stages.training_data import TrainingData
 
 World = Literal["columns", "image", "both", "nothing"]
 WIDTH = 16
@@ -26,7 +26,7 @@ SPEC = InputSpec(height=1, width=1, channels=1)
 
 def material_of(
     world: World, rows: int, folder: Path, *, tested: int = 1000, classes: int = 0, seed: int = 0
-) -> Material:
+) -> TrainingData:
     """Rows to fit on and others to test with; numbers around 100, or classes by the size of the number."""
     random = np.random.default_rng(seed)
     count = rows + tested
@@ -50,7 +50,7 @@ def material_of(
     known = np.arange(rows)
     sources = make_sources(dataset, embedding, known, {}, seed=seed)
     parts = Split(known, known[:0], np.arange(rows, count))
-    return Material(dataset, parts, embedding, known, sources, EmbeddingCache(folder, b"", SPEC))
+    return TrainingData(dataset, parts, embedding, known, sources, EmbeddingCache(folder, b"", SPEC))
 
 
 def _signal(

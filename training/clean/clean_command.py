@@ -26,9 +26,9 @@ from training.data.dataset import Dataset, subset
 from training.data.file_reading import printable
 from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
 from training.progress import stage
+from training.stages.prepare import prepare
 from training.tables import tabular
 from training.tables.table import read
-from training.workflows.prepare import prepare
 
 OUT = Path("build") / "clean"
 _SAMPLE = 32

@@ -1,4 +1,4 @@
-"""words of `python -m training` ──▶ a training: the commands that fit something, and what each of them runs."""
+"""words of `python -m training` ──▶ a training: the commands, and what each of them runs."""
 
 from __future__ import annotations
 
@@ -19,22 +19,31 @@ from training.data.dataset import Dataset, subset
 from training.network.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
 from training.network.embedding_cache import EmbeddingCache
 from training.network.presets import CHECKPOINT, PRESETS
+from training.quantization.precision_trial import OTHERS
 from training.tables import tabular
 from training.tables.table import read
-from training.workflows.precision_trial import OTHERS
-from training.workflows.refit import Refit, refit
+from training.workflows.refit import RefitPlan, refit
 
 WORK = Path("build") / "training"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the commands that fit something."""
+    _add_trainings(commands)
+    _add_transfers(commands)
+    for name in ("folder", "table", "pretrained"):
+        data_options.add_fit(commands.choices[name])
+    _add_updates(commands)
+    clean.add_parser(commands)
+    add_compare(commands)
+
+
+def _add_trainings(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands that train a network."""
     command = commands.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")
     command.add_argument("--data", type=Path, help="folder with the four IDX files")
     command.set_defaults(run=_train, load=lambda given: fashion_mnist.load(given.data), name=fashion_mnist.NAME)
     _add_network(command, preset="best")
-    head_options.add_head(command)
-    data_options.add_data(command)
 
     command = data_options.add_folder_command(commands)
     data_options.add_name(command)
@@ -46,32 +55,31 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.set_defaults(run=_train, load=_load_folder)
     _add_network(command, preset="quick")
+
+
+def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
+    command.add_argument("--preset", choices=sorted(PRESETS), default=preset, help="default: %(default)s")
+    command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
     head_options.add_head(command)
     data_options.add_data(command)
 
-    command = data_options.add_table_command(commands)
-    data_options.add_name(command)
-    head_options.add_head(command)
-    command.set_defaults(run=_transfer, load=_stream_table)
-    data_options.add_data(command)
 
-    command = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
-    command.add_argument("data", metavar="DATA", help=data_options.DATA)
-    data_options.add_links(command)
-    data_options.add_name(command)
-    head_options.add_head(command)
-    command.set_defaults(run=_transfer, load=_stream_data)
-    data_options.add_data(command)
-
-    for name in ("folder", "table", "pretrained"):
-        data_options.add_fit(commands.choices[name])
-    _add_later_ones(commands)
-    clean.add_parser(commands)
-    add_compare(commands)
+def _add_transfers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands that fit a head on a pretrained network."""
+    table = data_options.add_table_command(commands)
+    table.set_defaults(run=_transfer, load=_stream_table)
+    images = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
+    images.add_argument("data", metavar="DATA", help=data_options.DATA)
+    data_options.add_links(images)
+    images.set_defaults(run=_transfer, load=_stream_data)
+    for command in (table, images):
+        data_options.add_name(command)
+        head_options.add_head(command)
+        data_options.add_data(command)
 
 
-def _add_later_ones(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Commands that take a bundle and make its next version."""
+def _add_updates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the commands that make the next version of a bundle."""
     command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
     command.add_argument("--table", required=True, type=Path, metavar="FILE", help="CSV or parquet, as for `table`")
@@ -94,21 +102,16 @@ def _add_later_ones(commands: argparse._SubParsersAction[argparse.ArgumentParser
     command.set_defaults(run=_upgrade)
 
 
-def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
-    command.add_argument("--preset", choices=sorted(PRESETS), default=preset, help="default: %(default)s")
-    command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
-
-
-# What needs torch is imported where it runs: that takes seconds, which `head` and `--help` do without.
+# Modules that need torch are imported where they run: the import takes seconds, and `head` does without it.
 
 
 def _train(arguments: argparse.Namespace) -> Path:
-    from training.workflows.train import Plan, train  # noqa: PLC0415
+    from training.workflows.train import TrainPlan, train  # noqa: PLC0415
 
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = _limited(load(arguments), arguments)
-    plan = Plan(
-        recipe=PRESETS[arguments.preset],
+    plan = TrainPlan(
+        hyperparameters=PRESETS[arguments.preset],
         preset=arguments.preset,
         store=arguments.out,
         work=WORK / arguments.name,
@@ -120,13 +123,13 @@ def _train(arguments: argparse.Namespace) -> Path:
 
 def _transfer(arguments: argparse.Namespace) -> Path:
     from training.network.pretrained import INPUT, NAME, load_network  # noqa: PLC0415
-    from training.workflows.transfer import Transfer, transfer  # noqa: PLC0415
+    from training.workflows.transfer import TransferPlan, transfer  # noqa: PLC0415
 
     network = load_network()
     load: Callable[[argparse.Namespace, InputSpec], Dataset] = arguments.load
     dataset = _limited(load(arguments, INPUT.model_copy(update={"fit": arguments.fit})), arguments)
     head = head_options.head_plan(arguments, dataset)
-    return transfer(dataset, network, Transfer(arguments.out, f"{NAME}, fitted on ImageNet", head))
+    return transfer(dataset, network, TransferPlan(arguments.out, f"{NAME}, fitted on ImageNet", head))
 
 
 def _refit(arguments: argparse.Namespace) -> Path:
@@ -136,7 +139,7 @@ def _refit(arguments: argparse.Namespace) -> Path:
     dataset = tabular.stream(table, name=bundle.manifest.name, spec=bundle.manifest.input, known=known)
     dataset = _limited(dataset, arguments)
     head = head_options.head_plan(arguments, dataset, arguments.head_name)
-    return refit(bundle, dataset, Refit(head, arguments.out or bundle.path.parent.parent))
+    return refit(bundle, dataset, RefitPlan(head, arguments.out or bundle.path.parent.parent))
 
 
 def _upgrade(arguments: argparse.Namespace) -> Path:
@@ -172,13 +175,13 @@ def _stream_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
 
 
 def _limited(dataset: Dataset, arguments: argparse.Namespace) -> Dataset:
-    """The data set, or a part of it, after some words on what was read."""
+    """Prints what was read; returns the data set, or a part of it with --limit."""
     tell(dataset)
     return dataset if arguments.limit is None else subset(dataset, arguments.limit, arguments.seed)
 
 
 def way_on(arguments: argparse.Namespace) -> str:
-    """What a person who interrupted a command can do."""
+    """What a person can do who interrupted a command."""
     if arguments.run is not _train:
         return "no result was written; the same command goes on from the embeddings that are kept, if there are any"
     if (WORK / arguments.name / CHECKPOINT).is_file():
@@ -187,7 +190,7 @@ def way_on(arguments: argparse.Namespace) -> str:
 
 
 def tell_result(path: Path, arguments: argparse.Namespace) -> None:
-    """Prints figures of the head that was fitted, and where the bundle is."""
+    """Prints the figures of the fitted head, and where the bundle is."""
     head_name = getattr(arguments, "head_name", None)
     manifest = Bundle.open(path).manifest
     head = next((head for head in manifest.heads if head.name == head_name), manifest.default_head)

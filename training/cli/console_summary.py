@@ -8,20 +8,21 @@ from typing import Any
 from models.bundle.head_spec import HeadSpec
 from models.bundle.manifest import Manifest
 from training.reports.html_page import figures
+from training.stages.results import training_entry
 
 _MOST_CLASSES = 30  # more are in the report alone
 
 
 def summary(manifest: Manifest, head: HeadSpec) -> Iterator[str]:
-    """What a training prints of the head that it made."""
+    """Lines that a training prints about its head."""
     plain = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
     write = "{:.4f}".format if head.classes else figures
     yield f"{manifest.model}, head {head.name}: {', '.join(f'{name} {write(value)}' for name, value in plain.items())}"
-    told = told_of(manifest, head)
-    if told.keys() >= {"head", "chosen by"}:
-        yield f"chosen by {told['chosen by']}: {told['head']}"
+    entry = training_entry(manifest, head)
+    if entry.keys() >= {"head", "chosen by"}:
+        yield f"chosen by {entry['chosen by']}: {entry['head']}"
     yield from _classes(head)
-    yield from told.get("notes", ())
+    yield from entry.get("notes", ())
 
 
 def _classes(head: HeadSpec) -> Iterator[str]:
@@ -43,9 +44,3 @@ def _table(head: HeadSpec, name: str) -> Mapping[str, Any]:
 
 def _share(table: Mapping[str, Any], name: str) -> str:
     return f"{table[name]:.3f}" if name in table else "-"
-
-
-def told_of(manifest: Manifest, head: HeadSpec) -> Mapping[str, Any]:
-    """What a manifest tells of the training of a head."""
-    told: Mapping[str, Any] = manifest.training.get("heads", {}).get(head.name, manifest.training)
-    return told

@@ -29,19 +29,19 @@ DATA = f"a folder with one folder a class in it, or the word {fashion_mnist.NAME
 
 
 def add_name(command: argparse.ArgumentParser) -> None:
-    """The bundle's name."""
+    """Adds the option for the bundle's name."""
     command.add_argument(
         "--name", required=True, type=name_of, help="name of the bundle: lower case letters, digits, . _ -"
     )
 
 
 def add_limit(command: argparse.ArgumentParser) -> None:
-    """How many images."""
+    """Adds the option that limits the number of images."""
     command.add_argument("--limit", type=integer, metavar="N", help="use only about N images")
 
 
 def add_folder_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """A command on a folder of images."""
+    """Adds a command on a folder of images."""
     command = commands.add_parser("folder", help="your images, in DIR/<class>/...")
     command.add_argument("directory", type=Path, metavar="DIR", help=LAYOUT)
     add_links(command)
@@ -49,7 +49,7 @@ def add_folder_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def add_table_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """A command on a table of images."""
+    """Adds a command on a table of images."""
     command = commands.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
     command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")
     add_table(command)
@@ -57,7 +57,7 @@ def add_table_command(commands: argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def add_links(command: argparse.ArgumentParser) -> None:
-    """Whether symbolic links are followed."""
+    """Adds the option not to follow symbolic links."""
     command.add_argument(
         "--no-links", dest="follow", action="store_false",
         help="do not follow symbolic links in the folder of the images; else they may lead anywhere",
@@ -65,14 +65,14 @@ def add_links(command: argparse.ArgumentParser) -> None:
 
 
 def add_data(command: argparse.ArgumentParser) -> None:
-    """How many images, in which order, and where to."""
+    """Adds the options for limit, seed and store."""
     add_limit(command)
     command.add_argument("--seed", type=seed, default=0, help="same seed, data and machine: same figures")
     command.add_argument("--out", type=Path, default=DEFAULT_ROOT, metavar="STORE", help="default: %(default)s")
 
 
 def add_fit(command: argparse.ArgumentParser) -> None:
-    """How images of another shape are brought to the network's."""
+    """Adds the option for images of another shape than the network's."""
     command.add_argument(
         "--fit", choices=get_args(Fit), default="stretch",
         help="images of another shape than the network's: squeeze them, show all of them with the background around "
@@ -81,7 +81,7 @@ def add_fit(command: argparse.ArgumentParser) -> None:
 
 
 def add_table(command: argparse.ArgumentParser) -> None:
-    """Which columns of a table are what."""
+    """Adds the options for a table's columns."""
     command.add_argument(
         "--image-column", default="image", metavar="NAME", help="paths, relative to the folder of images"
     )
@@ -116,7 +116,7 @@ def add_table(command: argparse.ArgumentParser) -> None:
 
 
 def add_dialect(command: argparse.ArgumentParser) -> None:
-    """How a table is written."""
+    """Adds the options for a table's dialect."""
     command.add_argument(
         "--separator", type=separator, metavar="CHARACTER",
         help="between cells: comma, semicolon, tab, pipe or any other character (default: found from the first rows)",
@@ -137,7 +137,7 @@ def add_dialect(command: argparse.ArgumentParser) -> None:
 
 
 def ask(arguments: argparse.Namespace) -> TableLayout:
-    """Which columns of the table are what."""
+    """What the options say of the table's columns."""
     return TableLayout(
         image=arguments.image_column,
         label=arguments.label_column,
@@ -153,14 +153,14 @@ def ask(arguments: argparse.Namespace) -> TableLayout:
 
 
 def stream_data(data: str, name: str, spec: InputSpec, *, follow: bool = True) -> Dataset:
-    """The images of a folder, or those that are named instead of one, for an input."""
+    """Streams the images of a folder, or of Fashion-MNIST, at a network's input size."""
     if data == fashion_mnist.NAME:
         return fashion_mnist.stream(name=name, spec=spec)
     return folder.stream(Path(data), name=name, spec=spec, follow=follow)
 
 
 def name_of(text: str) -> str:
-    """A bundle's or a head's name."""
+    """Parses a bundle's or a head's name."""
     try:
         return str(TypeAdapter(Name).validate_python(text))
     except ValidationError as error:
@@ -170,7 +170,7 @@ def name_of(text: str) -> str:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Names with commas between them, as a row of CSV has them: one that has a comma itself is in double quotes."""
+    """Parses names as a row of CSV: a name with a comma is in double quotes."""
     try:
         found = next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
@@ -181,7 +181,7 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def listed(values: Iterable[str]) -> str:
-    """Names as `names` reads them."""
+    """Writes names as `names` reads them."""
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow(values)
     return row.getvalue()
@@ -198,7 +198,7 @@ def path_of(path: Path) -> str:
 
 
 def separator(text: str) -> str:
-    """What is between the cells of a table: its name, or the character."""
+    """Parses the separator of cells: its name, or the character."""
     found = SEPARATORS.get(text.lower(), {"\\t": "\t", "space": " "}.get(text.lower(), text))
     if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
         raise argparse.ArgumentTypeError(f"{text!r} is no separator: {', '.join(SEPARATORS)}, or one character")
@@ -206,7 +206,7 @@ def separator(text: str) -> str:
 
 
 def decimal(text: str) -> str:
-    """The sign before a fraction: its name, or the character."""
+    """Parses the decimal sign: its name, or the character."""
     found = {"point": ".", "comma": ","}.get(text.lower(), text)
     if found not in DECIMALS:
         raise argparse.ArgumentTypeError(f"{text!r} is no decimal sign: point or comma")
@@ -214,7 +214,7 @@ def decimal(text: str) -> str:
 
 
 def encoding(text: str) -> str:
-    """An encoding that Python knows."""
+    """Parses the name of an encoding."""
     try:
         return check_encoding(text)
     except DataError as error:
@@ -222,17 +222,17 @@ def encoding(text: str) -> str:
 
 
 def side(text: str) -> int:
-    """A side in pixels."""
+    """Parses a side in pixels."""
     return within(integer(text), SMALLEST_SIDE, LARGEST_SIDE)
 
 
 def seed(text: str) -> int:
-    """What random numbers begin with."""
+    """Parses a random seed."""
     return within(integer(text), 0, LARGEST_SEED)
 
 
 def integer(text: str) -> int:
-    """A whole number."""
+    """Parses a whole number."""
     try:
         return int(text)
     except ValueError as error:
@@ -240,7 +240,7 @@ def integer(text: str) -> int:
 
 
 def within(value: int, low: int, high: int) -> int:
-    """The value, if it is from `low` to `high`."""
+    """Returns the value if it is from `low` to `high`."""
     if not low <= value <= high:
         raise argparse.ArgumentTypeError(f"{value} is not within {low} and {high}")
     return value

@@ -1,4 +1,4 @@
-"""words of a command line ──▶ `HeadPlan`: the options on what decides, and when it is sure enough."""
+"""words of a command line ──▶ `HeadPlan`: the options on the head and its policy."""
 
 from __future__ import annotations
 
@@ -13,53 +13,17 @@ from training.data.dataset import Dataset
 from training.export.example_selection import COUNT
 from training.heads.registry import AUTO, BEST, REGISTRY
 from training.policy.costs import Costs
-from training.policy.policies import Aims
-from training.policy.target_transform import Asked
-from training.workflows.model_selection import Balance, HeadPlan
+from training.policy.policies import PolicyTargets
+from training.policy.target_transform import TransformOption
+from training.stages.head_plan import Balance, HeadPlan
 
 _MOST_EXAMPLES = 100_000
 
 
 def add_head(command: argparse.ArgumentParser) -> None:
-    """What decides, and when it is sure enough."""
-    command.add_argument(
-        "--head", choices=[AUTO, *REGISTRY, BEST], default=AUTO,
-        help="what decides; auto: gradient boosting on a linear margin, or, for numbers, the best of a linear and "
-        "three boosted ones; best: of all, the cheapest that is as good as the best, or a blend that clearly beats "
-        "them (default: %(default)s)",
-    )  # fmt: skip
-    command.add_argument(
-        "--balance", choices=get_args(Balance), default="none",
-        help="weights: each class counts the same in the fit and in the choice of the head (default: %(default)s)",
-    )  # fmt: skip
-    command.add_argument(
-        "--target-precision", type=share, default=Aims.target_precision, metavar="SHARE",
-        help="accept only so confidently that at least this share is right, else review (default: %(default)s)",
-    )  # fmt: skip
-    command.add_argument(
-        "--confidence", type=_confidence, default=Aims.confidence, metavar="SHARE",
-        help="how sure it has to be that the target is kept on images not seen (default: %(default)s)",
-    )  # fmt: skip
-    command.add_argument(
-        "--max-missed", type=_missed, action="append", default=[], metavar="CLASS=SHARE",
-        help="of a class's images at most this share may be accepted as another class; may be given several times",
-    )  # fmt: skip
-    command.add_argument(
-        "--costs", type=Path, metavar="FILE.json",
-        help='instead of --target-precision, what reviews and mistakes cost: {"review": 1, "error": 20}',
-    )  # fmt: skip
-    command.add_argument(
-        "--false-alarms", type=share, default=Aims.false_alarms, metavar="SHARE",
-        help="share of images like those of training that may be called unfamiliar (default: %(default)s)",
-    )  # fmt: skip
-    command.add_argument(
-        "--extrapolate", action="store_true",
-        help="accept answers for numbers and dates beyond those of training, too; else a person is asked",
-    )  # fmt: skip
-    command.add_argument(
-        "--target-transform", choices=get_args(Asked), default="auto",
-        help="log: numbers are told through their logarithms; auto: where that is better (default: %(default)s)",
-    )  # fmt: skip
+    """Adds the options on a head, its policy, its explanations and the images that it is fitted on."""
+    _add_selection(command)
+    _add_policy(command)
     command.add_argument(
         "--examples", type=_examples, default=COUNT, metavar="N",
         help="training images that explanations may show, at most; 0 for none (default: as many as fit in 2 MB)",
@@ -68,13 +32,59 @@ def add_head(command: argparse.ArgumentParser) -> None:
     add_drop(command)
 
 
+def _add_selection(command: argparse.ArgumentParser) -> None:
+    """Adds the options on which head is fitted, and how."""
+    command.add_argument(
+        "--head", choices=[AUTO, *REGISTRY, BEST], default=AUTO,
+        help="what decides; auto: gradient boosting on a linear margin, or, for numbers, the best of a linear and "
+        "three boosted ones; best: of all, the cheapest that is as good as the best, or a blend that clearly beats "
+        "them (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--balance", choices=get_args(Balance), default="none",
+        help="weights: each class has the same weight in the fit and in model selection (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--target-transform", choices=get_args(TransformOption), default="auto",
+        help="log: fit the head to the logarithms of numbers; auto: if that is better (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _add_policy(command: argparse.ArgumentParser) -> None:
+    """Adds the options on which answers are accepted."""
+    command.add_argument(
+        "--target-precision", type=share, default=PolicyTargets.target_precision, metavar="SHARE",
+        help="accept answers so that at least this share of them is right, review the others (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--confidence", type=_confidence, default=PolicyTargets.confidence, metavar="SHARE",
+        help="probability that the target is kept on unseen images (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--max-missed", type=_missed, action="append", default=[], metavar="CLASS=SHARE",
+        help="at most this share of a class's images may be accepted as another class; may be given several times",
+    )  # fmt: skip
+    command.add_argument(
+        "--costs", type=Path, metavar="FILE.json",
+        help='costs of reviews and mistakes, instead of --target-precision: {"review": 1, "error": 20}',
+    )  # fmt: skip
+    command.add_argument(
+        "--false-alarms", type=share, default=PolicyTargets.false_alarms, metavar="SHARE",
+        help="share of ordinary images that may be called unfamiliar (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--extrapolate", action="store_true",
+        help="accept answers for numbers and dates outside the range of training; by default they are reviewed",
+    )  # fmt: skip
+
+
 def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None = None) -> HeadPlan:
-    """The head that was asked for.
+    """Makes the plan of a head from the options.
 
     Raises:
-        DataError: the costs cannot be read; the head cannot be fitted to the data set.
+        DataError: the costs cannot be read, or the head cannot be fitted to the data set.
     """
-    aims = Aims(
+    targets = PolicyTargets(
         target_precision=arguments.target_precision,
         confidence=arguments.confidence,
         costs=Costs.read(arguments.costs) if arguments.costs is not None else None,
@@ -85,7 +95,7 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
     plan = HeadPlan(
         kind=arguments.head,
         name=name or HeadPlan.name,
-        aims=aims,
+        targets=targets,
         examples=arguments.examples,
         thumbnails=arguments.thumbnails,
         drop=arguments.drop,
@@ -99,21 +109,21 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
 
 
 def share(text: str) -> float:
-    """A share above 0."""
+    """Parses a share in (0, 1]."""
     try:
-        share = float(text)
+        value = float(text)
     except ValueError:
-        share = math.nan
-    if not 0 < share <= 1:
+        value = math.nan
+    if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
-    return share
+    return value
 
 
 def _confidence(text: str) -> float:
-    found = share(text)
-    if found == 1:
+    value = share(text)
+    if value == 1:
         raise argparse.ArgumentTypeError(f"{text!r} is certainty, which no number of images gives; take 0.95 or 0.99")
-    return found
+    return value
 
 
 def _missed(text: str) -> tuple[str, float]:

@@ -17,7 +17,7 @@ _MOST_SKIPPED = 20
 
 
 def overview(dataset: Dataset) -> Iterator[str]:
-    """What a training says before it begins, in a few lines."""
+    """A few lines on the data set, printed before a training begins."""
     counts = class_counts(dataset)
     few = len(counts) <= _MOST_CLASSES
     yield headline(len(dataset.labels), counts)
@@ -32,21 +32,21 @@ def overview(dataset: Dataset) -> Iterator[str]:
 
 
 def tell(dataset: Dataset) -> Dataset:
-    """Prints the overview to stderr, and gives the data set back."""
+    """Prints the overview to stderr; returns the data set."""
     for line in overview(dataset):
         print(line, file=sys.stderr)
     return dataset
 
 
 def headline(images: int, counts: Mapping[str, int]) -> str:
-    """How much there is."""
+    """Number of images and classes."""
     if not images:
         return "no image can be used"
     return f"{images:,} images {f'in {len(counts):,} classes' if counts else 'with numbers as labels'}"
 
 
 def class_counts(dataset: Dataset) -> dict[str, int]:
-    """Images of each class, in the order of the classes; none of numbers."""
+    """Number of images of each class, in the order of the classes; empty for numbers."""
     if not dataset.classes:
         return {}
     counts = Counter(dataset.labels.tolist())
@@ -54,7 +54,7 @@ def class_counts(dataset: Dataset) -> dict[str, int]:
 
 
 def part_counts(dataset: Dataset) -> dict[str, int]:
-    """Images of each part, where the data came split; else none."""
+    """Number of images of each part; empty unless the data came split."""
     given = {"validation": dataset.official_validation, "test": dataset.official_test}
     counts = {name: len(positions) for name, positions in given.items() if positions is not None}
     if not counts:
@@ -69,12 +69,12 @@ def lines_of(counts: Mapping[str, int]) -> Iterator[str]:
 
 
 def not_used_lines(not_used: Mapping[str, int]) -> Iterator[str]:
-    """One line a reason."""
+    """One line per reason."""
     yield from (f"{NOT_USED} {reason}: {count}" for reason, count in not_used.items())
 
 
 def skipped_lines(skipped: Sequence[str], most: int) -> Iterator[str]:
-    """The first of the files that are left out, each with what is wrong with it."""
+    """The first of the skipped files, each with the reason."""
     yield from (f"skipped {one_line(reason)}" for reason in skipped[:most])
     if len(skipped) > most:
         yield f"and {len(skipped) - most:,} more files are skipped; the report and `inspect --json FILE` list them"

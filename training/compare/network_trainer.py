@@ -19,11 +19,12 @@ from training.data.dataset import Dataset
 from training.data.split import Split
 from training.export.network_export import export_embedder
 from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.network.augmentation import augmented_images
 from training.network.embedding_cache import embed
-from training.network.fit import fit, schedule
-from training.network.head_sources import variants
+from training.network.fit import fit
 from training.network.network import EmbeddingNetwork
-from training.network.presets import PRESETS, Recipe
+from training.network.optimization import schedule
+from training.network.presets import PRESETS, Hyperparameters
 
 _LONGEST = PRESETS["best"]
 _PILOT_IMAGES = 5120  # enough for batches of 256
@@ -79,7 +80,7 @@ class Trainer:
         dataset: Dataset,
         seed: int,
         *,
-        recipe: Recipe = PRESETS["quick"],
+        recipe: Hyperparameters = PRESETS["quick"],
         image_seconds: Mapping[int, float] | None = None,
     ) -> None:
         self.dataset = dataset
@@ -119,7 +120,9 @@ class Trainer:
             self.image_seconds[batch_size] = fitted.history.seconds[-1] / len(pilot.train)
         return self.image_seconds[batch_size]
 
-    def _embedded(self, sample: Sample, network: EmbeddingNetwork, recipe: Recipe, note: Network, seed: int) -> Trained:
+    def _embedded(
+        self, sample: Sample, network: EmbeddingNetwork, recipe: Hyperparameters, note: Network, seed: int
+    ) -> Trained:
         started = time.perf_counter()
         dataset, parts = self.dataset, sample.parts
         graph = export_embedder(network, network.classifier, dataset.images[_spread(parts.train, _SAMPLE)])
@@ -133,13 +136,13 @@ class Trainer:
         return Trained(note, graph, weights, bias, labelled, held_out, test, time.perf_counter() - started)
 
     def _variant_embeddings(
-        self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Recipe, seed: int
+        self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Hyperparameters, seed: int
     ) -> LabelledEmbeddings:
         """Embeddings of random variants: one of each image, or several where few images would let heads overfit."""
         dataset, at = self.dataset, parts.train
         rounds = int(np.clip(_VARIANT_ROWS // len(at), 1, _MOST_VARIANTS))
         embedding = np.concatenate([
-            embed(embedder, variants(dataset, parts, network, recipe, seed + turn), "embedding variants")
+            embed(embedder, augmented_images(dataset, parts, network, recipe, seed + turn), "embedding variants")
             for turn in range(rounds)
         ])  # fmt: skip
         return LabelledEmbeddings(embedding, np.tile(dataset.labels[at], rounds), list(dataset.beside(at)) * rounds)

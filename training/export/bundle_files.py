@@ -18,12 +18,12 @@ from models.bundle.manifest import GoldenSpec, Precision
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
+from training.export.exported_head import ExportedHead
 from training.heads.features.encoding import Rows
-from training.workflows.finishing import Finished
 
 GOLDEN_COUNT = 16
 EMBEDDING_TOLERANCES: dict[Precision, float] = {"fp32": 1e-3, "fp16": 0.02, "int8": 0.05}
-"""Largest difference of an element that other hardware may make, as a share of the largest element.
+"""Largest difference of an element between machines, as a share of the largest element.
 
 Measured on the default bundle's network and EfficientNet-Lite0 (ONNX Runtime 1.31): float32 moves by 2e-7 on an
 emulated processor without AVX-512. fp16 differs from float32 by 0.0035, and a GPU adds it up in yet another order.
@@ -36,7 +36,7 @@ _LIBRARIES = ("torch", "scikit-learn", "skl2onnx", "onnx", "numpy", "pillow")
 
 
 def golden_spec(count: int, precisions: Sequence[Precision]) -> GoldenSpec:
-    """What the manifest says of the golden results."""
+    """The manifest's entry on golden results."""
     return GoldenSpec(
         count=count,
         embedding_tolerance={precision: EMBEDDING_TOLERANCES[precision] for precision in precisions},
@@ -45,7 +45,7 @@ def golden_spec(count: int, precisions: Sequence[Precision]) -> GoldenSpec:
 
 
 def choose_golden(dataset: Dataset, candidates: Indices) -> Indices:
-    """Positions of about 16 images, as many of each class as will go."""
+    """Positions of up to 16 of the candidates; the classes take turns."""
     groups = dataset.strata[candidates]
     by_class = [candidates[groups == group] for group in range(max(1, len(dataset.classes)))]
     rounds = [members[turn] for turn in range(GOLDEN_COUNT) for members in by_class if turn < len(members)]
@@ -53,9 +53,9 @@ def choose_golden(dataset: Dataset, candidates: Indices) -> Indices:
 
 
 def golden_files(
-    images: NDArray[np.uint8], graphs: Mapping[Precision, bytes], head: Finished, rows: Rows = ()
+    images: NDArray[np.uint8], graphs: Mapping[Precision, bytes], head: ExportedHead, rows: Rows = ()
 ) -> dict[str, bytes]:
-    """Golden images `[G, H, W, C]` as PNG and the columns beside them, with what the graphs give for them."""
+    """Golden images `[G, H, W, C]` as PNG, their columns, and the results of the graphs for them; files by name."""
     files = {f"{GOLDEN}/{index:02d}.png": encode_png(image) for index, image in enumerate(images)}
     files |= golden_decisions(head, Embedder(cpu_session(graphs["fp32"]))(images), rows)
     if rows:
@@ -63,15 +63,15 @@ def golden_files(
     return {**files, **golden_embeddings(images, graphs)}
 
 
-def golden_decisions(head: Finished, embedding: Embedding, rows: Rows = ()) -> dict[str, bytes]:
-    """What a head gives for the golden embeddings `[G, D]` and columns."""
+def golden_decisions(head: ExportedHead, embedding: Embedding, rows: Rows = ()) -> dict[str, bytes]:
+    """Results of a head for the golden embeddings `[G, D]` and columns; files by name."""
     spec = head.spec
     output, bounds = head.head.answer(embedding, rows)
     files = {f"{GOLDEN}/{spec.output}-{spec.name}.npy": _npy(output)}
     if bounds is not None:
         files[f"{GOLDEN}/{INTERVAL}-{spec.name}.npy"] = _npy(bounds)
-    if head.novelty is not None:
-        files[f"{GOLDEN}/distance-{spec.name}.npy"] = _npy(head.novelty(embedding))
+    if head.outliers is not None:
+        files[f"{GOLDEN}/distance-{spec.name}.npy"] = _npy(head.outliers(embedding))
     return files
 
 
@@ -81,7 +81,7 @@ def golden_columns(rows: Rows) -> bytes:
 
 
 def golden_embeddings(images: NDArray[np.uint8], graphs: Mapping[Precision, bytes]) -> dict[str, bytes]:
-    """What the embedder gives for the golden images `[G, H, W, C]` in each precision."""
+    """Embeddings of the golden images `[G, H, W, C]` in each precision; files by name."""
     return {
         f"{GOLDEN}/{golden_embedding(precision)}.npy": _npy(Embedder(cpu_session(graph))(images))
         for precision, graph in graphs.items()
@@ -89,8 +89,8 @@ def golden_embeddings(images: NDArray[np.uint8], graphs: Mapping[Precision, byte
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that made the bundle."""
-    runtime = {"onnxruntime": ort.__version__}  # of whichever of its two packages is installed
+    """Versions of the libraries that make a bundle, by name."""
+    runtime = {"onnxruntime": ort.__version__}  # it has two packages, of which either may be installed
     return {name: version(name) for name in _LIBRARIES} | runtime
 
 

@@ -1,4 +1,4 @@
-"""training images and their embeddings ──▶ `Examples`: what a head's answers are explained with."""
+"""training images and their embeddings ──▶ `Examples`, which explain a head's answers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from models.runtime.sessions import Embedding
 from training.data.images import Indices, with_aspect
 
 LIMIT_BYTES = 2_000_000
-"""Of the examples of one head with their thumbnails: so many of them are kept as fit in."""
+"""Limit of one head's examples with their thumbnails."""
 COUNT = 100_000
-"""More than fit."""
+"""Default number of examples: more than fit within the limit."""
 AXES = 128
-"""Numbers kept of a wide embedding, at least, where not all examples fit otherwise: of 6,400 EfficientNet-Lite0
+"""Numbers kept of a wide embedding, at least, if not all examples fit otherwise: of 6,400 EfficientNet-Lite0
 embeddings of Fashion-MNIST 0.83 of the true 5 nearest are found by 128 numbers of 1,280, by 256 of them 0.90."""
 _ARRAY_BYTES = 9 * 128  # headers of the arrays
 _PIXELS = 48  # a side of a thumbnail at most
@@ -27,15 +27,16 @@ _WEBP_QUALITY = 80
 
 
 def choose_examples(labels: NDArray[Any], positions: Indices, count: int, *, is_number: bool, seed: int) -> Indices:
-    """Which of the training images stand for all, the most wanted first: the first few of them do so, too.
+    """Positions of training images that represent all of them; so do the first few of these.
 
-    Classes take turns, so that a rare class has as many as a frequent one while it lasts; numbers are evenly spaced.
+    Classes take turns, so a rare class has as many examples as a frequent one until it has no more images. Numbers are
+    evenly spaced.
 
     Args:
-        labels: of the whole data set, class positions or numbers.
+        labels: of all N images, class positions or numbers, `[N]`.
         positions: of the training images.
-        count: how many to take at most.
-        is_number: whether they are numbers.
+        count: number of examples, at most.
+        is_number: whether labels are numbers.
         seed: of the choice within a class.
     """
     shuffled = np.random.default_rng(seed).permutation(positions)
@@ -55,14 +56,14 @@ def make_examples(
     thumbnails: list[bytes] | None = None,
     limit_bytes: int = LIMIT_BYTES,
 ) -> Examples:
-    """As many examples as fit, the first ones.
+    """Makes examples of the first images, as many as fit.
 
     Args:
         embedding: float32 `[N, D]`.
         labels: class positions or numbers, `[N]`.
         baseline: mean embedding of training, float32 `[D]`.
-        thumbnails: encoded, N of them.
-        limit_bytes: of all files.
+        thumbnails: N encoded images; None for none.
+        limit_bytes: total size of the files.
     """
     width, baseline = embedding.shape[1], baseline.astype(np.float32)
     left = limit_bytes - _ARRAY_BYTES - 4 * width  # the baseline
@@ -90,11 +91,11 @@ def make_examples(
 
 
 def thumbnail(image: NDArray[np.uint8], aspect: float | None = None) -> bytes:
-    """uint8 `[H, W, C]` as a WebP of at most 48 pixels a side.
+    """Encodes uint8 `[H, W, C]` as a WebP of at most 48 pixels a side.
 
     Args:
         image: the pixels.
-        aspect: width over height that it is given; None to leave it as it is.
+        aspect: width over height of the thumbnail; None for that of the image.
     """
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     if aspect is not None:
@@ -106,7 +107,7 @@ def thumbnail(image: NDArray[np.uint8], aspect: float | None = None) -> bytes:
 
 
 def _spread(count: int) -> Indices:
-    """The numbers below `count` so ordered that any first few of them are evenly spaced (van der Corput 1935)."""
+    """The numbers below `count` in an order in which any first few are evenly spaced (van der Corput 1935)."""
     order: Indices = np.argsort(Halton(1, scramble=False).random(count)[:, 0])
     return order
 

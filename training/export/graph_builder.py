@@ -13,7 +13,7 @@ _IR_VERSION = 10
 
 
 class GraphBuilder:
-    """Collects nodes and constants under names that are given once."""
+    """Collects nodes and constants under unique names."""
 
     def __init__(self, prefix: str) -> None:
         self.nodes: list[NodeProto] = []

@@ -46,7 +46,7 @@ def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
     example = torch.from_numpy(sample[:2])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations, none of them ours to mend
+        warnings.simplefilter("ignore")  # deprecations inside the exporter
         program = torch.onnx.export(
             network,
             (example,),

@@ -1,4 +1,4 @@
-"""ONNX bytes ◀──▶ `Graph`: nodes and constants as lists and arrays that can be taken apart and put together again."""
+"""ONNX bytes ◀──▶ `Graph`: nodes and constants as lists and arrays, which are easy to change."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def float_value(name: str) -> Value:
 
 
 def strip(model: onnx.ModelProto) -> None:
-    """Removes what exporters note: stack traces, file names, their own names."""
+    """Removes an exporter's notes: stack traces, file names, its name."""
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("doc_string")

@@ -8,7 +8,7 @@ from training.clean.copies.duplicates import Group, find_copies
 from training.data.dataset import Dataset
 from training.data.split import Split, split, tie
 from training.policy.exact_bounds import fewest
-from training.policy.policies import Aims
+from training.policy.policies import PolicyTargets
 
 
 def copies_of(dataset: Dataset) -> tuple[Dataset, list[Group]]:
@@ -46,25 +46,26 @@ def words_on_promises(dataset: Dataset, seed: int = 0) -> Iterator[str]:
     yield _split_words(dataset, parts)
     if not dataset.classes:
         return
-    aims, judging = Aims(), len(parts.known)
-    asked = f"{judging:,} images judge a head; {_asked(aims)}"
-    if _accepted(aims) <= judging:
+    targets, judging = PolicyTargets(), len(parts.known)
+    asked = f"{judging:,} images judge a head; {_asked(targets)}"
+    if _accepted(targets) <= judging:
         yield asked
         return
-    lower = next((easier for easier in aims.easier if _accepted(easier) <= judging), None)
+    lower = next((easier for easier in targets.easier if _accepted(easier) <= judging), None)
     instead = f"--target-precision {lower.target_precision:g} takes {_accepted(lower):,}" if lower else "add images"
     yield f"{asked}, which are more than there are: {instead}"
 
 
-def _asked(aims: Aims) -> str:
+def _asked(targets: PolicyTargets) -> str:
     return (
-        f"to show that {100 * aims.target_precision:g} % of what is accepted is right, at {100 * aims.confidence:g} % "
-        f"confidence, takes at least {_accepted(aims):,} accepted ones without a mistake"
+        f"to show that {100 * targets.target_precision:g} % of what is accepted is right, "
+        f"at {100 * targets.confidence:g} % confidence, takes at least {_accepted(targets):,} accepted ones without a "
+        "mistake"
     )
 
 
-def _accepted(aims: Aims) -> int:
-    return int(fewest(0, 1 - aims.target_precision, aims.level))
+def _accepted(targets: PolicyTargets) -> int:
+    return int(fewest(0, 1 - targets.target_precision, targets.level))
 
 
 def _split_words(dataset: Dataset, parts: Split) -> str:

@@ -1,19 +1,70 @@
-"""normalized images ──▶ their random variants: mirrored, shifted, partly erased; on the images' own device."""
+"""images ──▶ random variants: mirrored, shifted, partly erased."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.network.presets import Recipe
+from models.runtime.sessions import Embedder
+from training.data.dataset import Dataset
+from training.data.split import Split
+from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.network.embedding_cache import embed
+from training.network.network import EmbeddingNetwork
+from training.network.presets import Hyperparameters
+
+_BATCH = 500
 
 
-def augment(x: Tensor, recipe: Recipe, *, mirror: bool, generator: torch.Generator) -> Tensor:
-    """Random variants of a batch, float `[N, C, H, W]` in and out; 0 is the mean grey."""
+def augmented_rows(
+    dataset: Dataset,
+    parts: Split,
+    network: EmbeddingNetwork,
+    embedder: Embedder,
+    hyperparameters: Hyperparameters,
+    *,
+    seed: int,
+) -> LabelledEmbeddings:
+    """Labelled embeddings of one random variant of each training image.
+
+    A network knows the images that it was fitted on too well: their embeddings lie farther from the class borders than
+    those of new images, so a head that is fitted on them is over-confident. Variants come closer to new images.
+
+    Args:
+        dataset: images, labels and columns.
+        parts: names the training images.
+        network: the fitted one; gives mean and deviation.
+        embedder: the network's exported graph.
+        hyperparameters: of the augmentation.
+        seed: of the variants.
+    """
+    images = augmented_images(dataset, parts, network, hyperparameters, seed)
+    embedding = embed(embedder, images, "embedding variants")
+    return LabelledEmbeddings(embedding, dataset.labels[parts.train], dataset.beside(parts.train))
+
+
+def augmented_images(
+    dataset: Dataset, parts: Split, network: EmbeddingNetwork, hyperparameters: Hyperparameters, seed: int
+) -> NDArray[np.uint8]:
+    """One random variant of each training image, uint8 `[N, H, W, C]`."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = []
+    for start in range(0, len(parts.train), _BATCH):
+        images = torch.from_numpy(dataset.images[parts.train[start : start + _BATCH]])
+        x = augment(network.normalize(images), hyperparameters, mirror=dataset.mirror, generator=generator)
+        pixels = x.permute(0, 2, 3, 1) * network.std + network.mean
+        batches.append(pixels.round().clamp(0, 255).to(torch.uint8).numpy())
+    return np.concatenate(batches)
+
+
+def augment(x: Tensor, hyperparameters: Hyperparameters, *, mirror: bool, generator: torch.Generator) -> Tensor:
+    """Random variants of normalized images, float `[N, C, H, W]` in and out, on the images' device; 0 is mean grey."""
     if mirror:
         x = _mirror(x, generator)
-    x = _shift(x, round(recipe.shift_fraction * x.shape[-1]), generator)
-    return _erase(x, recipe.erase_probability, generator)
+    x = _shift(x, round(hyperparameters.shift_fraction * x.shape[-1]), generator)
+    return _erase(x, hyperparameters.erase_probability, generator)
 
 
 def _mirror(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -22,7 +73,7 @@ def _mirror(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _shift(x: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Shifts by up to `reach` pixels each way; the border is continued outwards."""
+    """Shifts by up to `reach` pixels each way; the border pixels are repeated."""
     if reach == 0:
         return x
     count, _, height, width = x.shape

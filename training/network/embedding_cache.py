@@ -1,6 +1,6 @@
-"""images ──▶ their embeddings, each computed once: kept on disk by what the encoded image is, and by the embedder.
+"""images ──▶ their embeddings, each computed once and kept on disk under hashes of embedder and encoded image.
 
-A head that is fitted again, or another one on the same images, then runs no network and decodes no image.
+Fitting another head on the same images then runs no network and decodes no image.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _KEY_BYTES = 32
 _BATCH = 500
 _BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
 _FILE_IMAGES = 4000
-"""Of small files that are made one."""
+"""Images in small files, from which on the files are merged."""
 SECONDS_BETWEEN_FILES = 15
-"""What a run that is killed has to do again, at most."""
+"""A killed run loses the work of so many seconds, at most."""
 _LEFTOVER_SECONDS = 24 * 60 * 60
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, BadZipFile)
-"""What numpy and zipfile raise where bytes of a file are missing or wrong."""
+"""What numpy and zipfile raise if bytes of a file are missing or wrong."""
 
 
 class EmbeddingCache:
@@ -66,15 +66,15 @@ class EmbeddingCache:
         return len(self._rows)
 
     def embedding(self, keys: Sequence[bytes]) -> Embedding:
-        """Of some images that it has, float32 `[N, D]`."""
+        """Embeddings of images that it has, float32 `[N, D]`."""
         return np.stack([self._rows[key][0] for key in keys])
 
     def thumbnails(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Of some images that it has, encoded."""
+        """Encoded thumbnails of images that it has."""
         return [self._rows[key][1] for key in keys]
 
     def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> Path:
-        """Keeps more, as one file that appears as a whole; returns the file."""
+        """Adds embeddings as one new file, which appears in one rename; returns the file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{uuid.uuid4().hex}.npz"
         beginning = file.with_suffix(".part")
@@ -91,9 +91,9 @@ class EmbeddingCache:
         return file
 
     def _remove_leftovers(self) -> None:
-        """Removes files that killed runs had begun; a younger one may be another run's."""
+        """Removes unfinished files of killed runs; a younger one may be a running one's."""
         for file in self.folder.glob("*.part"):
-            with suppress(OSError):  # another run removed it, or the folder is not to be written in
+            with suppress(OSError):  # another run removed it, or the folder is read-only
                 if time.time() - file.stat().st_mtime > _LEFTOVER_SECONDS:
                     file.unlink()
 
@@ -107,7 +107,7 @@ class EmbeddingCache:
                 key.tobytes(): (embedding[index], data[starts[index] : starts[index + 1]])
                 for index, key in enumerate(keys)
             }
-        except FileNotFoundError:  # another process has just made one file of several
+        except FileNotFoundError:  # another process has just merged it
             return
         except _DAMAGE as error:
             raise DataError(f"{file} is damaged ({error}); remove it, and its images are embedded again") from error
@@ -115,7 +115,7 @@ class EmbeddingCache:
 
 
 def keys_of(dataset: Dataset) -> tuple[bytes, ...]:
-    """What the images of a data set are known by: their files where they have some, else their pixels."""
+    """Keys of a data set's images: hashes of their files, or of their pixels if they have none."""
     if dataset.keys:
         return dataset.keys
     images = dataset.images
@@ -127,19 +127,21 @@ def keys_of(dataset: Dataset) -> tuple[bytes, ...]:
 def embed(embedder: Embedder, images: Images, title: str) -> Embedding:
     """Embeds uint8 `[N, H, W, C]` with the exported graph, to float32 `[N, D]`."""
     batch = _batch_size(images)
-    starts = progress(range(0, max(1, len(images)), batch), title, "batch", part=True)  # none of them: [0, D]
+    starts = progress(
+        range(0, max(1, len(images)), batch), title, "batch", part=True
+    )  # at least one, so that no images give [0, D]
     return np.concatenate([embedder(images[np.arange(start, min(start + batch, len(images)))]) for start in starts])
 
 
 def embed_all(
     cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, positions: Indices | None = None
 ) -> Embedding:
-    """The embeddings of all images of a data set, or of some, float32 `[N, D]`.
+    """The embeddings of all images of a data set, or of those at some positions, float32 `[N, D]`.
 
-    Those that the cache lacks are computed, equal images once, and kept while others are still to come.
+    Computes those that the cache lacks, equal images once, and writes them to the cache as it goes.
 
     Raises:
-        KeyboardInterrupt: a person stopped it; what there was is kept, and the exception says how much.
+        KeyboardInterrupt: a person stopped it; the exception says how many embeddings are kept.
     """
     keys = keys_of(dataset)
     wanted = range(len(keys)) if positions is None else positions.tolist()
@@ -178,10 +180,10 @@ def _embed_new(
 
 @contextmanager
 def keeping(embedding: Embedding) -> Iterator[None]:
-    """Lets a person who stops what follows know that the embeddings are kept.
+    """Says that the embeddings are kept if a person interrupts the block.
 
     Raises:
-        KeyboardInterrupt: the same, with a sentence if it had none.
+        KeyboardInterrupt: the interrupt, with that sentence if it has none.
     """
     try:
         yield
@@ -191,10 +193,10 @@ def keeping(embedding: Embedding) -> Iterator[None]:
 
 
 class _Written:
-    """Embeddings on their way to disk: in small files, so that a kill costs few seconds, and later in large ones.
+    """Writes embeddings to the cache: often, in small files, so that a kill costs seconds; later merges the files.
 
     Attributes:
-        count: of images that were added.
+        count: images added so far.
     """
 
     def __init__(self, cache: EmbeddingCache) -> None:
@@ -205,7 +207,7 @@ class _Written:
         self._since = time.monotonic()
 
     def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> None:
-        """Takes some more, and writes them where others have waited long enough."""
+        """Adds embeddings; writes all that wait if the last file is old enough."""
         self.count += len(keys)
         self._waiting.append((keys, embedding, thumbnails))
         if time.monotonic() - self._since >= SECONDS_BETWEEN_FILES:
@@ -214,7 +216,7 @@ class _Written:
                 self._merge()
 
     def write(self) -> None:
-        """Writes what waits."""
+        """Writes the embeddings that wait."""
         if self._waiting:
             parts = list(zip(*self._waiting, strict=True))
             keys, thumbnails = ([each for part in parts[place] for each in part] for place in (0, 2))
@@ -223,7 +225,7 @@ class _Written:
         self._since = time.monotonic()
 
     def finish(self) -> None:
-        """Writes what waits, and makes one file of all that were written since the last time."""
+        """Writes the embeddings that wait, and merges the small files."""
         self.write()
         self._merge()
 

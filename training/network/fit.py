@@ -1,7 +1,7 @@
-"""training images ──▶ fitted network: one loop, on whatever device and precision Lightning Fabric finds.
+"""training images ──▶ fitted network, on whatever device and precision Lightning Fabric finds.
 
-Every epoch ends with a checkpoint, replaced in one rename; the random numbers of an epoch come from
-(seed, epoch) alone, so a resumed training takes the very steps that an uninterrupted one takes.
+Every epoch ends with a checkpoint. The random numbers of an epoch depend only on seed and epoch, so a resumed
+training takes the same steps as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import math
 import os
-import pickle
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +25,20 @@ from torch.optim.swa_utils import AveragedModel
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.split import Split
-from training.exceptions import ResumeError
 from training.network.augmentation import augment
+from training.network.checkpoint import Checkpoint
+from training.network.history import History
 from training.network.network import EmbeddingNetwork
-from training.network.presets import CHECKPOINT, Recipe
+from training.network.optimization import make_optimizer, make_scheduler, moving_average, schedule
+from training.network.presets import CHECKPOINT, Hyperparameters
 from training.progress import progress
 
 EVALUATION_BATCH = 1000
 
 
-@dataclass
-class History:
-    """One entry an epoch: mean training loss, validation accuracy of the averaged network, seconds.
-
-    The accuracy is NaN where there are no validation images.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    validation_accuracy: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class Fitted:
-    """The averaged network in evaluation mode on the CPU, and how it got there."""
+    """The averaged network in evaluation mode on the CPU, its history, and the hardware it was fitted on."""
 
     network: EmbeddingNetwork
     history: History
@@ -59,7 +48,7 @@ class Fitted:
 def fit(
     dataset: Dataset,
     split: Split,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     *,
     seed: int,
     work: Path,
@@ -68,92 +57,120 @@ def fit(
 ) -> Fitted:
     """Fits the network on the training images.
 
-    On several GPUs this starts one process each; all but the first end here.
+    On several GPUs this starts one process per GPU; all but the first end here.
 
     Args:
         dataset: images, in memory, and labels.
-        split: which of them to fit on and to validate on; the test images are not looked at.
-        recipe: the settings.
-        seed: same seed, data, recipe and machine: same network.
+        split: which of them to fit on and to validate on; the test images are not used.
+        hyperparameters: of network and training.
+        seed: the same seed, data, hyperparameters and machine give the same network.
         work: directory of the checkpoint.
         resume: continue from the checkpoint there.
-        max_seconds: no epoch is begun, but for the first, that would not end within so many seconds if it took as long
-            as the last one; the averaged network is of use at any time.
+        max_seconds: after the first epoch, another one starts only if it would end in time, at the speed of the last
+            one. The averaged network is usable after every epoch.
 
     Raises:
-        ResumeError: nothing to resume from, or a damaged checkpoint, or one of other data or settings.
+        ResumeError: there is no checkpoint, it is damaged, or it belongs to other data or settings.
     """
     torch.manual_seed(seed)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="auto", devices="auto", precision=_precision())
     fabric.launch()
-    network = _network(dataset, split, recipe)
-    epochs, batch_size = schedule(len(split.train), recipe)
-    steps_per_epoch = max(1, len(split.train) // (batch_size * fabric.world_size))
-    optimizer = _optimizer(network, recipe, batch_size)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [group["lr"] for group in optimizer.param_groups],
-        total_steps=epochs * steps_per_epoch,
-        pct_start=recipe.warmup_fraction,
-        cycle_momentum=False,
-    )
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
-    wrapped, optimizer = fabric.setup(network, optimizer)
-    wrapped.mark_forward_method("classify_normalized")
-    average = AveragedModel(network, multi_avg_fn=_moving_average(recipe.ema_decay), use_buffers=True)
-    averaged: EmbeddingNetwork = average.module  # type: ignore[assignment]
-    history = History()
-    parts = {"network": network, "average": average, "optimizer": optimizer, "scheduler": scheduler}
-    identity = {"data": dataset.fingerprint(), "recipe": recipe.as_settings(), "seed": seed}
-    first_epoch = _load(work / CHECKPOINT, parts, history, identity) if resume else 0
-
-    images = torch.from_numpy(np.asarray(dataset.images)).to(fabric.device)
-    labels = torch.from_numpy(dataset.labels).to(fabric.device)
-    criterion = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-
-    def step(batch: Tensor, generator: torch.Generator) -> float:
-        x = augment(network.normalize(images[batch]), recipe, mirror=dataset.mirror, generator=generator)
-        logits = wrapped.classify_normalized(x.contiguous(memory_format=torch.channels_last))
-        loss = criterion(logits, labels[batch])
-        fabric.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
-        scheduler.step()
-        average.update_parameters(network)
-        return float(loss.detach())
-
-    bar = progress(
-        range(first_epoch, epochs),
-        "fitting the network",
-        "epoch",
-        total=epochs,
-        done=first_epoch,
-        part=not fabric.is_global_zero,
-    )
-    for epoch in bar:
-        started = time.perf_counter()
-        network.train()
-        losses = [step(*batch) for batch in _batches(split.train, batch_size, seed, epoch, fabric)]
-        accuracy = _accuracy(averaged, images, labels, split.validation)
-        history.loss.append(float(np.mean(losses)))
-        history.validation_accuracy.append(accuracy)
-        history.seconds.append(time.perf_counter() - started)
-        bar.set_postfix(loss=f"{history.loss[-1]:.3f}", validation=f"{accuracy:.4f}", refresh=False)
-        if fabric.is_global_zero:
-            _save(work / CHECKPOINT, parts, history, identity, epoch + 1)
-        if sum(history.seconds) + history.seconds[-1] > max_seconds:
-            break
+    loop = _Loop(fabric, dataset, split, hyperparameters, seed=seed, work=work)
+    loop.run(resume=resume, max_seconds=max_seconds)
     if not fabric.is_global_zero:
         sys.exit()
-    return Fitted(averaged.cpu().eval(), history, f"{_hardware(fabric)}, {_precision()}")
+    return Fitted(loop.averaged.cpu().eval(), loop.history, f"{_hardware(fabric)}, {_precision()}")
 
 
-def schedule(count: int, recipe: Recipe) -> tuple[int, int]:
-    """Epochs and batch size for `count` training images: small sets get smaller batches and more epochs."""
-    batch_size = min(recipe.batch_size, max(8, 2 ** int(math.log2(max(1, count // 20)) if count >= 20 else 3)))
-    steps_per_epoch = max(1, count // batch_size)
-    return max(recipe.epochs, math.ceil(recipe.min_steps / steps_per_epoch)), batch_size
+class _Loop:
+    """Network, optimizer and data of one training, and its epochs."""
+
+    def __init__(
+        self, fabric: Fabric, dataset: Dataset, split: Split, hyperparameters: Hyperparameters, *, seed: int, work: Path
+    ) -> None:
+        self._fabric, self._split, self._hyperparameters, self._seed = fabric, split, hyperparameters, seed
+        self._mirror = dataset.mirror
+        self._epochs, self._batch_size = schedule(len(split.train), hyperparameters)
+        steps_per_epoch = max(1, len(split.train) // (self._batch_size * fabric.world_size))
+        self._network = _network(dataset, split, hyperparameters)
+        optimizer = make_optimizer(self._network, hyperparameters, self._batch_size)
+        self._scheduler = make_scheduler(optimizer, hyperparameters, self._epochs * steps_per_epoch)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs
+        self._wrapped, self._optimizer = fabric.setup(self._network, optimizer)
+        self._wrapped.mark_forward_method("classify_normalized")
+        self._average = AveragedModel(
+            self._network, multi_avg_fn=moving_average(hyperparameters.ema_decay), use_buffers=True
+        )
+        self.averaged: EmbeddingNetwork = self._average.module  # type: ignore[assignment]
+        self.history = History()
+        self._checkpoint = Checkpoint(
+            work / CHECKPOINT,
+            {
+                "network": self._network,
+                "average": self._average,
+                "optimizer": self._optimizer,
+                "scheduler": self._scheduler,
+            },
+            self.history,
+            {"data": dataset.fingerprint(), "recipe": hyperparameters.as_settings(), "seed": seed},
+        )
+        self._images = torch.from_numpy(np.asarray(dataset.images)).to(fabric.device)
+        self._labels = torch.from_numpy(dataset.labels).to(fabric.device)
+        self._criterion = nn.CrossEntropyLoss(label_smoothing=hyperparameters.label_smoothing)
+
+    def run(self, *, resume: bool, max_seconds: float) -> None:
+        """Runs the epochs that are left, each followed by a checkpoint."""
+        first_epoch = self._checkpoint.load() if resume else 0
+        bar = progress(
+            range(first_epoch, self._epochs),
+            "fitting the network",
+            "epoch",
+            total=self._epochs,
+            done=first_epoch,
+            part=not self._fabric.is_global_zero,
+        )
+        for epoch in bar:
+            loss, accuracy = self._run_epoch(epoch)
+            bar.set_postfix(loss=f"{loss:.3f}", validation=f"{accuracy:.4f}", refresh=False)
+            if self._fabric.is_global_zero:
+                self._checkpoint.save(epoch + 1)
+            if sum(self.history.seconds) + self.history.seconds[-1] > max_seconds:
+                break
+
+    def _run_epoch(self, epoch: int) -> tuple[float, float]:
+        """Takes the steps of an epoch; returns mean loss and validation accuracy."""
+        started = time.perf_counter()
+        self._network.train()
+        loss = float(np.mean([self._step(*batch) for batch in self._batches(epoch)]))
+        accuracy = _accuracy(self.averaged, self._images, self._labels, self._split.validation)
+        self.history.loss.append(loss)
+        self.history.validation_accuracy.append(accuracy)
+        self.history.seconds.append(time.perf_counter() - started)
+        return loss, accuracy
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, torch.Generator]]:
+        """Yields (positions on the device, generator) for this process's share of one epoch."""
+        fabric, seed, batch_size = self._fabric, self._seed, self._batch_size
+        shuffled = np.random.default_rng([seed, epoch]).permutation(self._split.train)
+        shuffled = shuffled[fabric.global_rank :: fabric.world_size]
+        generator = torch.Generator(fabric.device).manual_seed((seed << 20) + (epoch << 8) + fabric.global_rank)
+        for index in range(max(1, len(shuffled) // batch_size)):
+            batch = shuffled[index * batch_size : (index + 1) * batch_size]
+            yield torch.from_numpy(batch).to(fabric.device), generator
+
+    def _step(self, batch: Tensor, generator: torch.Generator) -> float:
+        """Takes one optimizer step on the images at positions `[B]`; returns their loss."""
+        images = self._network.normalize(self._images[batch])
+        x = augment(images, self._hyperparameters, mirror=self._mirror, generator=generator)
+        logits = self._wrapped.classify_normalized(x.contiguous(memory_format=torch.channels_last))
+        loss = self._criterion(logits, self._labels[batch])
+        self._fabric.backward(loss)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._scheduler.step()
+        self._average.update_parameters(self._network)
+        return float(loss.detach())
 
 
 def _hardware(fabric: Fabric) -> str:
@@ -163,15 +180,16 @@ def _hardware(fabric: Fabric) -> str:
 
 
 def _precision() -> Any:
-    """bf16 where the hardware multiplies in it, else fp16 on a GPU and full precision on a CPU."""
+    """bf16 where the hardware multiplies in it, else fp16 on a GPU and float32 on a CPU."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
     return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
 
 
-def _network(dataset: Dataset, split: Split, recipe: Recipe) -> EmbeddingNetwork:
+def _network(dataset: Dataset, split: Split, hyperparameters: Hyperparameters) -> EmbeddingNetwork:
+    """A new network that normalizes by mean and deviation of the training images."""
     network = EmbeddingNetwork(
-        recipe,
+        hyperparameters,
         channels=dataset.input.channels,
         image_size=dataset.input.height,
         classes=len(dataset.classes),
@@ -182,48 +200,9 @@ def _network(dataset: Dataset, split: Split, recipe: Recipe) -> EmbeddingNetwork
     return network
 
 
-def _optimizer(network: EmbeddingNetwork, recipe: Recipe, batch_size: int) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum; weight decay on matrices and kernels only."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    return torch.optim.SGD(
-        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=recipe.learning_rate * batch_size / 256,
-        momentum=recipe.momentum,
-        nesterov=True,
-    )
-
-
-def _moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Exponential moving average whose memory grows from the first steps on up to `decay`."""
-
-    @torch.no_grad()
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        weight = 1 - min(decay, (1 + float(count)) / (10 + float(count)))
-        for target, source in zip(averaged, current, strict=True):
-            if target.is_floating_point():
-                target.lerp_(source, weight)
-            else:
-                target.copy_(source)
-
-    return update
-
-
-def _batches(
-    train: Indices, batch_size: int, seed: int, epoch: int, fabric: Fabric
-) -> Iterator[tuple[Tensor, torch.Generator]]:
-    """Yields (positions on the device, generator) for this process's share of one epoch."""
-    shuffled = np.random.default_rng([seed, epoch]).permutation(train)
-    shuffled = shuffled[fabric.global_rank :: fabric.world_size]
-    generator = torch.Generator(fabric.device).manual_seed((seed << 20) + (epoch << 8) + fabric.global_rank)
-    count = max(1, len(shuffled) // batch_size)
-    for index in range(count):
-        batch = shuffled[index * batch_size : (index + 1) * batch_size]
-        yield torch.from_numpy(batch).to(fabric.device), generator
-
-
 @torch.no_grad()
 def _accuracy(network: EmbeddingNetwork, images: Tensor, labels: Tensor, positions: Indices) -> float:
+    """Accuracy on the images at some positions; NaN if there are none."""
     network.eval()
     hits = 0
     for start in range(0, len(positions), EVALUATION_BATCH):
@@ -231,41 +210,3 @@ def _accuracy(network: EmbeddingNetwork, images: Tensor, labels: Tensor, positio
         logits = network.classifier(network(images[batch]))
         hits += int((logits.argmax(1) == labels[batch]).sum())
     return hits / len(positions) if len(positions) else math.nan
-
-
-def _save(file: Path, parts: dict[str, Any], history: History, identity: dict[str, Any], epoch: int) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    state = {name: part.state_dict() for name, part in parts.items()}
-    staging = file.with_suffix(".tmp")
-    torch.save({**state, "history": asdict(history), "identity": identity, "epoch": epoch}, staging)
-    staging.replace(file)
-
-
-def _load(file: Path, parts: dict[str, Any], history: History, identity: dict[str, Any]) -> int:
-    if not file.is_file():
-        raise ResumeError(f"nothing to resume: {file} does not exist; start without --resume")
-    state = _read(file)
-    for key, value in identity.items():
-        if state["identity"].get(key) != value:
-            raise ResumeError(
-                f"{file} was written with another {key}; use the same settings, or start without --resume"
-            )
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    for name, values in state["history"].items():
-        getattr(history, name).extend(values)
-    return int(state["epoch"])
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ResumeError(f"{file} is damaged ({_first_line(error)}); start without --resume") from error
-    if not isinstance(state, dict) or "identity" not in state:
-        raise ResumeError(f"{file} is not a checkpoint of this program; start without --resume")
-    return state
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.network.presets import Recipe
+from training.network.presets import Hyperparameters
 
 LARGE_IMAGE = 48  # pixels; a side from which on the first convolution halves the resolution
 
@@ -52,20 +52,20 @@ class EmbeddingNetwork(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, recipe: Recipe, *, channels: int, image_size: int, classes: int) -> None:
+    def __init__(self, hyperparameters: Hyperparameters, *, channels: int, image_size: int, classes: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
-        width = recipe.stem_width
+        width = hyperparameters.stem_width
         stem_stride = 2 if image_size >= LARGE_IMAGE else 1
         layers: list[nn.Module] = [ConvNorm(channels, width, 3, stem_stride), nn.ReLU()]
-        for stage_width, depth in zip(recipe.widths, recipe.depths, strict=True):
+        for stage_width, depth in zip(hyperparameters.widths, hyperparameters.depths, strict=True):
             for index in range(depth):
                 layers.append(Residual(width, stage_width, stride=2 if index == 0 else 1))
                 width = stage_width
-        layers += [ConvNorm(width, recipe.embedding_width, 1), nn.ReLU()]
+        layers += [ConvNorm(width, hyperparameters.embedding_width, 1), nn.ReLU()]
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(recipe.embedding_width, classes)
+        self.classifier = nn.Linear(hyperparameters.embedding_width, classes)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, C]` to float32 `[N, C, H, W]` with the training data's mean 0 and deviation 1."""

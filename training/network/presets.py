@@ -1,4 +1,4 @@
-"""Presets: every number that shapes a training, with where it comes from."""
+"""Presets: hyperparameters of network and training, each with its source."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 CHECKPOINT = "checkpoint.pt"
-"""File of a network that is being fitted."""
+"""File name of a training's checkpoint."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network is built and fitted, and how the head is fitted on it."""
+class Hyperparameters:
+    """Settings of the network, of its training and of the augmentation."""
 
     epochs: int
     min_steps: int = 1500
-    """Small data sets are passed over more often, until this many optimizer steps."""
+    """Optimizer steps, at least; small data sets get more epochs for them."""
     batch_size: int = 256
     learning_rate: float = 0.3
-    """Peak of the one-cycle schedule, for batches of 256; scaled in proportion to the batch size."""
+    """Peak of the one-cycle schedule for batches of 256; scales with the batch size."""
     warmup_fraction: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 1e-3
@@ -35,11 +35,11 @@ class Recipe:
     embedding_width: int = 64
 
     def as_settings(self) -> dict[str, Any]:
-        """JSON-ready, for the manifest and to recognise a checkpoint."""
+        """JSON-ready values, for the manifest and the checkpoint."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 PRESETS = {
-    "quick": Recipe(epochs=16),
-    "best": Recipe(epochs=120),
+    "quick": Hyperparameters(epochs=16),
+    "best": Hyperparameters(epochs=120),
 }

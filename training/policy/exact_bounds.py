@@ -1,11 +1,11 @@
-"""losses of answers, the surest first ──exact bounds──▶ how many of them may be accepted: shown, not hoped.
+"""losses of answers, in falling order of confidence ──exact bounds──▶ how many of them are shown to be acceptable.
 
-A threshold is shown if the hypothesis that what it accepts loses more than the limit is rejected. Where losses are 0 or
-1 the test is exact binomial, as the bound of Clopper and Pearson 1934 is; graded losses have the p-value of Hoeffding
-and Bentkus (Bates et al. 2021, https://arxiv.org/abs/2101.02703). Thresholds are tested in a fixed sequence with
-fallback (Wiens 2003, https://doi.org/10.1002/pst.64): one that is shown hands its level on to the next. The sequence
-begins at two of them, each with half of the level. So the level is the probability that any threshold is falsely shown,
-and which of those shown is taken may be chosen freely.
+A threshold is shown if a test rejects the hypothesis that the accepted answers lose more than the limit. For losses of
+0 or 1 the test is exact binomial (Clopper and Pearson 1934); for graded losses the p-value is that of Hoeffding and
+Bentkus (Bates et al. 2021, https://arxiv.org/abs/2101.02703). Thresholds are tested in a fixed sequence with fallback
+(Wiens 2003, https://doi.org/10.1002/pst.64): a threshold that is shown passes its level on to the next. The sequence
+starts at two thresholds, with half of the level each. So the level is the probability that any threshold is falsely
+shown, and any of those shown may be taken.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _STEP = 1.05
-"""Between numbers of accepted rows that are tested. Nearer ones accept 1.5 points more of Fashion-MNIST, but more of
-them lie close to where the promise breaks: missed in 4.6 instead of 1.9 % of resplits of 4,000 to 8,000 rows."""
+"""Ratio between tested numbers of accepted rows. A smaller one accepts 1.5 points more of Fashion-MNIST, but more
+thresholds are then close to the limit: the promise broke in 4.6 instead of 1.9 % of resplits of 4,000 to 8,000 rows."""
 _SECOND_START = 0.5
-"""Share of the rows at which the second sequence starts. It saves what a single wrong label among the surest would
-stop: with 0.3 % of them wrong, 6,000 rows accept 0.71 instead of 0.14 of Fashion-MNIST."""
-_FEWEST_SEEN = 20  # rows from which a mean loss is estimated
-_MOST_ROWS = 1_000_000  # that an estimate reckons with
+"""Share of the rows at which the second sequence starts. Without it one wrong label among the most confident rows stops
+all tests: with 0.3 % of them wrong, 6,000 rows accept 0.71 instead of 0.14 of Fashion-MNIST."""
+_FEWEST_SEEN = 20  # rows, at least, to estimate a mean loss
+_MOST_ROWS = 1_000_000  # up to which `enough` searches
 
 
 def fewest(errors: Any, limit: float, level: float) -> Counts:
-    """The least number of rows among which so many errors still show that their rate is below a limit.
+    """The smallest number of rows in which a number of errors still shows that their rate is below a limit.
 
     Args:
-        errors: whole numbers of any shape.
+        errors: int64, any shape.
         limit: of the rate, in (0, 1].
-        level: of the test; without an error `log(level) / log(1 - limit)` rows are needed.
+        level: of the test; without an error it takes `log(level) / log(1 - limit)` rows.
     """
-    wanted = np.asarray(errors) + 1  # that many come later than after so many rows with a probability of `level`
+    wanted = np.asarray(errors) + 1  # the probability that so many errors take more rows than that is `level`
     rows: Counts = (wanted + nbinom.isf(level, wanted, limit)).astype(np.int64)
     return rows
 
 
 def shown(confidence: Floats, losses: Floats, limit: float, level: float, *, graded: bool = False) -> Counts:
-    """How many of the surest rows may be accepted, ascending: what so many lose is shown to be within the limit.
+    """The numbers of most confident rows, ascending, whose mean loss is shown to be within the limit.
 
-    Equal confidences are accepted together. Which numbers are tested follows from confidences, limit and level alone.
+    Rows of equal confidence are accepted together. The tested numbers depend on confidences, limit and level only.
 
     Args:
-        confidence: falling, `[N]`.
-        losses: of accepting each row, in [0, 1], `[N]`.
-        limit: of their mean, at most 1; none can be shown to be within 0.
-        level: probability that any of the numbers is falsely among them.
-        graded: whether there may be losses between 0 and 1.
+        confidence: in falling order, float64 `[N]`.
+        losses: of accepting each row, in [0, 1], float64 `[N]`.
+        limit: of their mean, at most 1; a limit of 0 cannot be shown.
+        level: probability that any number is falsely shown.
+        graded: whether losses may be between 0 and 1.
     """
     if limit <= 0:
         return np.empty(0, np.int64)
@@ -68,16 +68,14 @@ def shown(confidence: Floats, losses: Floats, limit: float, level: float, *, gra
 
 
 def enough(confidence: Floats, losses: Floats, limit: float, level: float, *, graded: bool = False) -> int | None:
-    """About how many rows like these would show something; None where no number up to a million would.
-
-    It is more than there are: it is called where those show nothing.
+    """About how many rows like these would show a threshold, if these do not; None if no number up to a million would.
 
     Args:
-        confidence: falling, `[N]`.
-        losses: of accepting each row, in [0, 1], `[N]`; of fewer than 20 rows nothing follows.
-        limit: as in `shown`, and so are the others.
-        level: of the tests.
-        graded: whether there may be losses between 0 and 1.
+        confidence: in falling order, float64 `[N]`.
+        losses: of accepting each row, in [0, 1], float64 `[N]`; fewer than 20 rows give None.
+        limit: as in `shown`.
+        level: as in `shown`.
+        graded: as in `shown`.
     """
     count = len(losses)
     if count < _FEWEST_SEEN:
@@ -87,7 +85,7 @@ def enough(confidence: Floats, losses: Floats, limit: float, level: float, *, gr
         return None
     total = math.ceil(count * _STEP)
     while total <= _MOST_ROWS:
-        rows = np.arange(total) * count // total  # each as often as the others
+        rows = np.arange(total) * count // total  # each row equally often
         counts = shown(confidence[rows], losses[rows], limit, level, graded=graded)
         if len(counts) and counts[-1] * count >= _FEWEST_SEEN * total:
             return total
@@ -96,14 +94,14 @@ def enough(confidence: Floats, losses: Floats, limit: float, level: float, *, gr
 
 
 def _sequence(confidence: Floats, limit: float, level: float) -> tuple[Counts, Floats]:
-    """The numbers of rows that are tested, ascending, and the level that each has of its own."""
+    """The numbers of rows that are tested, ascending, and the level of each."""
     total = len(confidence)
     starts = 2 if fewest(0, limit, level / 2) <= _SECOND_START * total else 1
-    most = int(total * limit) + 2  # errors; of many not every number is looked at, as `_thinned` leaves few
+    most = int(total * limit) + 2  # errors; large numbers are sampled, as `_thinned` leaves few of them
     errors = np.unique(np.geomspace(1, most, int(100 * math.log(most)) + 2).astype(np.int64)) - 1
     rows = fewest(errors, limit, level / starts)
     rows = _thinned(rows[rows <= total])
-    rows = np.union1d(rows, [total]) if len(rows) else rows  # as the last, all rows cost the others nothing
+    rows = np.union1d(rows, [total]) if len(rows) else rows  # the last test costs the others nothing
     own = np.zeros(len(rows))
     if len(rows):
         own[0] = level / starts
@@ -113,7 +111,7 @@ def _sequence(confidence: Floats, limit: float, level: float) -> tuple[Counts, F
 
 
 def _tie_ends(confidence: Floats, rows: Counts) -> Counts:
-    """How many rows are as sure as the last of so many, or surer."""
+    """Numbers of rows with at least the confidence of the last of the first `rows`."""
     ends: Counts = np.searchsorted(-confidence, -confidence[rows - 1], side="right")
     return ends
 
@@ -127,11 +125,11 @@ def _thinned(rows: Counts) -> Counts:
 
 
 def _p_values(losses: Floats, rows: Counts, limit: float, graded: bool) -> Floats:
-    """Of the hypotheses that the first rows of each number lose the limit or more on average, `[R]`."""
+    """p-values `[R]` of the hypotheses that the first `rows` lose the limit or more on average."""
     lost = np.concatenate([[0.0], np.cumsum(losses)])[rows]
     if not graded:
         return np.asarray(binom.cdf(np.round(lost), rows, limit), np.float64)
     mean = np.minimum(lost / rows, limit)
     hoeffding = np.exp(-rows * (rel_entr(mean, limit) + rel_entr(1 - mean, 1 - limit)))
-    bentkus = np.e * binom.cdf(np.ceil(lost - 1e-9), rows, limit)  # the sum of whole losses is seldom whole
+    bentkus = np.e * binom.cdf(np.ceil(lost - 1e-9), rows, limit)  # float sums of whole losses are rarely whole
     return np.asarray(np.minimum(hoeffding, bentkus), np.float64)

@@ -1,4 +1,4 @@
-"""classes that are not to be missed ──exact bounds──▶ from which probability of them on other answers are reviewed."""
+"""classes not to be missed ──exact bounds──▶ probabilities of them from which on other answers are reviewed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from training.policy.exact_bounds import fewest
 
 
 @dataclass(frozen=True)
-class Missed:
-    """What is promised of a class that is not to be missed.
+class MissedBound:
+    """An upper bound on the share of a class that is accepted as another class.
 
     Attributes:
         label: the class.
-        share: of its images, at most so many are accepted as another class.
-        judged_on: held-out images of it.
-        enough: held-out images of it that can show that, if none is missed.
-        review_from: probability of it from which on answers of another class are reviewed; None where none need be.
+        share: the bound, in (0, 1).
+        judged_on: number of held-out images of the class.
+        enough: number of held-out images of the class that show the bound if none is missed.
+        review_from: probability of the class from which on answers of other classes are reviewed; None if none is.
     """
 
     label: str
@@ -32,12 +32,12 @@ class Missed:
 
     @property
     def shown(self) -> bool:
-        """Whether there are enough of them."""
+        """Whether there are enough held-out images of the class."""
         return self.judged_on >= self.enough
 
     @property
     def sentence(self) -> str:
-        """For the console and the report."""
+        """A sentence for the console and the report."""
         if self.shown:
             return f"at most {100 * self.share:.3g} % of {self.label!r} accepted as another class"
         return (
@@ -54,22 +54,22 @@ def bound_missed(
     classes: tuple[str, ...],
     max_missed: Mapping[str, float],
     level: float,
-) -> tuple[Missed, ...]:
-    """Bounds how much of each class is accepted as another one, answers of any confidence being accepted.
+) -> tuple[MissedBound, ...]:
+    """Bounds the share of each class that is accepted as another one, if answers of any confidence are accepted.
 
-    Of the images of a class as many may be missed as the exact bound allows. That is a fixed sequence: it starts where
-    all other answers are reviewed, and with each step the class has to be more probable for that.
+    As many images of a class may be missed as the exact bound allows. The tests are a fixed sequence: it starts with
+    all other answers reviewed, and each step needs a higher probability of the class for a review.
 
     Args:
-        found: probabilities as they are served, `[J, K]`.
-        labels: class positions `[J]`.
-        can_accept: which answers nothing but their probabilities sends to a person, `[J]`.
+        found: probabilities as served, float64 `[J, K]`.
+        labels: class positions, int64 `[J]`.
+        can_accept: which answers only their probabilities may send to review, bool `[J]`.
         classes: K names.
-        max_missed: shares by the names of classes.
-        level: probability that any of them is missed more often; divided among them.
+        max_missed: bounds by class name.
+        level: probability that any bound is exceeded; divided among the classes.
 
     Raises:
-        DataError: no such class, or a share that is none.
+        DataError: a class is unknown, or a share is not in (0, 1).
     """
     check_missed(max_missed, classes)
     missed = []
@@ -81,8 +81,8 @@ def bound_missed(
     return tuple(missed)
 
 
-def _bound(label: str, share: float, rows: int, wrong: NDArray[np.float64], level: float) -> Missed:
-    """Of a class with so many rows, and of those that are given as another one its probabilities."""
+def _bound(label: str, share: float, rows: int, wrong: NDArray[np.float64], level: float) -> MissedBound:
+    """The bound of a class with so many rows; `wrong` has its probabilities where another class is answered."""
     needed = fewest(np.arange(rows + 1), share, level)  # for so many missed
     may_miss = np.count_nonzero(needed <= rows) - 1
     review_from = None
@@ -90,14 +90,14 @@ def _bound(label: str, share: float, rows: int, wrong: NDArray[np.float64], leve
         review_from = 0.0
     elif may_miss < len(wrong):
         review_from = float(np.sort(wrong)[may_miss])
-    return Missed(label, share, rows, int(needed[0]), review_from)
+    return MissedBound(label, share, rows, int(needed[0]), review_from)
 
 
 def check_missed(max_missed: Mapping[str, float], classes: tuple[str, ...]) -> None:
-    """Whether classes and shares are some.
+    """Checks classes and shares.
 
     Raises:
-        DataError: no such class, or a share that is none.
+        DataError: a class is unknown, or a share is not in (0, 1).
     """
     for name, share in max_missed.items():
         if name not in classes:

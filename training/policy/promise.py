@@ -1,11 +1,11 @@
-"""thresholds that are shown, or are not ──▶ `Promise`: what may be expected of the answers accepted, in a sentence."""
+"""thresholds ──▶ `Promise`: what holds for the accepted answers, and with which confidence, in a sentence."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from training.policy.missed_classes import Missed
+from training.policy.missed_classes import MissedBound
 
 _NAMES_SHOWN = 5
 
@@ -15,18 +15,17 @@ class Promise:
     """What is promised of the answers that a policy accepts.
 
     Attributes:
-        target: their precision in [0, 1]; with costs what a review costs, which their mistakes cost at most on average.
-        confidence: with which it holds on images like those it was judged on.
-        judged_on: how many held-out images.
+        target: precision in [0, 1]; with costs the cost of a review, which mistakes cost at most on average.
+        confidence: with which it holds on images like the held-out ones.
+        judged_on: number of held-out images.
         coverage: share of them that is accepted.
         of_costs: whether the target is a cost.
-        enough: about how many held-out images would show it, if more of them are like these; None where no threshold
-            would do.
-        fewest: accepted answers without a mistake that would show it at the least; None where none do.
-        instead: the best target that can be shown as it is, and the coverage then.
-        alone: labels that it holds for each by itself.
-        never: of those the ones of which nothing can be accepted.
-        missed: of classes that are not to be missed.
+        enough: about how many held-out images like these would show it; None if no number would.
+        fewest: smallest number of accepted answers that shows it if none is wrong; None if none does.
+        instead: the best easier target that can be shown, and its coverage.
+        alone: labels with a threshold of their own.
+        never: labels among those for which nothing can be accepted.
+        missed: bounds on missed classes.
     """
 
     target: float
@@ -39,15 +38,15 @@ class Promise:
     instead: tuple[float, float] | None = None
     alone: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
-    missed: tuple[Missed, ...] = ()
+    missed: tuple[MissedBound, ...] = ()
 
     @property
     def shown(self) -> bool:
-        """Whether there is a threshold that keeps it and accepts something."""
+        """Whether a threshold keeps it and accepts something."""
         return self.coverage > 0
 
     def as_metrics(self) -> dict[str, bool | int | float]:
-        """As the manifest gives it."""
+        """The promise as the manifest has it."""
         return {
             "target": self.target,
             "confidence": self.confidence,
@@ -57,7 +56,7 @@ class Promise:
 
     @property
     def sentence(self) -> str:
-        """For the console and the report; begins `accepts nothing: ` exactly where nothing is accepted."""
+        """A sentence for console and report; begins with `accepts nothing: ` exactly if nothing is accepted."""
         said = self._kept() if self.shown else self._broken()
         return "; ".join([*said, *(each.sentence for each in self.missed)])
 
@@ -110,6 +109,6 @@ def _names(labels: tuple[str, ...]) -> str:
 
 
 def _rounded(count: int) -> int:
-    """Up to two digits, as it is an estimate."""
+    """Rounds an estimate up to two digits."""
     step = int(10 ** max(0, math.floor(math.log10(count)) - 1))
     return math.ceil(count / step) * step

@@ -1,4 +1,4 @@
-"""numbers to learn ──▶ `Transform`: whether a regressor is fitted to them or to their logarithms."""
+"""numbers to learn ──▶ `Transform`: whether a regressor is fitted to the numbers or to their logarithms."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from numpy.typing import NDArray
 from training.exceptions import DataError
 
 Transform = Literal["none", "log"]
-"""What is done to numbers before a regressor is fitted to them."""
-Asked = Literal["auto", "log", "none"]
+"""Applied to numbers before a regressor is fitted to them."""
+TransformOption = Literal["auto", "log", "none"]
+"""What a person asks for; `auto` takes the better transform."""
 Floats = NDArray[np.float64]
 
 _ONE_SIDED_95 = 1.645  # standard errors
 
 
-def transforms(labels: Floats, asked: Asked) -> tuple[Transform, ...]:
-    """The transforms to try on numbers `[N]`, the plainer one first; what is asked for, or both where either may do.
+def transforms(labels: Floats, option: TransformOption) -> tuple[Transform, ...]:
+    """The transforms to try on numbers `[N]`, the simpler one first.
 
     Raises:
-        DataError: the logarithm is asked for, and a number is not above 0.
+        DataError: the option is `log`, and a number is not above 0.
     """
     below = np.flatnonzero(labels <= 0)
-    if asked == "log" and len(below):
+    if option == "log" and len(below):
         raise DataError(
             f"--target-transform log: {len(below)} of {len(labels)} numbers are not above 0, the first of them "
             f"{labels[below[0]]:g}; take none, or leave those rows out"
         )
-    if asked == "auto":
+    if option == "auto":
         return ("none",) if len(below) else ("none", "log")
-    return (asked,)
+    return (option,)
 
 
 def better_transform(labels: Floats, plain: NDArray[np.floating], logged: NDArray[np.floating]) -> Transform:
-    """Whether numbers are better told through their logarithm.
+    """Selects the transform by the likelihood of out-of-fold residuals.
 
-    The likelihoods of the out-of-fold residuals, taken to be Laplacian on either scale, are compared row by row (Box
-    and Cox 1964, with absolute in place of squared residuals). The logarithm is taken where it is better by more than
-    chance alone would make it in one of 20 cases.
+    Residuals are taken to be Laplacian on either scale, and their likelihoods are compared row by row (Box and Cox
+    1964, with absolute instead of squared residuals). The logarithm has to be better at a one-sided level of 5 %.
 
     Args:
-        labels: what is true, above 0, `[J]`.
-        plain: out-of-fold numbers of heads that were fitted to the numbers, `[J]`, in their own unit.
-        logged: the same of heads that were fitted to their logarithm, `[J]`, in the numbers' own unit, too.
+        labels: true numbers, above 0, float64 `[J]`.
+        plain: out-of-fold answers of heads fitted to the numbers, `[J]`.
+        logged: out-of-fold answers of heads fitted to the logarithms, `[J]`, on the scale of the numbers.
     """
     if len(labels) < 2:
         return "none"
@@ -55,6 +55,6 @@ def better_transform(labels: Floats, plain: NDArray[np.floating], logged: NDArra
 
 
 def _surprise(off: Floats) -> Floats:
-    """Minus the log likelihood of residuals `[J]`, but for a constant."""
+    """Negative log likelihood of residuals `[J]`, up to a constant."""
     mean = max(float(np.abs(off).mean()), float(np.finfo(np.float32).tiny))
     return np.asarray(np.log(mean) + np.abs(off) / mean)

@@ -1,4 +1,4 @@
-"""answers and what they would lose ──▶ `Thresholds`: from which confidence on it is shown that they may be accepted."""
+"""answers and their losses ──▶ `Thresholds`: the confidences from which on answers are shown to be acceptable."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Held-out answers, and what is lost and won by accepting them.
+    """Held-out answers, with the loss and gain of accepting each.
 
     Attributes:
-        given: class positions, int64 `[J]`.
-        confidence: as it is served, `[J]`.
-        can_accept: which of them nothing but their confidence sends to a person, `[J]`.
-        losses: of accepting each, from 0 to the `worst` of its class, `[J]`.
-        gains: of accepting each, `[J]`; of the thresholds that are shown the one that gains most is taken.
-        worst: the most that an answer of each class can lose, above 0 and at least the limit, `[K]`.
-        graded: whether some answers lose less than the worst, but not nothing, `[K]`.
-        limit: of the mean loss of what is accepted.
+        given: class positions of the answers, int64 `[J]`.
+        confidence: as served, float64 `[J]`.
+        can_accept: which answers only their confidence may send to review, bool `[J]`.
+        losses: of accepting each, from 0 to the `worst` of its class, float64 `[J]`.
+        gains: of accepting each, float64 `[J]`; the threshold with the largest gain is taken.
+        worst: largest loss of an answer of each class, above 0 and at least the limit, float64 `[K]`.
+        graded: whether a class has losses between 0 and the worst, bool `[K]`.
+        limit: of the mean loss of the accepted answers.
     """
 
     given: NDArray[np.int64]
@@ -39,7 +39,7 @@ class Answers:
     limit: float
 
     def surest_of(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions of the answers of some classes that can be accepted, the surest first."""
+        """Positions of the acceptable answers of some classes, in falling order of confidence."""
         rows = np.flatnonzero(self.can_accept & np.isin(self.given, classes))
         return rows[np.argsort(-self.confidence[rows], kind="stable")]
 
@@ -49,11 +49,11 @@ class Answers:
         return float(self.limit / self.worst.max())
 
     def fewest(self, level: float) -> int | None:
-        """How many accepted answers without a loss show something at the least; None where none do."""
+        """Smallest number of accepted answers that shows the limit if none has a loss; None if none does."""
         return fewest(0, self.rate, level).item() if self.rate > 0 else None
 
     def enough(self, level: float) -> int | None:
-        """About how many held-out images would show something; None where more of the same would not."""
+        """About how many held-out images like these would show a threshold; None if no number would."""
         rows, worst = self.surest_of(np.arange(len(self.worst))), self.worst.max()
         graded = bool(self.graded.any() or (self.worst != worst).any())
         accepted = enough(self.confidence[rows], self.losses[rows] / worst, self.rate, level, graded=graded)
@@ -62,35 +62,35 @@ class Answers:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least confidence of each class; `NEVER` where nothing is shown.
+    """The lowest confidence that is accepted; `NEVER` if nothing is shown.
 
     Attributes:
-        pooled: of classes that have too few answers to be judged by themselves.
-        alone: of each of the others, by position.
+        pooled: of the classes with too few answers for a threshold of their own.
+        alone: of each other class, by position.
     """
 
     pooled: float
     alone: dict[int, float]
 
     def accepts(self, answers: Answers) -> NDArray[np.bool_]:
-        """Which answers they accept, `[J]`."""
+        """Which answers are accepted, bool `[J]`."""
         of_class = np.full(len(answers.worst), self.pooled)
         of_class[list(self.alone)] = list(self.alone.values())
         return answers.can_accept & (answers.confidence >= of_class[answers.given])
 
     def coverage(self, answers: Answers) -> float:
-        """Share of the answers that they accept; 0 where there are none."""
+        """Share of the answers that is accepted; 0 if there are none."""
         return float(self.accepts(answers).mean()) if len(answers.given) else 0.0
 
 
 def choose_thresholds(answers: Answers, level: float, rows_alone: float) -> Thresholds:
-    """Chooses thresholds, so that with a probability of `level` at most any class or pool loses more than the limit.
+    """Chooses thresholds: the probability that any class or the pool exceeds the limit is at most `level`.
 
     Args:
         answers: on held-out images.
-        level: divided among the classes that are judged by themselves and the pool of the others.
-        rows_alone: how many answers a class needs to be judged by itself, in multiples of what it needs without a
-            mistake. The labels do not matter to that.
+        level: divided among the classes with a threshold of their own and the pool of the others.
+        rows_alone: answers that a class needs for a threshold of its own, as a multiple of those that show the limit
+            without a mistake. It depends on answers only, not on labels.
     """
     if answers.limit <= 0 or not len(answers.given):
         return Thresholds(NEVER, {})
@@ -101,10 +101,9 @@ def choose_thresholds(answers: Answers, level: float, rows_alone: float) -> Thre
 
 
 def _groups(answers: Answers, level: float, rows_alone: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the classes that are pooled, and of those that are not; those that are never given are neither.
+    """Positions of the pooled classes, and of those with a threshold of their own; classes never answered are neither.
 
-    The pool has as many answers as one class needs: where the classes without enough of their own have fewer together,
-    the smallest others join it.
+    If the classes with too few answers have too few together, the smallest others join the pool.
     """
     count = np.bincount(answers.given, minlength=len(answers.worst))
     rising = np.argsort(count, kind="stable")[np.count_nonzero(count == 0) :]
@@ -117,7 +116,7 @@ def _groups(answers: Answers, level: float, rows_alone: float) -> tuple[NDArray[
 
 
 def _least(answers: Answers, classes: NDArray[np.int64], level: float) -> float:
-    """The confidence from which on answers of these classes are accepted."""
+    """The threshold of these classes."""
     rows = answers.surest_of(classes)
     worst = answers.worst[classes].max()
     graded = bool(answers.graded[classes].any() or (answers.worst[classes] != worst).any())

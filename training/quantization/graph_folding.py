@@ -1,6 +1,6 @@
-"""float graph ──▶ the same function in a form that suits 8 bits: no float image, a wide start, no pooling.
+"""float graph ──▶ the same function in a form that suits 8 bits: no float image, a wide first convolution, no pooling.
 
-Three changes, each of which leaves the embedding as it was but for float32's rounding:
+Three changes, each of which keeps the embedding, up to float32 rounding:
 
 - Scaling by mean and deviation goes into the first convolution, which then takes the image's own bytes. They are 8 bits
   already, so there is nothing to round. Beyond the border lies the grey level next to the mean, as the bytes have no
@@ -39,7 +39,7 @@ def fold(graph: Graph) -> Graph:
         it.
 
     Raises:
-        ExportError: between the image and the first convolution is more than a scaling of each channel.
+        ExportError: there is more than a scaling of each channel before the first convolution.
     """
     return _fold_pools(_widen_start(_fold_scaling(graph)))
 

@@ -1,6 +1,6 @@
-"""rounded tensors and weights ──▶ a graph in QDQ format: each tensor is rounded and at once made a float again.
+"""rounded tensors and weights ──▶ a graph in QDQ format, in which each tensor is quantized and dequantized at once.
 
-ONNX Runtime fuses all between two roundings into one 8-bit operator, as fast as the same network in QOperator format.
+ONNX Runtime fuses everything between two roundings into one 8-bit operator, as fast as in QOperator format.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Writer:
         ]
 
     def copy(self, names: Sequence[str], constants: dict[str, Array]) -> list[str]:
-        """Takes over constants under their old names."""
+        """Copies constants under their old names."""
         self._copy_constants(names, constants)
         return list(names)
 

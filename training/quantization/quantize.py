@@ -1,11 +1,10 @@
 """float graph and images ──▶ the graph in 8 bits: activations uint8, weights int8 by output channel.
 
-The network is computed node by node for the images, once as it is and once as 8 bits will have it. Of each convolution
-the weights are rounded for the inputs that they will really get (`training.quantization.rounding`), and the bias is set
-so that
-every output channel keeps its mean: errors of weights on inputs that are never negative do not cancel out.
-Activations are rounded between the least and the largest value that the images give (percentiles and entropy did worse
-on EfficientNet-Lite0); what ReLU or ReLU6 would cut off lies outside, so that they are no operators any more.
+The network is computed node by node for the images, in float32 and as 8 bits will have it. The weights of a convolution
+are rounded for the inputs that they really get (`training.quantization.rounding`). The bias is set so that every output
+channel keeps its mean, as errors of weights on non-negative inputs do not cancel out. Activations are rounded between
+their smallest and largest value on the images (percentiles and entropy did worse on EfficientNet-Lite0). ReLU and ReLU6
+are then no operators any more: what they cut off is outside that range.
 """
 
 from __future__ import annotations
@@ -46,13 +45,12 @@ def quantize(graph: bytes, images: NDArray[np.uint8]) -> bytes:
 
     Args:
         graph: a float graph from `image` uint8 `[N, H, W, C]` to `embedding` float32 `[N, D]`, as
-        `training.export.network_export`
-            writes it.
-        images: `[N, H, W, C]` of the kind that will be embedded, some dozens at least. The largest activations of the
-            network are in memory for all of them, four times.
+            `training.export.network_export` writes it.
+        images: some dozens, uint8 `[N, H, W, C]`, of the kind that will be embedded. Memory holds the largest
+            activations of all of them four times.
 
     Raises:
-        ExportError: an operator that is not known here, or a network that does not begin or go on as is known here.
+        ExportError: an operator or a structure of the network is not supported.
     """
     quantizer = _Quantizer(fold(Graph.parse(graph)), images)
     return quantizer.run().to_bytes()

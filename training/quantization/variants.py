@@ -1,8 +1,8 @@
 """float32 graph ──▶ the same embedder in other precisions, each measured and kept only if it is worth it.
 
-int8 is for CPUs, where it is kept if it is faster; fp16 is for GPUs and is kept whatever a CPU makes of it. Neither may
-cost the hybrid, the head being fitted on float32 embeddings, more than `MAX_DROP` of its accuracy on held-out images.
-Test images choose nothing: how the hybrid does on them in each precision is told, and that is all.
+int8 is for CPUs and is kept if it is faster there; fp16 is for GPUs and is kept whatever its speed on a CPU. Neither
+may cost more than `MAX_DROP` of the head's accuracy on held-out images, with the head fitted on float32 embeddings.
+Test images select nothing: the accuracy on them is only reported.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from models.runtime.sessions import Embedder, cpu_session
 from training.data.images import Images, Indices
 from training.exceptions import ExportError
 from training.network.embedding_cache import embed
+from training.quantization.precision_trial import OTHERS, Trial, Variants
 from training.quantization.quantize import quantize
-from training.workflows.precision_trial import OTHERS, Trial, Variants
 
 MAX_DROP = 0.002
-"""Of accuracy, or of R squared where the head names a number, against float32's."""
+"""Largest drop of accuracy, or of R squared for numbers, below float32's."""
 _CALIBRATION_PIXELS = 2_500_000  # 49 images of 224x224; more do no better, and quantizing these takes 3 GB
 _MAX_CALIBRATION = 512
 _ROUNDS, _RUNS = 15, 10
@@ -40,13 +40,13 @@ def make_variants(
     test: Trial | None = None,
     precisions: Sequence[Precision] = OTHERS,
 ) -> Variants:
-    """Makes, measures and judges the embedder in other precisions.
+    """Makes the embedder in other precisions, measures each, and keeps those that are worth it.
 
     Args:
         graph: the embedder in float32.
-        calibration: training images, uint8 `[N, H, W, C]`, that say how large activations become.
-        trial: held-out images, by which they are judged.
-        test: test images, on which those that are kept are measured, too.
+        calibration: training images, uint8 `[N, H, W, C]`, that give the range of activations.
+        trial: held-out images, which decide what is kept.
+        test: test images, on which the kept ones are measured, too.
         precisions: which to make.
     """
     made: dict[Precision, bytes] = {"fp32": graph}
@@ -70,9 +70,9 @@ def make_variants(
 
 
 def to_fp16(graph: bytes) -> bytes:
-    """Halves weights and activations, but for the mean that is the embedding; input and output stay as they are."""
+    """Converts weights and activations to fp16; the final mean, input and output stay in float32."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of weights too small for fp16, which the trial judges
+        warnings.simplefilter("ignore")  # about weights too small for fp16; the trial measures their effect
         model = convert_float_to_float16(
             onnx.load_model_from_string(graph),
             keep_io_types=True,
@@ -83,7 +83,7 @@ def to_fp16(graph: bytes) -> bytes:
 
 
 def calibration_images(images: Images, known: Indices, spec: InputSpec) -> NDArray[np.uint8]:
-    """Some of the images at the positions `known`, which are not test images; the same ones every time."""
+    """Some of the images at the positions `known`, the same ones every time."""
     count = min(_MAX_CALIBRATION, max(1, _CALIBRATION_PIXELS // (spec.height * spec.width)))
     chosen = np.random.default_rng(0).permutation(known)[:count]
     return images[np.sort(chosen)]
@@ -92,7 +92,7 @@ def calibration_images(images: Images, known: Indices, spec: InputSpec) -> NDArr
 def time_alone_ms(
     sessions: Mapping[Precision, ort.InferenceSession], image: NDArray[np.uint8]
 ) -> dict[Precision, float]:
-    """Milliseconds that each session takes for one image `[1, H, W, C]`: the least of several rounds, in turns."""
+    """Milliseconds that each session takes for one image `[1, H, W, C]`: the best of several interleaved rounds."""
     fastest = dict.fromkeys(sessions, float("inf"))
     for _ in range(_ROUNDS):
         for precision, session in sessions.items():
@@ -104,7 +104,7 @@ def time_alone_ms(
 
 
 def refusal(precision: Precision, measured: Mapping[Precision, Mapping[str, float]]) -> str:
-    """Why a precision is not kept; empty if it is."""
+    """The reason why a precision is not kept; empty if it is."""
     found, float32 = measured[precision], measured["fp32"]
     figure, title = ("held_out_r2", "R squared") if "held_out_r2" in found else ("held_out_accuracy", "accuracy")
     if precision != "fp32" and figure not in found:

@@ -1,4 +1,4 @@
-"""confusion matrix ──▶ what the report says of each class: figures with intervals, and what is taken for what."""
+"""confusion matrix ──▶ figures of each class with intervals, and pairs of classes that are confused."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from training.reports.evaluation_metrics import recall as shares_right
 Counts = NDArray[np.int64]
 Interval = tuple[float, float]
 
-_FEWEST = 5  # accepted images of a class, from which on a sentence says that most are accepted as another
+_FEWEST = 5  # accepted images of a class, from which on such a sentence is said
 PLURAL_FROM = 2
 """What happened once is not what happens most often."""
 
 
 class ClassFigures(NamedTuple):
-    """Of one class on the test images, shares in [0, 1] with their 95 % intervals (Wilson); NaN where of none.
+    """Figures of one class on the test images: shares in [0, 1] with 95 % intervals (Wilson); NaN without images.
 
     Attributes:
         name: of the class.
-        support: test images of it.
+        support: number of its test images.
         recall: share of them that are classified right.
-        recall_within: its interval.
-        precision: share of right ones among those classified so.
-        precision_within: its interval.
-        missed: how many of them are accepted as another class; None where nobody counted.
+        recall_within: interval of the recall.
+        precision: share of right answers among those that name the class.
+        precision_within: interval of the precision.
+        missed: number of its images that are accepted as another class; None if that is not counted.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ClassFigures(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """How many test images of a class are taken for another one, and what share of the class they are."""
+    """Number of test images of a class that are classified as another one, and their share of the class."""
 
     label: str
     predicted: str
@@ -53,7 +53,7 @@ class Pair:
 
 
 def class_figures(classes: Sequence[str], confusion: Counts, accepted: Counts | None) -> list[ClassFigures]:
-    """Of each class, by int64 `[K, K]` counts of all and of accepted answers, true class by row."""
+    """Figures of each class, from int64 `[K, K]` counts of all and of accepted answers, true class by row."""
     support, answers = confusion.sum(1), confusion.sum(0)
     recall, precision = shares_right(confusion), shares_right(confusion.T)
     recall_within, precision_within = wilson_interval(recall, support), wilson_interval(precision, answers)
@@ -73,7 +73,7 @@ def class_figures(classes: Sequence[str], confusion: Counts, accepted: Counts | 
 
 
 def confused(classes: Sequence[str], confusion: Counts) -> list[Pair]:
-    """All pairs of classes that are confused, the most frequent first."""
+    """All pairs of confused classes, the most frequent first."""
     errors, support = confusion - np.diag(np.diag(confusion)), confusion.sum(1)
     order = np.argsort(-errors, axis=None, kind="stable")[: np.count_nonzero(errors)]
     cells = [divmod(int(cell), len(classes)) for cell in order]
@@ -81,7 +81,7 @@ def confused(classes: Sequence[str], confusion: Counts) -> list[Pair]:
 
 
 def accepted_as_another(classes: Sequence[str], accepted: Counts) -> list[str]:
-    """A sentence for each class of which more images are accepted as something else than as what they are."""
+    """A sentence for each class with more images accepted as other classes than as itself."""
     sentences = []
     for name, row, right in zip(classes, accepted, np.diag(accepted), strict=True):
         total = int(row.sum())

@@ -1,7 +1,7 @@
 """results of a training ──▶ `report.html`: one self-contained page for a person.
 
-This module says what a report is made of and works out what the page shows of it; the page's text and looks are in
-`report.html.jinja`. The same report gives the same bytes.
+This module defines the data of a report and computes what the page shows; text and layout are in `report.html.jinja`.
+The same report gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from models.bundle.manifest import Variant
+from training.network.history import History
 from training.policy.promise import Promise
 from training.reports import charts, html_page
 from training.reports.class_figures import PLURAL_FROM, accepted_as_another, class_figures, confused
@@ -26,22 +27,21 @@ from training.reports.evaluation_metrics import Reliability, Scores, balanced_ac
 
 if TYPE_CHECKING:
     from training.clean.findings.findings_page import Section
-    from training.network.fit import History
 
 TEMPLATE = "report.html.jinja"
 TWO_DIGITS_FROM = 1000
-"""Test images from which on a second decimal of a percentage means something."""
+"""Test images from which on percentages have two decimals."""
 SKIPPED_SHOWN = 50
 NAMED_PAIRS, LISTED_PAIRS = 8, 20
-"""Of classes that are confused: so many in a sentence, or so many in a table where classes are many."""
+"""Pairs of confused classes in a sentence, and in a table if there are many classes."""
 FEW_CLASSES, MATRIX_CLASSES = 12, 60
-"""A matrix of more classes than the first is shown on demand; of more than the second, all pairs in its place."""
+"""With more classes than the first number the confusion matrix is folded; with more than the second it is left out."""
 EPOCHS_SHOWN = 40
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images each part of the data has; test images that have a copy elsewhere are not among the test ones."""
+    """Number of images in each part; test images that have a copy elsewhere do not count."""
 
     train: int
     validation: int
@@ -50,14 +50,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test image that the served row got wrong.
+    """A test image with a wrong answer.
 
     Attributes:
         image: uint8 `[H, W, C]` with 1 or 3 channels.
         label: name of the true class.
-        predicted: name of the class answered.
-        confidence: probability of the class answered, in [0, 1].
-        aspect: width over height that it is shown with; None for those of `image`.
+        predicted: name of the answered class.
+        confidence: probability of the answered class, in [0, 1].
+        aspect: width over height to show it with; None for that of `image`.
     """
 
     image: NDArray[np.uint8]
@@ -69,7 +69,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """A candidate for the head, and its figures on the validation images by their names."""
+    """A candidate of the head, with its out-of-fold figures by name."""
 
     name: str
     figures: Mapping[str, float]
@@ -82,7 +82,7 @@ class Report:
 
     Attributes:
         model: `name@version`.
-        head: the head that it is about.
+        head: name of the head.
         created: when the bundle was made, with a time zone.
         classes: K class names.
         hardware: what it was trained on.
@@ -93,21 +93,22 @@ class Report:
         confusion: int64 `[K, K]` of the served row on the test images; rows are true, columns predicted classes.
         reliability: of the served row.
         coverage: of the served row.
-        history: of the network's training, one entry an epoch; None where it was not trained.
-        steps: seconds that each step of the training took, by name.
+        history: of the network's training; None if it was not trained.
+        steps: seconds of each stage of the training, by name.
         sizes: bytes of each file of the bundle, by name.
         mistakes: the most confident wrong answers.
-        head_choices: the candidates for the head.
-        variants: what each precision of the embedder measured, float32 first.
+        head_choices: candidates of the head.
+        variants: figures of each precision of the embedder, float32 first.
         skipped: files left out of the data, each with the reason.
-        findings: what was found wrong with the data, as `clean.section.show` gives it; None where nobody looked.
-        promise: what is promised of accepted answers; None where that is not known.
-        copied: test images that have a copy in another part, or one of their group; all other figures are without.
+        findings: what is wrong with the data, as `findings_page.show` gives it; None if nobody looked.
+        promise: what is promised of accepted answers; None if that is not known.
+        copied: number of test images that have a copy, or an image of their group, in another part; all other figures
+            are without them.
         accuracy_with_copies: of the served row with them, in [0, 1].
-        judging: sentences on what the head, the limits and the promise were judged on, and why not on more.
-        criterion: a sentence on how the best head was chosen.
-        on_choice: sentences on what the chosen head is worth.
-        novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
+        judging: sentences on the held-out images, and why there are not more.
+        criterion: a sentence on how the head was selected.
+        on_choice: sentences on what the selected head is worth.
+        novelty: a sentence on the outlier limit, and the share of ordinary images beyond it.
     """
 
     model: str
@@ -140,7 +141,7 @@ class Report:
 
 
 def render(report: Report) -> bytes:
-    """The page, in UTF-8: no script, and nothing is fetched from anywhere.
+    """Renders the page in UTF-8; it has no script and fetches nothing.
 
     Raises:
         KeyError: `served` names no row of `scores`.
@@ -169,7 +170,7 @@ def render(report: Report) -> bytes:
 
 
 def _class_values(report: Report) -> dict[str, object]:
-    """What the page says of classes."""
+    """Values of the page's part on classes."""
     accepted = report.coverage.accepted_confusion
     pairs = confused(report.classes, report.confusion)
     return {

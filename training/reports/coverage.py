@@ -1,4 +1,4 @@
-"""test answers and policy ──▶ what the policy accepts, and what it would accept from another confidence on."""
+"""test answers and policy ──▶ what the policy accepts, and what it would accept at other thresholds."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ class Coverage:
     """What the policy does to the test images.
 
     Attributes:
-        min_confidence: answers below it go to a person, above 1 all of them; None where each class has its own.
-        max_distance: so do images farther from those of training; None where nobody looks.
-        accepted_share: share of the answers that do not, in [0, 1].
-        accepted_accuracy: share of right ones among those, in [0, 1]; NaN where there are none.
-        unfamiliar_share: share of the images that are farther, in [0, 1].
+        min_confidence: answers below it are reviewed; above 1 for all of them; None if classes have their own.
+        max_distance: images with a larger outlier distance are reviewed; None without outlier detection.
+        accepted_share: share of accepted answers, in [0, 1].
+        accepted_accuracy: share of right answers among the accepted ones, in [0, 1]; NaN if there are none.
+        unfamiliar_share: share of outliers, in [0, 1].
         confidence: of each answer, `[T]`.
-        hits: which of them are right, `[T]`.
-        eligible: which of them only a low confidence sends to a person, being familiar and not short of a column,
-            `[T]`; None where all are.
-        accepted_confusion: int64 `[K, K]` of those accepted; rows are true, columns predicted classes.
+        hits: which answers are right, bool `[T]`.
+        eligible: which answers only a low confidence sends to review, bool `[T]`; None for all.
+        accepted_confusion: int64 `[K, K]` of the accepted answers; rows are true, columns predicted classes.
     """
 
     min_confidence: float | None
@@ -41,7 +40,7 @@ class Coverage:
 
 
 class Decisions(NamedTuple):
-    """How many test images the policy accepts, rightly and wrongly, and how many it leaves to a person."""
+    """Numbers of test images that are accepted rightly, accepted wrongly, and reviewed."""
 
     right: int
     wrong: int
@@ -49,12 +48,12 @@ class Decisions(NamedTuple):
 
 
 class Risk(NamedTuple):
-    """Of each confidence that occurs among answers that could be accepted, the highest first; float64 `[C]` each.
+    """What each possible threshold accepts, in falling order; float64 `[C]` each.
 
     Attributes:
-        confidence: answers from it on are accepted.
-        share: of all test images that these are.
-        wrong: of these.
+        confidence: the thresholds: confidences that occur among eligible answers.
+        share: share of all test images that is accepted.
+        wrong: share of wrong answers among those.
     """
 
     confidence: NDArray[np.float64]
@@ -63,7 +62,7 @@ class Risk(NamedTuple):
 
 
 def decisions(coverage: Coverage) -> Decisions:
-    """Counts of test images."""
+    """Counts the policy's decisions."""
     images = len(coverage.confidence)
     accepted = round(coverage.accepted_share * images)
     right = round(accepted * coverage.accepted_accuracy) if accepted else 0
@@ -71,14 +70,11 @@ def decisions(coverage: Coverage) -> Decisions:
 
 
 def risk(coverage: Coverage) -> Risk:
-    """What each confidence would accept, counted as the policy does.
-
-    Images that are unfamiliar, lack columns or have numbers out of range are never accepted.
-    """
+    """What each threshold would accept; outliers and rows with missing or out-of-range columns are never accepted."""
     eligible = np.ones_like(coverage.hits) if coverage.eligible is None else coverage.eligible
     order = np.argsort(-coverage.confidence[eligible], kind="stable")
     confidence = coverage.confidence[eligible][order].astype(np.float64)
-    is_last = np.diff(confidence, append=-1.0) != 0  # of equals: they are accepted together
+    is_last = np.diff(confidence, append=-1.0) != 0  # equal confidences are accepted together
     counts = np.arange(1, len(order) + 1)
     wrong = np.cumsum(~coverage.hits[eligible][order]) / counts
     return Risk(confidence[is_last], (counts / max(1, len(eligible)))[is_last], wrong[is_last])

@@ -1,4 +1,4 @@
-"""probabilities and labels ──▶ the figures that the report and the manifest give."""
+"""probabilities and labels ──▶ the figures of report and manifest."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RELIABILITY_BINS = 15  # as in Guo et al. 2017, https://arxiv.org/abs/1706.04599
 
 @dataclass(frozen=True)
 class Scores:
-    """How good probabilities are.
+    """Scores of probabilities.
 
     Attributes:
         accuracy: share of right answers, in [0, 1].
         log_loss: mean, in nats.
         ece: expected calibration error, in [0, 1].
-        macro_log_loss: mean of the log losses of the classes that have rows, in nats: each class counts the same.
+        macro_log_loss: mean over the classes that have rows of their log losses, in nats.
     """
 
     accuracy: float
@@ -35,7 +35,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Errors:
-    """How far numbers are off: mean absolute and root mean square error in the number's own unit, and R squared."""
+    """Errors of numbers: mean absolute and root mean square error in the numbers' own unit, and R squared."""
 
     mae: float
     rmse: float
@@ -44,7 +44,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Mean confidence, accuracy and count of each bin; arrays `[B]`, 0 where a bin is empty."""
+    """Mean confidence, accuracy and count of each bin; arrays `[B]`, 0 in empty bins."""
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
@@ -58,12 +58,12 @@ class Reliability:
 
 
 def score(probabilities: Floats, labels: Labels, weights: Floats | None = None) -> Scores:
-    """Scores `[N, K]` probabilities against int64 `[N]` labels; NaN where there are none.
+    """Scores probabilities against labels; NaN if there are none.
 
     Args:
         probabilities: `[N, K]`.
-        labels: `[N]`.
-        weights: of the rows in accuracy and log loss, `[N]`; None where all weigh the same.
+        labels: class positions, int64 `[N]`.
+        weights: of the rows in accuracy and log loss, `[N]`; None for equal weights.
     """
     if not len(labels):
         return Scores(math.nan, math.nan, math.nan, math.nan)
@@ -78,14 +78,14 @@ def score(probabilities: Floats, labels: Labels, weights: Floats | None = None) 
 
 
 def log_losses(probabilities: Floats, labels: Labels) -> NDArray[np.float64]:
-    """Minus the logarithm of the true class's probability `[N, K]`, for each row, `[N]`."""
+    """Log loss of each row, `[N]`, for probabilities `[N, K]`."""
     return np.asarray(-np.log(probabilities[np.arange(len(labels)), labels].astype(np.float64).clip(min=1e-15)))
 
 
 def row_losses(answers: Floats, labels: NDArray[Any], *, is_balanced: bool = False) -> NDArray[np.float64]:
-    """Of each row `[N]` the log loss of its probabilities `[N, K]`, or the squared error of its number `[N, 1]`.
+    """Loss of each row, `[N]`: log loss of probabilities `[N, K]`, or squared error of numbers `[N, 1]`.
 
-    With `is_balanced` each class counts the same.
+    With `is_balanced` each class has the same weight.
     """
     if labels.dtype.kind == "f":
         return np.asarray(np.square(answers[:, 0].astype(np.float64) - labels))
@@ -104,18 +104,18 @@ def share_losses(labels: Labels, *, is_balanced: bool = False) -> NDArray[np.flo
 
 
 def rounded(figures: Mapping[str, float]) -> dict[str, float]:
-    """Six digits of figures of any size, without those that are not finite."""
+    """Rounds figures to six digits; leaves out those that are not finite."""
     return {name: float(f"{value:.6g}") for name, value in figures.items() if math.isfinite(value)}
 
 
 def balanced_weights(labels: Labels) -> NDArray[np.float64]:
-    """Weights `[N]` by which each class that has rows counts the same; their mean is 1."""
+    """Row weights `[N]` of mean 1 that give each class with rows the same weight."""
     _, position, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return np.asarray(len(labels) / (len(counts) * counts[position]), np.float64)
 
 
 def errors(values: Floats, truths: NDArray[np.float64]) -> Errors:
-    """How far values `[N]` or `[N, 1]` are from float64 `[N]` truths; NaN where there are none."""
+    """Errors of values `[N]` or `[N, 1]` against true numbers float64 `[N]`; NaN if there are none."""
     if not len(truths):
         return Errors(math.nan, math.nan, math.nan)
     off = values.reshape(-1).astype(np.float64) - truths
@@ -146,7 +146,7 @@ def confusion(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
 
 
 def recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Recall of each class of a confusion matrix `[K, K]`, and of its transpose the precision; NaN for an empty row."""
+    """Recall of each class from a confusion matrix `[K, K]`, NaN for an empty row; of its transpose the precision."""
     totals = confusion.sum(axis=1)
     shares = np.full(len(totals), np.nan)
     np.divide(np.diag(confusion), totals, out=shares, where=totals > 0)

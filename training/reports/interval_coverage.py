@@ -1,4 +1,4 @@
-"""numbers, their intervals and the truth ──▶ `Coverage`: how often the intervals hold it, by fifths."""
+"""answers, their intervals and true numbers ──▶ share of true numbers within the intervals, by fifths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Fifth:
-    """Some of the numbers named: the least and the largest, how many, the share in their interval, its mean width."""
+    """A fifth of the answers: smallest and largest, their number, share within intervals, mean width of these."""
 
     low: float
     high: float
@@ -21,14 +21,14 @@ class Fifth:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Share of numbers that lie in their interval, in [0, 1], of all and by fifths of the numbers named."""
+    """Share of true numbers within their intervals, in [0, 1], of all and by fifths of the answers."""
 
     covered: float
     fifths: tuple[Fifth, ...]
 
 
 def coverage(values: NDArray[np.floating], truths: NDArray[np.floating], intervals: NDArray[np.floating]) -> Coverage:
-    """How often intervals `[N, 2]` of numbers `[N]` hold the truth `[N]`; fewer than five numbers make fewer parts."""
+    """Coverage of intervals `[N, 2]` of answers `[N]` for true numbers `[N]`; fewer than five give fewer parts."""
     covered = (intervals[:, 0] <= truths) & (truths <= intervals[:, 1])
     widths = intervals[:, 1] - intervals[:, 0]
     parts = [part for part in np.array_split(np.argsort(values, kind="stable"), 5) if len(part)]

@@ -1,4 +1,4 @@
-"""results of a training on numbers ──▶ the report of a head that names one: one self-contained page for a person."""
+"""results of a training on numbers ──▶ `report.html`: one self-contained page for a person."""
 
 from __future__ import annotations
 
@@ -35,28 +35,29 @@ class EstimateReport:
 
     Attributes:
         model: `name@version`.
-        head: its name.
+        head: name of the head.
         created: when the bundle was made, with a time zone.
         hardware: what it was trained on.
         settings: the training's settings, by name; values may be nested.
         counts: images in each part of the data.
         errors: the rows of the comparison by name, on the test images.
         served: which of those rows the bundle serves.
-        values: what it names, float64 `[T]`.
-        truths: what is true, float64 `[T]`.
-        intervals: the bounds of each, `[T, 2]`; None where there are none.
-        accepted_share: share of the answers that nobody has to look at, in [0, 1].
-        steps: seconds that each step of the training took, by name.
+        values: the head's answers, float64 `[T]`.
+        truths: the true numbers, float64 `[T]`.
+        intervals: bounds of each answer, `[T, 2]`; None if there are none.
+        accepted_share: share of the answers that are accepted, in [0, 1].
+        steps: seconds of each stage of the training, by name.
         sizes: bytes of each file of the bundle, by name.
         misses: the numbers that are farthest off.
-        head_choices: the candidates for the head.
-        judging: sentences on what head and limits were judged on, and why not on more.
-        criterion: a sentence on how the best head was chosen.
-        on_choice: sentences on what the chosen head is worth.
-        copied: test images that have a copy in another part, or one of their group; all figures are without.
-        novelty: a sentence on the limit of distance, and how many ordinary images are beyond.
+        head_choices: candidates of the head.
+        judging: sentences on the held-out images, and why there are not more.
+        criterion: a sentence on how the head was selected.
+        on_choice: sentences on what the selected head is worth.
+        copied: number of test images that have a copy, or an image of their group, in another part; all figures are
+            without them.
+        novelty: a sentence on the outlier limit, and the share of ordinary images beyond it.
         skipped: files left out of the data, each with the reason.
-        findings: what is wrong with the data; None where nobody looked.
+        findings: what is wrong with the data; None if nobody looked.
     """
 
     model: str
@@ -85,7 +86,7 @@ class EstimateReport:
 
 
 def render(report: EstimateReport) -> bytes:
-    """The page, in UTF-8: no script, and nothing is fetched from anywhere."""
+    """Renders the page in UTF-8; it has no script and fetches nothing."""
     values = {
         "report": report,
         "served": report.errors[report.served],

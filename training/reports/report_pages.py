@@ -1,4 +1,4 @@
-"""what a training found ──▶ the report's page."""
+"""`Results` ──▶ the page of the report."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 
 from models.bundle.manifest import Manifest
 from training.clean.findings.findings_page import show
-from training.cli.console_notes import on_choice
-from training.policy.outlier_detection import Limit
+from training.policy.outlier_detection import OutlierLimit
 from training.reports import charts, class_report, evaluation_metrics, number_report
 from training.reports.coverage import Coverage
-from training.workflows.results import Evaluation, Results
+from training.stages.evaluation import Evaluation
+from training.stages.results import Results
+from training.stages.training_notes import on_selection
 
 MISTAKES_SHOWN = 24
 
 
 def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> bytes:
-    """The report on a head of a bundle of these files."""
+    """Renders the report on a head; `files` are the bundle's, whose sizes it lists."""
     if not results.dataset.classes:
         return number_report.render(_estimate_report(results, manifest, files))
-    whole, evaluation, judged = results.evaluation, results.evaluation.without_copies(), results.head.judged
+    whole, evaluation, held_out = results.evaluation, results.evaluation.without_copies(), results.head.held_out
     served = evaluation.answers
     shown = class_report.Report(
         **_common(results, manifest, files),
@@ -34,15 +35,15 @@ def report_page(results: Results, manifest: Manifest, files: Mapping[str, bytes]
         history=results.history,
         mistakes=_mistakes(results, evaluation),
         variants=results.variants.specs,
-        promise=judged.promise if judged else None,
+        promise=held_out.promise if held_out else None,
         accuracy_with_copies=evaluation_metrics.score(whole.answers, whole.labels).accuracy,
     )
     return class_report.render(shown)
 
 
 def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """What the reports on classes and on numbers both tell."""
-    parts, judged, evaluation = results.parts, results.head.judged, results.evaluation.without_copies()
+    """What the reports on classes and on numbers have in common."""
+    parts, held_out, evaluation = results.parts, results.head.held_out, results.evaluation.without_copies()
     return {
         "model": manifest.model,
         "created": manifest.created,
@@ -54,43 +55,43 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         "steps": results.seconds,
         "sizes": {name: len(data) for name, data in files.items()},
         "head_choices": [
-            class_report.HeadChoice(choice.name, choice.figures, choice is results.choices[0])
-            for choice in results.choices
+            class_report.HeadChoice(each.name, each.figures, each is results.candidates[0])
+            for each in results.candidates
         ],
         "judging": _judging(results),
-        "criterion": f"{_rule(results)} {results.criterion}." if results.choices else "",
-        "on_choice": tuple(on_choice(results.choices, results.alone, len(results.material.judged))),
+        "criterion": f"{_rule(results)} {results.criterion}." if results.candidates else "",
+        "on_choice": tuple(on_selection(results.candidates, results.ablations, len(results.data.held_out))),
         "copied": len(parts.copied),
-        "novelty": _novelty(judged.limit, evaluation) if judged and judged.limit else "",
+        "novelty": _novelty(held_out.limit, evaluation) if held_out and held_out.limit else "",
         "skipped": results.dataset.skipped,
         "findings": show(results.dataset, results.findings) if results.findings is not None else None,
     }
 
 
 def _counts(results: Results) -> class_report.Counts:
-    """Validation images are there where a network was fitted; else heads are fitted on all but the test images."""
+    """Image counts. Without a trained network there are no validation images: all but the test images fit heads."""
     parts, is_fitted = results.parts, results.history is not None
     train, validation = (parts.train, parts.validation) if is_fitted else (parts.known, parts.known[:0])
     return class_report.Counts(len(train), len(validation), len(parts.test) - len(parts.copied))
 
 
 def _judging(results: Results) -> str:
-    """On how many images head and policy were judged, and why not on more; nothing where the head was there before."""
-    material = results.material
-    if not results.choices:
+    """Number of held-out images, and why not more; empty if the head was there before."""
+    data = results.data
+    if not results.candidates:
         return ""
-    fewer = f" Not on more: {material.why_fewer}." if material.why_fewer else ""
-    return f"Head and policy were judged on out-of-fold answers of {len(material.judged):,} images.{fewer}"
+    fewer = f" Not on more: {data.why_fewer}." if data.why_fewer else ""
+    return f"Head and policy were judged on out-of-fold answers of {len(data.held_out):,} images.{fewer}"
 
 
 def _rule(results: Results) -> str:
-    losses = [choice.loss for choice in results.choices if choice.is_choice]
-    is_best = not results.choices[0].loss > min(losses)
+    losses = [each.loss for each in results.candidates if each.is_choice]
+    is_best = not results.candidates[0].loss > min(losses)
     return "The best has the least" if is_best else "The cheapest serves of those that are as good as the best by"
 
 
-def _novelty(limit: Limit, evaluation: Evaluation) -> str:
-    """What share of ordinary images lies beyond the limit, as aimed at and as it is on the test images."""
+def _novelty(limit: OutlierLimit, evaluation: Evaluation) -> str:
+    """Share of ordinary images beyond the limit: the target, and the share on the test images."""
     share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
     low, high = charts.wilson_interval(np.array(share), np.array(count))
     share_on_test = f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
@@ -135,7 +136,7 @@ def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
 
 
 def _mistakes(results: Results, evaluation: Evaluation) -> list[class_report.Mistake]:
-    """The wrong test answers of highest confidence."""
+    """The wrong answers on test images with the highest confidence."""
     labels, classes = evaluation.labels, results.dataset.classes
     predicted, confidence = evaluation.answers.argmax(1), evaluation.answers.max(1)
     wrong = np.flatnonzero(predicted != labels)

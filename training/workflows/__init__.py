@@ -1,1 +1,1 @@
-"""Trainings from data to bundle, top to bottom."""
+"""The trainings: each is a list of stages from data to bundle, top to bottom."""

@@ -1,12 +1,14 @@
-"""labelled embeddings ──▶ head, evaluation, precisions ──▶ bundle: what all trainings of a new bundle share."""
+"""embedder and labelled embeddings ──▶ head, evaluation, precisions ──▶ bundle: what all new bundles share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from models.bundle.golden import verify
 from models.bundle.loading import REPORT
@@ -14,18 +16,20 @@ from models.bundle.manifest import EMBEDDER_FILES, Manifest
 from models.bundle.store import Store
 from models.runtime.sessions import Probabilities
 from training.clean.findings.findings import Findings
-from training.cli.console_notes import told
-from training.data.images import select
+from training.data.images import Indices
+from training.data.split import Split
 from training.export.bundle_files import choose_golden, golden_files, golden_spec, library_versions
-from training.progress import stage
-from training.quantization.variants import calibration_images, make_variants
+from training.network.history import History
+from training.progress import Stopwatch, stage
 from training.reports.report_pages import report_page
-from training.workflows.model_selection import HeadPlan, Material, alone, outputs_beside, teach
-from training.workflows.precision_trial import Trial
-from training.workflows.results import Results, Stopwatch, evaluate, known_images
-
-if TYPE_CHECKING:
-    from training.network.fit import History
+from training.stages.ablation import ablate, baseline_answers
+from training.stages.embedder_precisions import make_precisions
+from training.stages.evaluation import evaluate
+from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
+from training.stages.results import Results
+from training.stages.training_data import TrainingData
+from training.stages.training_notes import manifest_entry
 
 
 @dataclass(frozen=True)
@@ -34,74 +38,53 @@ class Network:
 
     Attributes:
         graph: the embedder, float32.
-        settings: what the manifest tells of it.
-        hardware: what it was fitted on.
-        history: of its training; None where it was not trained.
-        files: that the bundle has because of it, by name.
+        settings: what the manifest says of it.
+        hardware: what the training ran on.
+        files: further files of the bundle, by name.
+        history: of its training; None if it was not trained.
+        baselines: answers of its own classifiers on the test images, by row name, float32 `[T, K]`.
     """
 
     graph: bytes
     settings: Mapping[str, Any]
     hardware: str
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(default_factory=dict)
     history: History | None = None
+    baselines: Mapping[str, Probabilities] = field(default_factory=dict)
 
 
-def conclude(
-    network: Network,
-    material: Material,
-    plan: HeadPlan,
-    *,
-    rivals: Callable[[], Mapping[str, Probabilities]],
-    findings: Findings,
-    watch: Stopwatch,
-    store: Path,
+def make_bundle(
+    network: Network, data: TrainingData, plan: HeadPlan, findings: Findings, *, watch: Stopwatch, store: Path
 ) -> Path:
-    """Fits heads on a network's embeddings, measures them and writes the bundle; returns its directory.
+    """Fits a head on a network's embeddings, evaluates it and writes the bundle; returns its directory.
 
     Args:
-        network: the one.
-        material: what heads are fitted on and judged by.
-        plan: which heads.
-        rivals: other rows that the head is compared with, on the test images.
+        network: the embedder and what is known of it.
+        data: what the head is fitted on, validated and tested with.
+        plan: which head.
         findings: what is wrong with the data.
-        watch: has the seconds of the steps before.
-        store: where the bundle goes.
+        watch: has the seconds of the stages before.
+        store: the bundle is the next version of its name there.
 
     Raises:
-        DataError: the kind of head is not installed, or does another task; costs or limits name an unknown label.
-        ExportError: an exported graph does not compute what was fitted.
+        DataError: the kind of head is not installed or is for another task; a policy target names an unknown class.
+        ExportError: an exported graph does not compute what the fitted model computes.
+        OSError: the store cannot be written to.
     """
-    dataset, parts = material.dataset, material.parts
     with watch.step("fit the heads"):
-        taught = teach(material, plan)
+        selection = select_head(data, plan)
     with watch.step("evaluate"):
-        beside = alone(material, taught)
-        evaluation = evaluate(taught.head, material, {**rivals(), **outputs_beside(material, taught, beside)})
+        ablations = ablate(data, selection)
+        baselines = {**network.baselines, **baseline_answers(data, selection, ablations)}
+        evaluation = evaluate(selection.head, data, baselines)
     with watch.step("make other precisions"):
-        judged = select(dataset.images, material.judged)
-        variants = make_variants(
-            network.graph,
-            calibration_images(dataset.images, parts.known, dataset.input),
-            Trial.held_out(judged, taught.candidates[0], taught.source, seed=plan.seed),
-            Trial.test(select(dataset.images, material.counted), taught.head.head, material.at(material.counted)),
-        )
+        best, head = selection.candidates[0], selection.head.head
+        variants = make_precisions(network.graph, data, head, best, selection.source, seed=plan.seed)
+    settings = {**network.settings, "seed": plan.seed, **plan.as_settings(), **selection.as_settings()}
     results = Results(
-        material=material,
-        head=taught.head,
-        choices=taught.candidates,
-        alone=beside,
-        criterion=taught.fitting.criterion,
-        evaluation=evaluation,
-        variants=variants,
-        settings={
-            **network.settings,
-            "seed": plan.seed,
-            **plan.as_settings(),
-            **taught.as_settings(),
-        },
-        seconds=watch.seconds,
-        hardware=network.hardware,
+        *(data, selection.head, evaluation, variants, settings, watch.seconds, network.hardware),
+        selection=selection,
+        ablations=ablations,
         history=network.history,
         findings=findings,
     )
@@ -109,12 +92,16 @@ def conclude(
         return _write(results, store, network.files)
 
 
+def known_images(parts: Split) -> Indices:
+    """Positions of all images but the test images, validation images first; small data sets have none of those."""
+    return np.concatenate([parts.validation, parts.train])
+
+
 def _write(results: Results, root: Path, more: Mapping[str, bytes]) -> Path:
-    """Writes the bundle, with more files, as the next version of its name into the store at `root`; checks it there."""
-    store = Store(root)
+    """Writes the next version into the store at `root`, with the files in `more`, and checks it there."""
+    store, graphs = Store(root), results.variants.graphs
     golden = choose_golden(results.dataset, known_images(results.parts))
     images = results.dataset.images[golden]
-    graphs = results.variants.graphs
     files = {
         **{EMBEDDER_FILES[precision]: graph for precision, graph in graphs.items()},
         **more,
@@ -132,13 +119,13 @@ def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
         created=datetime.now(UTC).replace(microsecond=0),
         task=results.dataset.task,
         input=results.dataset.input,
-        embedding_width=results.material.embedding.shape[1],
+        embedding_width=results.data.embedding.shape[1],
         precisions=results.variants.precisions,
         variants=results.variants.specs,
-        heads=(results.measured,),
+        heads=(results.spec,),
         golden=golden_spec(golden_count, results.variants.precisions),
         data_fingerprint=results.dataset.fingerprint(),
-        training={**told(results), "hardware": results.hardware},
+        training={**manifest_entry(results), "hardware": results.hardware},
         libraries=library_versions(),
         files={},
     )

@@ -18,10 +18,10 @@ from tests.training.conftest import boosted
 from tests.training.squares import CLASSES, squares
 from training.data.dataset import Dataset
 from training.export.bundle_files import choose_golden, encode_png, golden_files, golden_spec, library_versions
+from training.export.exported_head import ExportedHead
 from training.heads.graphs.head_export import export_head
-from training.policy.outlier_detection import export_familiar, fit_familiar
+from training.policy.outlier_detection import export_outlier_model, fit_outlier_model
 from training.quantization.variants import to_fp16
-from training.workflows.finishing import Finished
 
 
 def test_golden_images_are_sixteen_and_of_every_class() -> None:
@@ -61,9 +61,9 @@ def test_golden_files_hold_what_the_graphs_compute(dataset: Dataset, embedder: E
     spec = HeadSpec(name="colour", kind="hist_gradient_boosting", classes=CLASSES)
     embedding = embedder(dataset.images)
     graph = export_head(boosted(embedding, dataset.labels), spec, embedding)
-    familiar = fit_familiar(embedding, dataset.labels, seed=0)
-    novelty = OutlierDetector(cpu_session(export_familiar(familiar, embedding, "novelty-colour.onnx")))
-    head = Finished(spec, Head(cpu_session(graph), spec), novelty, {})
+    familiar = fit_outlier_model(embedding, dataset.labels, seed=0)
+    novelty = OutlierDetector(cpu_session(export_outlier_model(familiar, embedding, "novelty-colour.onnx")))
+    head = ExportedHead(spec, Head(cpu_session(graph), spec), novelty, {})
     halved = to_fp16(embedder_graph)
     files = golden_files(dataset.images[:3], {"fp32": embedder_graph, "fp16": halved}, head)
     names = ("distance-colour", "embedding.fp16", "embedding", "probabilities-colour")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from training.network.augmentation import augment
-from training.network.presets import Recipe
+from models.runtime.sessions import Embedder
+from training.data.dataset import Dataset
+from training.data.split import Split
+from training.network.augmentation import augment, augmented_rows
+from training.network.network import EmbeddingNetwork
+from training.network.presets import PRESETS, Hyperparameters
 
-STILL = Recipe(epochs=1, shift_fraction=0.0, erase_probability=0.0)
+STILL = Hyperparameters(epochs=1, shift_fraction=0.0, erase_probability=0.0)
 SHIFT = replace(STILL, shift_fraction=0.25)
 ERASE = replace(STILL, erase_probability=1.0)
 
@@ -22,14 +27,14 @@ def images(count: int = 64, channels: int = 3, height: int = 12, width: int = 12
     return one.repeat(count, 1, 1, 1)
 
 
-def varied(x: Tensor, recipe: Recipe, *, mirror: bool = False, seed: int = 0) -> Tensor:
-    return augment(x, recipe, mirror=mirror, generator=torch.Generator().manual_seed(seed))
+def varied(x: Tensor, hyperparameters: Hyperparameters, *, mirror: bool = False, seed: int = 0) -> Tensor:
+    return augment(x, hyperparameters, mirror=mirror, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (3, 64, 64), (3, 8, 8), (3, 8, 12)])
 def test_shape_and_type_stay(channels: int, height: int, width: int) -> None:
     x = images(5, channels, height, width)
-    variants = varied(x, Recipe(epochs=1), mirror=True)
+    variants = varied(x, Hyperparameters(epochs=1), mirror=True)
     assert (variants.shape, variants.dtype) == (x.shape, x.dtype)
     assert torch.isfinite(variants).all()
 
@@ -82,19 +87,31 @@ def test_erasing_keeps_to_its_share_of_the_images() -> None:
 
 
 def test_noise_stays_in_the_range_of_normalized_images() -> None:
-    assert varied(torch.zeros(50, 3, 12, 12), Recipe(epochs=1)).abs().max() < 7
+    assert varied(torch.zeros(50, 3, 12, 12), Hyperparameters(epochs=1)).abs().max() < 7
 
 
 def test_the_generator_alone_decides() -> None:
-    x, recipe = images(), Recipe(epochs=1)
+    x, hyperparameters = images(), Hyperparameters(epochs=1)
     torch.manual_seed(1)
-    first = varied(x, recipe, mirror=True, seed=5)
+    first = varied(x, hyperparameters, mirror=True, seed=5)
     torch.manual_seed(2)
-    assert torch.equal(first, varied(x, recipe, mirror=True, seed=5))
-    assert not torch.equal(first, varied(x, recipe, mirror=True, seed=6))
+    assert torch.equal(first, varied(x, hyperparameters, mirror=True, seed=5))
+    assert not torch.equal(first, varied(x, hyperparameters, mirror=True, seed=6))
 
 
 def test_the_images_themselves_stay_as_they_are() -> None:
     x = images()
-    varied(x, Recipe(epochs=1), mirror=True)
+    varied(x, Hyperparameters(epochs=1), mirror=True)
     assert torch.equal(x, images())
+
+
+def test_each_training_image_has_a_variant_with_its_label_and_the_same_seed_gives_the_same_ones(
+    dataset: Dataset, parts: Split, network: EmbeddingNetwork, embedder: Embedder
+) -> None:
+    first, again, other = (
+        augmented_rows(dataset, parts, network, embedder, PRESETS["quick"], seed=seed) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first.labels, dataset.labels[parts.train])
+    np.testing.assert_array_equal(first.embedding, again.embedding)
+    assert not np.array_equal(first.embedding, other.embedding)
+    assert not np.array_equal(first.embedding, embedder(dataset.images[parts.train]))

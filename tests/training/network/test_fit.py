@@ -14,8 +14,9 @@ from tests.training.squares import TINY, signal_when_there, squares
 from training.data.dataset import Dataset
 from training.data.split import Split, split
 from training.exceptions import ResumeError
-from training.network.fit import Fitted, fit, schedule
-from training.network.presets import CHECKPOINT, PRESETS, Recipe
+from training.network.fit import Fitted, fit
+from training.network.optimization import schedule
+from training.network.presets import CHECKPOINT, PRESETS, Hyperparameters
 
 # Long enough to be interrupted: the signal comes milliseconds after the first of some 30 epochs.
 LONGER = replace(TINY, min_steps=250)
@@ -106,19 +107,19 @@ def test_nothing_to_resume_is_an_error(dataset: Dataset, parts: Split, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("what", "other_data", "recipe", "seed"),
+    ("what", "other_data", "hyperparameters", "seed"),
     [
         pytest.param("data", True, LONGER, 0, id="other images"),
-        pytest.param("recipe", False, replace(LONGER, learning_rate=0.1), 0, id="another recipe"),
+        pytest.param("recipe", False, replace(LONGER, learning_rate=0.1), 0, id="other hyperparameters"),
         pytest.param("seed", False, LONGER, 1, id="another seed"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused(
-    interrupted: Path, dataset: Dataset, what: str, other_data: bool, recipe: Recipe, seed: int
+    interrupted: Path, dataset: Dataset, what: str, other_data: bool, hyperparameters: Hyperparameters, seed: int
 ) -> None:
     data = squares(180, seed=1) if other_data else dataset
     with pytest.raises(ResumeError, match=rf"checkpoint\.pt was written with another {what}; use the same settings"):
-        fit(data, split(data, seed), recipe, seed=seed, work=interrupted, resume=True)
+        fit(data, split(data, seed), hyperparameters, seed=seed, work=interrupted, resume=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 half a checkpoint"])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from training.exceptions import DataError
-from training.policy.missed_classes import Missed, bound_missed
+from training.policy.missed_classes import MissedBound, bound_missed
 
 CLASSES = ("common", "rare")
 
 
-def bound(probability: np.ndarray, labels: np.ndarray, share: float = 0.05) -> Missed:
+def bound(probability: np.ndarray, labels: np.ndarray, share: float = 0.05) -> MissedBound:
     found = np.stack([1 - probability, probability], axis=1)
     everything = np.ones(len(labels), bool)
     (missed,) = bound_missed(found, labels, everything, classes=CLASSES, max_missed={"rare": share}, level=0.05)

@@ -14,10 +14,10 @@ from training.exceptions import ExportError
 from training.export.network_export import export_embedder
 from training.export.onnx_graph import Graph, attributes_of, make_node
 from training.network.network import EmbeddingNetwork
-from training.network.presets import Recipe
+from training.network.presets import Hyperparameters
 from training.quantization.graph_folding import fold
 
-RECIPE = Recipe(epochs=1, stem_width=8, widths=(8, 12, 16), depths=(1, 1, 1), embedding_width=8)
+RECIPE = Hyperparameters(epochs=1, stem_width=8, widths=(8, 12, 16), depths=(1, 1, 1), embedding_width=8)
 
 
 @cache

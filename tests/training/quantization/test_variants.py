@@ -20,8 +20,8 @@ from training.export.bundle_files import EMBEDDING_TOLERANCES
 from training.export.onnx_graph import Graph, make_node
 from training.heads.graphs.head_export import export_head
 from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.quantization.precision_trial import Trial
 from training.quantization.variants import calibration_images, make_variants, refusal, time_alone_ms, to_fp16
-from training.workflows.precision_trial import Trial
 
 TEST = np.arange(60)
 

@@ -8,34 +8,28 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from models.bundle.manifest import Variant
+from training.network.history import History
 from training.policy.promise import Promise
 from training.reports.class_report import Counts, HeadChoice, Mistake, Report, render
 from training.reports.coverage import Coverage
 from training.reports.evaluation_metrics import Reliability, Scores
-
-if TYPE_CHECKING:
-    from training.network.fit import History
 
 SERVED = "gradient boosting on the embedding (served)"
 VOID = {"meta", "link", "img", "br"}
 
 
 def history(epochs: int) -> History:
-    """Stands in for `training.network.fit.History`, whose module takes seconds to import."""
-    entries = {
-        "loss": [1.25 * 0.98**epoch for epoch in range(epochs)],
-        "validation_accuracy": [0.95 - 0.13 * 0.95**epoch for epoch in range(epochs)],
-        "seconds": [28.75] * epochs,
-    }
-    return cast("History", SimpleNamespace(**entries))
+    return History(
+        loss=[1.25 * 0.98**epoch for epoch in range(epochs)],
+        validation_accuracy=[0.95 - 0.13 * 0.95**epoch for epoch in range(epochs)],
+        seconds=[28.75] * epochs,
+    )
 
 
 def mistake(height: int = 28, width: int = 28, channels: int = 1) -> Mistake:
@@ -431,7 +425,7 @@ def test_thousands_of_epochs_stay_readable() -> None:
 
 
 def test_perfect_validation_accuracy_can_be_drawn() -> None:
-    perfect = cast("History", SimpleNamespace(loss=[0.5, 0.5], validation_accuracy=[1.0, 1.0], seconds=[1.0, 1.0]))
+    perfect = History(loss=[0.5, 0.5], validation_accuracy=[1.0, 1.0], seconds=[1.0, 1.0])
     assert "100.00 %" in page(replace(fashion(), history=perfect))
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from training.network.network import EmbeddingNetwork
 from training.network.pretrained import Frozen
-from training.workflows.model_selection import HeadPlan
-from training.workflows.transfer import Transfer
+from training.stages.head_plan import HeadPlan
+from training.workflows.transfer import TransferPlan
 
 
 class Still(Frozen):
@@ -24,6 +24,6 @@ class Still(Frozen):
         return self.network(images)
 
 
-def plan_of(folder: Path, seed: int, kind: str = "logistic_regression") -> Transfer:
+def plan_of(folder: Path, seed: int, kind: str = "logistic_regression") -> TransferPlan:
     head = HeadPlan(kind, seed=seed)
-    return Transfer(folder / "store", "still, never fitted", head, folder / "cache")
+    return TransferPlan(folder / "store", "still, never fitted", head, folder / "cache")

@@ -21,8 +21,8 @@ from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.network.embedding_cache import keys_of
 from training.network.network import EmbeddingNetwork
-from training.workflows.model_selection import HeadPlan
-from training.workflows.refit import Refit, refit
+from training.stages.head_plan import HeadPlan
+from training.workflows.refit import RefitPlan, refit
 from training.workflows.transfer import transfer
 
 DATASET = squares(180)
@@ -57,7 +57,7 @@ def bundle(network: EmbeddingNetwork, folder: Path) -> Bundle:
 
 
 def fitted(bundle: Bundle, dataset: Dataset, folder: Path, name: str, kind: str) -> Bundle:
-    plan = Refit(HeadPlan(kind, name=name, seed=3, thumbnails=True), folder / "store", folder / "cache")
+    plan = RefitPlan(HeadPlan(kind, name=name, seed=3, thumbnails=True), folder / "store", folder / "cache")
     return Bundle.open(refit(bundle, dataset, plan))
 
 
@@ -137,10 +137,12 @@ def test_no_image_is_embedded_or_decoded_a_second_time(
         raise AssertionError("an image was embedded again")
 
     monkeypatch.setattr(Embedder, "__call__", refuse)
-    monkeypatch.setattr("training.workflows.refit.verify", lambda _: None)  # which embeds the golden images
+    monkeypatch.setattr("training.workflows.next_version.verify", lambda _: None)  # which embeds the golden images
     unseen = replace(warmth(), images=Unseen())
     keys = replace(unseen, keys=keys_of(DATASET))
-    plan = Refit(HeadPlan("logistic_regression", name="again", seed=3, examples=0), folder / "other", folder / "cache")
+    plan = RefitPlan(
+        HeadPlan("logistic_regression", name="again", seed=3, examples=0), folder / "other", folder / "cache"
+    )
     manifest = Bundle.open(refit(two, keys, plan)).manifest
     assert [head.name for head in manifest.heads] == ["category", "warmth", "again"]
     assert manifest.heads[2].explain_rows == 0
@@ -163,4 +165,4 @@ def test_a_column_of_another_type_in_another_head_is_refused(tmp_path: Path) -> 
     bundle = Bundle.open(tiny_bundle(tmp_path, heads={"priced": COLUMNS}))
     other = replace(warmth(), columns=(Column(name="shift", type="category", categories=("a",)),))
     with pytest.raises(DataError, match="column 'shift' is a category here and a number of head 'priced'; rename it"):
-        refit(bundle, other, Refit(HeadPlan("logistic_regression", name="x"), tmp_path / "store", tmp_path))
+        refit(bundle, other, RefitPlan(HeadPlan("logistic_regression", name="x"), tmp_path / "store", tmp_path))

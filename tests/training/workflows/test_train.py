@@ -20,15 +20,15 @@ from training.clean.copies.perceptual_hash import hash_images
 from training.data.seen_images import find_seen
 from training.data.split import split
 from training.network.presets import CHECKPOINT
-from training.workflows.model_selection import HeadPlan
-from training.workflows.train import Plan, train
+from training.stages.head_plan import HeadPlan
+from training.workflows.train import TrainPlan, train
 
 DATASET = squares(60, size=16)
 
 
-def plan(folder: Path, *, resume: bool = False) -> Plan:
-    return Plan(
-        recipe=TINY,
+def plan(folder: Path, *, resume: bool = False) -> TrainPlan:
+    return TrainPlan(
+        hyperparameters=TINY,
         preset="quick",
         store=folder / "store",
         work=folder / "work",

@@ -25,8 +25,8 @@ from training.data.images import Encoded
 from training.data.split import split
 from training.export.bundle_files import encode_png
 from training.network.network import EmbeddingNetwork
-from training.policy.policies import Aims
-from training.workflows.model_selection import HeadPlan
+from training.policy.policies import PolicyTargets
+from training.stages.head_plan import HeadPlan
 from training.workflows.transfer import transfer
 
 ROOT = Path(__file__).parents[3]
@@ -79,7 +79,9 @@ def test_it_promises_what_all_images_but_those_of_the_test_show(bundle: Bundle) 
 
 @pytest.mark.slow
 def test_a_target_within_reach_is_promised(network: EmbeddingNetwork, tmp_path: Path) -> None:
-    plan = replace(plan_of(tmp_path, 3), head=HeadPlan("logistic_regression", aims=Aims(target_precision=0.9), seed=3))
+    plan = replace(
+        plan_of(tmp_path, 3), head=HeadPlan("logistic_regression", targets=PolicyTargets(target_precision=0.9), seed=3)
+    )
     head = Bundle.open(transfer(DATASET, Still(network).eval(), plan)).manifest.default_head
     assert head.metrics["promise"]["shown"] is True
     assert head.metrics["test_accepted"] > 0.5

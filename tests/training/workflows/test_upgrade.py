@@ -21,10 +21,11 @@ from tests.training.worlds import material_of
 from training.data import fashion_mnist
 from training.exceptions import DataError, ExportError
 from training.network.network import EmbeddingNetwork
-from training.workflows.model_selection import HeadPlan, teach
-from training.workflows.precision_trial import OTHERS
+from training.quantization.precision_trial import OTHERS
+from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
 from training.workflows.transfer import transfer
-from training.workflows.upgrade import alike, upgrade
+from training.workflows.upgrade import out_of_fold, upgrade
 
 DATASET = squares(90)
 
@@ -124,8 +125,10 @@ def test_the_default_bundle_gains_int8_within_its_accuracy(tmp_path: Path) -> No
 @pytest.mark.parametrize("is_log", [False, True], ids=["as they are", "logarithms"])
 def test_the_head_that_judges_names_numbers_as_the_head_of_the_bundle_does(is_log: bool, tmp_path: Path) -> None:
     material = material_of("both", 100, tmp_path, tested=20)
-    taught = teach(material, HeadPlan("linear_regression", examples=0, target_transform="log" if is_log else "none"))
+    selection = select_head(
+        material, HeadPlan("linear_regression", examples=0, target_transform="log" if is_log else "none")
+    )
     plain = Bundle.open(tiny_bundle(tmp_path)).manifest
-    manifest = plain.model_copy(update={"training": {"seed": 0, **taught.as_settings()}})
-    judging = alike(taught.head, material, manifest)
-    np.testing.assert_allclose(judging.answers, taught.candidates[0].answers, rtol=1e-5)
+    manifest = plain.model_copy(update={"training": {"seed": 0, **selection.as_settings()}})
+    judging = out_of_fold(selection.head, material, manifest)
+    np.testing.assert_allclose(judging.answers, selection.candidates[0].answers, rtol=1e-5)

@@ -26,9 +26,9 @@ from training.heads.selection.blending import blend
 from training.heads.selection.candidates import Candidate
 from training.heads.selection.search import Search, fit_heads
 from training.heads.sources import Source
-from training.policy.policies import Aims
+from training.policy.policies import PolicyTargets
 from training.reports.evaluation_metrics import errors, log_losses
-from training.workflows.finishing import finish
+from training.stages.finishing import finish
 
 LOGISTIC, TREE, BOOSTING, NEIGHBOURS = (
     REGISTRY[name] for name in ("logistic_regression", "decision_tree", "hist_gradient_boosting", "nearest_neighbours")
@@ -170,8 +170,8 @@ def test_a_blend_is_finished_as_any_other_head() -> None:
     dataset = Dataset("views", np.zeros((300, 1, 1, 1), np.uint8), labelled.labels, ("a", "b"), spec)
     source = judged_source(labelled)
     best = fit_heads([blend_of(LOGISTIC, TREE)], source, Fitting(2))[0]
-    head = finish(best, dataset, source, None, name="kind", aims=Aims(), seed=0)
+    head = finish(best, dataset, source, None, name="kind", targets=PolicyTargets(), seed=0)
     assert head.spec.kind == "blend of logistic_regression and decision_tree"
-    assert head.judged is not None
-    np.testing.assert_array_equal(head.judged.found, best.answers)
+    assert head.held_out is not None
+    np.testing.assert_array_equal(head.held_out.answers, best.answers)
     np.testing.assert_allclose(head.head(labelled.embedding), best.finished(source)(labelled.embedding), atol=1e-5)

@@ -27,22 +27,24 @@ from training.heads.selection.candidates import Candidate, cross_validate
 from training.heads.selection.search import fit_heads
 from training.heads.sources import Source
 from training.reports.evaluation_metrics import Errors, errors
-from training.workflows.model_selection import HeadPlan, Material, teach
+from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
+from training.stages.training_data import TrainingData
 
 BOOSTED = [name for name in DEFAULTS["regression"] if REGISTRY[name].boosts]
 
 
-def source_of(material: Material) -> Source:
+def source_of(material: TrainingData) -> Source:
     (source,) = material.sources.values()
     return source
 
 
-def fitted(kind: str, material: Material, *, is_log: bool = False) -> Candidate:
+def fitted(kind: str, material: TrainingData, *, is_log: bool = False) -> Candidate:
     fitting = Fitting(columns=material.dataset.columns, is_log=is_log)
     return fit_heads([REGISTRY[kind]], source_of(material), fitting)[0]
 
 
-def unseen_errors(head: FittedHead, material: Material) -> Errors:
+def unseen_errors(head: FittedHead, material: TrainingData) -> Errors:
     test = material.test
     return errors(head(test.embedding, test.rows), test.labels)
 
@@ -81,7 +83,7 @@ def test_trees_find_nothing_in_noise(kind: str, rows: int, tmp_path: Path) -> No
 @pytest.mark.parametrize("rows", [20, 60])
 def test_few_rows_give_a_head_that_serves(kind: str, rows: int, is_log: bool, tmp_path: Path) -> None:
     material = material_of("columns", rows, tmp_path)
-    head = teach(material, HeadPlan(kind, examples=0, target_transform="log" if is_log else "none")).head
+    head = select_head(material, HeadPlan(kind, examples=0, target_transform="log" if is_log else "none")).head
     values, bounds = head.head.answer(material.test.embedding, material.test.rows)
     assert np.isfinite(values).all()
     assert bounds is not None
@@ -95,7 +97,7 @@ def test_intervals_cover_nine_of_ten_unseen_numbers(kind: str, tmp_path: Path) -
     covered = []
     for seed in range(2):
         material = material_of("both", 300, tmp_path, tested=2000, seed=seed)
-        head = teach(material, HeadPlan(kind, examples=0, target_transform="none", seed=seed)).head
+        head = select_head(material, HeadPlan(kind, examples=0, target_transform="none", seed=seed)).head
         _, bounds = head.head.answer(material.test.embedding, material.test.rows)
         assert bounds is not None
         covered.append(np.mean((bounds[:, 0] <= material.test.labels) & (material.test.labels <= bounds[:, 1])))

@@ -1,16 +1,19 @@
-"""`Dataset` ──▶ `Prepared`: copies found and tied together, and the images split, before anything is fitted."""
+"""`Dataset` ──▶ `Prepared`: find copies, split the images, and drop those with findings, before a head is fitted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.loading import Bundle
+from models.runtime.sessions import Embedding
 from training.clean.copies.duplicates import Copies
 from training.clean.copies.kept_images import kept_copies
+from training.clean.findings.findings import Findings, drop, inspect
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.seen_images import find_seen
@@ -20,14 +23,14 @@ from training.exceptions import DataError
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set that is ready for a training.
+    """A split data set.
 
     Attributes:
-        dataset: N images, in groups in which copies of an image are together.
-        parts: how they are split.
-        copies: what was found of them.
-        seen: which images are those that the network of a bundle was fitted on, or copies or of a group of them, `[N]`.
-        unfitted: positions of images that judge, and are not fitted on, as they were dropped for being doubtful.
+        dataset: N images; copies of one image are in one group.
+        parts: training, validation and test images.
+        copies: the copies that were found.
+        seen: bool `[N]`: the network was fitted on the image, on a copy of it, or on an image of its group.
+        unfitted: positions of doubtful images: no head is fitted on them, but they still validate heads.
     """
 
     dataset: Dataset
@@ -37,10 +40,10 @@ class Prepared:
     unfitted: Indices = field(default_factory=lambda: np.empty(0, np.int64))
 
     def checked(self) -> Prepared:
-        """The same, if it can be learnt and tested.
+        """Returns itself if a head can be fitted and tested on it.
 
         Raises:
-            DataError: there are no test images; each has a copy among the others; a class has no other images.
+            DataError: there are no test images, or only copies of others; or all images of a class are test images.
         """
         dataset, parts = self.dataset, self.parts
         if not len(parts.test):
@@ -60,7 +63,7 @@ class Prepared:
 
 
 def _untestable(prepared: Prepared) -> str:
-    """Why no image is left for the test."""
+    """The reason why there are no test images."""
     if prepared.seen.all():
         return "the bundle's network was fitted on all of these images, so none can test it; add others"
     groups = len(np.unique(prepared.dataset.unit))
@@ -75,14 +78,14 @@ def _untestable(prepared: Prepared) -> str:
 
 
 def prepare(dataset: Dataset, seed: int, cache: Path, bundle: Bundle | None = None) -> Prepared:
-    """Finds copies and splits; every command splits a data set alike with the same seed.
+    """Finds copies and splits the images; all commands split a data set alike with the same seed.
 
     Args:
         dataset: images, labels and groups.
         seed: of the split.
-        cache: where what was found of the images is kept.
-        bundle: whose network may have been fitted on some of the images; these, their copies and their groups are then
-            no test images, and judge nothing.
+        cache: directory of the image fingerprints that are kept.
+        bundle: its network may have been fitted on some of the images. These images, their copies and their groups are
+            neither test nor validation images.
 
     Raises:
         DataError: the bundle does not say which images its network was fitted on.
@@ -94,3 +97,30 @@ def prepare(dataset: Dataset, seed: int, cache: Path, bundle: Bundle | None = No
     if bundle is not None:
         seen = np.isin(tied.unit, tied.unit[find_seen(bundle, copies.hashes)])
     return Prepared(tied, split(tied, seed, seen), copies, seen)
+
+
+def find_faults(prepared: Prepared, embedding: Embedding, seed: int) -> Findings:
+    """Looks for wrong labels, outliers and copies; drops nothing.
+
+    Args:
+        prepared: N images.
+        embedding: float32 `[N, D]`.
+        seed: of the folds in which labels are checked.
+    """
+    return inspect(prepared.dataset, embedding, prepared.parts, prepared.copies, seed=seed)
+
+
+def drop_faults(prepared: Prepared, findings: Findings, kinds: Sequence[str], *, force: bool) -> Prepared:
+    """Drops training and validation images with findings of some kinds.
+
+    Args:
+        prepared: what the findings are about.
+        findings: see `find_faults`.
+        kinds: of `training.clean.findings.finding_kinds`; may be empty.
+        force: drop label issues even if too few of them are estimated to be wrong labels.
+
+    Raises:
+        DataError: too few of the label issues are estimated to be wrong labels, and `force` is not set.
+    """
+    parts = drop(prepared.dataset, prepared.parts, findings, kinds, seen=prepared.seen, force=force)
+    return replace(prepared, parts=parts, unfitted=findings.doubtful(kinds))

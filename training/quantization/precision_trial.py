@@ -1,4 +1,4 @@
-"""images, head and a precision's embeddings ──▶ figures: what precisions of the embedder are compared by."""
+"""images, head and a precision's embeddings ──▶ the figures by which precisions are compared."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from training.heads.sources import Source
 from training.reports.evaluation_metrics import errors, rounded, score
 
 OTHERS: tuple[Precision, ...] = ("int8", "fp16")
-_MAX_HELD_OUT = 2000  # images that precisions are judged by: 12 s in fp32 where an image takes 6 ms
+_MAX_HELD_OUT = 2000  # images: 12 s in fp32 if an image takes 6 ms
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What precisions are compared by.
+    """Images on which precisions are compared.
 
     Attributes:
-        name: of the images, before the names of the figures: `held_out` or `test`.
+        name: prefix of the figures: `held_out` or `test`.
         images: uint8 `[T, H, W, C]`.
-        rows: what the float32 graph gives for them, their labels and columns.
-        answer: what the hybrid says, given embeddings and columns.
+        rows: their float32 embeddings, labels and columns.
+        answer: gives the head's answers for embeddings and columns.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Trial:
 
     @classmethod
     def held_out(cls, images: Images, candidate: Candidate, source: Source, *, seed: int) -> Trial:
-        """Images that judge, answered out of fold.
+        """The held-out images, answered out of fold; some of them if they are many.
 
         Args:
-            images: of the judged rows, uint8 `[J, H, W, C]`, of which some are taken where they are many.
+            images: uint8 `[J, H, W, C]`.
             candidate: the head.
-            source: the judged rows.
-            seed: of the choice.
+            source: the candidate's, with the held-out rows.
+            seed: of the choice of images.
         """
         count = min(len(source.held_out), _MAX_HELD_OUT)
         positions = np.sort(np.random.default_rng(seed).permutation(len(source.held_out))[:count])
@@ -57,7 +57,7 @@ class Trial:
         return cls("test", images, test, lambda labelled: head(labelled.embedding, labelled.rows))
 
     def figures(self, embedding: Embedding) -> dict[str, float]:
-        """How the hybrid does with these embeddings of the images, `[T, D]`; none where there are no images."""
+        """Figures of the head's answers for embeddings `[T, D]` of the images; empty if there are no images."""
         if not len(self.rows):
             return {}
         found = self.answer(replace(self.rows, embedding=embedding))
@@ -68,12 +68,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Variants:
-    """What each precision measured, float32 first, and the graphs of those that were kept."""
+    """Figures of each precision, float32 first, and the graphs of those that are kept."""
 
     specs: tuple[Variant, ...]
     graphs: Mapping[Precision, bytes]
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """Those that were kept."""
+        """The precisions that are kept."""
         return tuple(spec.precision for spec in self.specs if spec.kept)

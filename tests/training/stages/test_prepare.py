@@ -1,4 +1,4 @@
-"""`training.workflows.prepare`: what is split before a training, and what a network has seen."""
+"""`training.stages.prepare`: what is split before a training, and what a network has seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.clean.copies.perceptual_hash import hash_images
 from training.data.dataset import Dataset
 from training.data.seen_images import SEEN, find_seen, seen_file
 from training.exceptions import DataError
-from training.workflows.prepare import prepare
+from training.stages.prepare import prepare
 
 
 def with_copies(count: int = 60) -> Dataset:

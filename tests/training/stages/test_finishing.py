@@ -11,17 +11,18 @@ from models.runtime.engine_types import HeadOutput
 from service.api.predictions import to_estimate
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
+from training.export.exported_head import ExportedHead, accepted
 from training.heads.features.encoding import Rows
 from training.heads.head_fit import Fitting
 from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
 from training.heads.selection.search import fit_heads
-from training.policy.policies import Aims
+from training.policy.policies import PolicyTargets
 from training.reports.interval_coverage import coverage
-from training.workflows.finishing import Finished, accepted, finish
+from training.stages.finishing import finish
 
 COLUMNS = (Column(name="size", type="number", low=-9.0, high=9.0),)
-AIMS = Aims()
+TARGETS = PolicyTargets()
 
 
 def rows_of(count: int, seed: int) -> LabelledEmbeddings:
@@ -32,13 +33,13 @@ def rows_of(count: int, seed: int) -> LabelledEmbeddings:
     return LabelledEmbeddings(embedding, labels, [{"size": float(value)} for value in size])
 
 
-def finished(rows: int, aims: Aims = AIMS) -> Finished:
+def finished(rows: int, targets: PolicyTargets = TARGETS) -> ExportedHead:
     labelled = rows_of(rows, seed=0)
     source = plain_source(labelled, np.arange(rows) % 5, labelled.part(np.arange(0)))
     images = np.zeros((rows, 4, 4, 1), np.uint8)
     dataset = Dataset("lengths", images, labelled.labels, (), InputSpec(height=4, width=4, channels=1), columns=COLUMNS)
     best = fit_heads([REGISTRY["linear_regression"]], source, Fitting(columns=COLUMNS))[0]
-    return finish(best, dataset, source, None, name="length", aims=aims, seed=0)
+    return finish(best, dataset, source, None, name="length", targets=targets, seed=0)
 
 
 def test_numbers_have_intervals_that_out_of_fold_answers_gave() -> None:
@@ -65,11 +66,11 @@ def test_columns_are_told_with_the_range_of_the_rows_that_the_head_was_fitted_on
 
 
 def test_rows_out_of_range_of_the_fold_that_judges_them_count_as_reviewed() -> None:
-    careful, bold = finished(300), finished(300, Aims(extrapolate=True))
+    careful, bold = finished(300), finished(300, PolicyTargets(extrapolate=True))
     assert careful.spec.policy.range_columns == ("size",)
     assert bold.spec.policy == careful.spec.policy.model_copy(update={"range_columns": ()})
-    assert careful.judged is not None
-    assert bold.judged is not None
+    assert careful.held_out is not None
+    assert bold.held_out is not None
     sizes = np.array([row["size"] for row in rows_of(300, seed=0).rows], float)
     folds = np.arange(300) % 5
     outside = np.zeros(300, bool)
@@ -77,12 +78,12 @@ def test_rows_out_of_range_of_the_fold_that_judges_them_count_as_reviewed() -> N
         inside = folds == fold
         outside |= inside & ((sizes < sizes[~inside].min()) | (sizes > sizes[~inside].max()))
     assert {int(sizes.argmin()), int(sizes.argmax())} <= set(np.flatnonzero(outside).tolist())
-    np.testing.assert_array_equal(careful.judged.accepted, bold.judged.accepted & ~outside)
+    np.testing.assert_array_equal(careful.held_out.accepted, bold.held_out.accepted & ~outside)
 
 
 def test_training_reviews_what_the_service_does() -> None:
-    for aims, beyond in ((AIMS, "review"), (Aims(extrapolate=True), "accept")):
-        head = finished(300, aims)
+    for targets, beyond in ((TARGETS, "review"), (PolicyTargets(extrapolate=True), "accept")):
+        head = finished(300, targets)
         embedding = rows_of(2, seed=1).embedding
         rows: Rows = [{"size": 0.5}, {"size": 1.5}]
         output, interval = head.head.answer(embedding, rows)
@@ -106,10 +107,10 @@ def test_thresholds_are_chosen_without_rows_out_of_range() -> None:
     best = fit_heads([REGISTRY["logistic_regression"]], source, Fitting(2, COLUMNS))[0]
     shares = []
     for extrapolate in (False, True):
-        aims = Aims(target_precision=0.6, extrapolate=extrapolate)
-        head = finish(best, dataset, source, None, name="sign", aims=aims, seed=0)
-        assert head.judged is not None
-        assert head.judged.promise is not None
-        assert head.judged.promise.coverage == head.judged.accepted.mean()
-        shares.append(head.judged.promise.coverage)
+        targets = PolicyTargets(target_precision=0.6, extrapolate=extrapolate)
+        head = finish(best, dataset, source, None, name="sign", targets=targets, seed=0)
+        assert head.held_out is not None
+        assert head.held_out.promise is not None
+        assert head.held_out.promise.coverage == head.held_out.accepted.mean()
+        shares.append(head.held_out.promise.coverage)
     assert shares[0] < shares[1]

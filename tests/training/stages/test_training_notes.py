@@ -11,16 +11,19 @@ import pytest
 from models.bundle.loading import Bundle
 from tests.training.squares import squares
 from tests.training.worlds import World, material_of
-from training.cli.console_notes import adding_nothing, on_choice
 from training.cli.console_summary import summary
 from training.exceptions import DataError
 from training.heads.registry import AUTO
 from training.heads.selection.candidates import Candidate
 from training.policy.costs import Costs
-from training.policy.policies import Aims
+from training.policy.policies import PolicyTargets
 from training.reports.class_figures import accepted_as_another
 from training.reports.evaluation_metrics import errors
-from training.workflows.model_selection import Alone, HeadPlan, Material, Part, alone, teach
+from training.stages.ablation import Ablation, Part, ablate
+from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
+from training.stages.training_data import TrainingData
+from training.stages.training_notes import adding_nothing, on_selection
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +68,14 @@ def test_a_class_that_is_mostly_accepted_as_another_is_named() -> None:
     [
         (HeadPlan("nearest_neighbours", balance="weights"), "nearest_neighbours cannot weigh classes"),
         (HeadPlan("linear_regression"), "linear_regression is no model for classification"),
-        (HeadPlan("svm", aims=Aims(max_missed={"pink": 0.1})), "'pink', which is none of the labels blue, green, red"),
-        (HeadPlan("svm", aims=Aims(costs=Costs(review=1, error=2, errors={"pink": {"red": 3}}))), "costs name 'pink'"),
+        (
+            HeadPlan("svm", targets=PolicyTargets(max_missed={"pink": 0.1})),
+            "'pink', which is none of the labels blue, green, red",
+        ),
+        (
+            HeadPlan("svm", targets=PolicyTargets(costs=Costs(review=1, error=2, errors={"pink": {"red": 3}}))),
+            "costs name 'pink'",
+        ),
         (HeadPlan("svm", target_transform="log"), "--target-transform log is of numbers, but the labels are classes"),
     ],
     ids=["weights", "task", "a class not to be missed", "costs", "transform"],
@@ -78,8 +87,8 @@ def test_what_cannot_be_fitted_is_refused_before_anything_is(plan: HeadPlan, mes
 
 def told_of(world: World, kind: str, folder: Path, *, classes: int = 0) -> list[str]:
     material = material_of(world, 400, folder, tested=50, classes=classes)
-    taught = teach(material, HeadPlan(kind, examples=0))
-    return list(adding_nothing(taught.candidates, alone(material, taught)))
+    selection = select_head(material, HeadPlan(kind, examples=0))
+    return list(adding_nothing(selection.candidates, ablate(material, selection)))
 
 
 @pytest.mark.parametrize(
@@ -108,8 +117,8 @@ def test_what_adds_nothing_to_classes_is_told(world: World, begins: list[str], t
     assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
 
 
-def chosen(material: Material, kind: str) -> Candidate:
-    return teach(material, HeadPlan(kind, examples=0)).candidates[0]
+def chosen(material: TrainingData, kind: str) -> Candidate:
+    return select_head(material, HeadPlan(kind, examples=0)).candidates[0]
 
 
 @pytest.mark.parametrize(
@@ -129,14 +138,14 @@ def test_a_head_that_has_learnt_nothing_says_so_and_nothing_of_its_parts(
 ) -> None:
     material = material_of("nothing", 400, tmp_path, tested=50, classes=classes)
     head = chosen(material, kind)
-    (sentence,) = on_choice([head], [part_of("image", head, 0.0), part_of("columns", head, 0.0)], 400)
+    (sentence,) = on_selection([head], [part_of("image", head, 0.0), part_of("columns", head, 0.0)], 400)
     assert sentence.startswith(told)
     assert sentence.endswith("it has learnt nothing")
 
 
-def part_of(part: Part, head: Candidate, gain: float) -> Alone:
+def part_of(part: Part, head: Candidate, gain: float) -> Ablation:
     """As good as the head but for a gain of each row's loss."""
-    return Alone(part, replace(head, losses=head.losses - gain, loss=head.loss - gain), head.answers)
+    return Ablation(part, replace(head, losses=head.losses - gain, loss=head.loss - gain), head.answers)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +159,7 @@ def part_of(part: Part, head: Candidate, gain: float) -> Alone:
 )
 def test_what_only_harms_is_told(part: Part, gain: float, told: str, tmp_path: Path) -> None:
     head = chosen(material_of("both", 400, tmp_path, tested=50, classes=3), "logistic_regression")
-    (sentence,) = on_choice([head], [part_of(part, head, gain)], 400)
+    (sentence,) = on_selection([head], [part_of(part, head, gain)], 400)
     assert sentence.startswith(told)
 
 
@@ -170,13 +179,13 @@ def test_what_only_harms_is_told(part: Part, gain: float, told: str, tmp_path: P
 def test_figures_of_few_rows_are_called_so(rows: int, units: int, told: list[str], tmp_path: Path) -> None:
     head = chosen(material_of("both", 100, tmp_path, tested=50, classes=3), "logistic_regression")
     head = replace(head, losses=np.zeros(units))
-    for sentence, begin in zip(on_choice([head], [], rows), told, strict=True):
+    for sentence, begin in zip(on_selection([head], [], rows), told, strict=True):
         assert sentence.startswith(begin)
 
 
 def test_few_rows_make_intervals_too_narrow(tmp_path: Path) -> None:
     head = chosen(material_of("both", 60, tmp_path, tested=50), "linear_regression")
-    (sentence,) = on_choice([head], [], 60)
+    (sentence,) = on_selection([head], [], 60)
     assert sentence.endswith("figures flatter it, and intervals hold fewer than nine of ten")
 
 
@@ -186,10 +195,10 @@ def test_a_head_of_columns_alone_that_was_asked_for_is_no_news(tmp_path: Path) -
 
 def test_the_figures_are_those_of_out_of_fold_answers(tmp_path: Path) -> None:
     material = material_of("image", 200, tmp_path, tested=50)
-    taught = teach(material, HeadPlan("linear_regression", examples=0))
-    image, columns = alone(material, taught)
-    (sentence,) = adding_nothing(taught.candidates, (image, columns))
+    selection = select_head(material, HeadPlan("linear_regression", examples=0))
+    image, columns = ablate(material, selection)
+    (sentence,) = adding_nothing(selection.candidates, (image, columns))
     of_image, of_both = (errors(each.answers, material.dataset.labels[:200]).mae
-                         for each in (image.candidate, taught.candidates[0]))  # fmt: skip
+                         for each in (image.candidate, selection.candidates[0]))  # fmt: skip
     assert sentence.endswith(f"is {of_image:,.4g} with the image alone, {of_both:,.4g} with both")
     assert image.answers.shape == columns.answers.shape == (50, 1)
