@@ -37,7 +37,7 @@ _LARGEST_SEED = 2**32 - 1  # scikit-learn's
 Load = Callable[[argparse.Namespace, InputSpec], Dataset]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: data_options.Commands) -> None:
     """Adds the command to those of `python -m training`."""
     parser = commands.add_parser("clean", help="what is wrong with the data: labels, copies, odd images")
     sources = parser.add_subparsers(required=True, metavar="DATA")

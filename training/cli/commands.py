@@ -27,18 +27,16 @@ from training.workflows.refit import RefitPlan, refit
 WORK = Path("build") / "training"
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: data_options.Commands) -> None:
     """Adds the commands that fit something."""
     _add_trainings(commands)
     _add_transfers(commands)
-    for name in ("folder", "table", "pretrained"):
-        data_options.add_fit(commands.choices[name])
     _add_updates(commands)
     clean.add_parser(commands)
     add_compare(commands)
 
 
-def _add_trainings(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_trainings(commands: data_options.Commands) -> None:
     """Adds the commands that train a network."""
     command = commands.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")
     command.add_argument("--data", type=Path, help="folder with the four IDX files")
@@ -55,6 +53,7 @@ def _add_trainings(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     command.set_defaults(run=_train, load=_load_folder)
     _add_network(command, preset="quick")
+    data_options.add_fit(command)
 
 
 def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
@@ -64,7 +63,7 @@ def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
     data_options.add_data(command)
 
 
-def _add_transfers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_transfers(commands: data_options.Commands) -> None:
     """Adds the commands that fit a head on a pretrained network."""
     table = data_options.add_table_command(commands)
     table.set_defaults(run=_transfer, load=_stream_table)
@@ -76,9 +75,10 @@ def _add_transfers(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         data_options.add_name(command)
         head_options.add_head(command)
         data_options.add_data(command)
+        data_options.add_fit(command)
 
 
-def _add_updates(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_updates(commands: data_options.Commands) -> None:
     """Adds the commands that make the next version of a bundle."""
     command = commands.add_parser("head", help="a head more, or another one, on a bundle's network: seconds")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")

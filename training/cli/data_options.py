@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import get_args
+from typing import Protocol, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -28,6 +28,13 @@ LAYOUT = "one folder a class in it, or train, validation and test, and the class
 DATA = f"a folder with one folder a class in it, or the word {fashion_mnist.NAME}"
 
 
+class Commands(Protocol):
+    """What `ArgumentParser.add_subparsers` returns; argparse has no public name for its class."""
+
+    def add_parser(self, name: str, /, *, help: str) -> argparse.ArgumentParser:
+        """Adds a command."""
+
+
 def add_name(command: argparse.ArgumentParser) -> None:
     """Adds the option for the bundle's name."""
     command.add_argument(
@@ -40,7 +47,7 @@ def add_limit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=integer, metavar="N", help="use only about N images")
 
 
-def add_folder_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def add_folder_command(commands: Commands) -> argparse.ArgumentParser:
     """Adds a command on a folder of images."""
     command = commands.add_parser("folder", help="your images, in DIR/<class>/...")
     command.add_argument("directory", type=Path, metavar="DIR", help=LAYOUT)
@@ -48,7 +55,7 @@ def add_folder_command(commands: argparse._SubParsersAction[argparse.ArgumentPar
     return command
 
 
-def add_table_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def add_table_command(commands: Commands) -> argparse.ArgumentParser:
     """Adds a command on a table of images."""
     command = commands.add_parser("table", help="your images with labels and columns from a CSV or parquet file")
     command.add_argument("table", type=Path, metavar="FILE", help="its images are in its folder, or below it")

@@ -34,7 +34,7 @@ _SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024  # pixels; the network halves 8 to 1, an
 _LARGEST_SEED = 2**32 - 1  # scikit-learn's
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: data_options.Commands) -> None:
     """Adds the command to those of `python -m training`."""
     parser = commands.add_parser("compare", help="classical, deep and hybrid models side by side on your data")
     sources = parser.add_subparsers(required=True, metavar="DATA")

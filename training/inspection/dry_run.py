@@ -46,7 +46,7 @@ _TABLE_OPTIONS = (
 )  # fmt: skip
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: data_options.Commands) -> None:
     """Adds the command to those of `python -m training`."""
     parser = commands.add_parser("inspect", help="what a training would make of your data, in seconds: a dry run")
     sources = parser.add_subparsers(required=True, metavar="DATA")

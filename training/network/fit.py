@@ -183,7 +183,7 @@ def _precision() -> Any:
     """bf16 where the hardware multiplies in it, else fp16 on a GPU and float32 on a CPU."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+    return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16", False) else "32-true"
 
 
 def _network(dataset: Dataset, split: Split, hyperparameters: Hyperparameters) -> EmbeddingNetwork:

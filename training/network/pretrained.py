@@ -33,9 +33,11 @@ class EfficientNetLite0(Frozen):
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
-        self.classifier = network._fc
+        layers = list(network.modules())
+        self.classifier = next(layer for layer in reversed(layers) if isinstance(layer, nn.Linear))
+        first = next(layer for layer in layers if isinstance(layer, nn.Conv2d))
         with torch.no_grad():
-            network._conv_stem.weight /= _DEVIATION  # a power of two, so that this changes no bit of the result
+            first.weight /= _DEVIATION  # a power of two, so that this changes no bit of the result
 
     def forward(self, images: Tensor) -> Tensor:
         """uint8 `[N, 224, 224, 3]` to the embedding float32 `[N, 1280]`, elements in [0, 6]."""

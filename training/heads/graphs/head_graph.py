@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, compose, helper
-from skl2onnx import to_onnx, update_registered_converter
+from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
-from skl2onnx.common.shape_calculator import (
-    calculate_linear_classifier_output_shapes,
-    calculate_linear_regressor_output_shapes,
-)
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import LinearSVC
 
@@ -23,17 +18,11 @@ from training.export.graph_builder import OPSETS, GraphBuilder, set_versions
 from training.heads.calibration import LEAST, LOGITS, LOGS, AsIs, Calibration, Rescaling, Temperature
 from training.heads.estimators.blend import Blend
 from training.heads.estimators.boosted import Boosted
-from training.heads.estimators.tree_splits import make_exportable
 from training.heads.fitted_head import FittedHead
 from training.heads.graphs.blend_graph import PREFIXES, weighted_sum
 from training.heads.graphs.encoder_graph import FEATURES, encoder_graph
+from training.heads.graphs.tree_converters import register_converter
 from training.heads.intervals import Scale
-
-# Estimators that skl2onnx does not know, with the converters that onnxmltools has for them.
-_FOREIGN = {
-    "xgboost": ("onnxmltools.convert.xgboost.operator_converters.XGBoost", "convert_xgboost", "XGB"),
-    "lightgbm": ("onnxmltools.convert.lightgbm.operator_converters.LightGbm", "convert_lightgbm", "LGBM"),
-}
 
 
 def head_graph(head: FittedHead, spec: HeadSpec, width: int) -> ModelProto:
@@ -112,8 +101,7 @@ def _estimator(head: FittedHead, features: int) -> ModelProto:
         options |= {} if head.kind.has_probabilities else {"raw_scores": True}
     if isinstance(last, KNeighborsClassifier | KNeighborsRegressor):
         options["optim"] = "cdist"  # without it each distance is a step of a loop
-    _register(head)
-    make_exportable(last)
+    register_converter(last, is_classifier=head.task == "classification")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # skl2onnx 1.20 passes NumPy's booleans as integers,
         warnings.simplefilter("ignore", FutureWarning)  # and reads attributes that scikit-learn 1.11 drops
@@ -125,23 +113,6 @@ def _estimator(head: FittedHead, features: int) -> ModelProto:
         )
     set_versions(model)
     return model
-
-
-def _register(head: FittedHead) -> None:
-    if not head.kind.module:
-        return
-    module, converter, prefix = _FOREIGN[head.kind.module]
-    class_ = type(head.estimator)
-    is_classifier = head.task == "classification"
-    options = {"zipmap": [True, False, "columns"], "nocl": [True, False], "raw_scores": [True, False]}
-    update_registered_converter(
-        class_,
-        f"{prefix}{class_.__name__}",
-        calculate_linear_classifier_output_shapes if is_classifier else calculate_linear_regressor_output_shapes,
-        getattr(importlib.import_module(module), converter),
-        options=options if is_classifier else {},
-        overwrite=True,
-    )
 
 
 def _calibration(calibration: Calibration, spec: HeadSpec, source: str) -> ModelProto | None:

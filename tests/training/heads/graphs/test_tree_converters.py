@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from models.bundle.head_spec import HeadSpec
 from models.runtime.sessions import cpu_session
-from training.heads.estimators.tree_splits import make_exportable
 from training.heads.fitted_head import FittedHead
 from training.heads.graphs.head_graph import head_graph
 from training.heads.kind import Size
@@ -31,14 +30,6 @@ def fitted(kind: str) -> Any:
     if REGISTRY[kind].module:
         pytest.importorskip(REGISTRY[kind].module)
     return maker(Size(600, 0)).fit(scaled(even), (even[:, 0] + even[:, 1] > 400).astype(np.int64))
-
-
-@pytest.mark.parametrize("kind", TREES)
-def test_trees_answer_as_before(kind: str) -> None:
-    trees, asked = fitted(kind), scaled(np.random.default_rng(1).integers(0, 400, (5000, 3)))
-    before = trees.predict_proba(asked)
-    make_exportable(trees)
-    np.testing.assert_array_equal(trees.predict_proba(asked), before)
 
 
 @pytest.mark.parametrize("kind", TREES)
