@@ -62,12 +62,12 @@ class Bench:
     embedding: Embedding
     cache: EmbeddingCache
 
-    def material(self, rows: int | None, seed: int) -> TrainingData:
+    def data(self, rows: int | None, seed: int) -> TrainingData:
         """The test images, and some of the others to fit on.
 
         Args:
             rows: how many to fit on, None for all. Images that the network was fitted on are drawn only where there
-                are not enough others, and judge nothing.
+                are not enough others, and are never held out.
             seed: of the draw, of the folds and, where no test images are published, of the test images (20 %).
 
         Raises:

@@ -100,12 +100,12 @@ def report(
         yield from _block(bench, count, seeds, kinds)
 
 
-def measure(material: TrainingData, kind: Kind, seed: int) -> Figures:
+def measure(data: TrainingData, kind: Kind, seed: int) -> Figures:
     """Fits a kind in the setting, and to the source, of least out-of-fold loss; measures it on the test images."""
-    dataset, test = material.dataset, material.test
+    dataset, test = data.dataset, data.test
     fitting = Fitting(len(dataset.classes), dataset.columns, seed)
     started = time.perf_counter()
-    tried = [(source, fit_heads([kind], source, fitting)[0]) for source in material.sources.values()]
+    tried = [(source, fit_heads([kind], source, fitting)[0]) for source in data.sources.values()]
     source, best = min(tried, key=lambda each: each[1].loss)
     head = best.finished(source)
     seconds = time.perf_counter() - started
@@ -157,11 +157,11 @@ def _block(bench: Bench, rows: int | None, seeds: Sequence[int], kinds: Sequence
     dataset = bench.prepared.dataset
     found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
     for seed in progress(seeds, "measuring heads", "seed"):
-        material = bench.material(rows, seed)
+        data = bench.data(rows, seed)
         for kind in kinds:
-            found[kind.name].append(measure(material, kind, seed))
-    drawn, judged = len(material.parts.known), len(material.held_out)
-    known = f", {drawn - judged} of which the network was fitted on" if drawn > judged else ""
+            found[kind.name].append(measure(data, kind, seed))
+    drawn, held_out = len(data.parts.known), len(data.held_out)
+    known = f", {drawn - held_out} of which the network was fitted on" if drawn > held_out else ""
     title = f"{dataset.name}: {drawn} rows{known}, {len(dataset.columns)} columns, seeds {min(seeds)} to {max(seeds)}"
     return block(title, found, LINEAR[dataset.task])
 

@@ -58,7 +58,7 @@ def test_a_block_says_the_worst_ratio_of_any_seed_and_the_ratio_of_the_means() -
 
 def test_fewer_rows_are_drawn_by_the_seed_and_none_of_them_is_a_test_image(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
-    first, again, other = (bench.material(60, seed) for seed in (0, 0, 1))
+    first, again, other = (bench.data(60, seed) for seed in (0, 0, 1))
     assert len(first.held_out) == 60
     assert not np.intersect1d(first.held_out, first.parts.test).size
     np.testing.assert_array_equal(first.held_out, again.held_out)
@@ -73,19 +73,19 @@ def test_images_that_the_network_has_seen_are_drawn_last_and_judge_nothing(
     tmp_path: Path, rows: int, seen_rows: int
 ) -> None:
     bench = bench_of(tmp_path, seen=100)
-    material = bench.material(rows, 0)
-    assert not bench.prepared.seen[material.held_out].any()
-    assert max(len(source.seen) for source in material.sources.values()) == seen_rows
-    assert len(material.held_out) == rows - seen_rows
+    data = bench.data(rows, 0)
+    assert not bench.prepared.seen[data.held_out].any()
+    assert max(len(source.seen) for source in data.sources.values()) == seen_rows
+    assert len(data.held_out) == rows - seen_rows
 
 
 def test_more_rows_than_there_are_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1000 rows are more than the \d+ that are no test images; ask for fewer"):
-        bench_of(tmp_path).material(1000, 0)
+        bench_of(tmp_path).data(1000, 0)
 
 
 def test_a_head_of_separable_classes_is_measured_as_good(tmp_path: Path) -> None:
-    measured = measure(bench_of(tmp_path).material(None, 0), REGISTRY["logistic_regression"], 0)
+    measured = measure(bench_of(tmp_path).data(None, 0), REGISTRY["logistic_regression"], 0)
     assert measured.accuracy > 0.9
     assert measured.loss < 0.3
     assert measured.seconds > 0

@@ -9,5 +9,5 @@ from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.sources import Source
 
 
-def plain_source(judged: LabelledEmbeddings, folds: Indices, seen: LabelledEmbeddings) -> Source:
-    return Source(judged, folds, seen, np.arange(len(judged)), np.ones(len(judged), bool))
+def plain_source(held_out: LabelledEmbeddings, folds: Indices, seen: LabelledEmbeddings) -> Source:
+    return Source(held_out, folds, seen, np.arange(len(held_out)), np.ones(len(held_out), bool))

@@ -44,14 +44,14 @@ def test_the_promise_is_kept_on_the_test_images(cells: Dataset, tmp_path: Path) 
     embedding = embed_all(cache, Embedder(cpu_session(graph, threads=2)), cells)
     accuracy, accepted, right, false_alarms, refuted = [], [], [], [], 0
     for seed in SEEDS:
-        material = label_embeddings(prepare(cells, seed, tmp_path), Embedded(embedding, cache), seed=seed)
+        data = label_embeddings(prepare(cells, seed, tmp_path), Embedded(embedding, cache), seed=seed)
         plan = HeadPlan("logistic_regression", targets=PolicyTargets(target_precision=TARGET), examples=0, seed=seed)
-        found = evaluate(select_head(material, plan).head, material, {}).without_copies()
+        found = evaluate(select_head(data, plan).head, data, {}).without_copies()
         hits, taken = found.answers.argmax(1) == found.labels, found.accepted
         accuracy.append(hits.mean())
         accepted.append(taken.mean())
         right.append(hits[taken].mean())
-        false_alarms.append(found.unfamiliar.mean())
+        false_alarms.append(found.outliers.mean())
         refuted += binom.cdf(hits[taken].sum(), taken.sum(), TARGET) < 0.05
         print(
             f"seed {seed}: {len(hits)} test images, accuracy {accuracy[-1]:.3f}, accepted {accepted[-1]:.3f}, of these "

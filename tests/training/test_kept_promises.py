@@ -66,14 +66,14 @@ def test_the_default_bundle_keeps_its_target_over_resplits(
     right, confidence = unseen.answers.argmax(1) == unseen.labels, as_served(unseen.answers).max(1)
     random, missed, coverage = np.random.default_rng(count), 0, []
     for _ in range(RESPLITS):
-        judged, others = np.split(random.permutation(len(right)), [count])
-        policy, _ = choose_policy(part(unseen, judged), PolicyTargets(target_precision=target), max_distance=None)
+        held_out, others = np.split(random.permutation(len(right)), [count])
+        policy, _ = choose_policy(part(unseen, held_out), PolicyTargets(target_precision=target), max_distance=None)
         assert not policy.min_confidence_of
         takes = unseen.can_accept[others] & (confidence[others] >= policy.min_confidence)
         missed += takes.any() and right[others][takes].mean() < target
         coverage.append(takes.mean())
     print(
-        f"target {target}, {count} rows judge: missed in {missed / RESPLITS:.3f} of {RESPLITS} resplits, "
+        f"target {target}, {count} rows held out: missed in {missed / RESPLITS:.3f} of {RESPLITS} resplits, "
         f"accepted {np.mean(coverage):.3f}, something in {np.mean(np.array(coverage) > 0):.3f}"
     )
     assert missed / RESPLITS <= 0.07
@@ -109,8 +109,9 @@ def test_what_is_promised_of_the_first_photos_holds_on_others(lite: dict[str, np
         coverage.append(takes.mean())
         kept += precision[-1] >= 0.95
     print(
-        f"target 0.95, 960 images judge: kept in {kept / SEEDS:.3f} of {SEEDS} seeds, right {np.mean(precision):.3f}, "
-        f"at least {min(precision):.3f}; something accepted in {shown / SEEDS:.3f}, accepted {np.mean(coverage):.3f}"
+        f"target 0.95, 960 images held out: kept in {kept / SEEDS:.3f} of {SEEDS} seeds, right "
+        f"{np.mean(precision):.3f}, at least {min(precision):.3f}; "
+        f"something accepted in {shown / SEEDS:.3f}, accepted {np.mean(coverage):.3f}"
     )
     assert kept / SEEDS >= 0.93
     assert shown == SEEDS

@@ -24,7 +24,7 @@ COLUMNS = (Column(name="weight", type="number"), Column(name="shape", type="cate
 SPEC = InputSpec(height=1, width=1, channels=1)
 
 
-def material_of(
+def training_data(
     world: World, rows: int, folder: Path, *, tested: int = 1000, classes: int = 0, seed: int = 0
 ) -> TrainingData:
     """Rows to fit on and others to test with; numbers around 100, or classes by the size of the number."""

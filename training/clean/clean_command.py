@@ -39,7 +39,7 @@ Load = Callable[[argparse.Namespace, InputSpec], Dataset]
 
 def add_parser(commands: data_options.Commands) -> None:
     """Adds the command to those of `python -m training`."""
-    parser = commands.add_parser("clean", help="what is wrong with the data: labels, copies, odd images")
+    parser = commands.add_parser("clean", help="what is wrong with the data: labels, copies, outliers")
     sources = parser.add_subparsers(required=True, metavar="DATA")
 
     source = sources.add_parser("fashion-mnist", help="70,000 small pictures of clothes in 10 classes")

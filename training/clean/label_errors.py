@@ -84,13 +84,13 @@ class LabelReview:
 
     Attributes:
         issues: the worst first.
-        judged: the number of rows whose label was checked.
+        checked: the number of rows whose label was checked.
         precision: estimated share of `issues` that are wrong labels; None if there are none, or too few rows.
         recall: estimated share of wrong labels that are in `issues`; None if there are too few rows.
     """
 
     issues: tuple[LabelIssue, ...]
-    judged: int
+    checked: int
     precision: float | None = None
     recall: float | None = None
 
@@ -132,32 +132,32 @@ def find_issues(embedding: Embedding, labels: Labels, groups: Indices, *, seed: 
         groups: int64 `[N]`; images of one group are in one fold, or copies would confirm each other's wrong label.
         seed: of the folds, and of the labels that are made wrong.
     """
-    judged = np.flatnonzero(np.isin(labels, _judgeable(labels, groups)))
-    names, given = np.unique(labels[judged], return_inverse=True)
+    checked = np.flatnonzero(np.isin(labels, _checkable(labels, groups)))
+    names, given = np.unique(labels[checked], return_inverse=True)
     if len(names) < 2:
-        return LabelReview((), judged=0)
-    rows = _Rows(embedding[judged], make_folds(given, groups[judged], FOLDS, seed))
+        return LabelReview((), checked=0)
+    rows = _Rows(embedding[checked], make_folds(given, groups[checked], FOLDS, seed))
     probabilities, listed = rows.list_issues(given)
     suggested = probabilities.argmax(1)
     doubt = 1 - probabilities[np.arange(len(given)), given]
     found = np.flatnonzero(listed)
     issues = tuple(
-        LabelIssue(int(judged[row]), int(names[given[row]]), int(names[suggested[row]]), float(doubt[row]))
+        LabelIssue(int(checked[row]), int(names[given[row]]), int(names[suggested[row]]), float(doubt[row]))
         for row in found[np.argsort(-doubt[found], kind="stable")]
     )
-    if len(judged) < MIN_ROWS:
-        return LabelReview(issues, len(judged))
+    if len(checked) < MIN_ROWS:
+        return LabelReview(issues, len(checked))
     share = noise_share(probabilities, given, seed=seed)
     recall = _measure_recall(rows, given, probabilities, share, seed)
     precision = min(1.0, share * len(given) * recall / len(issues)) if issues else None
-    return LabelReview(issues, len(judged), precision, recall)
+    return LabelReview(issues, len(checked), precision, recall)
 
 
-def _judgeable(labels: Labels, groups: Indices) -> Labels:
+def _checkable(labels: Labels, groups: Indices) -> Labels:
     """Classes with at least one group for each fold."""
     classes, counts = np.unique(np.unique(np.stack([labels, groups]), axis=1)[0], return_counts=True)
-    judgeable: Labels = classes[counts >= FOLDS]
-    return judgeable
+    checkable: Labels = classes[counts >= FOLDS]
+    return checkable
 
 
 def _measure_recall(rows: _Rows, labels: Labels, probabilities: Probabilities, share: float, seed: int) -> float:

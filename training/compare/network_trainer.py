@@ -70,7 +70,7 @@ class Trainer:
     """Fits networks in a given time, and learns from each fit how long an image takes.
 
     Attributes:
-        recipe: hyperparameters; its number of epochs is not used.
+        hyperparameters: of the network; their number of epochs is not used.
         image_seconds: seconds for one image in one epoch, by batch size, as far as measured.
         longest: hyperparameters whose number of epochs is never exceeded, however much time there is.
     """
@@ -80,12 +80,12 @@ class Trainer:
         dataset: Dataset,
         seed: int,
         *,
-        recipe: Hyperparameters = PRESETS["quick"],
+        hyperparameters: Hyperparameters = PRESETS["quick"],
         image_seconds: Mapping[int, float] | None = None,
     ) -> None:
         self.dataset = dataset
         self.seed = seed
-        self.recipe = replace(recipe, min_steps=0)
+        self.hyperparameters = replace(hyperparameters, min_steps=0)
         self.image_seconds = dict(image_seconds or {})
         self.longest = _LONGEST
 
@@ -101,33 +101,33 @@ class Trainer:
         if epochs < 1:
             return f"one epoch of the network takes about {epoch:.0f} s, and {max(0.0, seconds):.0f} s are left for it"
         started = time.perf_counter()
-        recipe = replace(self.recipe, epochs=epochs)
+        hyperparameters = replace(self.hyperparameters, epochs=epochs)
         with tempfile.TemporaryDirectory() as work:
-            fitted = fit(self.dataset, sample.parts, recipe, seed=seed, work=Path(work), max_seconds=seconds)
+            fitted = fit(self.dataset, sample.parts, hyperparameters, seed=seed, work=Path(work), max_seconds=seconds)
         took = time.perf_counter() - started
-        self.image_seconds[schedule(count, recipe)[1]] = float(np.median(fitted.history.seconds)) / count
+        self.image_seconds[schedule(count, hyperparameters)[1]] = float(np.median(fitted.history.seconds)) / count
         note = Network(size=sample.size, images=count, epochs=len(fitted.history.loss), planned=epochs, seconds=took)
-        return self._embedded(sample, fitted.network, recipe, note, seed)
+        return self._embedded(sample, fitted.network, hyperparameters, note, seed)
 
     def _seconds_per_image(self, sample: Sample) -> float:
         """Seconds for one image; measured on a few images if no network with this batch size has been fitted."""
-        batch_size = schedule(len(sample.parts.train), self.recipe)[1]
+        batch_size = schedule(len(sample.parts.train), self.hyperparameters)[1]
         if batch_size not in self.image_seconds:
             pilot = replace(sample.parts, train=_spread(sample.parts.train, _PILOT_IMAGES))
-            recipe = replace(self.recipe, epochs=_PILOT_EPOCHS)
+            hyperparameters = replace(self.hyperparameters, epochs=_PILOT_EPOCHS)
             with tempfile.TemporaryDirectory() as work:
-                fitted = fit(self.dataset, pilot, recipe, seed=self.seed, work=Path(work))
+                fitted = fit(self.dataset, pilot, hyperparameters, seed=self.seed, work=Path(work))
             self.image_seconds[batch_size] = fitted.history.seconds[-1] / len(pilot.train)
         return self.image_seconds[batch_size]
 
     def _embedded(
-        self, sample: Sample, network: EmbeddingNetwork, recipe: Hyperparameters, note: Network, seed: int
+        self, sample: Sample, network: EmbeddingNetwork, hyperparameters: Hyperparameters, note: Network, seed: int
     ) -> Trained:
         started = time.perf_counter()
         dataset, parts = self.dataset, sample.parts
         graph = export_embedder(network, network.classifier, dataset.images[_spread(parts.train, _SAMPLE)])
         embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
-        labelled = self._variant_embeddings(parts, network, embedder, recipe, seed)
+        labelled = self._variant_embeddings(parts, network, embedder, hyperparameters, seed)
         held_out, test = (
             LabelledEmbeddings(embed(embedder, dataset.images[at], "embedding"), dataset.labels[at], dataset.beside(at))
             for at in (parts.validation, parts.test)
@@ -136,15 +136,13 @@ class Trainer:
         return Trained(note, graph, weights, bias, labelled, held_out, test, time.perf_counter() - started)
 
     def _variant_embeddings(
-        self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, recipe: Hyperparameters, seed: int
+        self, parts: Split, network: EmbeddingNetwork, embedder: Embedder, hyperparameters: Hyperparameters, seed: int
     ) -> LabelledEmbeddings:
         """Embeddings of random variants: one of each image, or several where few images would let heads overfit."""
         dataset, at = self.dataset, parts.train
         rounds = int(np.clip(_VARIANT_ROWS // len(at), 1, _MOST_VARIANTS))
-        embedding = np.concatenate([
-            embed(embedder, augmented_images(dataset, parts, network, recipe, seed + turn), "embedding variants")
-            for turn in range(rounds)
-        ])  # fmt: skip
+        variants = (augmented_images(dataset, parts, network, hyperparameters, seed + turn) for turn in range(rounds))
+        embedding = np.concatenate([embed(embedder, images, "embedding variants") for images in variants])
         return LabelledEmbeddings(embedding, np.tile(dataset.labels[at], rounds), list(dataset.beside(at)) * rounds)
 
 

@@ -65,14 +65,14 @@ class Found(Generic[T]):
         return tuple(map(str, self.not_used))
 
 
-def read_all(files: Sequence[Path], look: Callable[[Path], T]) -> Found[T]:
-    """Reads each file, on all cores; `look` raises ClientError or OSError for one that cannot be read."""
+def read_all(files: Sequence[Path], read: Callable[[Path], T]) -> Found[T]:
+    """Reads each file, on all cores; `read` raises ClientError or OSError for one that cannot be read."""
     at_once = min(1 + len(files) // 1000, _MOST_AT_ONCE)
     with ThreadPool((os.cpu_count() or 1) + _MORE_THREADS) as threads:
-        found = threads.imap(partial(_try, look), files, at_once)
-        looked = list(progress(found, "reading", "image", total=len(files)))
-    kept = [(position, value) for position, value in enumerate(looked) if not isinstance(value, NotUsed)]
-    left_out = tuple(value for value in looked if isinstance(value, NotUsed))
+        found = threads.imap(partial(_try, read), files, at_once)
+        values = list(progress(found, "reading", "image", total=len(files)))
+    kept = [(position, value) for position, value in enumerate(values) if not isinstance(value, NotUsed)]
+    left_out = tuple(value for value in values if isinstance(value, NotUsed))
     return Found([position for position, _ in kept], [value for _, value in kept], left_out)
 
 
@@ -127,9 +127,9 @@ def _by_frequency(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _try(look: Callable[[Path], T], path: Path) -> T | NotUsed:
+def _try(read: Callable[[Path], T], path: Path) -> T | NotUsed:
     try:
-        return look(path)
+        return read(path)
     except (ClientError, OSError) as error:
         return NotUsed(printable(path), _reason(path, error), printable(error))
 

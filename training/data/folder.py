@@ -135,14 +135,14 @@ def stream(folder: Path, *, name: str, spec: InputSpec, follow: bool = True) -> 
     return found.dataset(name, images, spec)
 
 
-def listing(folder: Path, look: Callable[[Path], Picture], *, follow: bool) -> Listing:
+def listing(folder: Path, read: Callable[[Path], Picture], *, follow: bool) -> Listing:
     """Reads each file of each class, in the order of their paths.
 
     Raises:
         DataError: as `tree.scan`.
     """
     tree = scan(folder, follow=follow)
-    found = read_all([file.path for file in tree.files], look)
+    found = read_all([file.path for file in tree.files], read)
     spelt, merged = merge_spellings([file.folder for file in tree.files])
     if not all(spelt):
         raise DataError(f"a folder in {folder} has a name of nothing but spaces; rename it")

@@ -125,13 +125,13 @@ class Walker:
 
     def _is_empty(self, folder: Path) -> bool:
         """Whether there are only empty folders in a folder."""
-        looking, left = Walker(self.root, self.follow, self.above), [folder]
+        walker, left = Walker(self.root, self.follow, self.above), [folder]
         while left:
-            for path, status in looking.entries(left.pop()):
+            for path, status in walker.entries(left.pop()):
                 if path.is_symlink() or not stat.S_ISDIR(status.st_mode):
                     return False
                 left.append(path)
-        return not looking.not_used
+        return not walker.not_used
 
 
 class _Class:

@@ -17,7 +17,7 @@ from training.data.images import Indices
 from training.exceptions import DataError
 
 SEEN = "seen.npy"
-WHY_FEWER = "the network was fitted on the others and knows them too well to judge by them"
+WHY_FEWER = "the network was fitted on the others and knows them too well for validation"
 """Why some images outside the test set are not held out."""
 
 

@@ -105,7 +105,7 @@ def make_sources(
     made = {name: _make_source(dataset, embedding, held_out, rows, fitted, seed=seed) for name, rows in tried.items()}
     usable = {name: source for name, source in made.items() if _is_enough(source, len(dataset.classes))}
     if not usable:
-        raise DataError("all images are copies of one or of one group, so none can be judged by the others; add others")
+        raise DataError("all images are copies of one or of one group, so none can be held out; add others")
     return usable
 
 

@@ -35,7 +35,7 @@ from training.tables.table_survey import UNUSABLE, survey
 
 SMALL = InputSpec(height=32, width=32, channels=3, decoder="fraction")
 """How images are decoded to check that they can be, and to find copies."""
-_look = partial(read_picture, spec=SMALL, keep=True)
+_read_picture = partial(read_picture, spec=SMALL, keep=True)
 _FROM_SCRATCH = 5000  # with this many small images, training a network is worth the time
 _SMALL_SIDE = 64  # in pixels: a network for photos would have to enlarge such images
 _MOST_NAME = 64
@@ -82,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _folder(arguments: argparse.Namespace) -> Facts:
-    found = folder.listing(arguments.directory, _look, follow=arguments.follow)
+    found = folder.listing(arguments.directory, _read_picture, follow=arguments.follow)
     counts, parts = Counter(found.labels), Counter(found.parts)
     dataset, problem = _checked(lambda: found.checked().dataset(_NAME, _pixels(found.pictures), SMALL))
     return _facts(
@@ -115,7 +115,7 @@ def _table(arguments: argparse.Namespace) -> Facts:
 
 
 def _of_table(table: Table, arguments: argparse.Namespace, known: Mapping[str, Any]) -> Facts:
-    found = read_all(table.images, _look)
+    found = read_all(table.images, _read_picture)
     dataset, problem = _checked(lambda: tabular.dataset_of(table, found, _pixels(found.values), SMALL, name=_NAME))
     counts = Counter(label for label in (table.labels[row] for row in found.positions) if isinstance(label, str))
     read_rows = set(found.positions)

@@ -46,12 +46,12 @@ def words_on_promises(dataset: Dataset, seed: int = 0) -> Iterator[str]:
     yield _split_words(dataset, parts)
     if not dataset.classes:
         return
-    targets, judging = PolicyTargets(), len(parts.known)
-    asked = f"{judging:,} images judge a head; {_asked(targets)}"
-    if _accepted(targets) <= judging:
+    targets, held_out = PolicyTargets(), len(parts.known)
+    asked = f"{held_out:,} held-out images validate a head; {_asked(targets)}"
+    if _accepted(targets) <= held_out:
         yield asked
         return
-    lower = next((easier for easier in targets.easier if _accepted(easier) <= judging), None)
+    lower = next((easier for easier in targets.easier if _accepted(easier) <= held_out), None)
     instead = f"--target-precision {lower.target_precision:g} takes {_accepted(lower):,}" if lower else "add images"
     yield f"{asked}, which are more than there are: {instead}"
 

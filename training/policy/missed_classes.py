@@ -19,21 +19,21 @@ class MissedBound:
     Attributes:
         label: the class.
         share: the bound, in (0, 1).
-        judged_on: number of held-out images of the class.
+        held_out: number of held-out images of the class.
         enough: number of held-out images of the class that show the bound if none is missed.
         review_from: probability of the class from which on answers of other classes are reviewed; None if none is.
     """
 
     label: str
     share: float
-    judged_on: int
+    held_out: int
     enough: int
     review_from: float | None
 
     @property
     def shown(self) -> bool:
         """Whether there are enough held-out images of the class."""
-        return self.judged_on >= self.enough
+        return self.held_out >= self.enough
 
     @property
     def sentence(self) -> str:
@@ -41,7 +41,7 @@ class MissedBound:
         if self.shown:
             return f"at most {100 * self.share:.3g} % of {self.label!r} accepted as another class"
         return (
-            f"nothing is accepted as anything but {self.label!r}: {self.judged_on:,} held-out images of it cannot "
+            f"nothing is accepted as anything but {self.label!r}: {self.held_out:,} held-out images of it cannot "
             f"show that at most {100 * self.share:.3g} % of it would be missed; {self.enough:,} can, if none is"
         )
 

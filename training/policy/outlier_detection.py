@@ -197,21 +197,21 @@ class OutlierLimit:
         false_alarms: target share of ordinary images beyond it.
         low: lower end of a 95 % interval of that share.
         high: upper end of the interval.
-        judged_on: number of held-out images that the limit was chosen by.
+        held_out: number of held-out images that the limit was chosen by.
     """
 
     value: float
     false_alarms: float
     low: float
     high: float
-    judged_on: int
+    held_out: int
 
     @property
     def sentence(self) -> str:
         """A sentence for the console and the report."""
         return (
-            f"{100 * self.false_alarms:.3g} % of ordinary images are to be called unfamiliar: judged on "
-            f"{self.judged_on:,} it is {100 * self.low:.1f} to {100 * self.high:.1f} %, at 95 % confidence"
+            f"{100 * self.false_alarms:.3g} % of ordinary images are to be called unfamiliar: of "
+            f"{self.held_out:,} held-out ones it is {100 * self.low:.1f} to {100 * self.high:.1f} %, at 95 % confidence"
         )
 
 

@@ -168,7 +168,7 @@ def _promise(
     promise = Promise(
         target=targets.target,
         confidence=targets.confidence,
-        judged_on=len(held_out.labels),
+        held_out=len(held_out.labels),
         coverage=coverage,
         of_costs=targets.costs is not None,
         alone=tuple(policy.min_confidence_of),
@@ -190,7 +190,7 @@ def _enough(answers: Answers, targets: PolicyTargets, missed: tuple[MissedBound,
     """About how many held-out images would show the target and the bounds on missed classes; None if none would."""
     images = answers.enough(targets.level)
     total = len(answers.given)
-    of_missed = [math.ceil(each.enough * total / max(each.judged_on, 1)) for each in missed if not each.shown]
+    of_missed = [math.ceil(each.enough * total / max(each.held_out, 1)) for each in missed if not each.shown]
     return None if images is None else max(images, *of_missed, 0)
 
 

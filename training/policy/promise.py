@@ -17,7 +17,7 @@ class Promise:
     Attributes:
         target: precision in [0, 1]; with costs the cost of a review, which mistakes cost at most on average.
         confidence: with which it holds on images like the held-out ones.
-        judged_on: number of held-out images.
+        held_out: number of held-out images.
         coverage: share of them that is accepted.
         of_costs: whether the target is a cost.
         enough: about how many held-out images like these would show it; None if no number would.
@@ -30,7 +30,7 @@ class Promise:
 
     target: float
     confidence: float
-    judged_on: int
+    held_out: int
     coverage: float
     of_costs: bool = False
     enough: int | None = None
@@ -50,7 +50,7 @@ class Promise:
         return {
             "target": self.target,
             "confidence": self.confidence,
-            "judged_on": self.judged_on,
+            "judged_on": self.held_out,
             "shown": self.shown,
         }
 
@@ -62,7 +62,7 @@ class Promise:
 
     def _kept(self) -> list[str]:
         said = [
-            f"accepts {_percent(self.coverage)} of {_images(self.judged_on)}; {self._what(self.target)} among those "
+            f"accepts {_percent(self.coverage)} of {_images(self.held_out)}; {self._what(self.target)} among those "
             f"accepted, at {_percent(self.confidence)} confidence"
         ]
         if self.alone:
@@ -75,7 +75,7 @@ class Promise:
         if any(not each.shown for each in self.missed):
             return ["accepts nothing: not to miss a class comes before all else"]
         said = [
-            f"accepts nothing: with {_images(self.judged_on)} no threshold can show {self._what(self.target)} among "
+            f"accepts nothing: with {_images(self.held_out)} no threshold can show {self._what(self.target)} among "
             f"those accepted, at {_percent(self.confidence)} confidence",
             self._would_do(),
         ]

@@ -108,7 +108,7 @@ def refusal(precision: Precision, measured: Mapping[Precision, Mapping[str, floa
     found, float32 = measured[precision], measured["fp32"]
     figure, title = ("held_out_r2", "R squared") if "held_out_r2" in found else ("held_out_accuracy", "accuracy")
     if precision != "fp32" and figure not in found:
-        return "there are no held-out images to judge it by"
+        return "there are no held-out images to validate it with"
     drop = float32.get(figure, 0.0) - found.get(figure, 0.0)
     if drop > MAX_DROP + 1e-9:
         return f"held-out {title} is {found[figure]:.4f}, {drop:.4f} below fp32's; {MAX_DROP} is allowed"

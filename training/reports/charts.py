@@ -34,7 +34,7 @@ _POINTS = 400
 _DOTS = 1000
 _ERROR_TICKS = (*(digit * 10.0**power for power in range(-6, 0) for digit in (1, 2, 3, 5, 7)), 1.0)
 _NORMAL_95 = 1.959964
-_LOOKS: tuple[dict[str, Any], ...] = (
+_STYLES: tuple[dict[str, Any], ...] = (
     {"color": ACCENT, "linestyle": "-", "marker": "o", "linewidth": 2.6},
     {"color": ACCENT, "linestyle": (0, (5, 2)), "marker": "D"},
     {"color": INK, "linestyle": "-", "marker": "s"},
@@ -176,12 +176,12 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[int, float]]], test_imag
     with _style("learning"):
         figure, axes = _axes(height_inches=4.0)
         errors = []
-        for (name, points), look in zip(curves.items(), _LOOKS, strict=False):
+        for (name, points), style in zip(curves.items(), _STYLES, strict=False):
             size, accuracy = (np.asarray(values, np.float64) for values in zip(*points, strict=True))
             error = np.maximum(1 - accuracy, 0.5 / max(1, test_images))
             low, high = wilson_interval(accuracy, np.full(len(accuracy), test_images))
-            axes.vlines(size, np.maximum(1 - high, 1e-6), 1 - low, color=look["color"], linewidth=1)
-            axes.plot(size, error, label=name, markersize=5, **look)
+            axes.vlines(size, np.maximum(1 - high, 1e-6), 1 - low, color=style["color"], linewidth=1)
+            axes.plot(size, error, label=name, markersize=5, **style)
             errors.append(error)
         _images_axis(axes, sorted({size for points in curves.values() for size, _ in points}))
         _error_axis(axes, np.concatenate(errors))

@@ -105,10 +105,10 @@ class Report:
         copied: number of test images that have a copy, or an image of their group, in another part; all other figures
             are without them.
         accuracy_with_copies: of the served row with them, in [0, 1].
-        judging: sentences on the held-out images, and why there are not more.
+        validation: sentences on the held-out images, and why there are not more.
         criterion: a sentence on how the head was selected.
         on_choice: sentences on what the selected head is worth.
-        novelty: a sentence on the outlier limit, and the share of ordinary images beyond it.
+        outliers: a sentence on the outlier limit, and the share of ordinary images beyond it.
     """
 
     model: str
@@ -135,9 +135,9 @@ class Report:
     promise: Promise | None = None
     copied: int = 0
     accuracy_with_copies: float = math.nan
-    judging: str = ""
+    validation: str = ""
     criterion: str = ""
-    novelty: str = ""
+    outliers: str = ""
 
 
 def render(report: Report) -> bytes:

@@ -50,12 +50,12 @@ class EstimateReport:
         sizes: bytes of each file of the bundle, by name.
         misses: the numbers that are farthest off.
         head_choices: candidates of the head.
-        judging: sentences on the held-out images, and why there are not more.
+        validation: sentences on the held-out images, and why there are not more.
         criterion: a sentence on how the head was selected.
         on_choice: sentences on what the selected head is worth.
         copied: number of test images that have a copy, or an image of their group, in another part; all figures are
             without them.
-        novelty: a sentence on the outlier limit, and the share of ordinary images beyond it.
+        outliers: a sentence on the outlier limit, and the share of ordinary images beyond it.
         skipped: files left out of the data, each with the reason.
         findings: what is wrong with the data; None if nobody looked.
     """
@@ -76,11 +76,11 @@ class EstimateReport:
     sizes: Mapping[str, int]
     misses: Sequence[Miss] = ()
     head_choices: Sequence[HeadChoice] = ()
-    judging: str = ""
+    validation: str = ""
     criterion: str = ""
     on_choice: tuple[str, ...] = ()
     copied: int = 0
-    novelty: str = ""
+    outliers: str = ""
     skipped: tuple[str, ...] = ()
     findings: Section | None = None
 

@@ -58,11 +58,11 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
             class_report.HeadChoice(each.name, each.figures, each is results.candidates[0])
             for each in results.candidates
         ],
-        "judging": _judging(results),
+        "validation": _validation(results),
         "criterion": f"{_rule(results)} {results.criterion}." if results.candidates else "",
         "on_choice": tuple(on_selection(results.candidates, results.ablations, len(results.data.held_out))),
         "copied": len(parts.copied),
-        "novelty": _novelty(held_out.limit, evaluation) if held_out and held_out.limit else "",
+        "outliers": _outliers(held_out.limit, evaluation) if held_out and held_out.limit else "",
         "skipped": results.dataset.skipped,
         "findings": show(results.dataset, results.findings) if results.findings is not None else None,
     }
@@ -75,13 +75,13 @@ def _counts(results: Results) -> class_report.Counts:
     return class_report.Counts(len(train), len(validation), len(parts.test) - len(parts.copied))
 
 
-def _judging(results: Results) -> str:
+def _validation(results: Results) -> str:
     """Number of held-out images, and why not more; empty if the head was there before."""
     data = results.data
     if not results.candidates:
         return ""
     fewer = f" Not on more: {data.why_fewer}." if data.why_fewer else ""
-    return f"Head and policy were judged on out-of-fold answers of {len(data.held_out):,} images.{fewer}"
+    return f"Head and policy were validated on out-of-fold answers of {len(data.held_out):,} images.{fewer}"
 
 
 def _rule(results: Results) -> str:
@@ -90,9 +90,9 @@ def _rule(results: Results) -> str:
     return "The best has the least" if is_best else "The cheapest serves of those that are as good as the best by"
 
 
-def _novelty(limit: OutlierLimit, evaluation: Evaluation) -> str:
+def _outliers(limit: OutlierLimit, evaluation: Evaluation) -> str:
     """Share of ordinary images beyond the limit: the target, and the share on the test images."""
-    share, count = evaluation.unfamiliar.mean(), len(evaluation.unfamiliar)
+    share, count = evaluation.outliers.mean(), len(evaluation.outliers)
     low, high = charts.wilson_interval(np.array(share), np.array(count))
     share_on_test = f"{100 * share:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
     return f"{limit.sentence}; on the test images it is {share_on_test}."
@@ -127,7 +127,7 @@ def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
         max_distance=policy.max_distance,
         accepted_share=float(accepted.mean()),
         accepted_accuracy=float(hits[accepted].mean()) if accepted.any() else float("nan"),
-        unfamiliar_share=float(evaluation.unfamiliar.mean()),
+        unfamiliar_share=float(evaluation.outliers.mean()),
         confidence=evaluation.answers.max(1),
         hits=hits,
         eligible=evaluation.eligible,

@@ -33,7 +33,7 @@ class Evaluation:
         labels: class positions, int64 `[T]`, or numbers, float64 `[T]`.
         accepted: which of the head's answers its policy accepts, bool `[T]`.
         eligible: which of them it accepts at any confidence, bool `[T]`.
-        unfamiliar: which images are outliers, bool `[T]`.
+        outliers: which images are outliers, bool `[T]`.
         counted: which images count: those that have no copy in another part, bool `[T]`.
         positions: of the test images in the data set, `[T]`.
         intervals: bounds of the head's numbers, `[T, 2]`; None if it has none.
@@ -44,7 +44,7 @@ class Evaluation:
     labels: NDArray[Any]
     accepted: NDArray[np.bool_]
     eligible: NDArray[np.bool_]
-    unfamiliar: NDArray[np.bool_]
+    outliers: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     positions: Indices
     intervals: Interval | None = None
@@ -63,7 +63,7 @@ class Evaluation:
             labels=self.labels[kept],
             accepted=self.accepted[kept],
             eligible=self.eligible[kept],
-            unfamiliar=self.unfamiliar[kept],
+            outliers=self.outliers[kept],
             counted=kept[kept],
             positions=self.positions[kept],
             intervals=None if self.intervals is None else self.intervals[kept],
@@ -100,7 +100,7 @@ def evaluate(head: ExportedHead, data: TrainingData, baselines: Mapping[str, Pro
         labels=test.labels,
         accepted=accepted(head.spec, answers, distances, test.rows),
         eligible=accepted(lax, answers, distances, test.rows),
-        unfamiliar=distances > (math.inf if policy.max_distance is None else policy.max_distance),
+        outliers=distances > (math.inf if policy.max_distance is None else policy.max_distance),
         counted=~np.isin(parts.test, parts.copied),
         positions=parts.test,
         intervals=intervals,

@@ -148,13 +148,13 @@ def _export(head: FittedHead, spec: HeadSpec, source: Source, examples: Examples
 
 def _with_intervals(candidate: Candidate, source: Source) -> FittedHead:
     """The head fitted on all rows; for numbers with intervals."""
-    head, judged = candidate.finished(source), source.held_out
+    head, held_out = candidate.finished(source), source.held_out
     rescaling = head.calibration
     if not isinstance(rescaling, Rescaling):
         return head
-    features = head.encoder(judged.embedding, judged.rows)
-    values, labels = rescaling.undo(candidate.answers), rescaling.undo(judged.labels)
-    width = head.encoder.view.width(judged.embedding.shape[1])
+    features = head.encoder(held_out.embedding, held_out.rows)
+    values, labels = rescaling.undo(candidate.answers), rescaling.undo(held_out.labels)
+    width = head.encoder.view.width(held_out.embedding.shape[1])
     scale = fit_intervals(features, values, labels, candidate.crossed.folds, width=width)
     return replace(head, scale=scale)
 
@@ -174,10 +174,10 @@ def _outside(source: Source, columns: Sequence[Column], ranged: Sequence[str]) -
 
 def _distances(source: Source, *, is_number: bool, seed: int) -> Distances:
     """Distances of the held-out rows from the others, out of fold, `[J]`."""
-    judged, seen = source.held_out, source.seen
+    held_out, seen = source.held_out, source.seen
     return cross_distances(
-        judged.embedding,
-        None if is_number else judged.labels,
+        held_out.embedding,
+        None if is_number else held_out.labels,
         source.folds,
         source.fitted,
         base=seen.embedding,

@@ -69,7 +69,7 @@ def _untestable(prepared: Prepared) -> str:
     groups = len(np.unique(prepared.dataset.unit))
     if groups < FEWEST_GROUPS:
         are = "all images are of one group" if groups == 1 else f"the images are of {groups} groups"
-        return f"{are}, and {FEWEST_GROUPS} are needed: one for the test, and two that judge each other; add others"
+        return f"{are}, and {FEWEST_GROUPS} are needed: one for the test, and two to validate a head; add others"
     known = " or is known to the network" if prepared.seen.any() else ""
     return (
         f"each of the {groups} groups of images has a class that no other group has{known}, so none can be the test; "

@@ -90,8 +90,8 @@ def _few_rows(head: Candidate, rows: int) -> Iterator[str]:
     groups = "" if units == rows else f" in {units:,} groups"
     fewer = ", and intervals hold fewer than nine of ten" if isinstance(head.scores, Errors) else ""
     yield (
-        f"{rows:,} images{groups} judged the head: with fewer than {FEW_ROWS} images or {FEW_UNITS} groups out-of-fold "
-        f"figures flatter it{fewer}"
+        f"{rows:,} images{groups} validated the head: with fewer than {FEW_ROWS} images or {FEW_UNITS} groups "
+        f"out-of-fold figures flatter it{fewer}"
     )
 
 

@@ -135,12 +135,12 @@ def test_a_class_of_four_rows_is_neither_judged_nor_suggested(clouds: tuple[np.n
     found = review(embedding[kept], given)
     (issue,) = found.issues
     assert (issue.position, issue.given, issue.suggested) == (0, 3, 0)
-    assert found.judged == 450
+    assert found.checked == 450
 
 
 def test_a_class_of_copies_alone_is_not_judged(clouds: tuple[np.ndarray, np.ndarray]) -> None:
     groups = np.where(clouds[1] == 1, -1, np.arange(600))
-    assert find_issues(*clouds, groups, seed=0).judged == 450
+    assert find_issues(*clouds, groups, seed=0).checked == 450
 
 
 @pytest.mark.parametrize("count", [0, 4, 8])

@@ -61,7 +61,7 @@ def bench(data: Dataset, sample: Sample, worker: Worker) -> ModelMeasures:
 
 
 def slow_trainer(data: Dataset) -> Trainer:
-    return Trainer(data, 0, recipe=TINY, image_seconds={8: 1.0})
+    return Trainer(data, 0, hyperparameters=TINY, image_seconds={8: 1.0})
 
 
 def check(row: Row, sample: Sample) -> None:
@@ -114,7 +114,7 @@ def test_a_network_is_fitted_for_as_many_epochs_as_the_time_allows(data: Dataset
 
 
 def test_a_network_that_turns_out_slow_ends_early_and_is_of_use(data: Dataset, sample: Sample) -> None:
-    trained = Trainer(data, 0, recipe=TINY, image_seconds={8: 1e-9})(sample, 1e-4)
+    trained = Trainer(data, 0, hyperparameters=TINY, image_seconds={8: 1e-9})(sample, 1e-4)
     assert isinstance(trained, Trained)
     assert trained.note.epochs == 1 < trained.note.planned
     assert trained.note.told.startswith("1 of ")
@@ -127,7 +127,7 @@ def test_the_next_network_knows_how_long_an_image_takes(data: Dataset, sample: S
 
 
 def test_without_knowing_how_long_an_image_takes_it_is_measured_first(data: Dataset, sample: Sample) -> None:
-    trainer = Trainer(data, 0, recipe=TINY)
+    trainer = Trainer(data, 0, hyperparameters=TINY)
     found = trainer(sample, 0.0)
     assert 0 < trainer.image_seconds[8] < 1
     assert isinstance(found, str)

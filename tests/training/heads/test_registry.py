@@ -59,15 +59,15 @@ def embeddings_of(rows: int, classes: int = 3, *, seed: int = 0) -> LabelledEmbe
     return LabelledEmbeddings(embedding, labels, columns)
 
 
-def source_of(seen: LabelledEmbeddings, judged: LabelledEmbeddings) -> Source:
-    """Rows that are fitted on, and others that judge."""
-    return plain_source(judged, np.zeros(len(judged), np.int64), seen)
+def source_of(seen: LabelledEmbeddings, held_out: LabelledEmbeddings) -> Source:
+    """Rows that are fitted on, and others that are held out."""
+    return plain_source(held_out, np.zeros(len(held_out), np.int64), seen)
 
 
-def decider_of(
-    kind: str, labelled: LabelledEmbeddings, columns: tuple[Column, ...], judge: LabelledEmbeddings
+def head_of(
+    kind: str, labelled: LabelledEmbeddings, columns: tuple[Column, ...], held_out: LabelledEmbeddings
 ) -> FittedHead:
-    source, classes = source_of(labelled, judge), int(labelled.labels.max()) + 1
+    source, classes = source_of(labelled, held_out), int(labelled.labels.max()) + 1
     (best, *_) = fit_heads([REGISTRY[kind]], source, Fitting(classes, columns))
     return best.finished(source)
 
@@ -85,10 +85,10 @@ def test_there_are_eight_classifiers_and_two_more_with_extras() -> None:
 @pytest.mark.parametrize("columns", [(), COLUMNS], ids=["image alone", "with columns"])
 @pytest.mark.parametrize("kind", classifiers())
 def test_the_graph_answers_as_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
-    labelled, judge, fresh = embeddings_of(900), embeddings_of(450, seed=1), embeddings_of(2000, seed=2)
-    head = decider_of(kind, labelled, columns, judge)
+    labelled, held_out, fresh = embeddings_of(900), embeddings_of(450, seed=1), embeddings_of(2000, seed=2)
+    head = head_of(kind, labelled, columns, held_out)
     spec = spec_of(kind, columns)
-    head = Head.checked(cpu_session(export_head(head, spec, judge.embedding, judge.rows)), spec, 16)
+    head = Head.checked(cpu_session(export_head(head, spec, held_out.embedding, held_out.rows)), spec, 16)
     rows: Rows = fresh.rows if columns else ()
     expected, found = head(fresh.embedding, rows), head(fresh.embedding, rows)
     assert agreement(found, expected) >= 0.9995
@@ -99,12 +99,12 @@ def test_the_graph_answers_as_the_library_does(kind: str, columns: tuple[Column,
 
 @pytest.mark.parametrize("kind", classifiers())
 def test_two_classes_give_two_probabilities(kind: str) -> None:
-    labelled, judge = embeddings_of(200, 2), embeddings_of(100, 2, seed=1)
+    labelled, held_out = embeddings_of(200, 2), embeddings_of(100, 2, seed=1)
     spec = spec_of(kind, (), 2)
-    graph = export_head(decider_of(kind, labelled, (), judge), spec, judge.embedding)
-    found = Head(cpu_session(graph), spec)(judge.embedding)
+    graph = export_head(head_of(kind, labelled, (), held_out), spec, held_out.embedding)
+    found = Head(cpu_session(graph), spec)(held_out.embedding)
     assert found.shape == (100, 2)
-    assert (found.argmax(1) == judge.labels).mean() > 0.8
+    assert (found.argmax(1) == held_out.labels).mean() > 0.8
 
 
 @pytest.mark.parametrize("kind", classifiers())
@@ -115,12 +115,12 @@ def test_every_kind_serves(kind: str, tmp_path: Path) -> None:
     greys = np.random.default_rng(0).integers(0, 256, 600).astype(np.uint8)
     embedding = embedder(np.broadcast_to(greys[:, None, None, None], (600, 8, 8, 1)).copy())
     labels = np.minimum(greys.astype(np.int64) * 3 // 256, 2)
-    labelled, judge = (
+    labelled, held_out = (
         LabelledEmbeddings(embedding[:400], labels[:400]),
         LabelledEmbeddings(embedding[400:], labels[400:]),
     )
     spec = HeadSpec(name="shade", kind=kind, classes=CLASSES)
-    graph = export_head(decider_of(kind, labelled, (), judge), spec, judge.embedding)
+    graph = export_head(head_of(kind, labelled, (), held_out), spec, held_out.embedding)
     engine = Engine.load(with_head(bundle, spec, graph, tmp_path), device="cpu")
 
     async def ask(pipeline: Pipeline) -> list[Result | TandemError]:
@@ -137,14 +137,14 @@ def test_every_kind_for_numbers_serves(kind: str, tmp_path: Path) -> None:
     sums = np.random.default_rng(0).permutation(np.arange(300) * 51)  # of 64 pixels: no two images are as bright
     images = (sums[:, None] // 64 + (np.arange(64) < sums[:, None] % 64)).astype(np.uint8).reshape(300, 8, 8, 1)
     embedding, percent = embedder(images), images.mean((1, 2, 3)) / 2.55
-    labelled, judge = (
+    labelled, held_out = (
         LabelledEmbeddings(embedding[:200], percent[:200]),
         LabelledEmbeddings(embedding[200:], percent[200:]),
     )
     spec = HeadSpec(name="shade", kind=kind, task="regression")
-    source = source_of(labelled, judge)
+    source = source_of(labelled, held_out)
     head = fit_heads([REGISTRY[kind]], source, Fitting())[0].finished(source)
-    engine = Engine.load(with_head(bundle, spec, export_head(head, spec, judge.embedding), tmp_path), device="cpu")
+    engine = Engine.load(with_head(bundle, spec, export_head(head, spec, held_out.embedding), tmp_path), device="cpu")
 
     async def ask(pipeline: Pipeline) -> list[Result | TandemError]:
         return await asked(pipeline, [Item(BRIGHT, {}), Item(DARK, {})])
@@ -176,18 +176,18 @@ def numbers_of(rows: int, *, seed: int = 0) -> LabelledEmbeddings:
     + [pytest.param(kind, (), id=f"{kind}, image alone") for kind in regressors() if not REGISTRY[kind].needs_columns],
 )
 def test_the_graph_names_the_numbers_that_the_library_does(kind: str, columns: tuple[Column, ...]) -> None:
-    labelled, judge, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
-    source = source_of(labelled, judge)
+    labelled, held_out, fresh = numbers_of(900), numbers_of(300, seed=1), numbers_of(1000, seed=2)
+    source = source_of(labelled, held_out)
     best = fit_heads([REGISTRY[kind]], source, Fitting(columns=columns))[0]
     head = best.finished(source)
     spec = HeadSpec(name="price", kind=kind, task="regression", columns=columns)
-    head = Head.checked(cpu_session(export_head(head, spec, judge.embedding, judge.rows)), spec, 16)
+    head = Head.checked(cpu_session(export_head(head, spec, held_out.embedding, held_out.rows)), spec, 16)
     rows: Rows = fresh.rows if columns else ()
     expected, found = head(fresh.embedding, rows), head(fresh.embedding, rows)
     assert found.shape == (1000, 1)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     assert errors(found, fresh.labels).r2 > (0.05 if REGISTRY[kind].needs_columns else 0.5)
-    assert best.loss == errors(best.answers, judge.labels).rmse
+    assert best.loss == errors(best.answers, held_out.labels).rmse
 
 
 def test_a_kind_of_columns_alone_is_refused_where_there_are_none() -> None:

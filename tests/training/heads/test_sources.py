@@ -41,7 +41,7 @@ def test_rows_that_the_network_has_seen_are_always_fitted_on_and_never_judge() -
     found = make_sources(DATASET, EMBEDDING, np.arange(51, 60), {"training images": seen}, seed=0)
     assert list(found) == ["training images and held-out images", "held-out images"]
     first = found["training images and held-out images"]
-    assert set(first.folds.tolist()) == {0}, "so many are seen that one head without any of the judged rows will do"
+    assert set(first.folds.tolist()) == {0}, "so many are seen that one head without any of the held-out rows will do"
     np.testing.assert_array_equal(first.without(0).embedding, seen.embedding)
     assert len(first.whole) == 48
 
@@ -54,8 +54,8 @@ def test_few_seen_rows_make_no_head_of_their_own() -> None:
 
 def test_a_source_that_lacks_a_class_is_left_out() -> None:
     seen = embeddings_of(DATASET, EMBEDDING, np.arange(12, 51))
-    judged = np.array([51, 52, 54, 55])
-    assert list(make_sources(DATASET, EMBEDDING, judged, {"x": seen}, seed=0)) == ["x and held-out images"]
+    held_out = np.array([51, 52, 54, 55])
+    assert list(make_sources(DATASET, EMBEDDING, held_out, {"x": seen}, seed=0)) == ["x and held-out images"]
 
 
 def test_copies_share_a_fold() -> None:
@@ -75,7 +75,7 @@ def test_copies_are_evidence_once() -> None:
 
 
 def test_rows_that_were_dropped_as_doubtful_judge_and_are_not_fitted_on() -> None:
-    """Else a head would be judged by images without its own mistakes."""
+    """Else a head would be validated on images without its own mistakes."""
     (source,) = make_sources(DATASET, EMBEDDING, KNOWN, {}, seed=0, unfitted=np.array([20, 21])).values()
     doubtful = {tuple(row) for row in EMBEDDING[[20, 21]].tolist()}
     assert len(source.held_out) == 48

@@ -60,8 +60,8 @@ def test_a_folder_is_told_line_by_line(tmp_path: Path, capsys: pytest.CaptureFix
         "note: extensions of files that are not read: 1 .txt, 1 .xml",
         "no two images look the same",
         "a training splits the images at random: 6 train, 2 validation, 2 test",
-        "8 images judge a head; to show that 99 % of what is accepted is right, at 95 % confidence, takes at least 299 "
-        "accepted ones without a mistake, which are more than there are: --target-precision 0.6 takes 6",
+        "8 held-out images validate a head; to show that 99 % of what is accepted is right, at 95 % confidence, takes "
+        "at least 299 accepted ones without a mistake, which are more than there are: --target-precision 0.6 takes 6",
         f"train with: python -m training pretrained {data} --name data",
     ]
     skipped = [line.removeprefix("skipped ").partition(": ")[0] for line in lines if line.startswith("skipped ")]

@@ -88,14 +88,14 @@ def test_a_graph_that_measures_otherwise_is_refused() -> None:
         export_outlier_model(Off(**vars(fit_outlier_model(embedding, labels, seed=0))), embedding, "novelty-x.onnx")
 
 
-def judge(
+def detector_and_limit(
     embedding: Embedding,
     labels: np.ndarray | None,
     seed: int,
     base: Embedding | None = None,
     base_labels: np.ndarray | None = None,
 ) -> tuple[OutlierModel, OutlierLimit]:
-    """What is served: fitted on all rows, with a limit from the distances of the judged ones out of their folds."""
+    """What is served: fitted on all rows, with a limit from the distances of the held-out ones out of their folds."""
     base = embedding[:0] if base is None else base
     if labels is not None and base_labels is None:
         base_labels = labels[:0]
@@ -138,7 +138,7 @@ def test_few_ordinary_images_are_unfamiliar_and_most_strange_ones(
     false, found = [], []
     for seed in range(6):
         features, labels = Features(width, 4, seed), np.arange(4 * each) % 4
-        model, limit = judge(features.ordinary(labels), labels if has_classes else None, seed)
+        model, limit = detector_and_limit(features.ordinary(labels), labels if has_classes else None, seed)
         false.append((model(features.ordinary(np.arange(2000) % 4)) > limit.value).mean())
         found.append((model(features.strange(500)) > limit.value).mean())
     print(
@@ -154,7 +154,7 @@ def test_images_that_the_network_was_fitted_on_set_no_limit() -> None:
     for seed in range(6):
         features, labels, seen = Features(32, 4, seed), np.arange(200) % 4, np.arange(2000) % 4
         base = features.ordinary(seen, spread=0.3)
-        model, limit = judge(features.ordinary(labels), labels, seed, base, seen)
+        model, limit = detector_and_limit(features.ordinary(labels), labels, seed, base, seen)
         false.append((model(features.ordinary(seen)) > limit.value).mean())
         found.append((model(features.strange(500)) > limit.value).mean())
     assert np.mean(false) <= 0.04
@@ -169,7 +169,7 @@ def test_two_classes_told_apart_without_error_are_familiar() -> None:
             "f4"
         )
 
-    model, limit = judge(apart(60), np.arange(60) % 2, 0)
+    model, limit = detector_and_limit(apart(60), np.arange(60) % 2, 0)
     assert (model(apart(1000)) > limit.value).mean() <= 0.06
     assert (model(random.normal(0, 1, (100, 32)).astype(np.float32)) > limit.value).all()
 
@@ -214,7 +214,7 @@ def test_the_interval_holds_the_true_rate_of_the_limit(count: int) -> None:
     print(f"{count} distances: rate {true.mean():.4f}, in the interval {held:.3f}")
     assert held >= 0.93
     assert 0.005 <= true.mean() <= 0.025
-    assert {limit.judged_on for limit in limits} == {count}
+    assert {limit.held_out for limit in limits} == {count}
 
 
 @pytest.mark.parametrize("distances", [[3.0], [2.0, 2.0], [0.0, 0.0, 1e9]], ids=["one", "equal ones", "uneven ones"])
@@ -236,7 +236,7 @@ def test_on_a_pretrained_network_false_alarms_are_as_rare_as_promised(lite: dict
         rows = np.concatenate(
             [random.permutation(np.flatnonzero(lite["labels"] == label))[:each] for label in range(10)]
         )
-        model, limit = judge(lite["known"][rows], lite["labels"][rows], seed)
+        model, limit = detector_and_limit(lite["known"][rows], lite["labels"][rows], seed)
         for name, rates in beyond.items():
             rates.append(float((model(lite[name]) > limit.value).mean()))
     print(f"{each} a class:", {name: [round(rate, 3) for rate in rates] for name, rates in beyond.items()})

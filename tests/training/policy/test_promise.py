@@ -9,7 +9,7 @@ import pytest
 from training.policy.missed_classes import MissedBound
 from training.policy.promise import Promise
 
-KEPT = Promise(target=0.99, confidence=0.95, judged_on=6000, coverage=0.791)
+KEPT = Promise(target=0.99, confidence=0.95, held_out=6000, coverage=0.791)
 BROKEN = Promise(0.99, 0.95, 46, 0.0, enough=315, fewest=299, instead=(0.9, 0.62))
 RARE = MissedBound("rare", 0.05, 10, 59, 0.0)
 

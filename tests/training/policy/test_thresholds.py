@@ -1,4 +1,4 @@
-"""`training.policy.thresholds`: which classes are judged by themselves, and what they then keep."""
+"""`training.policy.thresholds`: which classes have a threshold of their own, and what they then keep."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_without_held_out_images_nothing_else_is_kept(embedder_graph: bytes, dat
     none = replace(trial, images=trial.images[TEST[:0]], rows=trial.rows.part(TEST[:0]))
     variants = make_variants(embedder_graph, dataset.images[TEST], none, precisions=["fp16"])
     assert variants.precisions == ("fp32",)
-    assert variants.specs[1].reason == "there are no held-out images to judge it by"
+    assert variants.specs[1].reason == "there are no held-out images to validate it with"
 
 
 def test_only_the_precisions_asked_for_are_made(embedder_graph: bytes, dataset: Dataset, trial: Trial) -> None:

@@ -404,7 +404,7 @@ def test_the_headline_is_without_copies_and_names_the_figure_with_them() -> None
 
 
 def test_who_judged_by_what_is_said_where_it_is_known() -> None:
-    report = replace(fashion(), judging="Judged on OOF.", criterion="Least loss wins.", novelty="Far is far.")
+    report = replace(fashion(), validation="Judged on OOF.", criterion="Least loss wins.", outliers="Far is far.")
     text = page(report)
     assert all(sentence in text for sentence in ("Judged on OOF.", "Least loss wins.", "Far is far."))
     assert "of the 5,999 validation images" not in text

@@ -22,7 +22,7 @@ from training.stages.training_data import TrainingData
 PLAN = HeadPlan(BEST, examples=0)
 
 
-def material_of(rows: int, *, are_numbers: bool = False) -> TrainingData:
+def training_data(rows: int, *, are_numbers: bool = False) -> TrainingData:
     labelled = two_views(rows)
     labels = labelled.embedding.sum(1).astype(np.float64) if are_numbers else labelled.labels
     classes = () if are_numbers else ("a", "b")
@@ -35,7 +35,7 @@ def material_of(rows: int, *, are_numbers: bool = False) -> TrainingData:
 
 @pytest.fixture(scope="module")
 def selection() -> Selection:
-    return select_head(material_of(400), PLAN)
+    return select_head(training_data(400), PLAN)
 
 
 def choices(selection: Selection) -> list[Candidate]:
@@ -58,14 +58,14 @@ def test_a_blend_of_the_two_best_is_tried(selection: Selection) -> None:
 
 
 def test_of_the_default_kinds_none_is_blended() -> None:
-    found = select_head(material_of(150, are_numbers=True), replace(PLAN, kind=AUTO))
+    found = select_head(training_data(150, are_numbers=True), replace(PLAN, kind=AUTO))
     assert {each.kind.name for each in choices(found)} == {*DEFAULTS["regression"]} - {"boosted_columns"}
     assert not any(each.kind.parts for each in found.candidates)
     assert found.candidates[0].loss == min(each.loss for each in choices(found))
 
 
 def test_numbers_are_named_by_the_cheapest_that_is_as_good() -> None:
-    found = select_head(material_of(150, are_numbers=True), PLAN)
+    found = select_head(training_data(150, are_numbers=True), PLAN)
     assert {each.kind.name for each in choices(found)} >= {
         kind.name for kind in installed("regression") if not kind.needs_columns
     }
@@ -73,7 +73,7 @@ def test_numbers_are_named_by_the_cheapest_that_is_as_good() -> None:
 
 
 def test_with_weights_only_kinds_that_take_them_are_tried() -> None:
-    found = select_head(material_of(90), replace(PLAN, balance="weights"))
+    found = select_head(training_data(90), replace(PLAN, balance="weights"))
     assert {each.kind.name for each in choices(found) if not each.kind.parts} == {
         kind.name for kind in installed() if kind.takes_weights
     }

@@ -10,7 +10,7 @@ import pytest
 
 from models.bundle.loading import Bundle
 from tests.training.squares import squares
-from tests.training.worlds import World, material_of
+from tests.training.worlds import World, training_data
 from training.cli.console_summary import summary
 from training.exceptions import DataError
 from training.heads.registry import AUTO
@@ -36,9 +36,9 @@ def test_a_head_that_accepts_nothing_says_so_and_what_would_be_enough(bundle: Bu
     assert notes[0].startswith("accepts nothing: with 72 held-out images no threshold can show 99 % right")
     assert "would be enough" in notes[0]
     assert notes[1] == (
-        "72 images judged the head: with fewer than 300 images or 50 groups out-of-fold figures flatter it"
+        "72 images validated the head: with fewer than 300 images or 50 groups out-of-fold figures flatter it"
     )
-    assert "of ordinary images are to be called unfamiliar: judged on 72 it is" in notes[2]
+    assert "of ordinary images are to be called unfamiliar: of 72 held-out ones it is" in notes[2]
 
 
 def test_the_console_has_figures_classes_and_notes(bundle: Bundle) -> None:
@@ -86,9 +86,9 @@ def test_what_cannot_be_fitted_is_refused_before_anything_is(plan: HeadPlan, mes
 
 
 def told_of(world: World, kind: str, folder: Path, *, classes: int = 0) -> list[str]:
-    material = material_of(world, 400, folder, tested=50, classes=classes)
-    selection = select_head(material, HeadPlan(kind, examples=0))
-    return list(adding_nothing(selection.candidates, ablate(material, selection)))
+    data = training_data(world, 400, folder, tested=50, classes=classes)
+    selection = select_head(data, HeadPlan(kind, examples=0))
+    return list(adding_nothing(selection.candidates, ablate(data, selection)))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_what_adds_nothing_to_classes_is_told(world: World, begins: list[str], t
     assert [sentence[: len(begin)] for sentence, begin in zip(found, begins, strict=True)] == begins
 
 
-def chosen(material: TrainingData, kind: str) -> Candidate:
-    return select_head(material, HeadPlan(kind, examples=0)).candidates[0]
+def chosen(data: TrainingData, kind: str) -> Candidate:
+    return select_head(data, HeadPlan(kind, examples=0)).candidates[0]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def chosen(material: TrainingData, kind: str) -> Candidate:
 def test_a_head_that_has_learnt_nothing_says_so_and_nothing_of_its_parts(
     kind: str, classes: int, told: str, tmp_path: Path
 ) -> None:
-    material = material_of("nothing", 400, tmp_path, tested=50, classes=classes)
-    head = chosen(material, kind)
+    data = training_data("nothing", 400, tmp_path, tested=50, classes=classes)
+    head = chosen(data, kind)
     (sentence,) = on_selection([head], [part_of("image", head, 0.0), part_of("columns", head, 0.0)], 400)
     assert sentence.startswith(told)
     assert sentence.endswith("it has learnt nothing")
@@ -158,7 +158,7 @@ def part_of(part: Part, head: Candidate, gain: float) -> Ablation:
     ids=["as good without columns", "better without columns", "better without the image"],
 )
 def test_what_only_harms_is_told(part: Part, gain: float, told: str, tmp_path: Path) -> None:
-    head = chosen(material_of("both", 400, tmp_path, tested=50, classes=3), "logistic_regression")
+    head = chosen(training_data("both", 400, tmp_path, tested=50, classes=3), "logistic_regression")
     (sentence,) = on_selection([head], [part_of(part, head, gain)], 400)
     assert sentence.startswith(told)
 
@@ -169,22 +169,22 @@ def test_what_only_harms_is_told(part: Part, gain: float, told: str, tmp_path: P
         (
             299,
             299,
-            ["299 images judged the head: with fewer than 300 images or 50 groups out-of-fold "],
+            ["299 images validated the head: with fewer than 300 images or 50 groups out-of-fold "],
         ),
-        (400, 49, ["400 images in 49 groups judged the head: "]),
+        (400, 49, ["400 images in 49 groups validated the head: "]),
         (300, 50, []),
     ],
     ids=["few images", "few groups", "enough of both"],
 )
 def test_figures_of_few_rows_are_called_so(rows: int, units: int, told: list[str], tmp_path: Path) -> None:
-    head = chosen(material_of("both", 100, tmp_path, tested=50, classes=3), "logistic_regression")
+    head = chosen(training_data("both", 100, tmp_path, tested=50, classes=3), "logistic_regression")
     head = replace(head, losses=np.zeros(units))
     for sentence, begin in zip(on_selection([head], [], rows), told, strict=True):
         assert sentence.startswith(begin)
 
 
 def test_few_rows_make_intervals_too_narrow(tmp_path: Path) -> None:
-    head = chosen(material_of("both", 60, tmp_path, tested=50), "linear_regression")
+    head = chosen(training_data("both", 60, tmp_path, tested=50), "linear_regression")
     (sentence,) = on_selection([head], [], 60)
     assert sentence.endswith("figures flatter it, and intervals hold fewer than nine of ten")
 
@@ -194,11 +194,11 @@ def test_a_head_of_columns_alone_that_was_asked_for_is_no_news(tmp_path: Path) -
 
 
 def test_the_figures_are_those_of_out_of_fold_answers(tmp_path: Path) -> None:
-    material = material_of("image", 200, tmp_path, tested=50)
-    selection = select_head(material, HeadPlan("linear_regression", examples=0))
-    image, columns = ablate(material, selection)
+    data = training_data("image", 200, tmp_path, tested=50)
+    selection = select_head(data, HeadPlan("linear_regression", examples=0))
+    image, columns = ablate(data, selection)
     (sentence,) = adding_nothing(selection.candidates, (image, columns))
-    of_image, of_both = (errors(each.answers, material.dataset.labels[:200]).mae
+    of_image, of_both = (errors(each.answers, data.dataset.labels[:200]).mae
                          for each in (image.candidate, selection.candidates[0]))  # fmt: skip
     assert sentence.endswith(f"is {of_image:,.4g} with the image alone, {of_both:,.4g} with both")
     assert image.answers.shape == columns.answers.shape == (50, 1)

@@ -17,7 +17,7 @@ from models.bundle.store import DEFAULT_ROOT, Store
 from tests.tiny_bundle import tiny_bundle
 from tests.training.squares import squares
 from tests.training.workflows.still_network import Still, plan_of
-from tests.training.worlds import material_of
+from tests.training.worlds import training_data
 from training.data import fashion_mnist
 from training.exceptions import DataError, ExportError
 from training.network.network import EmbeddingNetwork
@@ -124,11 +124,11 @@ def test_the_default_bundle_gains_int8_within_its_accuracy(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("is_log", [False, True], ids=["as they are", "logarithms"])
 def test_the_head_that_judges_names_numbers_as_the_head_of_the_bundle_does(is_log: bool, tmp_path: Path) -> None:
-    material = material_of("both", 100, tmp_path, tested=20)
+    data = training_data("both", 100, tmp_path, tested=20)
     selection = select_head(
-        material, HeadPlan("linear_regression", examples=0, target_transform="log" if is_log else "none")
+        data, HeadPlan("linear_regression", examples=0, target_transform="log" if is_log else "none")
     )
     plain = Bundle.open(tiny_bundle(tmp_path)).manifest
     manifest = plain.model_copy(update={"training": {"seed": 0, **selection.as_settings()}})
-    judging = out_of_fold(selection.head, material, manifest)
-    np.testing.assert_allclose(judging.answers, selection.candidates[0].answers, rtol=1e-5)
+    held_out = out_of_fold(selection.head, data, manifest)
+    np.testing.assert_allclose(held_out.answers, selection.candidates[0].answers, rtol=1e-5)

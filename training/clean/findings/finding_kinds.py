@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-LABEL_ISSUES, DUPLICATES, LEAKAGE, ODD = KINDS = ("label-issues", "duplicates", "leakage", "odd")
+LABEL_ISSUES, DUPLICATES, LEAKAGE, OUTLIERS = KINDS = ("label-issues", "duplicates", "leakage", "odd")
 MIN_PRECISION = 0.7
 """Label issues are dropped without `--force` only if at least this share is estimated to be wrong labels."""
 

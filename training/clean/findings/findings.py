@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.runtime.sessions import Embedding
 from training.clean.copies.duplicates import Copies, Group
-from training.clean.findings.finding_kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, MIN_PRECISION, ODD
+from training.clean.findings.finding_kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, MIN_PRECISION, OUTLIERS
 from training.clean.label_errors import LabelIssue, LabelReview, find_issues
 from training.clean.outliers import Outlier, find_outliers
 from training.data.dataset import Dataset
@@ -113,7 +113,7 @@ class Findings:
     def _dropped(self, kind: str) -> Iterator[int]:
         if kind == LABEL_ISSUES:
             yield from self._doubtful()
-        elif kind == ODD:
+        elif kind == OUTLIERS:
             yield from (outlier.position for outlier in self.outliers)
         elif kind == LEAKAGE:
             for leak in self.leaks:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
 from training.clean.copies.duplicates import Group
-from training.clean.findings.finding_kinds import DUPLICATES, KINDS, LABEL_ISSUES, LEAKAGE, ODD
+from training.clean.findings.finding_kinds import DUPLICATES, KINDS, LABEL_ISSUES, LEAKAGE, OUTLIERS
 from training.clean.findings.findings import Findings, Leak
 from training.clean.findings.findings_text import sentences
 from training.data.dataset import Dataset
@@ -82,7 +82,7 @@ def entries(dataset: Dataset, findings: Findings) -> list[Entry]:
             for position in group.positions:
                 yield entry(DUPLICATES, position, describe(findings, group), group=numbers[group.positions])
         for outlier in findings.outliers:
-            yield entry(ODD, outlier.position, outlier.reason)
+            yield entry(OUTLIERS, outlier.position, outlier.reason)
 
     return list(found())
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.clean.copies.duplicates import Group
-from training.clean.findings.finding_kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, ODD
+from training.clean.findings.finding_kinds import DUPLICATES, LABEL_ISSUES, LEAKAGE, OUTLIERS
 from training.clean.findings.findings import Findings, Leak
 from training.clean.findings.findings_csv import describe, describe_leak
 from training.clean.findings.findings_text import FIRST, sentences
@@ -30,7 +30,7 @@ UNREADABLE_SHOWN = 50
 _TITLES = {
     LABEL_ISSUES: (
         "Labels that seem wrong",
-        "The label that the model says in bold, with its doubt in the given one. Test images are not judged.",
+        "The label that the model says in bold, with its doubt in the given one. Test images are not checked.",
     ),
     LEAKAGE: (
         "Images in more than one part",
@@ -40,7 +40,7 @@ _TITLES = {
         "Images that are there more than once",
         "Copies within one part count several times. Where their labels contradict each other, none of them stays.",
     ),
-    ODD: ("Images unlike all others", "Of one colour, very dark or bright, or far from everything else."),
+    OUTLIERS: ("Images unlike all others", "Of one colour, very dark or bright, or far from everything else."),
 }
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ def show(dataset: Dataset, findings: Findings) -> Section:
         issues,
         replace(leaks, total=sum(len(findings.leaked(part)) for part in PARTS)),
         _shelf(DUPLICATES, findings.repeated(), painter.group),
-        _shelf(ODD, findings.outliers, painter.outlier),
+        _shelf(OUTLIERS, findings.outliers, painter.outlier),
     )
     return Section(
         sentences=sentences(findings),

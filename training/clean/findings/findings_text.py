@@ -30,9 +30,9 @@ def sentences(findings: Findings) -> list[str]:
 def _about_labels(findings: Findings) -> list[str]:
     review = findings.review
     if review is None:
-        return ["The labels are numbers, which are not judged."]
-    if not review.judged:
-        return [f"No label could be judged: that takes two classes with at least {FOLDS} images each."]
+        return ["The labels are numbers, which are not checked."]
+    if not review.checked:
+        return [f"No label could be checked: that takes two classes with at least {FOLDS} images each."]
     found = [_about_issues(review, believed=findings.believed)]
     stay = len(review.issues) - len(set(findings.positions([LABEL_ISSUES]).tolist()))
     if stay:
@@ -44,11 +44,11 @@ def _about_labels(findings: Findings) -> list[str]:
 
 def _about_issues(review: LabelReview, *, believed: bool) -> str:
     count = len(review.issues)
-    seem = f"{_count(count, 'label')} of {review.judged:,} in training and validation {_seems(count)} wrong"
+    seem = f"{_count(count, 'label')} of {review.checked:,} in training and validation {_seems(count)} wrong"
     if not count:
-        return f"None of {review.judged:,} labels in training and validation seems wrong."
+        return f"None of {review.checked:,} labels in training and validation seems wrong."
     if review.precision is None:
-        why = f"with fewer than {MIN_ROWS} images" if review.judged < MIN_ROWS else "as the network was fitted on them"
+        why = f"with fewer than {MIN_ROWS} images" if review.checked < MIN_ROWS else "as the network was fitted on them"
         return f"{seem}; {why} nobody can tell how many of these are: {_look_at(count)}."
     are = _of_these(review.precision, count)
     if believed:

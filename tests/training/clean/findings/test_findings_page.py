@@ -20,7 +20,7 @@ from training.clean.label_errors import LabelIssue, LabelReview
 from training.clean.outliers import Outlier
 from training.reports import class_report
 
-JUDGED = LabelReview((), judged=50)
+CHECKED = LabelReview((), checked=50)
 CREATED = datetime(2025, 6, 1, 9, 30, tzinfo=UTC)
 
 
@@ -55,7 +55,7 @@ def test_names_of_files_and_classes_are_escaped(planted: Planted) -> None:
 def test_no_more_than_a_few_are_shown_and_the_others_counted(planted: Planted) -> None:
     outlier = tuple(Outlier(row, "one colour") for row in range(CARDS_SHOWN + 5))
     group = Group(tuple(range(PICTURES_SHOWN + 3)), exact=True)
-    html = page(planted, Findings(JUDGED, (group,), (), outlier, (), planted.dataset.labels, planted.findings.part))
+    html = page(planted, Findings(CHECKED, (group,), (), outlier, (), planted.dataset.labels, planted.findings.part))
     assert html.count("<img") == CARDS_SHOWN + PICTURES_SHOWN
     assert "and 5 more" in html
     assert "; 3 more" in html
@@ -85,7 +85,7 @@ def test_each_part_and_label_of_a_group_is_among_its_pictures(planted: Planted) 
     group = Group((*range(10), 20, 55), exact=True)
     (shelf, *_) = show(
         planted.dataset,
-        Findings(JUDGED, (group,), (Leak(group.positions, group),), (), (), labels, planted.findings.part),
+        Findings(CHECKED, (group,), (Leak(group.positions, group),), (), (), labels, planted.findings.part),
     ).shelves
     pictures = shelf.cards[0].pictures
     assert {(picture.title, picture.note) for picture in pictures} == {
@@ -97,7 +97,7 @@ def test_each_part_and_label_of_a_group_is_among_its_pictures(planted: Planted) 
 
 
 def test_clean_data_has_no_pictures(planted: Planted) -> None:
-    html = page(planted, Findings(JUDGED, (), (), (), (), planted.dataset.labels, planted.findings.part))
+    html = page(planted, Findings(CHECKED, (), (), (), (), planted.dataset.labels, planted.findings.part))
     assert "<img" not in html
     assert "None of 50 labels in training and validation seems wrong." in html
 

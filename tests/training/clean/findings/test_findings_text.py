@@ -70,10 +70,10 @@ def test_one_is_counted_as_one(planted: Planted) -> None:
         pytest.param(review(0, None), "None of 430 labels in training and validation seems wrong.", id="nothing"),
         pytest.param(
             LabelReview((), 0),
-            "No label could be judged: that takes two classes with at least 5 images each.",
+            "No label could be checked: that takes two classes with at least 5 images each.",
             id="one class",
         ),
-        pytest.param(None, "The labels are numbers, which are not judged.", id="numbers"),
+        pytest.param(None, "The labels are numbers, which are not checked.", id="numbers"),
     ],
 )
 def test_the_list_of_labels_comes_with_what_to_believe_of_it(found: LabelReview | None, sentence: str) -> None:

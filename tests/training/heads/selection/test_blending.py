@@ -46,7 +46,7 @@ def two_views(rows: int, seed: int = 0) -> LabelledEmbeddings:
     return LabelledEmbeddings(embedding, labels)
 
 
-def judged_source(labelled: LabelledEmbeddings) -> Source:
+def held_out_source(labelled: LabelledEmbeddings) -> Source:
     return plain_source(labelled, np.random.default_rng(1).permutation(len(labelled)) % 5, labelled.part(np.arange(0)))
 
 
@@ -56,13 +56,13 @@ def judged_source(labelled: LabelledEmbeddings) -> Source:
     ids=["on the image alone", "with columns", "of kinds with their own preparations"],
 )
 def test_the_graph_answers_as_the_heads_do(kinds: tuple[Kind, Kind], columns: tuple[Column, ...]) -> None:
-    labelled, judge, fresh = embeddings_of(600), embeddings_of(300, seed=1), embeddings_of(2000, seed=2)
-    source = source_of(labelled, judge)
+    labelled, held_out, fresh = embeddings_of(600), embeddings_of(300, seed=1), embeddings_of(2000, seed=2)
+    source = source_of(labelled, held_out)
     blended = fit_heads([blend_of(*kinds)], source, Fitting(3, columns))[0].finished(source)
     assert isinstance(blended, Blend)
     blended = replace(blended, share=0.35)  # so that both parts count
     spec = HeadSpec(name="category", kind=blended.kind.name, classes=("a", "b", "c"), columns=columns)
-    graph = export_head(blended, spec, judge.embedding, judge.rows)
+    graph = export_head(blended, spec, held_out.embedding, held_out.rows)
     head = Head.checked(cpu_session(graph), spec, 16)
     found = head(fresh.embedding, fresh.rows if columns else ())
     np.testing.assert_allclose(found, blended(fresh.embedding, fresh.rows), atol=1e-5)
@@ -78,7 +78,7 @@ def test_numbers_are_blended_with_intervals(*, is_log: bool) -> None:
         replace(each, labels=np.maximum(each.labels + 60 * np.abs(each.embedding[:, 1]), 20))
         for each in (labelled, fresh)
     )
-    source = judged_source(labelled)
+    source = held_out_source(labelled)
     kind = blend_of(REGISTRY["linear_regression"], REGISTRY["hist_gradient_boosting"])
     best = fit_heads([kind], source, Fitting(columns=COLUMNS, is_log=is_log))[0]
     blended = best.finished(source)
@@ -97,7 +97,7 @@ def test_numbers_are_blended_with_intervals(*, is_log: bool) -> None:
 
 
 def test_two_kinds_that_see_different_things_are_better_together() -> None:
-    source, fresh = judged_source(two_views(1500)), two_views(4000, seed=2)
+    source, fresh = held_out_source(two_views(1500)), two_views(4000, seed=2)
     search = Search(source, Fitting(2), "")
     search.choose([LOGISTIC, TREE])
     search.blend()
@@ -118,7 +118,7 @@ def test_a_blend_that_gains_nothing_was_only_tried() -> None:
     random = np.random.default_rng(0)
     embedding = random.normal(0, 1, (600, 6)).astype(np.float32)
     labels = (embedding[:, 0] + random.normal(0, 1, 600) > 0).astype(np.int64)
-    search = Search(judged_source(LabelledEmbeddings(embedding, labels)), Fitting(2), "")
+    search = Search(held_out_source(LabelledEmbeddings(embedding, labels)), Fitting(2), "")
     search.choose([LOGISTIC, TREE])
     search.blend()
     assert [each.kind.name for each in search.candidates if each.is_choice] == ["logistic_regression", "decision_tree"]
@@ -128,7 +128,7 @@ def test_a_blend_that_gains_nothing_was_only_tried() -> None:
 def test_the_weight_that_judges_a_fold_was_chosen_by_the_others() -> None:
     """The rows of one fold are told by the second kind alone; their own weight does not know it."""
     labelled = two_views(400)
-    source = judged_source(labelled)
+    source = held_out_source(labelled)
     first, second = (fit_heads([kind], source, Fitting(2))[0] for kind in (LOGISTIC, TREE))
     right = np.stack([1 - labelled.labels, labelled.labels], 1).astype(np.float32).clip(0.01, 0.99)
     is_odd = (source.folds == 0)[:, None]
@@ -168,7 +168,7 @@ def test_a_blend_is_finished_as_any_other_head() -> None:
     labelled = two_views(300)
     spec = InputSpec(height=1, width=1, channels=1)
     dataset = Dataset("views", np.zeros((300, 1, 1, 1), np.uint8), labelled.labels, ("a", "b"), spec)
-    source = judged_source(labelled)
+    source = held_out_source(labelled)
     best = fit_heads([blend_of(LOGISTIC, TREE)], source, Fitting(2))[0]
     head = finish(best, dataset, source, None, name="kind", targets=PolicyTargets(), seed=0)
     assert head.spec.kind == "blend of logistic_regression and decision_tree"

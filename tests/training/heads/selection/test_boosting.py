@@ -13,7 +13,7 @@ from models.runtime.head_sessions import Head
 from models.runtime.sessions import cpu_session
 from tests.training.heads.run_graphs import answer
 from tests.training.plain_source import plain_source
-from tests.training.worlds import COLUMNS, World, material_of
+from tests.training.worlds import COLUMNS, World, training_data
 from training.data.split import make_folds
 from training.heads.calibration import LEAST, Temperature
 from training.heads.fitted_head import FittedHead
@@ -34,18 +34,18 @@ from training.stages.training_data import TrainingData
 BOOSTED = [name for name in DEFAULTS["regression"] if REGISTRY[name].boosts]
 
 
-def source_of(material: TrainingData) -> Source:
-    (source,) = material.sources.values()
+def source_of(data: TrainingData) -> Source:
+    (source,) = data.sources.values()
     return source
 
 
-def fitted(kind: str, material: TrainingData, *, is_log: bool = False) -> Candidate:
-    fitting = Fitting(columns=material.dataset.columns, is_log=is_log)
-    return fit_heads([REGISTRY[kind]], source_of(material), fitting)[0]
+def fitted(kind: str, data: TrainingData, *, is_log: bool = False) -> Candidate:
+    fitting = Fitting(columns=data.dataset.columns, is_log=is_log)
+    return fit_heads([REGISTRY[kind]], source_of(data), fitting)[0]
 
 
-def unseen_errors(head: FittedHead, material: TrainingData) -> Errors:
-    test = material.test
+def unseen_errors(head: FittedHead, data: TrainingData) -> Errors:
+    test = data.test
     return errors(head(test.embedding, test.rows), test.labels)
 
 
@@ -56,10 +56,9 @@ def unseen_errors(head: FittedHead, material: TrainingData) -> Errors:
     ids=["columns alone", "columns beside an embedding", "both", "components and columns"],
 )  # fmt: skip
 def test_trees_find_what_a_linear_model_cannot(world: World, kind: str, tmp_path: Path) -> None:
-    material = material_of(world, 500, tmp_path)
+    data = training_data(world, 500, tmp_path)
     linear, boosted = (
-        unseen_errors(fitted(name, material).finished(source_of(material)), material)
-        for name in ("linear_regression", kind)
+        unseen_errors(fitted(name, data).finished(source_of(data)), data) for name in ("linear_regression", kind)
     )
     assert boosted.mae < 0.9 * linear.mae
 
@@ -69,11 +68,11 @@ def test_trees_find_what_a_linear_model_cannot(world: World, kind: str, tmp_path
 def test_trees_find_nothing_in_noise(kind: str, rows: int, tmp_path: Path) -> None:
     found, unseen = [], []
     for seed in range(5):
-        material = material_of("nothing", rows, tmp_path, seed=seed)
-        candidate = fitted(kind, material)
+        data = training_data("nothing", rows, tmp_path, seed=seed)
+        candidate = fitted(kind, data)
         assert isinstance(candidate.scores, Errors)
         found.append(candidate.scores.r2)
-        unseen.append(unseen_errors(candidate.finished(source_of(material)), material).r2)
+        unseen.append(unseen_errors(candidate.finished(source_of(data)), data).r2)
     assert np.mean(found) <= 0.02
     assert np.mean(unseen) >= -0.05
 
@@ -82,9 +81,9 @@ def test_trees_find_nothing_in_noise(kind: str, rows: int, tmp_path: Path) -> No
 @pytest.mark.parametrize("is_log", [False, True], ids=["as they are", "logarithms"])
 @pytest.mark.parametrize("rows", [20, 60])
 def test_few_rows_give_a_head_that_serves(kind: str, rows: int, is_log: bool, tmp_path: Path) -> None:
-    material = material_of("columns", rows, tmp_path)
-    head = select_head(material, HeadPlan(kind, examples=0, target_transform="log" if is_log else "none")).head
-    values, bounds = head.head.answer(material.test.embedding, material.test.rows)
+    data = training_data("columns", rows, tmp_path)
+    head = select_head(data, HeadPlan(kind, examples=0, target_transform="log" if is_log else "none")).head
+    values, bounds = head.head.answer(data.test.embedding, data.test.rows)
     assert np.isfinite(values).all()
     assert bounds is not None
     assert ((bounds[:, 0] <= values[:, 0]) & (values[:, 0] <= bounds[:, 1])).all()
@@ -96,27 +95,27 @@ def test_few_rows_give_a_head_that_serves(kind: str, rows: int, is_log: bool, tm
 def test_intervals_cover_nine_of_ten_unseen_numbers(kind: str, tmp_path: Path) -> None:
     covered = []
     for seed in range(2):
-        material = material_of("both", 300, tmp_path, tested=2000, seed=seed)
-        head = select_head(material, HeadPlan(kind, examples=0, target_transform="none", seed=seed)).head
-        _, bounds = head.head.answer(material.test.embedding, material.test.rows)
+        data = training_data("both", 300, tmp_path, tested=2000, seed=seed)
+        head = select_head(data, HeadPlan(kind, examples=0, target_transform="none", seed=seed)).head
+        _, bounds = head.head.answer(data.test.embedding, data.test.rows)
         assert bounds is not None
-        covered.append(np.mean((bounds[:, 0] <= material.test.labels) & (material.test.labels <= bounds[:, 1])))
+        covered.append(np.mean((bounds[:, 0] <= data.test.labels) & (data.test.labels <= bounds[:, 1])))
     assert np.mean(covered) == pytest.approx(COVERED, abs=0.04)
 
 
 def test_the_graph_of_trees_that_see_a_whole_embedding_agrees(tmp_path: Path) -> None:
-    material = material_of("both", 500, tmp_path)
-    candidate = fitted("boosted_linear", material)
+    data = training_data("both", 500, tmp_path)
+    candidate = fitted("boosted_linear", data)
     assert "seeing the embedding" in candidate.name
-    head, test = candidate.finished(source_of(material)), material.test
+    head, test = candidate.finished(source_of(data)), data.test
     spec = HeadSpec(name="price", kind="boosted_linear", task="regression", columns=COLUMNS)
     found = Head(cpu_session(export_head(head, spec, test.embedding, test.rows)), spec)(test.embedding, test.rows)
     np.testing.assert_allclose(found, head(test.embedding, test.rows), rtol=1e-5)
 
 
 def test_the_same_seed_grows_the_same_trees(tmp_path: Path) -> None:
-    material = material_of("both", 100, tmp_path)
-    first, second = (fitted("boosted_linear", material) for _ in range(2))
+    data = training_data("both", 100, tmp_path)
+    first, second = (fitted("boosted_linear", data) for _ in range(2))
     np.testing.assert_array_equal(first.answers, second.answers)
 
 
@@ -241,5 +240,5 @@ def test_a_head_that_is_not_boosted_has_no_parts(kind: str) -> None:
 
 
 def test_a_boosted_number_has_no_parts(tmp_path: Path) -> None:
-    material = material_of("columns", 60, tmp_path)
-    assert separate_parts(fitted("boosted_linear", material), source_of(material)) == {}
+    data = training_data("columns", 60, tmp_path)
+    assert separate_parts(fitted("boosted_linear", data), source_of(data)) == {}

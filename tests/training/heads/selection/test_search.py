@@ -1,4 +1,4 @@
-"""`training.heads.search`: heads fitted, calibrated and judged by answers that are out of fold."""
+"""`training.heads.selection.search`: heads fitted, calibrated and compared by out-of-fold answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def labelled(dataset: Dataset, embedder: Embedder) -> LabelledEmbeddings:
 
 @pytest.fixture(scope="module")
 def source(labelled: LabelledEmbeddings) -> Source:
-    """Every row judges, in five folds."""
+    """Every row is held out once, in five folds."""
     return plain_source(labelled, np.arange(len(labelled)) // 3 % 5, labelled.part(np.arange(0)))
 
 
@@ -153,7 +153,7 @@ def test_very_many_classes_are_searched_on_a_part_once() -> None:
         pytest.param([0.1, 0.1, 0.1, 0.1], True, id="a gain everywhere is clear"),
         pytest.param([0.9, -0.7, 0.5, -0.5], False, id="a gain below one standard error is not"),
         pytest.param([-0.1, -0.1, -0.1, -0.1], False, id="a loss is none"),
-        pytest.param([], False, id="nothing judged, nothing clear"),
+        pytest.param([], False, id="nothing held out, nothing clear"),
     ],
 )
 def test_a_candidate_clearly_beats_another_by_more_than_a_standard_error(

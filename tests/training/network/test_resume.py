@@ -16,7 +16,7 @@ import pytest
 from tests.training.squares import write_image
 from training.network.embedding_cache import DEFAULT_ROOT
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_SECONDS = 240
 """Deadline for a process to import torch, find copies and embed for a while, where other tests run beside it."""
 QUICK = "import training.network.embedding_cache as cache; cache.SECONDS_BETWEEN_FILES = 0.2; import runpy; runpy.run_module('training', run_name='__main__')"  # noqa: E501
