@@ -21,6 +21,7 @@ REQUESTS = 10_000
 RESTARTS = 4
 CLIENTS = 12
 PAUSE_S = 0.01
+DRAIN_S = 2.0
 BETWEEN_S = {"direct": 0.0, "nginx": 11.0, "haproxy": 1.5, "caddy": 1.5}
 """Until the proxy asks a server again: by its checks; nginx has none, and leaves out one that refused for 10 s."""
 COMMANDS = {
@@ -109,7 +110,7 @@ def test_no_request_is_lost_while_two_servers_are_restarted_in_turn(way: str, ti
     running = {port: contextlib.ExitStack() for port in ports}
 
     def start(port: int) -> None:
-        running[port].enter_context(serving(tmp_path, tiny_path, port=port, workers=1))
+        running[port].enter_context(serving(tmp_path, tiny_path, port=port, workers=1, drain_s=DRAIN_S))
 
     async def restart(clients: Clients) -> None:
         restarts = 0

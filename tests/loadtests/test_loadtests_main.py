@@ -29,6 +29,7 @@ def test_a_good_service_meets_its_objectives_and_leaves_report_and_figures(
     assert "server CPU:" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_label_that_changes_fails_the_run(
     fake_command: Faulty, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,6 +41,7 @@ def test_a_label_that_changes_fails_the_run(
     assert output.err.startswith("objective missed: share of failed requests: 1, the limit is at most 0")
 
 
+@pytest.mark.slow
 def test_a_missed_objective_fails_a_shaped_run_with_one_line(
     fake_command: Faulty, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

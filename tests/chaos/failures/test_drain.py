@@ -18,6 +18,7 @@ from tests.chaos.rig.steady_load import Plan, Sample, load, outcomes
 from tests.tiny_bundle import solid_image
 
 GRACE_S = 10
+DRAIN_S = 2.0
 UNREADY_WITHIN_MS = 200.0
 CYCLES = 20
 LOAD_S = 0.7  # before the signal
@@ -56,7 +57,7 @@ def drain(folder: Path, workers: int) -> Drain:
     tiny, large = folder / "tiny", folder / "large"
     tiny.write_bytes(solid_image(128))
     large.write_bytes(photo(2048, 1536))
-    with serving(folder, workers=workers, grace_s=GRACE_S) as server:
+    with serving(folder, workers=workers, grace_s=GRACE_S, drain_s=DRAIN_S) as server:
         plans = (
             Plan(server.port, (str(tiny),), connections=6, pause_s=0.01),
             Plan(server.port, (str(large),), connections=3, pause_s=0.01),
@@ -99,7 +100,7 @@ def check(cycle: Drain) -> None:
     assert cycle.exit_s <= GRACE_S
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.chaos)])
 def test_a_server_that_is_told_to_end_loses_nothing(workers: int, tmp_path: Path) -> None:
     check(drain(tmp_path, workers))
 

@@ -36,12 +36,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def server(store: Path, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def shared_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models(store, "promote", "tiny", "1")
-    with serving(tmp_path, store / "tiny", workers=2) as started:
-        until(lambda: served_by(started, 1) == 2, 20.0, "both workers serve version 1")
+    with serving(tmp_path_factory.mktemp("server"), store / "tiny", workers=2) as started:
         yield started
+
+
+@pytest.fixture
+def server(shared_server: Server, store: Path) -> Server:
+    """The server, with version 1 served by both workers."""
+    models(store, "promote", "tiny", "1")
+    until(lambda: served_by(shared_server, 1) == 2, 20.0, "both workers serve version 1")
+    return shared_server
 
 
 def models(store: Path, *arguments: str) -> str:
@@ -159,10 +166,11 @@ def test_a_corrupt_candidate_is_refused_and_the_old_one_keeps_serving(
     data = bytearray(head.read_bytes())
     data[len(data) // 2] ^= 0x10
     head.write_bytes(data)
+    before = refusals(server)
     with load(tmp_path, plan(server, tmp_path)) as generator:
         write_champion(store, int(corrupt.name))
-        until(lambda: refusals(server) >= 2, 10.0, "both workers have refused the candidate")
-        once = refusals(server)
+        until(lambda: refusals(server) >= before + 2, 10.0, "both workers have refused the candidate")
+        once = refusals(server) - before
         models(store, "promote", "tiny", "2")
         until(lambda: served_by(server, 2) == 2, 10.0, "a good candidate after it serves")
         samples = generator.stop()

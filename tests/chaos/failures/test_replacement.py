@@ -22,7 +22,7 @@ def replace(folder: Path, rounds: int) -> list[Sample]:
     """What became of the requests while all workers were replaced so many times."""
     image = folder / "tiny"
     image.write_bytes(solid_image(128))
-    with serving(folder, workers=WORKERS) as server:
+    with serving(folder, workers=WORKERS, drain_s=2) as server:
         plans = (
             Plan(server.port, (str(image),), connections=6, pause_s=0.01),
             Plan(server.port, (str(image),), connections=4, pause_s=0.01, keep_alive=False),
@@ -44,6 +44,7 @@ def replace(folder: Path, rounds: int) -> list[Sample]:
     return samples
 
 
+@pytest.mark.chaos
 def test_all_workers_are_replaced_and_no_request_is_lost(tmp_path: Path) -> None:
     assert set(outcomes(replace(tmp_path, 1))) == {"200"}
 

@@ -89,10 +89,12 @@ def test_without_keys_only_this_machine_is_listened_to(alone: Server) -> None:
     assert addresses(alone) == {HOST}
 
 
+@pytest.mark.chaos
 def test_in_a_container_every_address_is_listened_on(contained: Server) -> None:
     assert addresses(contained) == {EVERY_ADDRESS}
 
 
+@pytest.mark.chaos
 def test_with_keys_every_address_is_listened_on(pair: Pair) -> None:
     assert addresses(pair.server) == {EVERY_ADDRESS}
 
@@ -149,6 +151,7 @@ def test_probes_are_told_that_no_worker_is_ready_until_one_is(reliability: Relia
     assert seen.is_short, seen
 
 
+@pytest.mark.chaos
 def test_a_worker_is_replaced_in_a_container_too(contained: Server) -> None:
     seen = outage(contained)
     assert seen.is_short, seen
@@ -205,6 +208,7 @@ def test_a_worker_that_is_told_to_end_is_replaced_and_costs_no_request(pair: Pai
 # ---------------------------------------------------------------- the end; these use up their servers
 
 
+@pytest.mark.chaos
 def test_workers_that_cannot_start_end_the_server(reliability: Reliability, pair: Pair) -> None:
     process = pair.server.process
     (pair.bundle / "embedder.onnx").write_bytes(b"damaged")

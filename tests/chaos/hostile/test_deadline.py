@@ -87,6 +87,7 @@ def test_a_slow_body_is_given_up_at_the_deadline(reliability: Reliability, serve
     check(reliability, "a body that stops half-way", late_ms)
 
 
+@pytest.mark.chaos
 def test_a_slow_decode_is_given_up_at_the_deadline(reliability: Reliability, server: Server, tmp_path: Path) -> None:
     slow = photo(5000, 5000, format_="WEBP")
     began = time.monotonic()
@@ -142,6 +143,7 @@ def work_done(server: Server) -> tuple[float, float]:
     return server.metric("tandem_stage_seconds_count", stage="decode"), server.metric("tandem_batch_images_sum")
 
 
+@pytest.mark.chaos
 def test_expired_work_costs_no_computation(tmp_path: Path, server: Server) -> None:
     """What the metrics say is not begun does not use the processor, either."""
     background, probe = tmp_path / "background", tmp_path / "probe"
@@ -172,6 +174,7 @@ def test_a_timeout_that_is_none_is_a_bad_request(value: str, server: Server) -> 
     assert (answer.status, answer.code) == (400, "bad_request"), answer
 
 
+@pytest.mark.chaos
 def test_a_caller_cannot_lengthen_the_deadline(tmp_path: Path) -> None:
     with serving(tmp_path, workers=1, deadline_ms=300) as server, server.connect(timeout_s=5.0) as connection:
         began = time.monotonic()
@@ -183,6 +186,7 @@ def test_a_caller_cannot_lengthen_the_deadline(tmp_path: Path) -> None:
         assert 0.3 <= time.monotonic() - began <= 0.3 + OVERTIME_MS / 1000
 
 
+@pytest.mark.chaos
 def test_good_requests_keep_flowing_while_others_expire(tmp_path: Path, server: Server) -> None:
     image = tmp_path / "small"
     image.write_bytes(solid_image(128))

@@ -32,6 +32,7 @@ def check(target: Target, mutants: int) -> Findings:
     return findings
 
 
+@pytest.mark.chaos
 def test_no_named_input_and_few_mutants_cause_a_500_a_hang_or_a_crash(target: Target) -> None:
     assert len(corpus()) >= 80
     check(target, QUICK_MUTANTS)

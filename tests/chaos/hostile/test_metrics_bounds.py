@@ -49,6 +49,7 @@ def series(server: Server) -> set[str]:
     return set(server.metrics())
 
 
+@pytest.mark.chaos
 def test_random_paths_and_methods_add_no_series(server: Server) -> None:
     send_random_requests(server, 400, seed=0)
     before = series(server)
@@ -56,6 +57,7 @@ def test_random_paths_and_methods_add_no_series(server: Server) -> None:
     assert series(server) == before
 
 
+@pytest.mark.chaos
 @pytest.mark.chaos
 def test_10000_random_paths_add_no_series(reliability: Reliability, server: Server) -> None:
     send_random_requests(server, 400, seed=2)  # so that each status of route `other` has its one series
@@ -71,6 +73,7 @@ def test_10000_random_paths_add_no_series(reliability: Reliability, server: Serv
     assert not added, sorted(added)[:10]
 
 
+@pytest.mark.chaos
 def test_scrapes_are_quick(reliability: Reliability, server: Server) -> None:
     took_ms = []
     before = series(server)
@@ -88,6 +91,7 @@ def test_scrapes_are_quick(reliability: Reliability, server: Server) -> None:
     assert slowest <= SCRAPED_WITHIN_MS, took_ms
 
 
+@pytest.mark.chaos
 def test_probes_answer_while_the_server_is_flooded(reliability: Reliability, server: Server, tmp_path: Path) -> None:
     body = tmp_path / "photo"
     body.write_bytes(photo(2048, 1536))

@@ -195,6 +195,7 @@ def status_line(connection: socket.socket) -> bytes:
     return line
 
 
+@pytest.mark.chaos
 def test_of_n_plus_k_at_once_exactly_k_are_refused(reliability: Reliability, tmp_path: Path) -> None:
     image = photo(4096, 3072)  # long enough to decode that the first is not done before the last has arrived
     surplus = (0, 1, 3, 8, 1)

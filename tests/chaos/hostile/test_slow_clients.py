@@ -153,6 +153,7 @@ def test_500_slow_sockets_cost_good_requests_little_and_are_closed(reliability: 
     assert slower <= SLOWER_AT_MOST, (quiet, crowded)
 
 
+@pytest.mark.chaos
 def test_slow_sockets_of_every_kind_are_closed_soon_after_their_deadline(hurried_server: Server) -> None:
     crowd = asyncio.run(crowd_of(hurried_server.port, len(SILENCES), KEEP_ALIVE_S + 1.5))
     longest = {name: max(seen, default=float("inf")) for name, seen in crowd.lives_s.items()}
@@ -188,6 +189,7 @@ def is_closed(connection: socket.socket) -> bool:
     return state != 1  # TCP_ESTABLISHED
 
 
+@pytest.mark.chaos
 def test_clients_that_never_read_are_closed(reliability: Reliability, hurried_server: Server) -> None:
     limit_s = HURRIED_MS / 1000 + CLOSED_WITHIN_S
     connections = [deaf_socket(hurried_server.port) for _ in range(DEAF)]

@@ -162,6 +162,7 @@ def starting(
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("TANDEM_")}
     environment |= {"BENTOML_DO_NOT_TRACK": "true", "OMP_NUM_THREADS": "1", "TANDEM_DEVICE": "cpu"}
+    environment["TANDEM_DRAIN_S"] = "0"  # no load balancer has to notice that the server ends
     environment["BENTOML_HOME"] = str(folder / "bentoml")  # where servers of one home share, and wipe, their metrics
     environment |= {f"TANDEM_{name.upper()}": str(value) for name, value in settings.items()}
     if bundle is not None:

@@ -30,6 +30,7 @@ def settings(out: Path) -> Settings:
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk, Debian's package of that name, is not installed")
+@pytest.mark.slow
 def test_a_peak_and_the_latencies_below_it_are_measured(fake_command: Faulty, tmp_path: Path) -> None:
     fake = system(fake_command("none"))
     peak, [prediction] = measurement.measure_peak(fake, settings(tmp_path))

@@ -23,6 +23,7 @@ def test_a_peer_has_exactly_the_services_versions_of_what_they_share(peer: Peer)
         assert bool(version) != (package in ours), f"{package} is pinned nowhere, or in two places"
 
 
+@pytest.mark.slow
 def test_an_environment_is_built_once_and_kept(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("")
     python = peer_python("none", folder=tmp_path / "peers", requirements=tmp_path)
@@ -32,6 +33,7 @@ def test_an_environment_is_built_once_and_kept(tmp_path: Path) -> None:
     assert set(versions(python, ["pip"])) == {"pip"}
 
 
+@pytest.mark.slow
 def test_a_peer_that_cannot_be_installed_is_an_error_with_pips_last_words(tmp_path: Path) -> None:
     (tmp_path / "broken.txt").write_text("./no-such-folder\n")
     with pytest.raises(EnvironmentBuildError, match=r"broken cannot be installed(?s:.*)no-such-folder"):

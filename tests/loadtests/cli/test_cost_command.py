@@ -31,6 +31,7 @@ def test_a_folder_that_is_no_checkout_is_refused_by_name(tmp_path: Path, capsys:
 
 
 @needs_wrk
+@pytest.mark.slow
 def test_two_checkouts_are_measured_in_turn_and_a_ratio_above_the_limit_fails(
     fake_command: Faulty, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

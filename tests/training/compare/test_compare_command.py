@@ -160,6 +160,7 @@ def test_a_target_to_measure_is_refused(table: Path, capsys: pytest.CaptureFixtu
     assert "column 'colour' holds numbers: to predict it is regression" in said
 
 
+@pytest.mark.slow
 def test_a_folder_of_any_name_has_a_place_of_its_own_and_more_seeds_where_there_is_time(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_folder_of_any_name_has_a_place_of_its_own_and_more_seeds_where_there_
     assert found.decision is not None
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_is_told(images: Path) -> None:
     (images / "red" / "broken.png").write_bytes(b"no image")
     write_image(images / "red" / "whole.png", np.zeros((8, 8, 3), np.uint8))
@@ -182,6 +184,7 @@ def test_an_image_that_cannot_be_read_is_told(images: Path) -> None:
     assert "broken.png" in written(Path("here")).skipped[0]
 
 
+@pytest.mark.slow
 def test_copies_of_an_image_are_on_one_side(table: Path) -> None:
     lines = table.read_text().splitlines()
     file, label, price, _ = next(line for line in lines[1:] if line.endswith(",test")).split(",")

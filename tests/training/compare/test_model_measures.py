@@ -79,7 +79,11 @@ def check(row: Row, sample: Sample) -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [each for each in compared_models(has_columns=True) if not each.needs_network]
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if each.family is Family.PRETRAINED else [])
+        for each in compared_models(has_columns=True)
+        if not each.needs_network
+    ]
     + [ComparedModel(family, REGISTRY[kind]) for family in (Family.HYBRID, Family.HYBRID_COLUMNS) for kind in KINDS]
     + [ComparedModel(Family.NETWORK)],
     ids=lambda each: each.name,
