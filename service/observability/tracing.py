@@ -6,13 +6,13 @@ of OpenTelemetry's SDK is imported here, and `Tracing.from_environment` is None.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from models.errors import TandemError
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SERVICE_NAME = "tandem"
-EXPORTERS = ("otlp", "console", "none")
 PROTOCOL = "http/protobuf"
 CLOSE_TIMEOUT_S = 5.0
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-_OTLP_MODULE = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 _USER_AGENT_CHARACTERS = 200
-# The methods that HTTP's semantic conventions know; others are `_OTHER`, lest callers multiply names.
+# The methods that HTTP's semantic conventions know; others are `_OTHER`, so that callers cannot multiply names.
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 
 
@@ -83,10 +81,10 @@ class Tracing:
         """What the variables `OTEL_*` ask for; None where they name no exporter.
 
         Raises:
-            TracingError: an exporter or protocol that is not known, or one that is not installed.
+            TracingError: an exporter that no installed package has.
         """
-        factories = _factories()
-        if not factories:
+        exporters = _exporters()
+        if not exporters:
             return None
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 (only where spans are recorded)
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -95,8 +93,8 @@ class Tracing:
         named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
         resource = Resource.create({} if named else {"service.name": SERVICE_NAME})
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        for factory in factories:
-            provider.add_span_processor(BatchSpanProcessor(factory()))
+        for exporter in exporters:
+            provider.add_span_processor(BatchSpanProcessor(exporter()))
         return cls(provider)
 
     @staticmethod
@@ -106,7 +104,7 @@ class Tracing:
         Raises:
             TracingError: as `from_environment` would.
         """
-        _factories()
+        _exporters()
 
     def record(
         self,
@@ -169,42 +167,28 @@ def consecutive(ended_ns: int, seconds: Sequence[tuple[str, float]]) -> list[Sta
     return stages
 
 
-def _factories() -> list[Callable[[], SpanExporter]]:
-    """What makes each exporter that the environment asks for."""
-    return [_console() if name == "console" else _otlp() for name in _exporters()]
-
-
-def _exporters() -> list[str]:
-    """Names of the exporters that the environment asks for, each known and once."""
+def _exporters() -> list[type[SpanExporter]]:
+    """The exporters that the environment asks for, each once."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return []
     default = "otlp" if any(os.environ.get(name) for name in _ENDPOINTS) else "none"
     names = [name.strip().lower() for name in (os.environ.get("OTEL_TRACES_EXPORTER") or default).split(",")]
-    for name in names:
-        if name not in EXPORTERS:
-            raise TracingError(f"OTEL_TRACES_EXPORTER={name!r} is not known; known are {', '.join(EXPORTERS)}")
-    return [name for name in dict.fromkeys(names) if name != "none"]
+    return [_load(name) for name in dict.fromkeys(names) if name != "none"]
 
 
-def _console() -> Callable[[], SpanExporter]:
-    from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415 (only where it is asked for)
-
-    return lambda: ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
-
-
-def _otlp() -> Callable[[], SpanExporter]:
-    variable = next((name for name in _PROTOCOLS if os.environ.get(name, "").strip()), None)
-    if variable and (protocol := os.environ[variable].strip()) != PROTOCOL:
-        raise TracingError(f"{variable}={protocol!r} is not supported; set {PROTOCOL}")
+def _load(name: str) -> type[SpanExporter]:
+    """An exporter of an installed package, by the names that OpenTelemetry's packages register."""
+    protocol = next((os.environ[each].strip() for each in _PROTOCOLS if os.environ.get(each, "").strip()), PROTOCOL)
+    registered = f"otlp_proto_{protocol.removesuffix('/protobuf')}" if name == "otlp" else name
     try:
-        module = importlib.import_module(_OTLP_MODULE)
-    except ImportError as error:
+        (found,) = entry_points(group="opentelemetry_traces_exporter", name=registered)
+        exporter: type[SpanExporter] = found.load()
+    except (ValueError, ImportError) as error:
         raise TracingError(
-            "traces are to be exported by OTLP, and the package opentelemetry-exporter-otlp-proto-http is not"
-            " installed; install tandem[otel], or set OTEL_TRACES_EXPORTER=none"
+            f"traces are to be exported by {registered!r}, and no installed package has this exporter; install "
+            "tandem[otel] for OTLP over http/protobuf, or set OTEL_TRACES_EXPORTER=none"
         ) from error
-    factory: Callable[[], SpanExporter] = module.OTLPSpanExporter
-    return factory
+    return exporter
 
 
 def _method(method: str) -> str:
