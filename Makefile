@@ -22,6 +22,7 @@ OSV := https://api.osv.dev
 # Tests run in one process per core. One thread each: two that each start a thread per core wait for one another.
 JOBS ?= $(shell env -u OMP_NUM_THREADS nproc)
 QUICK := not slow and not gpu and not chaos
+ALONE = $(shell grep -rl "mark.alone" tests --include="*.py") -m "$(QUICK) and alone"
 SIDE_BY_SIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "$(QUICK) and not alone"
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
@@ -51,12 +52,12 @@ check: setup ## lint, types, import rules, known vulnerabilities in what is pinn
 .PHONY: test
 test: setup ## unit and integration tests on the CPU
 	$(PYTEST) $(SIDE_BY_SIDE)
-	$(PYTEST) -m "$(QUICK) and alone"
+	$(PYTEST) $(ALONE)
 
 .PHONY: coverage
 coverage: setup ## the same tests, with their coverage of models and service; fails below 90 %
 	$(PYTEST) $(SIDE_BY_SIDE) --cov --cov-report=
-	$(PYTEST) -m "$(QUICK) and alone" --cov --cov-append --cov-report=term
+	$(PYTEST) $(ALONE) --cov --cov-append --cov-report=term
 
 .PHONY: test-slow
 test-slow: setup ## the slow suites: trainings, the whole test set over HTTP

@@ -307,6 +307,7 @@ def test_the_pretrained_network_is_given_images_fitted_as_was_asked_for(
     assert (pixels[:, 57:167] < 255).all()
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_processes_leave_checkpoints_that_resume(images: Path) -> None:
     checkpoint = WORK / CHECKPOINT
     killed = Process(*arguments(images))
