@@ -14,7 +14,7 @@ from service.http.connection_balancing import ConnectionBalance
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 64
+AT_ONCE = 8
 """Connections that are taken before requests are looked at again; taking one costs about 0.1 ms."""
 PAUSE_S = 0.001
 """How long new connections are left to the others before they are looked at again."""
