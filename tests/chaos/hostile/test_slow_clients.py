@@ -102,7 +102,7 @@ def good_load(folder: Path, server: Server, rate: float) -> contextlib.AbstractC
     return load(folder, Plan(server.port, (str(image),), connections=64, rate=rate))
 
 
-def p99_ms(folder: Path, server: Server, meanwhile: Callable[[], None], rate: float = 60.0) -> tuple[float, int]:
+def p99_ms(folder: Path, server: Server, meanwhile: Callable[[], object], rate: float = 60.0) -> tuple[float, int]:
     """99th percentile of good requests, and their number."""
     with good_load(folder, server, rate) as generator:
         meanwhile()
@@ -113,29 +113,34 @@ def p99_ms(folder: Path, server: Server, meanwhile: Callable[[], None], rate: fl
 
 @pytest.mark.chaos
 def test_500_slow_sockets_cost_good_requests_little_and_are_closed(reliability: Reliability, tmp_path: Path) -> None:
-    rounds, quiet_s, crowded_s = 5, 8.0, 16.0  # of three, the medians moved by a quarter from run to run
-    quiet, crowded, count = [], [], 0
+    """Compared with the same sockets at another server: they take a tenth of a core, which no server can help."""
+    rounds, seconds = 5, 16.0  # of three, the medians moved by a quarter from run to run
+    elsewhere, crowded, count = [], [], 0
     lives: dict[str, list[float]] = {name: [] for name in SILENCES}
-    with serving(tmp_path, workers=1, deadline_ms=DEADLINE_MS, keep_alive_s=KEEP_ALIVE_S) as server:
+    with contextlib.ExitStack() as stack:
+        server, other = (
+            stack.enter_context(serving(tmp_path, workers=1, deadline_ms=DEADLINE_MS, keep_alive_s=KEEP_ALIVE_S))
+            for _ in range(2)
+        )
+
+        def crowd_at(crowded_server: Server) -> Crowd:
+            return asyncio.run(crowd_of(crowded_server.port, 500, seconds))
 
         def crowd() -> None:
-            for name, seen in asyncio.run(crowd_of(server.port, 500, crowded_s)).lives_s.items():
+            for name, seen in crowd_at(server).lives_s.items():
                 lives[name] += seen
-
-        def quiet_time() -> None:
-            asyncio.run(asyncio.sleep(quiet_s))
 
         p99_ms(tmp_path, server, lambda: asyncio.run(asyncio.sleep(1.0)))  # warm
         for _ in range(rounds):
-            quiet.append(p99_ms(tmp_path, server, quiet_time)[0])
+            elsewhere.append(p99_ms(tmp_path, server, lambda: crowd_at(other))[0])
             figure, answered = p99_ms(tmp_path, server, crowd)
             crowded.append(figure)
             count += answered
-    slower = float(np.median(crowded) / np.median(quiet))
-    shown = ", ".join(f"{with_:.1f} after {without:.1f}" for without, with_ in zip(quiet, crowded, strict=True))
+    slower = float(np.median(crowded) / np.median(elsewhere))
+    shown = ", ".join(f"{here:.1f} after {there:.1f}" for there, here in zip(elsewhere, crowded, strict=True))
     reliability.record(
         "slow clients: good requests' p99 beside 500 silent or dripping sockets",
-        f"≤ {SLOWER_AT_MOST} x that without them",
+        f"≤ {SLOWER_AT_MOST} x that beside the same sockets at another server of the machine",
         f"{slower:.2f} x (medians of {rounds} interleaved rounds, ms: {shown}; {count} requests, none failed)",
         slower <= SLOWER_AT_MOST,
     )
@@ -150,7 +155,7 @@ def test_500_slow_sockets_cost_good_requests_little_and_are_closed(reliability: 
         longest[worst] <= limit_s,
     )
     assert longest[worst] <= limit_s, longest
-    assert slower <= SLOWER_AT_MOST, (quiet, crowded)
+    assert slower <= SLOWER_AT_MOST, (elsewhere, crowded)
 
 
 @pytest.mark.chaos
