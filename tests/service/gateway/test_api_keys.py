@@ -103,7 +103,11 @@ def test_the_scheme_is_known_in_any_case_and_with_any_spaces(path: Path, authori
         b"Bearer \xff\x00\xfe",
         b"Bearer " + b"A" * 1_000_000,
     ],
-    ids=lambda value: "no header" if value is None else repr(value[:24]),
+    ids=[
+        *("no header", "an empty header", "the scheme alone", "the scheme and a space", "another scheme", "no scheme"),
+        *("another key", "a letter less", "a letter more", "other case", "the hash", "the hash as the file has it"),
+        *("a tab", "bytes that are no text", "a megabyte"),
+    ],
 )
 def test_anything_else_is_unauthorized_and_never_shown(path: Path, authorization: bytes | None) -> None:
     with pytest.raises(Unauthorized) as raised:
@@ -137,7 +141,19 @@ def test_a_file_without_keys_refuses_everybody(path: Path) -> None:
         (f"first sha256:{'1' * 64}", "the same name or key"),
         (f"second sha256:{'0' * 64}", "the same name or key"),
     ],
-    ids=lambda value: value[:20],
+    ids=[
+        *(
+            "a key alone",
+            "a key behind a name",
+            "a digit less",
+            "a digit more",
+            "upper case",
+            "no digits",
+            "another hash",
+        ),
+        *("no algorithm", "no name", "a key as the name", "a control character in the name"),
+        *("a name that is there", "a key that is there"),
+    ],
 )
 def test_a_line_that_is_no_keys_is_refused_by_its_number_and_not_shown(path: Path, line: str, reason: str) -> None:
     path.write_text(f"# a comment\nfirst sha256:{'0' * 64}\n{line}\n")
