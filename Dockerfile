@@ -3,8 +3,12 @@
 #   docker build --target cpu -t tandem:cpu .
 #   docker run --read-only --tmpfs /tmp --stop-timeout 40 -p 3000:3000 tandem:cpu
 #
-# Serving needs nothing of training, so only models/ and service/ are copied. Everything is readable and nothing
-# writable for the user that runs it; /tmp must be a tmpfs where the root file system is read-only.
+# `--build-arg EXTRAS=s3,signing` adds what bundles in object storage and signed bundles need, `feedback` what
+# recording decisions does.
+#
+# Serving needs nothing of training, so only feedback/, models/ and service/ are copied. Everything is readable and
+# nothing writable for the user that runs it, but /feedback, where a volume with the record of decisions may be mounted;
+# /tmp must be a tmpfs where the root file system is read-only.
 
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
@@ -17,8 +21,10 @@ COPY pyproject.toml constraints.txt ./
 # pinned as well; cyclonedx-bom lists what is installed, for the bill of materials
 RUN python -m pip install --quiet -c constraints.txt pip cyclonedx-bom
 # The dependencies alone, taken from pyproject.toml: the project itself is copied, not installed.
+ARG EXTRAS=
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    open('base.txt', 'w').write('\n'.join(project['dependencies'])); \
+    extras = [each for extra in '${EXTRAS}'.split(',') if extra for each in project['optional-dependencies'][extra]]; \
+    open('base.txt', 'w').write('\n'.join(project['dependencies'] + extras)); \
     [open(f'{extra}.txt', 'w').write('\n'.join(project['optional-dependencies'][extra])) for extra in ('cpu', 'gpu')]" \
     && python -m pip --python /opt/tandem/bin/python install --quiet -c constraints.txt -r base.txt \
     && find /opt/tandem -type d -name tests -prune -exec rm -r {} +
@@ -35,13 +41,15 @@ RUN cyclonedx-py environment /opt/tandem/bin/python --pyproject pyproject.toml -
 FROM ${PYTHON_IMAGE} AS files
 WORKDIR /app
 COPY LICENSE ./
+COPY feedback feedback
 COPY models models
 COPY service service
 RUN chmod -R u=rwX,go=rX . && python -m compileall -q .
 
 FROM ${PYTHON_IMAGE} AS runtime
 # /app is made here as root's; buildah would give a WORKDIR that it makes to the USER.
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp tandem && mkdir /app
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp tandem && mkdir /app \
+    && install --directory --owner tandem --group tandem /feedback
 ENV PATH=/opt/tandem/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

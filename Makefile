@@ -60,7 +60,7 @@ coverage: setup ## the same tests, with their coverage of models and service; fa
 	$(PYTEST) $(ALONE) --cov --cov-append --cov-report=term
 
 .PHONY: test-slow
-test-slow: setup ## the slow suites: trainings, the whole test set over HTTP
+test-slow: .venv/.slow ## the slow suites: trainings, the whole test set over HTTP
 	$(PYTEST) -m slow
 
 .PHONY: mutation
@@ -70,6 +70,10 @@ mutation: setup ## the share of SAMPLE (default 150) small changes to service/in
 .PHONY: test-gpu
 test-gpu: setup ## what needs an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu
+
+.PHONY: proto
+proto: setup ## compile the messages of gRPC
+	$(BIN)/python -m grpc_tools.protoc -I service/grpc --python_out=service/grpc --pyi_out=service/grpc service/grpc/*.proto
 
 .PHONY: docs
 docs: setup ## the documentation site, in build/site
@@ -107,7 +111,7 @@ image: ## build the container image; TARGET=cpu (default) or gpu
 
 .PHONY: lock
 lock: setup ## resolve pyproject.toml anew into constraints.txt
-	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,boosting,pretrained,heic,loadtest,dev,docs --output-file constraints.txt pyproject.toml
+	$(PIP_COMPILE) --upgrade --extra cpu,gpu,train,boosting,pretrained,lite2,huggingface,heic,loadtest,dev,docs,grpc,scoring,s3,gcs,azure,ray,feedback,signing,mlflow,chart --output-file constraints.txt pyproject.toml
 	sed -i 's/+cpu$$//' constraints.txt
 
 .venv/.serve-%: pyproject.toml constraints.txt | .venv/bin/python
@@ -115,8 +119,12 @@ lock: setup ## resolve pyproject.toml anew into constraints.txt
 	touch $@
 
 .venv/.dev-%: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP_INSTALL) -e '.[$*,train,boosting,pretrained,loadtest,dev,docs]'
+	$(PIP_INSTALL) -e '.[$*,train,boosting,pretrained,lite2,loadtest,grpc,scoring,s3,feedback,signing,mlflow,dev,docs]'
 	touch $@ .venv/.serve-$*
+
+.venv/.slow: setup
+	$(PIP_INSTALL) -e '.[ray,chart]'
+	touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Tandem needs Python 3.11 or newer; none was found in PATH" >&2; exit 1; }

@@ -4,3 +4,5 @@ import os
 
 # ONNX Runtime sends usage data to its makers unless this is set before its import (its Privacy.md).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+__version__ = "0.1.0"

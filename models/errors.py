@@ -3,10 +3,13 @@
 TandemError
 ├── BundleError          a bundle is damaged, foreign or does not compute what it promises
 ├── StoreError           a name or version that the store does not have
+├── EvidenceError        nothing shows that a version may serve in the champion's place
 ├── DeviceError          a device or precision that was asked for cannot be used
+├── DataError            a table or a folder of images cannot be read
+│   └── ColumnError      one column of a table cannot be read
 └── ClientError          the request is wrong, or cannot be answered now
     ├── Unauthorized     no API key, or an unknown one
-    ├── Forbidden        a page of another origin asks
+    ├── Forbidden        a page of another origin asks, or an API key without the scope
     ├── NotFound         no such route
     ├── MethodNotAllowed the route exists and does not take the method
     ├── BadRequest       malformed body
@@ -15,6 +18,7 @@ TandemError
     ├── HeadersTooLarge  a request's header block over its limits
     ├── UnsupportedType  not JPEG, PNG or WebP; animated
     ├── BadColumns       unknown, missing or mistyped column
+    ├── BadFeedback      an answer that the head could not give
     ├── UnsupportedCoding a transfer coding other than chunked
     ├── UnsupportedVersion a version of HTTP that is not spoken
     ├── Overloaded       the queue is full
@@ -44,8 +48,20 @@ class StoreError(TandemError):
     """The store has no such model or version, or cannot do what was asked."""
 
 
+class EvidenceError(TandemError):
+    """Nothing shows that a version is as good as the champion, so it does not take its place."""
+
+
 class DeviceError(TandemError):
     """A device or precision that was asked for cannot be used."""
+
+
+class DataError(TandemError):
+    """The data is missing, unreadable or too small to learn from."""
+
+
+class ColumnError(DataError):
+    """One column of a table cannot be read; the others can."""
 
 
 class ClientError(TandemError):
@@ -96,7 +112,7 @@ class UnsupportedType(ClientError):
 
 
 class Forbidden(ClientError):
-    """The caller may not ask this: it is a page of an origin that is not allowed."""
+    """The caller may not ask this: a page of an origin that is not allowed, or an API key without the route's scope."""
 
     code = "forbidden"
 
@@ -133,6 +149,12 @@ class BadColumns(ClientError):
     """The columns beside the image do not fit the head's schema."""
 
     code = "bad_columns"
+
+
+class BadFeedback(ClientError):
+    """An answer to a decision that the head could not give: an unknown class, or none."""
+
+    code = "bad_feedback"
 
 
 class Overloaded(ClientError):

@@ -12,6 +12,7 @@ from service import coordination
 from service.api.image_route import NATIVE
 from service.api.schemas import Instance
 from service.http.asgi import AsgiAdapter
+from service.process.bundle_follower import BundleFollower
 from service.process.hooks import serve_with, supervise
 from service.process.preflight import check_before_start
 from service.process.worker import Worker
@@ -68,6 +69,8 @@ def _class_of(worker: Worker) -> type:
             check_before_start()
             coordination.prepare()
             supervise()
+            if isinstance(worker.settings.bundle, str):
+                BundleFollower.start(worker.settings.bundle)
 
         @bentoml.on_startup
         async def start(self) -> None:

@@ -9,7 +9,7 @@ import pydantic_core
 from typing_extensions import TypedDict
 
 from models.errors import ClientError, MethodNotAllowed, Overloaded, TandemError, Unauthorized
-from service.messages import Response
+from service.messages import JSON, Response
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -23,6 +23,7 @@ STATUS = {
     "too_large": 413,
     "unsupported_type": 415,
     "bad_columns": 422,
+    "bad_feedback": 422,
     "overloaded": 429,
     "headers_too_large": 431,
     "internal": 500,
@@ -31,6 +32,9 @@ STATUS = {
     "deadline_exceeded": 504,
     "version_not_supported": 505,
 }
+
+OPEN_INFERENCE_STATUS = {"too_large": 400, "unsupported_type": 400, "bad_columns": 400, "overloaded": 503}
+"""Where the Open Inference Protocol has fewer statuses than HTTP."""
 
 INTERNAL = TandemError("internal error; the server's log has the details")
 """What a caller is told of an error that is ours."""
@@ -59,9 +63,21 @@ class ItemError(TypedDict):
     error: ErrorBody
 
 
-def problem_of(error: TandemError) -> Response:
-    """The response to a request that failed as a whole."""
+def problem_of(error: TandemError, path: str = "") -> Response:
+    """The response to a request that failed as a whole, in the form that its path's protocol has."""
     code = code_of(error)
+    if is_open_inference(path):
+        status, document = OPEN_INFERENCE_STATUS.get(code, STATUS[code]), {"error": str(error)}
+        return Response(status, pydantic_core.to_json(document), JSON, _headers_of(error), code)
+    return _problem(error, code)
+
+
+def is_open_inference(path: str) -> bool:
+    """Whether a path belongs to the Open Inference Protocol, over HTTP or gRPC."""
+    return path.startswith(("/v2/", "/inference.", "/grpc.")) or path == "/v2"
+
+
+def _problem(error: TandemError, code: str) -> Response:
     status = STATUS[code]
     document: Problem = {
         "type": "about:blank",

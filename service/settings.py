@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,25 +12,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from models.bundle.store import DEFAULT_ROOT
 from models.errors import TandemError
 from models.imaging.decode import DEFAULT_MAX_PIXELS
+from models.runtime.cores import available_cores
 
 PREFIX = "TANDEM_"
 
-
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # "<quota or max> <period>", microseconds; cgroup v2
+URL = r"^[A-Za-z][A-Za-z0-9+.-]*://"
+"""What tells a URL from a path."""
 
 
 class SettingsError(TandemError):
     """A variable is misspelt or out of range; the message names it and the value."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, or a container's quota where that is less."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if _CPU_QUOTA.is_file():
-        quota, _, period = _CPU_QUOTA.read_text().strip().partition(" ")
-        if quota.isdecimal() and period.isdecimal():
-            cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
 
 
 class Settings(BaseSettings):
@@ -38,8 +29,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    bundle: Path = DEFAULT_ROOT / "fashion-mnist"
-    """A store entry, whose champion serves, or one version's directory."""
+    bundle: Annotated[str, Field(pattern=URL)] | Path = Field(
+        default=DEFAULT_ROOT / "fashion-mnist", union_mode="left_to_right"
+    )
+    """A store entry, whose champion serves, or one version: a directory, or a URL to download from at the start."""
+    verify_key: Path | None = None
+    """PEM file of a public key; bundles that its owner has not signed are refused."""
     device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     """Where the embedder runs; `auto` takes CUDA where it works, else the CPU."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
@@ -73,8 +68,22 @@ class Settings(BaseSettings):
     only pages of the server itself."""
     trusted_proxies: str = "127.0.0.1"
     """Addresses, with commas between them, whose `X-Forwarded-For` the access log believes; `*` stands for all."""
+    grpc_port: int = Field(default=0, ge=0, le=65_535)
+    """Port of the Open Inference Protocol over gRPC, on the address of HTTP; 0: off. Needs the extra `grpc`."""
     keep_alive_s: float = Field(default=75.0, ge=1, le=3600)
     """Time that an idle connection is kept, in seconds; longer than the usual proxies keep theirs."""
+    feedback_url: str | None = None
+    """SQLAlchemy URL of the database of recorded decisions; without it none are. Needs the extra `feedback`."""
+    feedback_images: str | None = None
+    """Folder, or object store's URL, where the images of recorded decisions are kept; without it none are."""
+    feedback_keep_days: float | None = Field(default=None, gt=0, le=36_500)
+    """Age at which recorded decisions and their images are deleted, in days; without it they are kept."""
+    feedback_sample: float = Field(default=1.0, ge=0, le=1)
+    """Share of the images that is recorded."""
+    feedback_audit: float = Field(default=0.01, ge=0, le=1)
+    """Share of the recorded decisions that were accepted that is queued for people, to estimate precision by."""
+    feedback_lease_s: float = Field(default=300.0, ge=1, le=86_400)
+    """Time for which a decision to review is given to one reviewer, in seconds."""
     drain_s: float = Field(default=2.0, ge=0, le=600)
     """Time from the signal to end in which everything is still answered as always, in seconds; `/readyz` says 503."""
 
@@ -99,7 +108,19 @@ class Settings(BaseSettings):
             raise SettingsError(f"{name}={first['input']!r}: {first['msg']}") from error
         settings._check_room("max_queue", "max_images")
         settings._check_room("max_buffered_bytes", "max_body_bytes")
+        settings._check_recording()
         return settings
+
+    @property
+    def bundle_path(self) -> Path:
+        """Where the bundle is on this machine.
+
+        Raises:
+            SettingsError: it is at a URL; `service.process.preflight` downloads it and names the directory to workers.
+        """
+        if isinstance(self.bundle, str):
+            raise SettingsError(f"{PREFIX}BUNDLE={self.bundle!r}: not downloaded; start with `python -m service serve`")
+        return self.bundle
 
     @property
     def allowed_origins(self) -> frozenset[str]:
@@ -118,6 +139,14 @@ class Settings(BaseSettings):
                 f"{PREFIX}{room.upper()}={getattr(self, room)} is less than {PREFIX}{request.upper()}="
                 f"{getattr(self, request)}, so that a request of that size would never be admitted"
             )
+
+    def _check_recording(self) -> None:
+        """What is to become of recorded decisions needs a database of them."""
+        for name in ("feedback_images", "feedback_keep_days"):
+            if self.feedback_url is None and getattr(self, name) is not None:
+                raise SettingsError(
+                    f"{PREFIX}{name.upper()} is set without {PREFIX}FEEDBACK_URL, so that nothing is recorded; set both"
+                )
 
 
 def _names(text: str) -> frozenset[str]:

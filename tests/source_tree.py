@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("loadtests", "models", "service", "training")
+ROOMS = ("feedback", "loadtests", "models", "scoring", "service", "training")
 TREES = (*ROOMS, "tests", "tools")
 
 NAMED_TUPLE_METHODS = {"_asdict", "_fields", "_make", "_replace"}
@@ -18,8 +18,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def files(trees: Iterable[str] = TREES) -> list[Path]:
-    """Every Python file below these folders, relative to the project's root."""
-    return [file.relative_to(ROOT) for tree in trees for file in sorted((ROOT / tree).rglob("*.py"))]
+    """Every Python file below these folders that a person wrote, relative to the project's root."""
+    found = [file.relative_to(ROOT) for tree in trees for file in sorted((ROOT / tree).rglob("*.py"))]
+    return [file for file in found if not file.stem.endswith("_pb2")]
 
 
 def module_name(file: Path) -> str:

@@ -36,7 +36,7 @@ def test_the_commands_for_keys_do_what_they_say(tmp_path: Path, monkeypatch: pyt
     names = []
     for arguments in commands(".venv/bin/python -m service keys"):
         assert main(arguments) == 0
-        names.append(ApiKeys.open(tmp_path / "keys").names)
+        names.append([key.name for key in ApiKeys.open(tmp_path / "keys").entries])
     assert names == [["shop"], ["shop"], []]
 
 

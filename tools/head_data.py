@@ -20,9 +20,12 @@ from models.bundle.loading import Bundle
 from models.bundle.store import DEFAULT_ROOT as STORE
 from models.bundle.store import resolve
 from models.columns import Column, ColumnValue
+from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tools import elpv_table
 from tools.fashion_table import made_up
+from training.backbones.efficientnet_lite import input_of
+from training.backbones.names import DEFAULT, load_backbone
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset
 from training.data.images import Encoded
@@ -30,8 +33,7 @@ from training.data.split import split
 from training.exceptions import DataError
 from training.export.bundle_files import encode_png
 from training.export.network_export import export_embedder
-from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
-from training.network.pretrained import INPUT, load_network
+from training.network.embedding_cache import embed_all
 from training.stages.prepare import Prepared, prepare
 from training.stages.training_data import Embedded, TrainingData, label_embeddings
 from training.tables import tabular
@@ -106,7 +108,7 @@ def open_bench(name: str, *, with_columns: bool = True, root: Path = DEFAULT_ROO
 
 
 def _pretrained(dataset: Dataset) -> bytes:
-    network = load_network()
+    network = load_backbone(DEFAULT).network
     return export_embedder(network, network.classifier, dataset.images[np.arange(_EXPORT_SAMPLE)])
 
 
@@ -136,7 +138,7 @@ def _solar() -> Dataset:
         raise DataError("elpv-dataset is not installed; pip install elpv-dataset")
     table = elpv_table.write_table(source, _ELPV)
     return tabular.stream(
-        read(table, TableLayout(image="image", label="defect", columns=("cell",))), name="solar", spec=INPUT
+        read(table, TableLayout(image="image", label="defect", columns=("cell",))), name="solar", spec=input_of(DEFAULT)
     )
 
 
@@ -145,13 +147,13 @@ def _textile() -> Dataset:
     if spec is None or not spec.submodule_search_locations:
         raise DataError("conformal-clip-data is not installed; pip install --no-deps conformal-clip-data")
     images = Path(next(iter(spec.submodule_search_locations))) / "data" / "textile_images" / "simulated"
-    return folder.stream(images, name="textile", spec=INPUT)
+    return folder.stream(images, name="textile", spec=input_of(DEFAULT))
 
 
 def _digits() -> Dataset:
     digits = load_digits()
     pixels = np.rint(digits.images[..., None] * (255 / _DIGIT_LEVELS)).astype(np.uint8)
-    spec = INPUT.model_copy(update={"background": 0})  # light on black
+    spec = input_of(DEFAULT).model_copy(update={"background": 0})  # light on black
     return Dataset(
         name="digits",
         images=Encoded(lambda position: encode_png(pixels[position]), np.arange(len(pixels)), spec),

@@ -9,14 +9,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from models.errors import TandemError
+from models.errors import EvidenceError, TandemError
 from training.inspection import dry_run
 
+REFUSED = 3  # `relearn` has written a head that is not as good as the champion's
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one training; returns 0, 1 after one line on stderr that says why not, or 130 if interrupted."""
+    """Runs one training; returns 0, 1 or 3 after a line on stderr that says why not, or 130 if interrupted."""
     words = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -30,14 +31,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], Path | None] = arguments.run
     try:
         path = run(arguments)
+    except EvidenceError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     except (TandemError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
         print(f"\ninterrupted; {str(error) or arguments.way_on(arguments)}", file=sys.stderr)
         return INTERRUPTED
-    if path is not None:
+    return 0 if path is None else _tell(path, arguments)
+
+
+def _tell(path: Path, arguments: argparse.Namespace) -> int:
+    """Tells what was written; returns 1 after one line on stderr if it cannot be logged."""
+    try:
         arguments.tell(path, arguments)
+    except TandemError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from models.errors import TandemError
+from models.errors import ColumnError, DataError, TandemError
 
-
-class DataError(TandemError):
-    """The data is missing, unreadable or too small to learn from."""
-
-
-class ColumnError(DataError):
-    """One column of a table cannot be read; the others can."""
+__all__ = ["ColumnError", "DataError", "ExportError", "ResumeError"]
 
 
 class ExportError(TandemError):
@@ -19,3 +13,7 @@ class ExportError(TandemError):
 
 class ResumeError(TandemError):
     """There is no checkpoint to resume from, or it belongs to other data or settings."""
+
+
+class TrackingError(TandemError):
+    """A training cannot be logged: it is not begun, or its bundle is written all the same."""

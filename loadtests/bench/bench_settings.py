@@ -33,3 +33,8 @@ class Settings:
     def body(self) -> Body:
         """The body of a request with one image."""
         return single(self.images[0])
+
+    @property
+    def model_name(self) -> str:
+        """Name of the bundle, by its folder or, for one version, the folder above."""
+        return self.bundle.parent.name if self.bundle.name.isdecimal() else self.bundle.name

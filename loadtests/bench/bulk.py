@@ -1,6 +1,8 @@
 """Several images a request ──▶ images/s in each form of body, next to the work with no server around it."""
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from loadtests.bench import measurement, work_alone
 from loadtests.bench.bench_settings import Settings
@@ -17,6 +19,7 @@ FORMS: dict[str, Callable[[Sequence[LabelledImage]], Body]] = {
     "multipart": request_bodies.multipart,
     "binary": request_bodies.binary,
     "json": request_bodies.instances,
+    "open_inference": request_bodies.open_inference,
 }
 CPU_US_IMAGE = "CPU us/image"
 WORK_ALONE = "work alone"
@@ -46,12 +49,21 @@ def measure(settings: Settings, forms: Sequence[str], counts: Sequence[int]) -> 
 
 def _measure(settings: Settings, server: Server, form: str, count: int) -> dict[str, float]:
     body = FORMS[form](settings.images[:count])
+    body = replace(body, path=body.path.format(model=settings.model_name))
     try:
-        predictions = measurement.ask(server.url, body)
+        answered = _count_answers(measurement.post(server.url, body))
     except ValueError as error:
         raise measurement.MeasurementError(f"{count} images as {form}: {error}") from error
-    if len(predictions) != count:
-        raise measurement.MeasurementError(f"{count} images as {form}: {len(predictions)} predictions")
+    if answered != count:
+        raise measurement.MeasurementError(f"{count} images as {form}: {answered} predictions")
     cost = closed_loop.measure(server, body, settings.out, connections=settings.connections, seconds=settings.seconds)
     per_image = {IMAGES_PER_S: cost.requests_per_s * count, CPU_US_IMAGE: cost.cpu_us / count}
     return {**cost.figures(), **per_image}
+
+
+def _count_answers(content: bytes) -> int:
+    """Images that a response decides on: predictions, or rows of the first tensor, whose bytes follow the JSON."""
+    answer, _ = json.JSONDecoder().raw_decode(content.decode("latin-1"))
+    if "outputs" in answer:
+        return int(answer["outputs"][0]["shape"][0])
+    return sum("label" in prediction for prediction in answer["predictions"])

@@ -19,7 +19,7 @@ from loadtests.load import closed_loop, open_loop
 from loadtests.load.background_load import BackgroundLoad
 from loadtests.load.processes import pss_bytes
 from loadtests.load.server_process import LOOPBACK, Server, ServerError, running
-from loadtests.scenarios.reference_answers import PREDICT, TIMEOUT_S
+from loadtests.scenarios.reference_answers import TIMEOUT_S
 
 READY_WITHIN_S = 90.0
 IDLE_RATE_PER_S = 20.0
@@ -73,20 +73,33 @@ def ask(url: str, body: Body) -> list[dict[str, Any]]:
         http.client.HTTPException: The response is not HTTP.
         ValueError: The status is not 200, or there is no prediction.
     """
+    answer = json.loads(post(url, body))  # a prediction, a list of them, or {"predictions": [...]}
+    predictions = answer.get("predictions", [answer]) if isinstance(answer, dict) else answer
+    if not predictions or not all("label" in each and "probabilities" in each for each in predictions):
+        raise ValueError(f"no prediction: {str(answer)[:200]}")
+    return list(predictions)
+
+
+def post(url: str, body: Body) -> bytes:
+    """Send one request and return the body of its response.
+
+    Raises:
+        OSError: No connection.
+        http.client.HTTPException: The response is not HTTP.
+        ValueError: The status is not 200.
+    """
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
     try:
-        connection.request("POST", PREDICT, body=body.content, headers={"Content-Type": body.content_type})
+        connection.request(
+            "POST", body.path, body=body.content, headers={"Content-Type": body.content_type, **body.headers}
+        )
         response = connection.getresponse()
         content = response.read()
     finally:
         connection.close()
     if response.status != http.client.OK:
         raise ValueError(f"status {response.status}: {content[:200]!r}")
-    answer = json.loads(content)  # a prediction, a list of them, or {"predictions": [...]}
-    predictions = answer.get("predictions", [answer]) if isinstance(answer, dict) else answer
-    if not predictions or not all("label" in each and "probabilities" in each for each in predictions):
-        raise ValueError(f"no prediction: {str(answer)[:200]}")
-    return list(predictions)
+    return content
 
 
 def check_agreement(name: str, found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
@@ -139,10 +152,10 @@ def measure_latency(system: System, settings: Settings, rates: Mapping[str, floa
     with serving(system, body, out) as server:
         closed_loop.warm_up(server.url, body, out, connections=settings.connections)
         idle = open_loop.Plan(IDLE_RATE_PER_S, settings.seconds, connections=1, spacing="even")
-        figures = {IDLE_MS: open_loop.run_plan(server.url, PREDICT, body, idle, out).p50_ms}
+        figures = {IDLE_MS: open_loop.run_plan(server.url, body.path, body, idle, out).p50_ms}
         background = BackgroundLoad.now(server.pid)
         for name, rate_per_s in rates.items():
-            latency = open_loop.run_plan(server.url, PREDICT, body, open_loop.Plan(rate_per_s, settings.seconds), out)
+            latency = open_loop.run_plan(server.url, body.path, body, open_loop.Plan(rate_per_s, settings.seconds), out)
             figures |= {
                 f"p50 ms at {name}": latency.p50_ms,
                 f"p99 ms at {name}": latency.p99_ms,

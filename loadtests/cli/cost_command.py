@@ -1,18 +1,21 @@
 """``python -m loadtests cost``: CPU time of one small request, in interleaved rounds.
 
-Every round measures each case in turn: query options, request headers, the code of another checkout, and the same work
-with no server around it. Ratios are taken within a round, so that both sides have the same machine. The servers are
-started anew every few rounds.
+Every round measures each case in turn: query options, request headers, another setting of the server, the code of
+another checkout, and the same work with no server around it. Ratios are taken within a round, so that both sides have
+the same machine. The servers are started anew every few rounds.
 """
 
 import argparse
 import contextlib
+import functools
+import itertools
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtests.bench import work_alone
@@ -31,22 +34,24 @@ WORK_ALONE = "work alone"
 ROUNDS_PER_START = 4  # two starts of one program differ in memory layout and hash seeds
 COLUMNS = (closed_loop.REQUESTS_PER_S, closed_loop.CPU_US, closed_loop.P50_MS, closed_loop.P99_MS)
 FAILURES = (ServerError, closed_loop.CostError, work_alone.WorkAloneError, PayloadError)
+_SETTING = re.compile(r"[A-Za-z_]\w*=.*")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+): *([ -~]*)")  # RFC 9110, 5.6.2; visible ASCII
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of request to one server; an empty query or header is none."""
+    """One kind of request to one server; an empty query, header or setting is none."""
 
     checkout: Path
     query: str
     header: str
+    setting: str = ""
 
     @property
     def name(self) -> str:
         """The case as the table shows it."""
         checkout = "this checkout" if self.checkout == REPOSITORY else str(self.checkout)
-        return " ".join(part for part in (checkout, self.query and f"?{self.query}", self.header) if part)
+        return " ".join(part for part in (checkout, self.query and f"?{self.query}", self.header, self.setting) if part)
 
 
 def add_command(commands: Commands) -> None:
@@ -65,6 +70,10 @@ def add_command(commands: Commands) -> None:
     cost.add_argument(
         "--header", metavar="H", nargs="+", type=_header, default=[""],
         help="request headers, e.g. 'X-Forwarded-For: 10.0.0.1'; each is a case, '' is none",
+    )  # fmt: skip
+    cost.add_argument(
+        "--setting", metavar="NAME=VALUE", nargs="+", type=_setting, default=[""],
+        help="variables of the server, with spaces between them; each is a case, '' is none",
     )  # fmt: skip
     cost.add_argument(
         "--against", metavar="DIR", type=Path, help="also measure the code of the checkout in DIR, and print the ratio"
@@ -88,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure all cases and print them; 1 where a limit is exceeded or a server cannot be measured."""
     options.out.mkdir(parents=True, exist_ok=True)
     checkouts = [REPOSITORY] if options.against is None else [REPOSITORY, options.against.absolute()]
-    cases = [Case(each, query, header) for each in checkouts for query in options.query for header in options.header]
+    cases = [Case(*each) for each in itertools.product(checkouts, options.query, options.header, options.setting)]
     conditions = (
         f"{options.connections} connections, {options.rounds} rounds of {options.seconds} s, on {machine.describe()}"
     )
@@ -119,15 +128,18 @@ def _measure(options: argparse.Namespace, cases: list[Case]) -> Readings:
     readings = Readings()
     for first in range(1, options.rounds + 1, ROUNDS_PER_START):
         with contextlib.ExitStack() as stack:
-            servers: dict[Path, Server] = {}
-            for checkout in {case.checkout: None for case in cases}:
+            servers: dict[tuple[Path, str], Server] = {}
+            for checkout, setting in {(case.checkout, case.setting): None for case in cases}:
                 log = options.out / f"server-{len(servers)}.log"
-                servers[checkout] = stack.enter_context(running(options.serve, log=log, checkout=checkout))
+                environ = functools.partial(_variables, setting)
+                servers[checkout, setting] = stack.enter_context(
+                    running(options.serve, log=log, checkout=checkout, environ=environ)
+                )
             for round_ in range(first, min(first + ROUNDS_PER_START, options.rounds + 1)):
                 # The order alternates, so that no case is always measured first.
                 for case in cases if round_ % 2 else cases[::-1]:
                     cost = closed_loop.measure(
-                        servers[case.checkout],
+                        servers[case.checkout, case.setting],
                         body,
                         options.out,
                         connections=options.connections,
@@ -145,12 +157,13 @@ def _print_ratios(readings: Readings, case: Case, first: Case, options: argparse
     """Print the CPU time of a case in ratio to each case that it is compared with."""
     baselines = [WORK_ALONE]
     if case.checkout == first.checkout and options.against:
-        baselines.append(Case(options.against.absolute(), case.query, case.header).name)
-    baselines.append(Case(case.checkout, first.query, first.header).name)
+        baselines.append(replace(case, checkout=options.against.absolute()).name)
+    baselines.append(replace(first, checkout=case.checkout).name)
     for baseline in baselines:
-        ratio = readings.ratio(case.name, baseline, closed_loop.CPU_US)
-        if ratio and baseline != case.name:
-            print(f"{case.name}: {_describe(ratio)} times the CPU of {baseline}")
+        cpu, p99 = (readings.ratio(case.name, baseline, each) for each in (closed_loop.CPU_US, closed_loop.P99_MS))
+        if cpu and baseline != case.name:
+            latency = f", {_describe(p99)} times its p99" if p99 else ""
+            print(f"{case.name}: {_describe(cpu)} times the CPU of {baseline}{latency}")
 
 
 def _check_limits(readings: Readings, name: str, options: argparse.Namespace) -> int:
@@ -174,6 +187,16 @@ def _describe(ratio: Spread) -> str:
 def _as_mapping(header: str) -> Mapping[str, str]:
     name, _, value = header.partition(":")
     return {name: value.strip()} if header else {}
+
+
+def _variables(setting: str, _: int = 0) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in shlex.split(setting))
+
+
+def _setting(text: str) -> str:
+    if not all(_SETTING.fullmatch(word) for word in shlex.split(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return text
 
 
 def _header(text: str) -> str:

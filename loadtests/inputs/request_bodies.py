@@ -4,7 +4,7 @@ import base64
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from loadtests.inputs.fashion_images import LabelledImage
@@ -12,12 +12,17 @@ from loadtests.inputs.fashion_images import LabelledImage
 BOUNDARY = "tandem-3f1c9a54e0b84d7f"
 
 
+PREDICT = "/v1/predict"
+
+
 @dataclass(frozen=True)
 class Body:
-    """Content of a request and its ``Content-Type``."""
+    """Content of a request, its ``Content-Type``, where it is sent and what other headers it needs."""
 
     content: bytes
     content_type: str
+    path: str = PREDICT
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def single(image: LabelledImage) -> Body:
@@ -60,3 +65,16 @@ def binary(images: Sequence[LabelledImage]) -> Body:
     """Return each image after its length in bytes, a little-endian uint32."""
     chunks = [chunk for each in images for chunk in (struct.pack("<I", len(each.body)), each.body)]
     return Body(b"".join(chunks), "application/x-tandem-images")
+
+
+def open_inference(images: Sequence[LabelledImage]) -> Body:
+    """Return images as one binary tensor of the Open Inference Protocol, all outputs of the default head binary, too.
+
+    The path has ``{model}`` in the place of the model's name.
+    """
+    tensor = binary(images).content  # a tensor of BYTES has its elements behind their sizes, too
+    size = {"binary_data_size": len(tensor)}
+    inputs = [{"name": "image", "datatype": "BYTES", "shape": [len(images)], "parameters": size}]
+    text = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(text))}
+    return Body(text + tensor, "application/octet-stream", "/v2/models/{model}/infer", headers)

@@ -17,7 +17,6 @@ from loadtests.inputs.request_bodies import Body
 from loadtests.load.background_load import BackgroundLoad
 from loadtests.load.processes import cpu_seconds
 from loadtests.load.server_process import Server
-from loadtests.scenarios.reference_answers import PREDICT
 
 CONNECTIONS = 16  # by default
 WARM_UP_S = 2
@@ -87,7 +86,7 @@ def measure(
         CostError: wrk is not installed or failed, or a response was not 200.
     """
     script = _script(body, out, headers or {})
-    target = server.url + PREDICT + (f"?{query}" if query else "")
+    target = server.url + body.path + (f"?{query}" if query else "")
     _run_wrk(target, script, connections, WARM_UP_S)
     time.sleep(SETTLE_S)
     background, before_s = BackgroundLoad.now(server.pid), cpu_seconds(server.pid)
@@ -102,7 +101,7 @@ def warm_up(url: str, body: Body, out: Path, *, connections: int) -> None:
     Raises:
         CostError: wrk is not installed or failed.
     """
-    _run_wrk(url + PREDICT, _script(body, out, {}), connections, WARM_UP_S)
+    _run_wrk(url + body.path, _script(body, out, {}), connections, WARM_UP_S)
 
 
 def read_report(report: str, cpu_s: float) -> Cost:
@@ -127,7 +126,7 @@ def _script(body: Body, out: Path, headers: Mapping[str, str]) -> Path:
     content, script = out / "cost.body", out / "cost.lua"
     content.write_bytes(body.content)
     # A JSON string of ASCII characters is a Lua string too.
-    sent = {"Content-Type": body.content_type, **headers}
+    sent = {"Content-Type": body.content_type, **body.headers, **headers}
     lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in sent.items()]
     script.write_text(_SCRIPT.format(body=json.dumps(str(content.resolve()), ensure_ascii=False)) + "".join(lines))
     return script

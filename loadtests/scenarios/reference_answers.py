@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from loadtests.inputs.fashion_images import LabelledImage
+from loadtests.inputs.request_bodies import PREDICT
 from loadtests.scenarios.answer_check import WrongAnswerError, read_single
 
-PREDICT = "/v1/predict"
 TIMEOUT_S = 10.0
 
 

@@ -10,7 +10,7 @@ from locust import FastHttpUser, between
 
 from loadtests.inputs import request_bodies
 from loadtests.scenarios.answer_check import WrongAnswerError, read_several, read_single
-from loadtests.scenarios.reference_answers import PREDICT, Reference
+from loadtests.scenarios.reference_answers import Reference
 
 
 class ApiUser(FastHttpUser):
@@ -41,7 +41,9 @@ class ApiUser(FastHttpUser):
         """
         headers = {"Content-Type": body.content_type}
         data: Any = body.content  # locust's types say str; it sends bytes as they are
-        with self.client.post(PREDICT, data=data, headers=headers, name=name, catch_response=True) as response:
+        with self.client.post(
+            request_bodies.PREDICT, data=data, headers=headers, name=name, catch_response=True
+        ) as response:
             if response.status_code == http.client.OK:
                 try:
                     check(response.content)

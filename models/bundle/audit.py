@@ -1,4 +1,4 @@
-"""ONNX bytes ──▶ accepted, or a BundleError: checks graphs before any runtime sees them.
+"""files of a bundle ──▶ accepted, or a BundleError: hashes, and graphs before any runtime sees them.
 
 A graph must hold all its data and use known operator domains only. The protobuf wire format is read directly, so that
 serving needs no `onnx` package. Field numbers are those of onnx.proto (ONNX IR versions to 14); `_CHILDREN` lists how
@@ -7,8 +7,11 @@ messages nest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from models.bundle.manifest import FileEntry
 from models.errors import BundleError
 
 ALLOWED_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
@@ -30,6 +33,72 @@ _CHILDREN = {
 }
 _DOMAIN_FIELD = {"Opset": 1, "Node": 7, "Function": 10}
 _EXTERNAL_DATA_FIELD, _DATA_LOCATION_FIELD = 13, 14
+
+
+class AuditedFiles(Mapping[str, bytes]):
+    """The bytes of a bundle's files, by name, each with the size and the hash that the manifest says.
+
+    They stay in memory, so a file that changes later has no effect. Kept rows (`rows-<head>.npz`) do not: serving never
+    needs them. They are hashed when the bundle is opened, and read and hashed again by whoever asks for them.
+
+    Args:
+        path: the bundle's directory.
+        entries: the manifest's.
+
+    Raises:
+        BundleError: a file is missing, or has another size or hash; here, and where kept rows are asked for.
+        OSError: a file cannot be read.
+    """
+
+    def __init__(self, path: Path, entries: Mapping[str, FileEntry]) -> None:
+        self._path = path
+        self._entries = entries
+        self._kept = {name: self._read(name) for name in entries if not is_kept_rows(name)}
+        for name in entries.keys() - self._kept.keys():
+            self._check(name, _sha256_of_file(self._checked_size(name)))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._kept[name] if name in self._kept else self._read(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # without reading it
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _read(self, name: str) -> bytes:
+        if name not in self._entries:
+            raise KeyError(name)
+        data = self._checked_size(name).read_bytes()
+        self._check(name, hashlib.sha256(data).hexdigest())
+        return data
+
+    def _checked_size(self, name: str) -> Path:
+        file, size = self._path / name, self._entries[name].size_bytes
+        if not file.is_file():
+            raise BundleError(f"{name}: not a regular file; restore it from the original bundle")
+        if (found := file.stat().st_size) != size:
+            raise BundleError(f"{name}: {found} bytes instead of {size}; restore it from the original bundle")
+        return file
+
+    def _check(self, name: str, found: str) -> None:
+        if found != (wanted := self._entries[name].sha256):
+            raise BundleError(
+                f"{name}: SHA-256 is {found[:12]}…, not {wanted[:12]}…; restore it from the original bundle"
+            )
+
+
+def is_kept_rows(name: str) -> bool:
+    """Whether a file of a bundle holds the kept rows of a head."""
+    return name.startswith("rows-") and name.endswith(".npz")
+
+
+def _sha256_of_file(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def audit_onnx(data: bytes, file: str) -> None:

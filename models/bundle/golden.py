@@ -8,7 +8,8 @@ far more, although the machine computes correctly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from models.bundle.manifest import EMBEDDER_FILES, Precision
 from models.errors import BundleError, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
-from models.runtime.head_sessions import Head, OutlierDetector, open_head, open_outlier_detectors
+from models.runtime.head_sessions import Head
+from models.runtime.head_set import HeadSet
 from models.runtime.sessions import (
     LOAD_ERRORS,
     Embedder,
@@ -33,31 +35,31 @@ DISTANCE_TOLERANCE = 1e-3
 """Largest difference of a distance, relative to the largest recorded: float32 sums in another order."""
 
 
-def check_golden(
-    bundle: Bundle,
-    embedder: Embedder,
-    heads: Mapping[str, Head],
-    outlier_detectors: Mapping[str, OutlierDetector],
-    precision: Precision = "fp32",
-) -> None:
-    """Runs the golden images through decoder, embedder, heads and outlier detectors, the latter two by heads' names.
+def check_golden(bundle: Bundle, embedder: Embedder, head_set: HeadSet, precision: Precision = "fp32") -> None:
+    """Runs the golden images through decoder, embedder, heads and outlier detectors.
 
     Raises:
         BundleError: a result differs from the recorded one by more than the manifest's tolerance.
     """
     pixels = _golden_pixels(bundle)
-    try:
+    with _errors_named():
         _check_embedder(bundle, embedder, pixels, precision)
+    check_heads(bundle, head_set)
+
+
+def check_heads(bundle: Bundle, head_set: HeadSet) -> None:
+    """Runs the recorded embeddings of the golden images through heads and outlier detectors.
+
+    Raises:
+        BundleError: a result differs from the recorded one by more than the manifest's tolerance.
+    """
+    with _errors_named():
         embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
-        for head in heads.values():
+        for head in head_set.heads.values():
             _check_head(bundle, head, embedding)
-        for name, detector in outlier_detectors.items():
+        for name, detector in head_set.outlier_detectors.items():
             difference = relative_difference(detector(embedding), _recorded(bundle, f"distance-{name}"))
             _compare(f"novelty-{name}.onnx", difference, DISTANCE_TOLERANCE)
-    except LOAD_ERRORS as error:
-        raise BundleError(
-            f"{GOLDEN}/: a graph cannot be run on the golden images ({error}); export it again"
-        ) from error
 
 
 def verify(bundle: Bundle) -> None:
@@ -66,14 +68,22 @@ def verify(bundle: Bundle) -> None:
     Raises:
         BundleError: a graph cannot be loaded, or computes something else than was recorded.
     """
-    manifest = bundle.manifest
-    heads = {spec.name: open_head(bundle, spec) for spec in manifest.heads}
-    outlier_detectors = open_outlier_detectors(bundle)
+    manifest, head_set = bundle.manifest, HeadSet.open(bundle)
     for spec in manifest.heads:
         bundle.examples(spec)
     for precision in manifest.precisions:
         session = cpu_session(bundle.embedder(precision), file=EMBEDDER_FILES[precision])
-        check_golden(bundle, Embedder.checked(session, manifest), heads, outlier_detectors, precision)
+        check_golden(bundle, Embedder.checked(session, manifest), head_set, precision)
+
+
+@contextlib.contextmanager
+def _errors_named() -> Iterator[None]:
+    try:
+        yield
+    except LOAD_ERRORS as error:
+        raise BundleError(
+            f"{GOLDEN}/: a graph cannot be run on the golden images ({error}); export it again"
+        ) from error
 
 
 def _golden_pixels(bundle: Bundle) -> Pixels:
@@ -82,7 +92,7 @@ def _golden_pixels(bundle: Bundle) -> Pixels:
     if len(images) != bundle.manifest.golden.count:
         raise BundleError(f"{GOLDEN}/: {len(images)} images, not {bundle.manifest.golden.count}; restore them")
     try:
-        return np.stack([decode(data, bundle.manifest.input) for data in images])
+        return np.stack([decode(data, bundle.manifest.input.of_inputs) for data in images])
     except ClientError as error:
         raise BundleError(f"{GOLDEN}/: an image cannot be decoded ({error}); write the bundle again") from error
 

@@ -91,6 +91,11 @@ class HeadSpec(Frozen):
         return f"examples-{self.name}" if self.explain_rows else None
 
     @property
+    def rows_file(self) -> str:
+        """File of the labelled embeddings that a refit starts from; a bundle may lack it."""
+        return f"rows-{self.name}.npz"
+
+    @property
     def stored(self) -> HeadSpec:
         """The same head for columns as a bundle stores them: a date is a number, its days since 1970-01-01."""
         columns = [c.model_copy(update={"type": "number"}) if c.type == "date" else c for c in self.columns]

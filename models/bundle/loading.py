@@ -1,6 +1,7 @@
 """directory ──audit──▶ `Bundle`: the whole bundle is checked before anything is built from it.
 
-The audited bytes stay in memory, and sessions are made from them, so a file that changes later has no effect.
+The audited bytes stay in memory, those of kept rows excepted, and sessions are made from them, so a file that changes
+later has no effect.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
-from models.bundle.audit import audit_onnx
+from models.bundle.audit import AuditedFiles, audit_onnx
 from models.bundle.examples import Examples
 from models.bundle.head_spec import HeadSpec
+from models.bundle.kept_rows import KeptRows
 from models.bundle.manifest import EMBEDDER_FILES, FileEntry, Manifest, Precision
+from models.bundle.signature import SIGNATURE, check_signature
 from models.columns import ColumnValue
 from models.errors import BadColumns, BundleError
 
@@ -40,8 +43,12 @@ class Bundle:
     path: Path
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
-        """Reads and audits the bundle in directory `path`.
+    def open(cls, path: Path, verify_key: Path | None = None) -> Bundle:
+        """Reads and audits a bundle.
+
+        Args:
+            path: its directory.
+            verify_key: PEM file of a public key; a bundle that its owner has not signed is refused.
 
         Raises:
             BundleError: one sentence that names the file, what was found and what to do.
@@ -49,14 +56,18 @@ class Bundle:
         if not (path / MANIFEST).is_file():
             raise BundleError(f"{path}: no {MANIFEST} there, so this is not a bundle; name a bundle's directory")
         try:
-            manifest = Manifest.from_bytes((path / MANIFEST).read_bytes())
+            data = (path / MANIFEST).read_bytes()
+            manifest = Manifest.from_bytes(data)
             _audit_names(path, manifest)
-            files = {name: _read(path, name, entry) for name, entry in manifest.files.items()}
+            files = AuditedFiles(path, manifest.files)
+            if verify_key is not None:
+                digests = {name: entry.sha256 for name, entry in manifest.files.items()}
+                check_signature(path, {**digests, MANIFEST: hashlib.sha256(data).hexdigest()}, verify_key)
         except OSError as error:
             raise BundleError(f"{error.filename}: cannot be read ({error.strerror}); make it readable") from error
-        for name, data in files.items():
+        for name in files:
             if name.endswith(".onnx"):
-                audit_onnx(data, name)
+                audit_onnx(files[name], name)
         return cls(manifest, files, path)
 
     def embedder(self, precision: Precision) -> bytes:
@@ -80,6 +91,17 @@ class Bundle:
         if head.examples_folder is None:
             return None
         return Examples.from_files(head.examples_folder, self.files, self.array, self.manifest.embedding_width)
+
+    def kept_rows(self, head: HeadSpec) -> KeptRows | None:
+        """Reads the labelled embeddings that a refit of a head starts from; None if the bundle keeps none.
+
+        Raises:
+            BundleError: the file has changed, or is not what `KeptRows.to_file` writes.
+            OSError: it cannot be read.
+        """
+        if head.rows_file not in self.files:
+            return None
+        return KeptRows.from_file(self.files[head.rows_file], head, self.manifest.embedding_width)
 
     def golden_images(self) -> list[bytes]:
         """The encoded golden images, in the order of the recorded results."""
@@ -161,22 +183,5 @@ def _audit_names(path: Path, manifest: Manifest) -> None:
             found.add(name)
     if missing := set(manifest.files) - found:
         raise BundleError(f"{sorted(missing)[0]}: missing; restore it from the original bundle")
-    if extra := found - set(manifest.files) - {MANIFEST}:
+    if extra := found - set(manifest.files) - {MANIFEST, SIGNATURE}:
         raise BundleError(f"{sorted(extra)[0]}: not part of the bundle; remove it")
-
-
-def _read(path: Path, name: str, entry: FileEntry) -> bytes:
-    file = path / name
-    if not file.is_file():
-        raise BundleError(f"{name}: not a regular file; restore it from the original bundle")
-    if file.stat().st_size != entry.size_bytes:
-        raise BundleError(
-            f"{name}: {file.stat().st_size} bytes instead of {entry.size_bytes}; restore it from the original bundle"
-        )
-    data = file.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != entry.sha256:
-        raise BundleError(
-            f"{name}: SHA-256 is {found[:12]}…, not {entry.sha256[:12]}…; restore it from the original bundle"
-        )
-    return data

@@ -103,6 +103,16 @@ class Manifest(Frozen):
         """The first head, which answers when a request names none."""
         return self.heads[0]
 
+    def training_of(self, head: str) -> Mapping[str, Any]:
+        """What is said of the training of a head."""
+        entry: Mapping[str, Any] = self.training.get("heads", {}).get(head, self.training)
+        return entry
+
+    def has_embedder_of(self, other: Manifest, precision: Precision) -> bool:
+        """Whether both give the same embeddings: by the same graph of a precision, or none, from the same input."""
+        file = EMBEDDER_FILES[precision]
+        return self.input == other.input and self.files.get(file) == other.files.get(file)
+
     def chosen_heads(self, names: Sequence[str]) -> tuple[HeadSpec, ...]:
         """Returns heads by their names, in that order.
 

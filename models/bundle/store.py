@@ -1,30 +1,49 @@
-"""name and version ──▶ directory: `<root>/<name>/<version>/`, and the champion that serves.
+"""name and version ──▶ directory: `<root>/<name>/<version>/`, the champion that serves, and the shadow beside it.
 
 Every change is one rename: a version appears whole or not at all, and `champion` holds either the old or the new
-version. `history` keeps the earlier champions for `rollback`.
+version. `history` keeps the earlier champions for `rollback`. `shadow` holds a version and a share of the traffic, on
+which the version decides unseen, beside the champion.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from models.bundle.loading import MANIFEST, Bundle, file_entries
 from models.bundle.manifest import Manifest
+from models.bundle.model_card import CARD, model_card
 from models.errors import BundleError, StoreError
 
 DEFAULT_ROOT = Path(__file__).parents[1] / "store"
 
 CHAMPION = "champion"
 HISTORY = "history"
+SHADOW = "shadow"
 
 _VERSION = re.compile(r"[1-9][0-9]*", re.ASCII)
+_SHARE = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A version that decides beside the champion.
+
+    Attributes:
+        version: which one.
+        share: of the traffic that it decides on, in (0, 1].
+    """
+
+    version: int
+    share: float = 1.0
 
 
 class Store:
@@ -74,8 +93,44 @@ class Store:
             raise StoreError(f"{name!r} has no version {version} in {self.root}; it has {self.versions(name)}")
         return self.root / name / str(version)
 
+    def shadow(self, name: str) -> Shadow | None:
+        """Returns the version that decides beside the champion; None if there is none.
+
+        Raises:
+            StoreError: the file holds something else.
+        """
+        if not (words := self._shadow_words(name)):
+            return None
+        version, *rest = words
+        share = rest[0] if len(rest) == 1 and _SHARE.fullmatch(rest[0]) else "0"
+        if not _VERSION.fullmatch(version) or not 0 < float(share) <= 1:
+            raise StoreError(
+                f"{self.root / name / SHADOW}: holds {' '.join(words)[:40]!r}, not a version, a space and a share "
+                "above 0 and at most 1; remove the file"
+            )
+        return Shadow(int(version), float(share))
+
+    def set_shadow(self, name: str, version: int, share: float = 1.0) -> None:
+        """Makes a version decide beside the champion, on a share of the traffic.
+
+        Raises:
+            StoreError: no such model or version, it is the champion, or the share is not above 0 and at most 1.
+        """
+        self.path(name, version)
+        if version == self.champion(name):
+            raise StoreError(f"{name!r}: version {version} is the champion, so it cannot be its own shadow")
+        if not 0 < share <= 1:
+            raise StoreError(f"a share of {share:g} is not above 0 and at most 1")
+        self._replace(name, SHADOW, f"{version} {share:.6f}\n")
+
+    def clear_shadow(self, name: str) -> int | None:
+        """Ends the shadow; returns its version, or None if there was none."""
+        words = self._shadow_words(name)
+        (self.root / name / SHADOW).unlink(missing_ok=True)
+        return int(words[0]) if words and _VERSION.fullmatch(words[0]) else None
+
     def promote(self, name: str, version: int) -> None:
-        """Makes a version the champion and keeps the previous one in the history.
+        """Makes a version the champion and keeps the previous one in the history; its own shadow ends.
 
         Raises:
             StoreError: no such model or version.
@@ -83,8 +138,10 @@ class Store:
         self.path(name, version)
         earlier = self._history(name)
         if (self.root / name / CHAMPION).is_file() and (current := self.champion(name)) != version:
-            self._replace(name, HISTORY, [*earlier, current])
-        self._replace(name, CHAMPION, [version])
+            self._replace(name, HISTORY, _lines([*earlier, current]))
+        self._replace(name, CHAMPION, _lines([version]))
+        if self._shadow_words(name)[:1] == [str(version)]:
+            self.clear_shadow(name)
 
     def rollback(self, name: str) -> int:
         """Makes the previous champion the champion again and returns its version.
@@ -100,8 +157,8 @@ class Store:
             raise StoreError(
                 f"{name!r} has had no champion before version {current}, so there is nothing to roll back to"
             )
-        self._replace(name, CHAMPION, earlier[-1:])
-        self._replace(name, HISTORY, earlier[:-1])
+        self._replace(name, CHAMPION, _lines(earlier[-1:]))
+        self._replace(name, HISTORY, _lines(earlier[:-1]))
         return earlier[-1]
 
     def next_version(self, name: str) -> int:
@@ -111,7 +168,7 @@ class Store:
     def add(
         self, manifest: Manifest, files: Mapping[str, bytes], check: Callable[[Bundle], None] | None = None
     ) -> Path:
-        """Adds a bundle in one rename and returns its directory; the first of its name becomes champion.
+        """Adds a bundle in one rename, with its model card, and returns its directory.
 
         Args:
             manifest: complete except for `files`, which is filled in here.
@@ -122,26 +179,46 @@ class Store:
             StoreError: the version exists already.
             BundleError: the bundle does not pass its audit.
         """
-        folder = self.root / manifest.name
-        target = folder / str(manifest.version)
-        if target.exists():
-            raise StoreError(f"{target} exists already; versions are never overwritten")
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{manifest.version}-", dir=folder))
-        try:
+        files = {**files, CARD: model_card(manifest).encode()}
+        with self.new_version(manifest.name, manifest.version) as staging:
             complete = manifest.model_copy(update={"files": file_entries(files)})
             for name, data in {**files, MANIFEST: complete.to_bytes()}.items():
                 _write(staging / name, data)
             written = Bundle.open(staging)
             if check is not None:
                 check(written)
+        return self.root / manifest.name / str(manifest.version)
+
+    @contextlib.contextmanager
+    def new_version(self, name: str, version: int) -> Iterator[Path]:
+        """Gives an empty directory that becomes the version in one rename, unless the block raises.
+
+        The first version of a name becomes champion.
+
+        Raises:
+            StoreError: the version exists already.
+        """
+        folder = self.root / name
+        target = folder / str(version)
+        if target.exists():
+            raise StoreError(f"{target} exists already; versions are never overwritten")
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=folder))
+        try:
+            yield staging
             staging.chmod(0o755)
             _move(staging, target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         if not (folder / CHAMPION).is_file():
-            self.promote(manifest.name, manifest.version)
-        return target
+            self.promote(name, version)
+
+    def _shadow_words(self, name: str) -> list[str]:
+        """What the shadow file holds; an empty list if there is no file."""
+        try:
+            return (self.root / name / SHADOW).read_text(errors="replace").split() or [""]  # empty, it is damaged
+        except FileNotFoundError:
+            return []
 
     def _history(self, name: str) -> list[int]:
         file = self.root / name / HISTORY
@@ -156,10 +233,10 @@ class Store:
                 )
         return [int(word) for word in words]
 
-    def _replace(self, name: str, file: str, versions: list[int]) -> None:
-        """Replaces a file of versions, one on each line, atomically."""
+    def _replace(self, name: str, file: str, text: str) -> None:
+        """Replaces a file atomically."""
         staging = self.root / name / f".{file}-{secrets.token_hex(8)}"
-        _write(staging, "".join(f"{version}\n" for version in versions).encode())
+        _write(staging, text.encode())
         staging.replace(self.root / name / file)
 
 
@@ -175,6 +252,10 @@ def resolve(path: Path) -> Path:
     if (path / CHAMPION).is_file():
         return Store(path.parent).path(path.name)
     raise BundleError(f"{path}: neither a bundle (with {MANIFEST}) nor a store entry (with {CHAMPION}) is there")
+
+
+def _lines(versions: list[int]) -> str:
+    return "".join(f"{version}\n" for version in versions)
 
 
 def _move(staging: Path, target: Path) -> None:

@@ -6,15 +6,14 @@ An engine is machine code and runs unchecked, so a folder that other users can w
 from __future__ import annotations
 
 import logging
-import os
 import re
-import stat
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnxruntime as ort
+
+from models.user_cache import cache_roots, private
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +44,9 @@ def cache_folder(key: EngineKey) -> Path | None:
         None if neither is writable and private; the log then says what that costs.
     """
     refused = []
-    for root in _roots():
+    for root in cache_roots("tensorrt"):
         try:
-            folder = _private(root) / key.folder
+            folder = private(root) / key.folder
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
         except OSError as error:
@@ -61,25 +60,3 @@ def cache_folder(key: EngineKey) -> Path | None:
         "; ".join(refused),
     )
     return None
-
-
-def _roots() -> Iterator[Path]:
-    try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # no HOME, and no entry for the user either, as in a container under a random user
-        logger.warning("device 'tensorrt': there is no home directory to keep engines in")
-    else:
-        yield cache / "tandem" / "tensorrt"
-    try:
-        yield Path(tempfile.gettempdir()) / f"tandem-tensorrt-{os.geteuid()}"
-    except FileNotFoundError:
-        return
-
-
-def _private(root: Path) -> Path:
-    """Makes the folder and returns it; refuses one that is not this user's or that others can write to."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = root.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        raise PermissionError(f"{root} is no folder that only its user can write to")
-    return root

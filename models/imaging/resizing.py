@@ -21,6 +21,13 @@ _UPRIGHT = {
 }
 
 
+_FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
 def upright(image: Image.Image, orientation: int) -> Image.Image:
     """Turns an image upright by its EXIF orientation, 1 to 8."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
@@ -34,13 +41,13 @@ def fit(array: Pixels, header: Header, spec: InputSpec) -> Pixels:
         header: of the image.
         spec: the bundle's size, and how images of another aspect ratio are fitted.
     """
-    if header.orientation == UPRIGHT and array.shape[:2] == (spec.height, spec.width):
+    if header.orientation == UPRIGHT and array.shape[:2] == (spec.height, spec.width) and spec.center == 1:
         return array
     image = Image.fromarray(array[:, :, 0] if spec.channels == 1 else array)
     if spec.fit == "stretch":
         image = upright(image, header.orientation)
         if image.size != (spec.width, spec.height):
-            image = image.resize((spec.width, spec.height), Image.Resampling.BILINEAR)
+            image = image.resize((spec.width, spec.height), _FILTERS[spec.resize])
     else:
         image = upright(_scaled(image, header, spec), header.orientation)
     return np.asarray(_padded(image, spec)).reshape(spec.height, spec.width, spec.channels)
@@ -50,7 +57,7 @@ def divisor_of(header: Header, spec: InputSpec) -> int:
     """Divisor of a JPEG's sides when it is decoded: the header's, or a larger one if the bundle decodes fractions."""
     if spec.decoder == "full" or header.type != "jpeg":
         return header.divisor
-    needed = needed_size(header, spec)
+    needed = [side / spec.center for side in needed_size(header, spec)]
     for divisor in (8, 4, 2):
         height, width = -(-header.height // divisor), -(-header.width // divisor)
         if 8 * height >= 7 * needed[0] and 8 * width >= 7 * needed[1]:
@@ -62,12 +69,12 @@ def _scaled(image: Image.Image, header: Header, spec: InputSpec) -> Image.Image:
     """Scales the image as stored; the box is computed from the full size, as a fraction's sides are rounded up."""
     down, across = needed_size(header, spec)
     width, height = header.width, header.height
-    box = _crop_box(width, height, across, down) if spec.fit == "crop" else (0, 0, width, height)
+    box = _crop_box(width, height, across / down, spec.center) if spec.fit == "crop" else (0, 0, width, height)
     if image.size == (across, down) and box == (0, 0, width, height):
         return image
     divisor = divisor_of(header, spec)
     left, top, right, bottom = (edge / divisor for edge in box)
-    return image.resize((across, down), Image.Resampling.BILINEAR, (left, top, right, bottom))
+    return image.resize((across, down), _FILTERS[spec.resize], (left, top, right, bottom))
 
 
 def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
@@ -93,10 +100,10 @@ def _rounded(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def _crop_box(width: int, height: int, across: int, down: int) -> tuple[float, float, float, float]:
-    """The largest centred box of the ratio `across` to `down`: left, top, right, bottom."""
-    wide = min(float(width), height * across / down)
-    high = min(float(height), width * down / across)
+def _crop_box(width: int, height: int, ratio: float, center: float) -> tuple[float, float, float, float]:
+    """A share `center` of the largest centred box of a ratio of width to height: left, top, right, bottom."""
+    wide = center * min(float(width), height * ratio)
+    high = center * min(float(height), width / ratio)
     left, top = (width - wide) / 2, (height - high) / 2
     return left, top, width - left, height - top
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +17,10 @@ from models.bundle.store import resolve
 from models.columns import ColumnValue
 from models.devices.placement import Device, Placement, place
 from models.runtime.batch_size import MIN_RUNS, MIN_TIMED_S, best_batch
-from models.runtime.engine_types import EngineInput, HeadOutput, Result
+from models.runtime.engine_types import EngineInput, Result
 from models.runtime.explanation import Explainer
-from models.runtime.head_sessions import OutlierDetector, open_head, open_outlier_detectors
+from models.runtime.head_sessions import Head
+from models.runtime.head_set import HeadSet
 from models.runtime.sessions import Embedding
 
 
@@ -31,9 +32,8 @@ class Engine:
         self.device: Device = placement.device
         self.precision: Precision = placement.precision
         self._embedder = placement.embedder
-        self.heads = {spec.name: open_head(bundle, spec) for spec in bundle.manifest.heads}
-        self._outlier_detectors = open_outlier_detectors(bundle)
-        check_golden(bundle, self._embedder, self.heads, self._outlier_detectors, placement.precision)
+        self.head_set = HeadSet.open(bundle)
+        check_golden(bundle, self._embedder, self.head_set, placement.precision)
         examples = {name: bundle.examples(head.spec) for name, head in self.heads.items()}
         self.explainers = {name: Explainer(self.heads[name], own) for name, own in examples.items() if own is not None}
         """By the names of the heads that can be explained."""
@@ -48,6 +48,11 @@ class Engine:
         )
         """Images in one run."""
 
+    @property
+    def heads(self) -> Mapping[str, Head]:
+        """By their names."""
+        return self.head_set.heads
+
     @classmethod
     def load(
         cls,
@@ -57,6 +62,7 @@ class Engine:
         precision: str = "auto",
         max_batch: int = 32,
         threads: int = 1,
+        verify_key: Path | None = None,
     ) -> Engine:
         """Opens a bundle on a device.
 
@@ -66,12 +72,13 @@ class Engine:
             precision: `auto` takes the fastest variant of the embedder that the bundle has for the device.
             max_batch: most images in one run.
             threads: of one run of the embedder, on a CPU.
+            verify_key: PEM file of a public key; a bundle that its owner has not signed is refused.
 
         Raises:
-            BundleError, StoreError: the bundle is damaged, missing or computes something else.
+            BundleError, StoreError: the bundle is damaged, missing, not signed or computes something else.
             DeviceError: the device or the precision cannot be used.
         """
-        bundle = Bundle.open(resolve(path))
+        bundle = Bundle.open(resolve(path), verify_key)
         return cls(bundle, place(bundle, device, precision, max_batch=max_batch, threads=threads), max_batch=max_batch)
 
     def run(self, inputs: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
@@ -87,7 +94,7 @@ class Engine:
         started = time.perf_counter()
         embedding = self._embed(inputs)
         embedded = time.perf_counter()
-        outputs = self._decide(inputs, embedding)
+        outputs = self.head_set.decide(embedding, [each.asked for each in inputs])
         decided = time.perf_counter()
         embed_s, decide_s = embedded - started, decided - embedded
         return [
@@ -114,36 +121,6 @@ class Engine:
             if each.embedding is not None:
                 embedding[row] = each.embedding
         return embedding
-
-    def _decide(self, inputs: Sequence[EngineInput], embedding: Embedding) -> list[dict[str, HeadOutput]]:
-        """Each head's output for the images that ask it."""
-        decisions: list[dict[str, HeadOutput]] = [{} for _ in inputs]
-        distances = self._measure(inputs, embedding) if self._outlier_detectors else {}
-        for name, head in self.heads.items():
-            rows = [row for row, each in enumerate(inputs) if name in each.asked]
-            if not rows:
-                continue
-            columns = [inputs[row].asked[name] for row in rows]
-            outputs, intervals = head.answer(embedding if len(rows) == len(inputs) else embedding[rows], columns)
-            if not np.isfinite(outputs).all() or (intervals is not None and not np.isfinite(intervals).all()):
-                raise ArithmeticError(f"head {name!r} gave NaN or infinity")
-            measured = distances.get(name)
-            for at, row in enumerate(rows):
-                distance = None if measured is None else measured[row]
-                interval = None if intervals is None else intervals[at]
-                decisions[row][name] = HeadOutput(outputs[at], columns[at], distance, interval)
-        return decisions
-
-    def _measure(self, inputs: Sequence[EngineInput], embedding: Embedding) -> dict[str, list[float]]:
-        """Distances from training by the names of the heads that are asked; a shared detector runs once."""
-        measured: dict[OutlierDetector, list[float]] = {}
-        distances: dict[str, list[float]] = {}
-        for name, detector in self._outlier_detectors.items():
-            if any(name in each.asked for each in inputs):
-                if detector not in measured:
-                    measured[detector] = detector(embedding).tolist()
-                distances[name] = measured[detector]
-        return distances
 
     def _time_batch(self, size: int) -> float:
         """Seconds of the quickest of several runs with the default head."""

@@ -9,6 +9,7 @@ import pydantic_core
 
 from models.errors import TandemError
 from models.runtime.engine_types import Result
+from models.runtime.head_answers import Answered
 from service.api.body.bodies import Submission, read_submission
 from service.api.body.content_encoding import decoded_body
 from service.inference.pipeline import Pipeline
@@ -43,9 +44,11 @@ class ImageRoute:
         return read_submission(kind, body, self._settings.max_images)
 
 
-def json_response(document: Any, model: str, results: Sequence[Result | TandemError]) -> Response:
+def json_response(
+    document: Any, model: str, results: Sequence[Result | TandemError], decided: Sequence[Answered] = ()
+) -> Response:
     """A response of status 200."""
-    return Response(200, pydantic_core.to_json(document), model=model, results=results)
+    return Response(200, pydantic_core.to_json(document), model=model, results=results, decided=decided)
 
 
 def failed(error: TandemError) -> Response:

@@ -9,6 +9,9 @@ from pydantic import TypeAdapter
 from models.bundle.manifest import Manifest
 from service.api.body.bodies import PACKED
 from service.api.column_schema import describe_columns
+from service.api.feedback.feedback_paths import feedback_paths
+from service.api.feedback.feedback_schemas import FeedbackAnswer, FeedbackBody, ReviewsAnswer
+from service.api.open_inference.openapi_paths import open_inference_paths
 from service.api.schemas import (
     Decisions,
     EmbeddingAnswer,
@@ -29,6 +32,9 @@ _SCHEMAS = (
     Predictions,
     EmbeddingAnswer,
     EmbeddingsAnswer,
+    FeedbackBody,
+    FeedbackAnswer,
+    ReviewsAnswer,
     ItemError,
     Problem,
 )
@@ -82,6 +88,8 @@ def describe(manifest: Manifest) -> Json:
                 )
             },
             "/metrics": {"get": _get("Prometheus metrics", "text/plain", {"type": "string"})},
+            **open_inference_paths(),
+            **feedback_paths(_problems(400, 401, 403, 404, 413, 415, 422, 429, 431, 503, 504)),
         },
         "components": {"schemas": _components(manifest)},
     }

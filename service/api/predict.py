@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from models.errors import TandemError, UnsupportedType
 from models.runtime.engine_types import Result
+from models.runtime.head_answers import Answered, answer_image
 from service.api.body.bodies import is_image
 from service.api.image_route import NATIVE, ImageRoute, failed, json_response
 from service.api.predictions import to_answer
@@ -43,7 +44,7 @@ class Predict(ImageRoute):
         """Queues the image, unless it is one of many pixels."""
 
         def take(result: Result | TandemError) -> None:
-            response = transaction.attempt(_answer_one, result, options, model.name)
+            response = transaction.attempt(_answer_one, result, request.body, options, model.name)
             assert isinstance(response, Response)
             transaction.respond(response)
 
@@ -64,19 +65,28 @@ class Predict(ImageRoute):
             model, submission.items, deadline=request.deadline, heads=options.heads, explain=options.explain
         )
         if len(results) == 1 and (submission.single or isinstance(results[0], TandemError)):
-            return _answer_one(results[0], options, model.name)
-        return _answer_all(results, options, model.name)
+            return _answer_one(results[0], submission.items[0].image, options, model.name)
+        return _answer_all(results, submission.items, options, model.name)
 
 
-def _answer_one(result: Result | TandemError, options: Options, model: str) -> Response:
+def _answer_one(result: Result | TandemError, image: bytes | TandemError, options: Options, model: str) -> Response:
     if isinstance(result, TandemError):
         return failed(result)
-    return json_response(to_answer(result, options, model), model, [result])
+    assert isinstance(image, bytes)
+    answered = answer_image(0, image, result, options.heads)
+    return json_response(to_answer(answered, options, model), model, [result], [answered])
 
 
-def _answer_all(results: Sequence[Result | TandemError], options: Options, model: str) -> Response:
-    shown = [
-        item_error(result) if isinstance(result, TandemError) else to_answer(result, options, model)
-        for result in results
-    ]
-    return json_response({"predictions": shown}, model, results)
+def _answer_all(
+    results: Sequence[Result | TandemError], items: Sequence[Item], options: Options, model: str
+) -> Response:
+    shown: list[object] = []
+    decided: list[Answered] = []
+    for index, (result, item) in enumerate(zip(results, items, strict=True)):
+        if isinstance(result, TandemError):
+            shown.append(item_error(result))
+            continue
+        assert isinstance(item.image, bytes)
+        decided.append(answer_image(index, item.image, result, options.heads))
+        shown.append(to_answer(decided[-1], options, model))
+    return json_response({"predictions": shown}, model, results, decided)

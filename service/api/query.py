@@ -36,10 +36,7 @@ def read_options(query: bytes, model: LoadedModel, known: tuple[str, ...] = KNOW
     heads = model.engine.default
     if not query:
         return Options(heads)
-    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    for name in given:
-        if name not in known:
-            raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
+    given = read_query(query, known)
     if "heads" in given:
         heads = model.engine.manifest.chosen_heads(given["heads"].split(","))
     top_k = read_top_k(given["top_k"], heads) if "top_k" in given else None
@@ -49,16 +46,37 @@ def read_options(query: bytes, model: LoadedModel, known: tuple[str, ...] = KNOW
     return Options(heads, top_k, timing, explain)
 
 
+def read_query(query: bytes, known: tuple[str, ...]) -> dict[str, str]:
+    """Values by name, of what a route knows.
+
+    Raises:
+        BadRequest: an unknown name.
+    """
+    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    for name in given:
+        if name not in known:
+            raise BadRequest(f"unknown query parameter {name[:40]!r}; known are {', '.join(known) or 'none'}")
+    return given
+
+
+def read_number(name: str, text: str, least: int, most: int) -> int:
+    """Reads a number of a query.
+
+    Raises:
+        BadRequest: not a whole number from `least` to `most`.
+    """
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+        raise BadRequest(f"{name} must be a whole number from {least} to {most}; got {text[:40]!r}")
+    return int(text)
+
+
 def read_top_k(text: str, heads: Sequence[HeadSpec]) -> int:
     """Reads the query's `top_k`.
 
     Raises:
         BadRequest: not a whole number from 1 to the number of classes, of the heads the largest one.
     """
-    count = max(head.width for head in heads)
-    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= count:
-        raise BadRequest(f"top_k must be a whole number from 1 to {count}; got {text[:40]!r}")
-    return int(text)
+    return read_number("top_k", text, 1, max(head.width for head in heads))
 
 
 class Queries:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import pydantic_core
 
-from models.errors import NotReady
 from service.api.embed import Embed
+from service.api.feedback.not_recorded import routes_without_record
 from service.api.image_route import NATIVE
+from service.api.open_inference.rest import OpenInference
 from service.api.openapi import describe
+from service.api.pages.static_files import page_routes
 from service.api.predict import Predict
-from service.gateway.gateway import Routes
+from service.api.readiness import check_ready
+from service.gateway.router import Routes
 from service.gateway.transaction import Transaction
 from service.inference.loaded_model import LoadedModel
 from service.inference.pipeline import Pipeline
@@ -22,7 +25,9 @@ from service.settings import Settings
 
 
 def build_routes(pipeline: Pipeline, settings: Settings, is_draining: Callable[[], bool]) -> Routes:
-    """All routes but those of BentoML's page.
+    """All routes; BentoML's own files, such as those of Swagger UI, are the fallback's.
+
+    Where decisions are recorded, `service.process.recording.feedback_loop` has the routes of their record instead.
 
     Args:
         pipeline: answers requests.
@@ -42,23 +47,31 @@ def build_routes(pipeline: Pipeline, settings: Settings, is_draining: Callable[[
         """The OpenAPI description that BentoML's page shows."""
         return Response(200, described(pipeline.model))
 
-    def ready(_: Transaction) -> Response:
-        """Whether this process takes work."""
-        if is_draining() or not pipeline.ready:
-            raise NotReady("the server is draining" if is_draining() else "the server is starting")
-        return _alive(_)
-
     predict = Predict(pipeline, settings)
     return {
         "/v1/predict": {"POST": predict},
         "/v1/embed": {"POST": Embed(pipeline, settings)},
         "/v1/models": {"GET": models},
         NATIVE: {"POST": predict},
+        "/docs.json": {"GET": description},
+        **_probes(pipeline, is_draining),
+        **OpenInference(pipeline, settings, is_draining).routes(),
+        **routes_without_record(),
+        **page_routes(),
+    }
+
+
+def _probes(pipeline: Pipeline, is_draining: Callable[[], bool]) -> Routes:
+    def ready(_: Transaction) -> Response:
+        """Whether this process takes work."""
+        check_ready(pipeline, is_draining=is_draining())
+        return _alive(_)
+
+    return {
         "/livez": {"GET": _alive},
         "/healthz": {"GET": _alive},
         "/readyz": {"GET": ready},
         "/metrics": {"GET": _metrics},
-        "/docs.json": {"GET": description},
     }
 
 

@@ -1,8 +1,9 @@
-"""`Authorization` header ──▶ the caller's name: API keys, kept as hashes in a file that is read anew when it changes.
+"""`Authorization` header ──▶ `ApiKey`: who asks, and what for; hashes in a file that is read anew when it changes.
 
-One key a line, `name sha256:<64 hex digits>`; `#` begins a comment. `python -m service keys new NAME --file FILE` makes
-a key, shows it once and adds its line. The hash is SHA-256 without salt or stretching: those slow down guessing, and
-there is nothing to guess in a key of 256 random bits. Never give a key that a person made up.
+One key a line: `name sha256:<64 hex digits>`, and behind it the scopes: `predict`, `review` or `predict,review`. A
+line without scopes has `predict`. `#` begins a comment. `python -m service keys new NAME --file FILE` makes a key,
+shows it once and adds its line. The hash is SHA-256 without salt or stretching: those slow down guessing, and there is
+nothing to guess in a key of 256 random bits. Never give a key that a person made up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
 from models.errors import TandemError, Unauthorized
 
@@ -27,9 +29,23 @@ MAX_FILE_BYTES = 1024 * 1024
 LOOK_EVERY_S = 1.0
 
 NAME = r"[A-Za-z0-9._-]{1,40}"  # shorter than a key, so that no key passes for a name and is shown as one
-_LINE = re.compile(rf"({NAME})[ \t]+sha256:([0-9a-f]{{64}})[ \t]*(?:#.*)?", re.ASCII)
+_LINE = re.compile(rf"({NAME})[ \t]+sha256:([0-9a-f]{{64}})(?:[ \t]+([a-z,]+))?[ \t]*(?:#.*)?", re.ASCII)
 
-Entries = tuple[tuple[str, bytes], ...]
+Scope = Literal["predict", "review"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""`predict`: routes that take images; `review`: what was recorded, and answers to it. Other routes take any key."""
+
+
+class ApiKey(NamedTuple):
+    """One key of the file."""
+
+    name: str
+    digest: bytes
+    """SHA-256 of the key."""
+    scopes: frozenset[str]
+
+
+Entries = tuple[ApiKey, ...]
 Signature = tuple[int, int, int, int, int]
 
 
@@ -42,7 +58,7 @@ class ApiKeys:
 
     Args:
         path: the file.
-        entries: name and SHA-256 digest of each key.
+        entries: each key.
         signature: of the file when it was read, so that a change is seen.
         clock: seconds, monotonic.
     """
@@ -75,12 +91,12 @@ class ApiKeys:
         return cls(path, entries=entries, signature=signature, clock=clock)
 
     @property
-    def names(self) -> list[str]:
-        """Whose keys are accepted, in the file's order."""
-        return [name for name, _ in self._entries]
+    def entries(self) -> Entries:
+        """The keys that are accepted, in the file's order."""
+        return self._entries
 
-    def check(self, authorization: bytes | None) -> str:
-        """The name of the key in an `Authorization` header's value.
+    def check(self, authorization: bytes | None) -> ApiKey:
+        """The key in an `Authorization` header's value.
 
         Every digest is compared, each in constant time: neither a match nor its place shows in the time taken.
 
@@ -97,9 +113,9 @@ class ApiKeys:
             raise Unauthorized("the Authorization header is not of the form 'Bearer KEY'")
         digest = hashlib.sha256(key).digest()
         found = None
-        for name, known in self._entries:
-            if hmac.compare_digest(digest, known):
-                found = name
+        for entry in self._entries:
+            if hmac.compare_digest(digest, entry.digest):
+                found = entry
         if found is None:
             raise Unauthorized("the API key is not known here")
         return found
@@ -154,23 +170,27 @@ def load(path: Path) -> tuple[Signature, str]:
 
 
 def parse(text: str, path: Path) -> Entries:
-    """Name and digest of each key in a text.
+    """Each key in a text.
 
     Raises:
-        KeysError: a line is not a key's, comes twice, or there are too many.
+        KeysError: a line is not a key's, comes twice, names an unknown scope, or there are too many.
     """
-    entries: dict[str, bytes] = {}
+    entries: dict[str, ApiKey] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         content = line.strip()
         if not content or content.startswith("#"):
             continue
         match = _LINE.fullmatch(content)
         if match is None:
-            raise KeysError(f"{path}, line {number}: not of the form `name sha256:<64 lowercase hex digits>`")
-        name, digest = match[1], bytes.fromhex(match[2])
-        if name in entries or digest in entries.values():
+            raise KeysError(f"{path}, line {number}: not of the form `name sha256:<64 lowercase hex digits> [scopes]`")
+        entry = ApiKey(match[1], bytes.fromhex(match[2]), frozenset((match[3] or "predict").split(",")))
+        if unknown := entry.scopes - set(SCOPES):
+            raise KeysError(
+                f"{path}, line {number}: no scope is called {min(unknown)!r}; there are {', '.join(SCOPES)}"
+            )
+        if entry.name in entries or any(entry.digest == other.digest for other in entries.values()):
             raise KeysError(f"{path}, line {number}: the same name or key as on an earlier line")
-        entries[name] = digest
+        entries[entry.name] = entry
     if len(entries) > MAX_KEYS:
         raise KeysError(f"{path} has {len(entries)} keys; the limit is {MAX_KEYS}")
-    return tuple(entries.items())
+    return tuple(entries.values())

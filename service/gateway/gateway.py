@@ -9,26 +9,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable
 
 from models.errors import BadRequest, DeadlineExceeded, MethodNotAllowed, TandemError, TooLarge
+from service.gateway.access import INFERENCE, OPEN, check_scope, is_public
 from service.gateway.admission import Admission
 from service.gateway.api_keys import ApiKeys
 from service.gateway.lifecycle import Lifecycle
 from service.gateway.origins import Origins
+from service.gateway.router import Router, Routes
 from service.gateway.telemetry import Telemetry
-from service.gateway.transaction import Answer, Respond, Transaction
+from service.gateway.transaction import Answer, Handler, Respond, Transaction
 from service.messages import Request, Response
-from service.observability.metric_families import OTHER
 from service.settings import Settings
 
-Handler = Callable[[Transaction], Answer]
-Routes = Mapping[str, Mapping[str, Handler]]
-"""By path and method."""
-
-OPEN = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
-"""Routes that need no API key, as they tell nothing of what is sent or answered, and are recorded when they fail."""
-INFERENCE = frozenset({"/v1/predict", "/v1/embed", "/predict"})
 _TIMEOUT = b"x-request-timeout-ms"
 _TIMEOUT_MS = range(1, 600_001)
 _LATE_AT_ONCE = 4  # so many 504 take the event loop about 1 ms
@@ -65,9 +59,13 @@ class Gateway:
         self._lifecycle = lifecycle
         self._telemetry = telemetry
         self._keys = keys
-        self._routes = routes
+        self._router = Router(routes)
         self._fallback = fallback
         self._late = asyncio.Semaphore(_LATE_AT_ONCE)
+
+    def has_route(self, path: str) -> bool:
+        """Whether a route without parameters has this path."""
+        return self._router.has(path)
 
     def open(self, request: Request, respond: Respond) -> Transaction:
         """Begins a request by what its headers say; its `refusal` tells whether it will be refused."""
@@ -76,6 +74,7 @@ class Gateway:
         transaction = Transaction(request, respond, self._close)
         self._lifecycle.enter()
         request.deadline = request.started + self._deadline_s
+        transaction.methods = self._router.find(request)
         try:
             self._check(request)
         except TandemError as error:
@@ -116,12 +115,14 @@ class Gateway:
             request.deadline = min(request.deadline, request.started + _read_timeout(headers[_TIMEOUT]))
         if b"origin" in headers:
             self._origins.check(request)
-        if self._keys is not None and request.path not in OPEN and not _is_preflight(request):
-            request.key = self._keys.check(headers.get(b"authorization"))
+        if self._keys is not None and not (is_public(request) or _is_preflight(request)):
+            key = self._keys.check(headers.get(b"authorization"))
+            request.key = key.name
+            check_scope(request, key)
         length = request.content_length
         if length is not None and length > self._limit_bytes:
             raise TooLarge(f"the body has {length} bytes; the limit is {self._limit_bytes}")
-        if request.path in INFERENCE and request.method == "POST":
+        if request.route in INFERENCE and request.method == "POST":
             self._admission.check(request.deadline)
 
     def _route(self, transaction: Transaction) -> Answer:
@@ -131,7 +132,7 @@ class Gateway:
             MethodNotAllowed: the route takes other methods.
         """
         request = transaction.request
-        methods = self._routes.get(request.path)
+        methods = transaction.methods
         if methods is None:
             return self._fallback(transaction)
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
@@ -167,8 +168,7 @@ class Gateway:
         self._lifecycle.leave()
         self._admission.release(request.received_bytes)
         if request.path not in OPEN or response.status >= 400:
-            route = request.path if request.path in self._routes else OTHER
-            self._telemetry.record(request, response, route, sent_bytes)
+            self._telemetry.record(request, response, sent_bytes)
 
 
 def _read_timeout(text: bytes) -> float:

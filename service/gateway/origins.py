@@ -58,5 +58,11 @@ class Origins:
 
     @staticmethod
     def _is_own(request: Request, origin: bytes) -> bool:
-        """Whether the page came from this server, by the name that the browser knows it by."""
+        """Whether the page came from this server, by the name that the browser knows it by.
+
+        Behind a proxy with TLS that changes the `Host` header, the browser itself says so: no page can set
+        `Sec-Fetch-Site` (https://www.w3.org/TR/fetch-metadata/).
+        """
+        if request.headers.get(b"sec-fetch-site") == b"same-origin":
+            return True
         return origin.partition(b"://")[2].lower() == request.headers.get(b"host", b"").lower()

@@ -5,12 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from models.errors import TandemError
 from service.messages import Request, Response
 from service.observability.json_log import Access, AccessLog
 from service.observability.service_metrics import Metrics
 from service.observability.tracing import Stage, Traced, Tracing, consecutive
+
+_OK = 200
+
+if TYPE_CHECKING:
+    from feedback.recording.decision_recorder import Recorder
 
 
 @dataclass
@@ -22,38 +28,47 @@ class Telemetry:
         trusted_proxies: addresses whose `X-Forwarded-For` is believed; `*` stands for all.
         access_log: None where there is none, or not yet.
         tracing: None where no exporter is configured, or not yet.
+        recorder: of decisions; None where they are not recorded.
     """
 
     metrics: Metrics
     trusted_proxies: Collection[str] = ()
     access_log: AccessLog | None = None
     tracing: Tracing | None = None
+    recorder: Recorder | None = None
 
-    def record(self, request: Request, response: Response, route: str, sent_bytes: int) -> None:
+    def record(self, request: Request, response: Response, sent_bytes: int) -> None:
         """Counts, logs and traces one request.
 
         Args:
             request: whose response was written, or whose caller is gone.
             response: to it.
-            route: the path of a route, or `other`; one of a fixed set.
             sent_bytes: of the response's body.
         """
         seconds = time.monotonic() - request.started
-        self.metrics.observe_request(route, response.status, seconds)
+        self.metrics.observe_request(request.route, response.status, seconds)
         if response.code:
             self.metrics.refused(response.code)
         if response.results:
             self.metrics.observe_images(response.results)
+        if response.decided and response.status == _OK:
+            self._decided(request, response)
         if self.access_log is not None:
-            self.access_log.write(self._access(request, response, route, sent_bytes, seconds))
+            self.access_log.write(self._access(request, response, sent_bytes, seconds))
         if self.tracing is not None:
-            self._trace(self.tracing, request, response, route, seconds)
+            self._trace(self.tracing, request, response, seconds)
 
-    def _access(self, request: Request, response: Response, route: str, sent_bytes: int, seconds: float) -> Access:
+    def _decided(self, request: Request, response: Response) -> None:
+        """Counts the decisions that the caller has been told, and has them recorded."""
+        self.metrics.observe_decisions(response.decided)
+        if self.recorder is not None and response.model is not None:
+            self.recorder.record(request.id, response.model, response.decided)
+
+    def _access(self, request: Request, response: Response, sent_bytes: int, seconds: float) -> Access:
         return Access(
             request_id=request.id.decode("ascii"),
             method=request.method,
-            route=route,
+            route=request.route,
             path=request.path,
             status=response.status,
             ms=seconds * 1000,
@@ -66,11 +81,11 @@ class Telemetry:
             model=response.model,
         )
 
-    def _trace(self, tracing: Tracing, request: Request, response: Response, route: str, seconds: float) -> None:
+    def _trace(self, tracing: Tracing, request: Request, response: Response, seconds: float) -> None:
         ended_ns = time.perf_counter_ns()
         traced = Traced(
             method=request.method,
-            route=route,
+            route=request.route,
             path=request.path,
             status=response.status,
             scheme=request.scheme,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ParamSpec
 
 from models.errors import TandemError
@@ -20,6 +20,9 @@ Close = Callable[[Request, Response, int], None]
 Answer = Response | Awaitable[Response] | None
 """A response; one that is there later; or None where somebody else has been asked to respond."""
 
+Handler = Callable[["Transaction"], Answer]
+"""Answers requests of one route and method."""
+
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller that went away; only metrics and logs see it
 
 _Arguments = ParamSpec("_Arguments")
@@ -34,12 +37,14 @@ class Transaction:
         close: is called once, at the end.
     """
 
-    __slots__ = ("_close", "_respond", "is_open", "refusal", "request", "task")
+    __slots__ = ("_close", "_respond", "is_open", "methods", "refusal", "request", "task")
 
     def __init__(self, request: Request, respond: Respond, close: Close) -> None:
         self.request = request
         self.refusal: TandemError | None = None
         """Why the request is not answered, where that is known before its body has come."""
+        self.methods: Mapping[str, Handler] | None = None
+        """Handlers of the request's route by method; None if no route has its path."""
         self.is_open = True
         """Whether nobody has responded yet."""
         self.task: asyncio.Task[None] | None = None
@@ -59,10 +64,10 @@ class Transaction:
     def problem(self, error: Exception) -> Response:
         """The response to an error; one that is not ours is logged with its traceback and tells the caller nothing."""
         if isinstance(error, TandemError):
-            return problem_of(error.as_value())
+            return problem_of(error.as_value(), self.request.path)
         asked = self.request
         logger.error("%s %r failed, request %s", asked.method, asked.path[:200], asked.id.decode(), exc_info=error)
-        return problem_of(INTERNAL)
+        return problem_of(INTERNAL, asked.path)
 
     def respond(self, response: Response) -> None:
         """Writes the response, unless there was one; an error in writing it is this caller's alone."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import ClientError, DeadlineExceeded, MethodNotAllowed, NotFound, TandemError
-from service.gateway.gateway import Gateway, Handler
-from service.gateway.transaction import Transaction
+from service.gateway.gateway import Gateway
+from service.gateway.transaction import Handler, Transaction
 from service.http.header_block import join_headers
 from service.messages import Request, Response
 from service.problems import INTERNAL

@@ -17,9 +17,10 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.gateway.gateway import Gateway
 from service.gateway.lifecycle import Lifecycle
@@ -52,6 +53,16 @@ class Grace:
     finish_s: float
 
 
+class Companion(Protocol):
+    """Another transport of the process, which begins and ends with this one."""
+
+    async def start(self) -> None:
+        """Listens."""
+
+    def stop(self, grace_s: float) -> Coroutine[None, None, None]:
+        """Takes no more, and waits for what is under way, at most for so many seconds."""
+
+
 class Server:
     """One process' server.
 
@@ -63,6 +74,7 @@ class Server:
         grace: how long the end may take.
         is_whole: whether the whole server ends, and not this process alone.
         leave: tells the supervisor that this process takes no new connections any more.
+        companions: other transports of the process.
     """
 
     def __init__(
@@ -75,6 +87,7 @@ class Server:
         *,
         is_whole: Callable[[], bool],
         leave: Callable[[], None],
+        companions: Sequence[Companion] = (),
     ) -> None:
         self._gateway = gateway
         self._connections = connections
@@ -83,6 +96,7 @@ class Server:
         self._grace = grace
         self._is_whole = is_whole
         self._leave = leave
+        self._companions = companions
         self._acceptors: list[Acceptor] = []
         self._supervisor = os.getppid()
         self._signalled = asyncio.Event()
@@ -114,6 +128,8 @@ class Server:
                 listener.setblocking(False)
                 listener.listen(backlog)
                 self._acceptors.append(self._acceptor(listener, tls))
+            for companion in self._companions:
+                await companion.start()
             if started is not None:
                 await started()
             await self._run()
@@ -160,7 +176,10 @@ class Server:
             acceptor.close()
         for listener in listeners:
             listener.close()
+        left_s = self._ends_at - time.monotonic()
+        stopping = [asyncio.create_task(companion.stop(left_s)) for companion in self._companions]
         await self._finish()
+        await asyncio.gather(*stopping)
 
     def _is_last(self) -> bool:
         """Whether the whole server ends, and not this worker alone, whose callers another one can serve."""

@@ -15,9 +15,10 @@ def open_engine(settings: Settings, path: Path | None = None) -> Engine:
         BundleError, StoreError, DeviceError: as `Engine.load`.
     """
     return Engine.load(
-        path or settings.bundle,
+        path or settings.bundle_path,
         device=settings.device,
         precision=settings.precision,
         max_batch=settings.max_batch,
         threads=settings.threads,
+        verify_key=settings.verify_key,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,15 +17,15 @@ from prometheus_client.utils import floatToGoString
 from models.errors import TandemError
 from models.imaging.decode import WARNINGS
 from service import coordination
+from service.observability.decision_metrics import DecisionMetrics
 from service.observability.metric_families import (
+    AGREES,
     CHANGES,
     FAMILIES,
     IMAGES,
     LOOKUPS,
-    OTHER,
     REASONS,
     REQUEST_S,
-    ROUTES,
     SAMPLED,
     STAGE_S,
     STAGES,
@@ -35,6 +36,7 @@ from service.problems import STATUS, code_of
 
 if TYPE_CHECKING:
     from models.runtime.engine_types import Result
+    from models.runtime.head_answers import Answered
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +62,10 @@ class Metrics:
         self._requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._counters: dict[tuple[str, str], Counter] = {}
         self._latency: dict[str, Histogram] = {}
+        self._measured: dict[tuple[str, tuple[str, ...]], Counter] = {}
         self._models: dict[tuple[str, ...], Counter] = {}
         self._sources: dict[str, tuple[Counter, Callable[[], float]]] = {}
-        for name in ("_tally", "_stages", "_before", "_batch"):
+        for name in ("_tally", "_stages", "_before", "_batch", "_last_answer", "_decisions"):
             self.__dict__.pop(name, None)
 
     def start(self, *, workers: int, deadline_s: float) -> None:
@@ -78,6 +81,7 @@ class Metrics:
             ("tandem_batches", "reason", REASONS),
             ("tandem_model_changes", "result", CHANGES),
             ("tandem_cache_lookups", "result", LOOKUPS),
+            ("tandem_shadow_decisions", "agree", AGREES),
         ):
             assert FAMILIES[name].labels == (label,)
             for value in values:
@@ -100,10 +104,10 @@ class Metrics:
         self._forget()
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
-        """Counts a request; a `route` that is not in `ROUTES` is `other`."""
+        """Counts a request; `route` is the path of a route, or `other`."""
         found = self._requests.get((route, status))
         if found is None:
-            found = self._request(route, status)
+            found = self._remember(route, status)
         found[0].inc()
         found[1].observe(seconds)
 
@@ -138,7 +142,12 @@ class Metrics:
                 answered += 1
         if last is not None:
             self.count_images("ok", answered)
+            self._last_answer.set(time.time())
             self.observe_stages(last.decode_s, last.queue_s)
+
+    def observe_decisions(self, decided: Sequence[Answered]) -> None:
+        """Counts the decisions on the images of one request."""
+        self._decisions.observe(decided)
 
     def observe_batch(self, size: int, reason: str, embed_s: float, decide_s: float) -> None:
         """Measures one run of the engine; `size` are the images that it embedded, `reason` is one of `REASONS`."""
@@ -158,6 +167,17 @@ class Metrics:
     def model_changed(self, result: str) -> None:
         """Counts a live change of the model, `ok` or `refused`."""
         self._counter("tandem_model_changes", result).inc()
+
+    def shadow_decided(self, *, agrees: bool) -> None:
+        """Counts a decision of the shadow; on the shadow's thread."""
+        self._counter("tandem_shadow_decisions", AGREES[0 if agrees else 1]).inc()
+
+    def set_measured(self, name: str, value: float, *labels: str) -> None:
+        """Sets a gauge of what `python -m feedback watch` has measured; by one thread."""
+        found = self._measured.get((name, labels))
+        if found is None:
+            found = self._measured[name, labels] = self._tally.counter(name, labels, FAMILIES[name].rule)
+        found.set(value)
 
     def set_model(self, model: str, device: str, precision: str) -> None:
         """Names what this process serves from now on."""
@@ -209,6 +229,14 @@ class Metrics:
         return {stage: self._tally.histogram("tandem_stage_seconds", (stage,), STAGE_S) for stage in STAGES}
 
     @cached_property
+    def _decisions(self) -> DecisionMetrics:
+        return DecisionMetrics(self._tally)
+
+    @cached_property
+    def _last_answer(self) -> Counter:
+        return self._tally.counter("tandem_last_answer_timestamp_seconds", (), "livemax")
+
+    @cached_property
     def _before(self) -> tuple[Histogram, Histogram]:
         return self._stages["decode"], self._stages["queue"]
 
@@ -222,12 +250,6 @@ class Metrics:
         if found is None:
             found = self._counters[name, label] = self._tally.counter(name, (label,))
         return found
-
-    def _request(self, route: str, status: int) -> tuple[Counter, Histogram]:
-        """Finds or makes a request's numbers; only what is bounded is remembered."""
-        if route not in ROUTES:
-            return self._requests.get((OTHER, status)) or self._remember(OTHER, status)
-        return self._remember(route, status)
 
     def _remember(self, route: str, status: int) -> tuple[Counter, Histogram]:
         if route not in self._latency:
@@ -258,7 +280,7 @@ class _Families(Collector):
                 _add_histogram(metrics[name], family, labels, numbers)
             elif family.kind == "counter":
                 metrics[name].add_sample(f"{name}_total", labels, numbers[0])
-            elif not (family.labels and numbers[0] == 0):  # a model that nobody serves any more
+            elif numbers[0] or not family.is_set_of_labels:
                 metrics[name].add_sample(name, labels, numbers[0])
         yield from (metric for metric in metrics.values() if metric.samples)
 

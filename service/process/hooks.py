@@ -26,6 +26,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from service import coordination
 from service.http.server import GRACE_AFTER_DEADLINE_S, Grace, Server
+from service.process.companions import companions
 from service.process.supervisor import Supervisor
 from service.process.worker import Worker
 
@@ -84,6 +85,7 @@ class BentoServer:
             Grace(worker.settings.drain_s, finish_s),
             is_whole=coordination.is_ending,
             leave=coordination.mark_leaving,
+            companions=companions(worker, config, sockets),
         )
         await server.serve(
             sockets,

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.gateway.api_keys import NAME, ApiKeys, KeysError, load, parse
+from service.gateway.api_keys import NAME, SCOPES, ApiKeys, KeysError, load, parse
 
 
 def new_key() -> str:
@@ -21,18 +21,18 @@ def new_key() -> str:
     return f"tandem_{secrets.token_urlsafe(32)}"
 
 
-def line_of(name: str, key: str) -> str:
-    """The line that a key has in the file.
+def line_of(name: str, key: str, scopes: str = "predict") -> str:
+    """The line that a key has in the file; `scopes` has commas between them.
 
     Raises:
         KeysError: a name that a line cannot have.
     """
     if not re.fullmatch(NAME, name):
         raise KeysError(f"the name of a key is 1 to 40 letters, digits, '.', '_' or '-'; this one has {len(name)}")
-    return f"{name} sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"{name} sha256:{hashlib.sha256(key.encode()).hexdigest()} {scopes}"
 
 
-def add(path: Path, name: str) -> str:
+def add(path: Path, name: str, scopes: str = "predict") -> str:
     """Makes a key and appends its line, in place: a file that a container has mounted must stay the same file.
 
     Raises:
@@ -40,7 +40,7 @@ def add(path: Path, name: str) -> str:
         OSError: the file cannot be written.
     """
     key = new_key()
-    line = line_of(name, key)
+    line = line_of(name, key, scopes)
     text = load(path)[1] if path.exists() else ""
     addition = f"{line}\n" if not text or text.endswith("\n") else f"\n{line}\n"
     parse(text + addition, path)
@@ -58,7 +58,7 @@ def remove(path: Path, name: str) -> None:
         OSError: the file cannot be written.
     """
     _, text = load(path)
-    if name not in dict(parse(text, path)):
+    if name not in {key.name for key in parse(text, path)}:
         raise KeysError(f"{path} has no key of that name; `python -m service keys list` shows the names")
     target = path.resolve()
     old = target.stat()
@@ -76,7 +76,7 @@ def _arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for command, text in (
         ("new", "make a key, show it once, and add its line to FILE"),
-        ("list", "show the names in FILE"),
+        ("list", "show the names and scopes in FILE"),
         ("remove", "take the key of NAME out of FILE"),
     ):
         subparser = commands.add_parser(command, help=text)
@@ -84,19 +84,31 @@ def _arguments() -> argparse.ArgumentParser:
             subparser.add_argument("name", metavar="NAME")
         # without a file, `new` shows the line, to be put where secrets are kept
         subparser.add_argument("--file", type=Path, metavar="FILE", required=command != "new")
+        if command == "new":
+            subparser.add_argument(
+                "--scope", type=_scopes, default="predict", metavar="SCOPES",
+                help="what the key is for: predict, review, or predict,review (default: %(default)s)",
+            )  # fmt: skip
     return parser
+
+
+def _scopes(text: str) -> str:
+    """Scopes with commas between them, each once."""
+    if unknown := set(text.split(",")) - set(SCOPES):
+        raise argparse.ArgumentTypeError(f"no scope is called {min(unknown)!r}; there are {', '.join(SCOPES)}")
+    return ",".join(scope for scope in SCOPES if scope in text.split(","))
 
 
 def _run(options: argparse.Namespace) -> list[str]:
     if options.command == "list":
-        return ApiKeys.open(options.file).names
+        return [f"{key.name} {','.join(sorted(key.scopes))}" for key in ApiKeys.open(options.file).entries]
     if options.command == "remove":
         remove(options.file, options.name)
         return []
     if options.file is not None:
-        return [add(options.file, options.name)]
+        return [add(options.file, options.name, options.scope)]
     key = new_key()
-    return [key, line_of(options.name, key)]
+    return [key, line_of(options.name, key, options.scope)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

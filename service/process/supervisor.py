@@ -21,7 +21,9 @@ from circus.exc import ConflictError
 from tornado import gen
 
 from service import coordination
+from service.process.companions import check_port
 from service.process.fallback_listener import PATIENCE_S, FallbackListener
+from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,9 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
         except OSError as error:
             where = ", ".join(f"{each.host}:{each.port}" for each in self.sockets.values())
             raise SystemExit(f"tandem cannot start: {where}: {error.strerror or error}") from error
+        if port := Settings.from_environment().grpc_port:
+            for listener in self.sockets.values():
+                check_port(listener.host, port)
 
     def start(self, cb: Callable[[Any], Any] | None = None) -> None:
         """Runs the server to its end.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -14,18 +16,24 @@ from service.gateway.admission import Admission
 from service.gateway.api_keys import ApiKeys
 from service.gateway.gateway import Gateway
 from service.gateway.lifecycle import Lifecycle
+from service.gateway.router import Routes
 from service.gateway.telemetry import Telemetry
+from service.gateway.transaction import Handler
 from service.http.asgi import mounted
 from service.http.connection_balancing import ConnectionBalance
 from service.http.connections import Connections
-from service.inference.live_reload import LiveReload
+from service.inference.following.live_reload import LiveReload
 from service.inference.open_engine import open_engine
 from service.inference.pipeline import Pipeline
 from service.observability.json_log import AccessLog, LineWriter, configure_logging
 from service.observability.service_metrics import Metrics
 from service.observability.tracing import Tracing
 from service.process.memory import quieten_collector, return_large_blocks
+from service.process.recording.recorder_opening import open_recorder
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.process.recording.feedback_loop import FeedbackLoop
 
 
 @dataclass
@@ -45,6 +53,7 @@ class Worker:
     _champion: LiveReload | None = field(default=None, repr=False)
     _gateway: Gateway | None = field(default=None, repr=False)
     _app: ASGIApp | None = field(default=None, repr=False)
+    _feedback: FeedbackLoop | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, settings: Settings) -> Worker:
@@ -52,6 +61,7 @@ class Worker:
 
         Raises:
             KeysError: the file of API keys is damaged.
+            SettingsError, DatabaseError: decisions cannot be recorded in the database of that URL.
         """
         metrics, balance = Metrics(), ConnectionBalance()
         return cls(
@@ -59,7 +69,7 @@ class Worker:
             metrics=metrics,
             admission=Admission(max_images=settings.max_queue, max_bytes=settings.max_buffered_bytes),
             lifecycle=Lifecycle(),
-            telemetry=Telemetry(metrics, settings.trusted_addresses),
+            telemetry=Telemetry(metrics, settings.trusted_addresses, recorder=open_recorder(settings)),
             balance=balance,
             connections=Connections(settings, balance.set),
             keys=ApiKeys.open(settings.api_keys_file) if settings.api_keys_file else None,
@@ -88,14 +98,14 @@ class Worker:
         configure_logging(self.lines)
         return_large_blocks()
         try:
-            path = resolve(settings.bundle)
+            path = resolve(settings.bundle_path)
             engine = open_engine(settings, path)
         except TandemError as error:
             coordination.report_failure(str(error))
             raise
         self._pipeline = Pipeline(engine, settings, self.metrics, self.admission)
         self._champion = LiveReload(
-            settings.bundle,
+            settings.bundle_path,
             path,
             load=lambda candidate: open_engine(settings, candidate),
             replace=self._pipeline.replace,
@@ -121,32 +131,49 @@ class Worker:
         self.telemetry.tracing = Tracing.from_environment()
         self.metrics.start(workers=settings.workers, deadline_s=settings.deadline_ms / 1000)
         pipeline.start()
-        self._gateway = Gateway(
-            settings,
-            self.admission,
-            self.lifecycle,
-            self.telemetry,
-            self.keys,
-            routes=build_routes(pipeline, settings, lambda: self.lifecycle.draining),
-            fallback=mounted(self._app),
-        )
+        routes = {
+            **build_routes(pipeline, settings, lambda: self.lifecycle.draining),
+            **self._start_recording(pipeline),
+        }
+        self._gateway = self.gateway_of(routes, mounted(self._app))
         self._sample(pipeline)
         champion.start()
         self.balance.open()
+
+    def gateway_of(self, routes: Routes, fallback: Handler) -> Gateway:
+        """A gateway of this process, with the limits, keys and metrics that all of them share."""
+        parts = (self.settings, self.admission, self.lifecycle, self.telemetry, self.keys)
+        return Gateway(*parts, routes=routes, fallback=fallback)
 
     async def stop(self) -> None:
         """Finishes what is queued; writes and exports what is left."""
         if self._champion is not None:
             await self._champion.stop()
         self.pipeline.close()
+        if self.telemetry.recorder is not None:
+            await asyncio.to_thread(self.telemetry.recorder.close)
+        if self._feedback is not None:
+            await self._feedback.stop()
         self.metrics.close()
         if self.telemetry.tracing is not None:
             self.telemetry.tracing.close()
         if self.lines is not None:
             self.lines.close()
 
+    def _start_recording(self, pipeline: Pipeline) -> Routes:
+        """Begins to record decisions; returns the routes of their record, none where there is none."""
+        recorder = self.telemetry.recorder
+        if recorder is None:
+            return {}
+        from service.process.recording.feedback_loop import FeedbackLoop  # noqa: PLC0415 (SQLAlchemy comes with an extra)
+
+        self._feedback = FeedbackLoop(self.settings, pipeline, self.metrics, recorder)
+        self._feedback.start()
+        recorder.start()
+        return self._feedback.routes
+
     def _sample(self, pipeline: Pipeline) -> None:
-        cache, admission, lines = pipeline.cache, self.admission, self.lines
+        cache, admission, lines, recorder = pipeline.cache, self.admission, self.lines, self.telemetry.recorder
         self.metrics.sample(
             {
                 "tandem_cache_bytes": lambda: cache.bytes if cache is not None else 0,
@@ -158,5 +185,9 @@ class Worker:
                 "tandem_requests_in_flight": lambda: self.lifecycle.in_flight,
                 "tandem_connections": lambda: len(self.connections),
                 "tandem_log_lines_dropped": lambda: lines.dropped if lines else 0,
+                "tandem_feedback_recorded": lambda: recorder.recorded if recorder else 0,
+                "tandem_feedback_dropped": lambda: recorder.dropped if recorder else 0,
+                "tandem_feedback_images_dropped": lambda: recorder.images_dropped if recorder else 0,
+                "tandem_feedback_queue": lambda: recorder.waiting if recorder else 0,
             }
         )

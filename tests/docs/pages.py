@@ -27,7 +27,7 @@ OWN_BUNDLE = "washers"
 
 def examples() -> list[tuple[str, str]]:
     """Each curl command with the answer that the page shows, once."""
-    found = [pair for text in PAGES.values() for pair in re.findall(r"```console\n\$ (.+)\n((?:.+\n)+)```", text)]
+    found = [pair for text in PAGES.values() for pair in re.findall(r"```console\n\$ (.*curl.+)\n((?:.+\n)+)```", text)]
     return list(dict.fromkeys(found))
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+import feedback.__main__ as feedback_command
 import loadtests.__main__ as loadtests_command
 import models.__main__ as models_command
+import scoring.scoring_options
 import training.__main__ as training_command
 from tests.docs.pages import PAGES, ROOT, identifier, module_commands, shell_lines
 
@@ -19,7 +21,7 @@ TRAINING_PAGE = PAGES["docs/reference/training-commands.md"]
 TARGETS = sorted(
     {target for text in PAGES.values() for target in re.findall(r"(?:^    |`|=\S+ )make ([a-z-]+)", text, re.MULTILINE)}
 )
-TREES = "deploy|docs|loadtests|models|service|tests|tools|training"
+TREES = "deploy|docs|feedback|loadtests|models|scoring|service|tests|tools|training"
 NAMED = sorted(
     {
         path
@@ -33,7 +35,13 @@ def parser(module: str, arguments: tuple[str, ...]) -> argparse.ArgumentParser |
     """The parser of a module's command line; None where it has none of its own to be asked for."""
     if module == "training":
         return training_command._parser(arguments)
-    return {"models": models_command._parser, "loadtests": loadtests_command.parser}.get(module, lambda: None)()
+    parsers = {
+        "feedback": feedback_command.parser,
+        "loadtests": loadtests_command.parser,
+        "models": models_command._parser,
+        "scoring": scoring.scoring_options.parser,
+    }
+    return parsers[module]() if module in parsers else None
 
 
 def options(program: argparse.ArgumentParser) -> Iterator[str]:
@@ -45,6 +53,8 @@ def options(program: argparse.ArgumentParser) -> Iterator[str]:
                 yield from options(command)
 
 
+SCORING_PAGE = PAGES["docs/reference/scoring-command.md"]
+SCORING_OPTIONS = sorted({*options(scoring.scoring_options.parser())} - {"--help"})
 TRAINING_OPTIONS = sorted({*options(training_command._parser(()))} - {"--help"})
 
 
@@ -76,6 +86,15 @@ def test_an_option_of_training_is_on_its_page(option: str) -> None:
 def test_the_page_names_no_option_of_training_that_is_not_there() -> None:
     known = {*TRAINING_OPTIONS, "--help"}
     assert set(re.findall(r"--[a-z][a-z-]*", TRAINING_PAGE)) <= known
+
+
+@pytest.mark.parametrize("option", SCORING_OPTIONS)
+def test_an_option_of_scoring_is_on_its_page(option: str) -> None:
+    assert re.search(rf"{option}\b(?!-)", SCORING_PAGE)
+
+
+def test_the_page_names_no_option_of_scoring_that_is_not_there() -> None:
+    assert set(re.findall(r"--[a-z][a-z-]*", SCORING_PAGE)) <= {*SCORING_OPTIONS, "--help"}
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -92,7 +92,7 @@ def test_every_room_of_contributing_is_a_folder() -> None:
     rooms = set(re.findall(r"^\| `([\w/]+)` \|", table, re.MULTILINE))
     folders = {
         str(folder.parent.relative_to(ROOT))
-        for room in ("loadtests", "models", "service", "training")
+        for room in ("feedback", "loadtests", "models", "scoring", "service", "training")
         for folder in (ROOT / room).glob("*/__init__.py")
     }
     assert rooms - {"tools"} <= folders

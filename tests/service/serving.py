@@ -22,9 +22,11 @@ from models.runtime.engine_types import EngineInput, Result
 from service.api.routes import build_routes
 from service.gateway.admission import Admission
 from service.gateway.api_keys import ApiKeys
-from service.gateway.gateway import Gateway, Handler, Routes
+from service.gateway.gateway import Gateway
 from service.gateway.lifecycle import Lifecycle
+from service.gateway.router import Routes
 from service.gateway.telemetry import Telemetry
+from service.gateway.transaction import Handler
 from service.http.asgi import AsgiAdapter, mounted
 from service.http.connections import Connections
 from service.http.protocol import HttpProtocol

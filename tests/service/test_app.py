@@ -107,14 +107,15 @@ def test_columns_reach_bentomls_route(priced_path: Path, built: pytest.MonkeyPat
     assert labels(ask(priced_path, built, "POST", "/predict", json=body)) == ["dark", "bright", "bad_columns"]
 
 
-def test_bentomls_own_pages_are_served_and_what_it_does_not_have_is_a_problem(
+def test_bentomls_own_files_are_served_and_what_it_does_not_have_is_a_problem(
     tiny_path: Path, built: pytest.MonkeyPatch
 ) -> None:
     async def test() -> None:
         async with in_process(tiny_path, built) as client:
-            page = await client.get("/")
-            assert page.headers["content-type"].startswith("text/html")
-            assert page.headers["x-request-id"]
+            for path, content_type in {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}.items():
+                file = await client.get(f"/static_content/{path}")  # which the page of the API reference loads
+                assert file.headers["content-type"].startswith(content_type)
+                assert file.headers["x-request-id"]
             problem(await client.get("/nope"), 404, "not_found")
             refused = await client.get("/predict")
             problem(refused, 405, "method_not_allowed")

@@ -77,9 +77,10 @@ def test_a_response_to_head_has_every_header_and_no_body() -> None:
     assert encode(Response(200, b"body"), b"id", is_head=True) == whole.removesuffix(b"body")
 
 
-def test_a_response_without_content_has_neither_length_nor_type() -> None:
-    status, headers, body = read(encode(Response(204), b"id"))
-    assert (status, headers, body) == (204, [(b"x-request-id", b"id")], b"")
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_response_without_content_has_neither_length_nor_type(status: int) -> None:
+    found, headers, body = read(encode(Response(status), b"id"))
+    assert (found, headers, body) == (status, [(b"x-request-id", b"id")], b"")
 
 
 @pytest.mark.parametrize("status", sorted({200, 204, *STATUS.values()}))

@@ -30,6 +30,7 @@ DOCUMENTED = {
     "HeadersTooLarge": (431, "headers_too_large"),
     "UnsupportedType": (415, "unsupported_type"),
     "BadColumns": (422, "bad_columns"),
+    "BadFeedback": (422, "bad_feedback"),
     "Overloaded": (429, "overloaded"),
     "UnsupportedCoding": (501, "not_implemented"),
     "UnsupportedVersion": (505, "version_not_supported"),

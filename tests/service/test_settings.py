@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,23 @@ def test_a_value_out_of_range_stops_the_start_with_name_and_value(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=re.escape(f"{name}={value!r}: ")):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/tiny", "https://models.example/tiny/2", "file:///store/tiny"])
+def test_a_bundle_at_a_url_is_kept_as_it_is_written_and_has_no_path_yet(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TANDEM_BUNDLE", url)
+    settings = Settings.from_environment()
+    assert settings.bundle == url
+    with pytest.raises(SettingsError, match=f"TANDEM_BUNDLE='{url}': not downloaded"):
+        settings.bundle_path  # noqa: B018
+
+
+@pytest.mark.parametrize("path", ["store/tiny", "/store/tiny/2", "s3:/tiny", "C:/store"])
+def test_a_bundle_in_a_directory_is_a_path(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_BUNDLE", path)
+    assert Settings.from_environment().bundle_path == Path(path)
 
 
 def test_other_programs_variables_are_none_of_our_business(monkeypatch: pytest.MonkeyPatch) -> None:

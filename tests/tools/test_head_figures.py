@@ -9,12 +9,12 @@ import pytest
 
 from models.bundle.input_spec import InputSpec
 from models.columns import Column
+from models.runtime.embedding_files import EmbeddingCache
 from tools.head_data import Bench
 from tools.head_figures import Figures, block, main, measure, report
 from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.heads.registry import REGISTRY
-from training.network.embedding_cache import EmbeddingCache
 from training.stages.prepare import prepare
 
 ROWS, CLASSES, WIDTH = 240, 3, 6

@@ -16,6 +16,7 @@ from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tests.test_default_bundle import digits, noise
 from tests.training.squares import CLASSES, squares
 from tests.training.workflows.still_network import Still, plan_of
+from training.backbones.names import DEFAULT, load_backbone
 from training.data import fashion_mnist
 from training.data.dataset import Dataset
 from training.data.images import Encoded
@@ -29,7 +30,6 @@ from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.registry import REGISTRY
 from training.network.network import EmbeddingNetwork
 from training.network.presets import PRESETS
-from training.network.pretrained import INPUT, load_network
 from training.workflows.transfer import transfer
 
 HEAD = HeadSpec(name="category", kind="hist_gradient_boosting", classes=CLASSES)
@@ -113,7 +113,8 @@ def lite() -> dict[str, np.ndarray]:
     known, unseen = (
         np.concatenate(parts) for parts in zip(*((part[:EACH], part[EACH:]) for part in of_class), strict=True)
     )
-    spec, network = INPUT.model_copy(update={"background": fashion_mnist.BACKGROUND}), load_network()
+    backbone = load_backbone(DEFAULT)
+    spec, network = backbone.input.model_copy(update={"background": fashion_mnist.BACKGROUND}), backbone.network
     sample = random.integers(0, 256, (4, spec.height, spec.width, spec.channels), dtype=np.uint8)
     embedder = Embedder(cpu_session(export_embedder(network, network.classifier, sample)))
 

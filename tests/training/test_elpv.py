@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from models.runtime.embedding_files import EmbeddingCache
 from models.runtime.sessions import Embedder, cpu_session
 from tools.elpv_table import find_data, write_table
+from training.backbones.names import DEFAULT, load_backbone
 from training.data.dataset import Dataset
 from training.export.network_export import export_embedder
-from training.network.embedding_cache import EmbeddingCache, embed_all
-from training.network.pretrained import INPUT, load_network
+from training.network.embedding_cache import embed_all
 from training.policy.policies import PolicyTargets
 from training.stages.evaluation import evaluate
 from training.stages.head_plan import HeadPlan
@@ -33,12 +34,12 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         pytest.skip("the package elpv-dataset is not installed")
     folder = tmp_path_factory.mktemp("elpv")
     table = read(write_table(source, folder), TableLayout(image="image", label="defect", columns=("cell",)))
-    return stream(table, name="elpv", spec=INPUT)
+    return stream(table, name="elpv", spec=load_backbone(DEFAULT).input)
 
 
 @pytest.mark.slow
 def test_the_promise_is_kept_on_the_test_images(cells: Dataset, tmp_path: Path) -> None:
-    network = load_network()
+    network = load_backbone(DEFAULT).network
     graph = export_embedder(network, network.classifier, cells.images[np.arange(32)])
     cache = EmbeddingCache(tmp_path, graph, cells.input)
     embedding = embed_all(cache, Embedder(cpu_session(graph, threads=2)), cells)

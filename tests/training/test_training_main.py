@@ -215,7 +215,7 @@ def test_interrupted_while_there_is_nothing_to_resume_it_does_not_promise_to(
     def interrupted(*_: object) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.network.pretrained.load_network", interrupted)
+    monkeypatch.setattr("training.backbones.names.load_backbone", interrupted)
     assert command.main(["pretrained", str(images), "--name", "squares"]) == 130
     assert capsys.readouterr().err.endswith(
         "interrupted; no result was written; the same command goes on from the embeddings that are kept, if there are "
@@ -297,7 +297,6 @@ def test_the_pretrained_network_is_given_images_fitted_as_was_asked_for(
     rows = [f"{file.relative_to(strips)},{file.parent.name}" for file in sorted(strips.rglob("*.*"))]
     (strips / "table.csv").write_text("\n".join(["image,label", *rows]))
     given = []
-    monkeypatch.setattr("training.network.pretrained.load_network", lambda: None)
     monkeypatch.setattr("training.workflows.transfer.transfer", lambda dataset, *_: given.append(dataset))
     status = command.main([words[0], str(strips / words[1]), "--name", "squares", "--fit", "pad"])
     assert status == 0

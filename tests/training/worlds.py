@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.bundle.input_spec import InputSpec
 from models.columns import Column
+from models.runtime.embedding_files import EmbeddingCache
 from training.data.dataset import Dataset
 from training.data.split import Split
 from training.heads.sources import make_sources
-from training.network.embedding_cache import EmbeddingCache
 from training.stages.training_data import TrainingData
 
 World = Literal["columns", "image", "both", "nothing"]

@@ -14,6 +14,7 @@ import numpy as np
 from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
+from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.sessions import Embedder, cpu_session
 from training.clean.findings.findings import Findings, inspect
 from training.clean.findings.findings_csv import to_csv, to_json
@@ -24,7 +25,7 @@ from training.cli.overview import tell
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset, subset
 from training.data.file_reading import printable
-from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all
+from training.network.embedding_cache import embed_all
 from training.progress import stage
 from training.stages.prepare import prepare
 from training.tables import tabular
@@ -114,11 +115,12 @@ def _open(bundle: Bundle, arguments: argparse.Namespace, load: Load) -> tuple[Da
 
 
 def _open_pretrained(arguments: argparse.Namespace, load: Load) -> tuple[Dataset, bytes]:
-    from training.export.network_export import export_embedder  # noqa: PLC0415 (imports torch, which a bundle does without)
-    from training.network.pretrained import INPUT, load_network  # noqa: PLC0415
+    from training.backbones.names import DEFAULT, load_backbone  # noqa: PLC0415 (imports torch, which a bundle does without)
+    from training.export.network_export import export_embedder  # noqa: PLC0415
 
-    network = load_network()
-    dataset = _limited(load(arguments, INPUT), arguments)
+    backbone = load_backbone(DEFAULT)
+    network = backbone.network
+    dataset = _limited(load(arguments, backbone.input), arguments)
     sample = dataset.images[np.arange(min(_SAMPLE, len(dataset.images)))]
     graph = export_embedder(network, network.classifier, sample)
     return dataset, graph

@@ -9,15 +9,19 @@ from pathlib import Path
 from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
+from models.runtime.embedding_files import DEFAULT_ROOT as EMBEDDINGS
+from models.runtime.embedding_files import EmbeddingCache
+from training.backbones.names import DEFAULT as BACKBONE
+from training.backbones.names import SYNTAX as BACKBONES
 from training.clean import clean_command as clean
 from training.cli import data_options, head_options
 from training.cli.console_summary import summary
+from training.cli.experiment_tracking import add_tracking, check_tracking, log_bundle
+from training.cli.learning_commands import add_parsers as add_learning
 from training.cli.overview import tell
 from training.compare.compare_command import add_parser as add_compare
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset, subset
-from training.network.embedding_cache import DEFAULT_ROOT as EMBEDDINGS
-from training.network.embedding_cache import EmbeddingCache
 from training.network.presets import CHECKPOINT, PRESETS
 from training.quantization.precision_trial import OTHERS
 from training.tables import tabular
@@ -31,7 +35,9 @@ def add_commands(commands: data_options.Commands) -> None:
     """Adds the commands that fit something."""
     _add_trainings(commands)
     _add_transfers(commands)
+    _add_backbones(commands)
     _add_updates(commands)
+    add_learning(commands)
     clean.add_parser(commands)
     add_compare(commands)
 
@@ -61,13 +67,16 @@ def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
     command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
     head_options.add_head(command)
     data_options.add_data(command)
+    add_tracking(command)
 
 
 def _add_transfers(commands: data_options.Commands) -> None:
     """Adds the commands that fit a head on a pretrained network."""
     table = data_options.add_table_command(commands)
     table.set_defaults(run=_transfer, load=_stream_table)
-    images = commands.add_parser("pretrained", help="your images, by a network that knows ImageNet: minutes, no GPU")
+    images = commands.add_parser(
+        "pretrained", help="your images, by a network that others have fitted: minutes, no GPU"
+    )
     images.add_argument("data", metavar="DATA", help=data_options.DATA)
     data_options.add_links(images)
     images.set_defaults(run=_transfer, load=_stream_data)
@@ -75,7 +84,23 @@ def _add_transfers(commands: data_options.Commands) -> None:
         data_options.add_name(command)
         head_options.add_head(command)
         data_options.add_data(command)
-        data_options.add_fit(command)
+        data_options.add_backbone(command)
+        add_tracking(command)
+
+
+def _add_backbones(commands: data_options.Commands) -> None:
+    """Adds the command that says which pretrained network suits the data."""
+    command = commands.add_parser("backbones", help="which pretrained network to take for your images: minutes")
+    command.add_argument("data", metavar="DATA", help=data_options.DATA)
+    data_options.add_links(command)
+    command.add_argument(
+        "--backbone", dest="backbones", nargs="+", default=[BACKBONE], metavar="NAME",
+        help=f"those to compare, each one of {BACKBONES} (default: %(default)s)",
+    )  # fmt: skip
+    data_options.add_fit(command, None)
+    data_options.add_limit(command)
+    command.add_argument("--seed", type=data_options.seed, default=0, help="of split and folds")
+    command.set_defaults(run=_backbones, name="backbones")
 
 
 def _add_updates(commands: data_options.Commands) -> None:
@@ -91,6 +116,7 @@ def _add_updates(commands: data_options.Commands) -> None:
     head_options.add_head(command)
     data_options.add_data(command)
     command.set_defaults(run=_refit, out=None)
+    add_tracking(command)
 
     command = commands.add_parser("variants", help="a bundle's embedder in other precisions, as its next version")
     command.add_argument("bundle", type=Path, help="its directory, or a store entry, whose champion is taken")
@@ -100,6 +126,7 @@ def _add_updates(commands: data_options.Commands) -> None:
     data_options.add_limit(command)
     command.add_argument("--out", type=Path, metavar="STORE", help="default: the store that the bundle is in")
     command.set_defaults(run=_upgrade)
+    add_tracking(command)
 
 
 # Modules that need torch are imported where they run: the import takes seconds, and `head` does without it.
@@ -108,6 +135,7 @@ def _add_updates(commands: data_options.Commands) -> None:
 def _train(arguments: argparse.Namespace) -> Path:
     from training.workflows.train import TrainPlan, train  # noqa: PLC0415
 
+    check_tracking(arguments.mlflow)
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = _limited(load(arguments), arguments)
     plan = TrainPlan(
@@ -122,17 +150,30 @@ def _train(arguments: argparse.Namespace) -> Path:
 
 
 def _transfer(arguments: argparse.Namespace) -> Path:
-    from training.network.pretrained import INPUT, NAME, load_network  # noqa: PLC0415
+    from training.backbones.names import load_backbone  # noqa: PLC0415 (imports torch)
     from training.workflows.transfer import TransferPlan, transfer  # noqa: PLC0415
 
-    network = load_network()
+    check_tracking(arguments.mlflow)
+    backbone = load_backbone(arguments.backbone)
+    print(backbone.license_note)
     load: Callable[[argparse.Namespace, InputSpec], Dataset] = arguments.load
-    dataset = _limited(load(arguments, INPUT.model_copy(update={"fit": arguments.fit})), arguments)
+    dataset = _limited(load(arguments, data_options.fitted(backbone.input, arguments)), arguments)
     head = head_options.head_plan(arguments, dataset)
-    return transfer(dataset, network, TransferPlan(arguments.out, f"{NAME}, fitted on ImageNet", head))
+    return transfer(dataset, backbone.network, TransferPlan(arguments.out, backbone.name, head))
+
+
+def _backbones(arguments: argparse.Namespace) -> None:
+    from training.cli.backbone_table import backbone_table  # noqa: PLC0415
+    from training.workflows.backbone_comparison import compare_backbones  # noqa: PLC0415
+
+    def load(spec: InputSpec) -> Dataset:
+        return _limited(_stream_data(arguments, data_options.fitted(spec, arguments)), arguments)
+
+    print(backbone_table(compare_backbones(load, arguments.backbones, seed=arguments.seed)))
 
 
 def _refit(arguments: argparse.Namespace) -> Path:
+    check_tracking(arguments.mlflow)
     bundle = Bundle.open(resolve(arguments.bundle))
     known = EmbeddingCache(EMBEDDINGS, bundle.embedder("fp32"), bundle.manifest.input)
     table = read(arguments.table, data_options.ask(arguments))
@@ -145,6 +186,7 @@ def _refit(arguments: argparse.Namespace) -> Path:
 def _upgrade(arguments: argparse.Namespace) -> Path:
     from training.workflows.upgrade import upgrade  # noqa: PLC0415
 
+    check_tracking(arguments.mlflow)
     bundle = Bundle.open(resolve(arguments.bundle))
     manifest = bundle.manifest
     dataset = data_options.stream_data(arguments.data, manifest.name, manifest.input, follow=arguments.follow)
@@ -190,10 +232,16 @@ def way_on(arguments: argparse.Namespace) -> str:
 
 
 def tell_result(path: Path, arguments: argparse.Namespace) -> None:
-    """Prints the figures of the fitted head, and where the bundle is."""
+    """Prints the figures of the fitted head, and where the bundle is; logs it where that was asked for.
+
+    Raises:
+        TrackingError: it cannot be logged.
+    """
     head_name = getattr(arguments, "head_name", None)
     manifest = Bundle.open(path).manifest
     head = next((head for head in manifest.heads if head.name == head_name), manifest.default_head)
     for line in summary(manifest, head):
         print(line)
     print(f"wrote {path}; serve it with TANDEM_BUNDLE={path}")
+    if arguments.mlflow is not None:
+        print(log_bundle(path, arguments.mlflow))

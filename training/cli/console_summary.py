@@ -8,7 +8,6 @@ from typing import Any
 from models.bundle.head_spec import HeadSpec
 from models.bundle.manifest import Manifest
 from training.reports.html_page import figures
-from training.stages.results import training_entry
 
 _MOST_CLASSES = 30  # more are in the report alone
 
@@ -18,7 +17,7 @@ def summary(manifest: Manifest, head: HeadSpec) -> Iterator[str]:
     plain = {name: value for name, value in head.metrics.items() if isinstance(value, float)}
     write = "{:.4f}".format if head.classes else figures
     yield f"{manifest.model}, head {head.name}: {', '.join(f'{name} {write(value)}' for name, value in plain.items())}"
-    entry = training_entry(manifest, head)
+    entry = manifest.training_of(head.name)
     if entry.keys() >= {"head", "chosen by"}:
         yield f"chosen by {entry['chosen by']}: {entry['head']}"
     yield from _classes(head)

@@ -14,12 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from models.bundle.head_spec import Name
 from models.bundle.input_spec import Fit, InputSpec
 from models.bundle.store import DEFAULT_ROOT
+from models.tables.dialect_options import add_dialect, dialect_of, names
+from training.backbones.names import DEFAULT as BACKBONE
+from training.backbones.names import SYNTAX as BACKBONES
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset
-from training.exceptions import DataError
-from training.notation.number_text import DECIMALS
-from training.tables.dialect import SEPARATORS, Dialect, check_encoding
-from training.tables.missing_values import KEPT_FROM, WORDS
 from training.tables.table import TableLayout
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
@@ -78,13 +77,27 @@ def add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, default=DEFAULT_ROOT, metavar="STORE", help="default: %(default)s")
 
 
-def add_fit(command: argparse.ArgumentParser) -> None:
-    """Adds the option for images of another shape than the network's."""
+def add_fit(command: argparse.ArgumentParser, default: Fit | None = "stretch") -> None:
+    """Adds the option for images of another shape than the network's; the default None is the network's own."""
     command.add_argument(
-        "--fit", choices=get_args(Fit), default="stretch",
+        "--fit", choices=get_args(Fit), default=default,
         help="images of another shape than the network's: squeeze them, show all of them with the background around "
-        "them, or their middle part (default: %(default)s)",
+        f"them, or their middle part (default: {default or 'as the network was fitted'})",
     )  # fmt: skip
+
+
+def add_backbone(command: argparse.ArgumentParser) -> None:
+    """Adds the option for the network, and for how it is given images of another shape."""
+    command.add_argument(
+        "--backbone", default=BACKBONE, metavar="NAME",
+        help=f"the network: {BACKBONES} (default: %(default)s)",
+    )  # fmt: skip
+    add_fit(command, None)
+
+
+def fitted(spec: InputSpec, arguments: argparse.Namespace) -> InputSpec:
+    """A network's input with the fit that was asked for, if one was."""
+    return spec if arguments.fit is None else spec.model_copy(update={"fit": arguments.fit, "center": 1.0})
 
 
 def add_table(command: argparse.ArgumentParser) -> None:
@@ -122,27 +135,6 @@ def add_table(command: argparse.ArgumentParser) -> None:
     add_dialect(command)
 
 
-def add_dialect(command: argparse.ArgumentParser) -> None:
-    """Adds the options for a table's dialect."""
-    command.add_argument(
-        "--separator", type=separator, metavar="CHARACTER",
-        help="between cells: comma, semicolon, tab, pipe or any other character (default: found from the first rows)",
-    )  # fmt: skip
-    command.add_argument(
-        "--decimal", type=decimal, metavar="SIGN",
-        help="decimal sign, point or comma (default: found for each column)",
-    )  # fmt: skip
-    command.add_argument(
-        "--encoding", type=encoding, metavar="NAME",
-        help="of a text file (default: by its byte order mark, else UTF-8, else Windows-1252)",
-    )  # fmt: skip
-    command.add_argument(
-        "--missing", type=names, metavar="A,B",
-        help=f"words for a missing value, as an empty cell is; '' for none (default: {', '.join(WORDS)}, in any case; "
-        f"but where a class or category is expected they are one if quoted, or in {KEPT_FROM} rows or more)",
-    )  # fmt: skip
-
-
 def ask(arguments: argparse.Namespace) -> TableLayout:
     """What the options say of the table's columns."""
     return TableLayout(
@@ -153,7 +145,7 @@ def ask(arguments: argparse.Namespace) -> TableLayout:
         group=arguments.group_column,
         optional=arguments.optional_columns,
         task=arguments.task,
-        dialect=Dialect(arguments.separator, arguments.decimal, arguments.encoding, arguments.missing),
+        dialect=dialect_of(arguments),
         images_root=arguments.images_root,
         follow=arguments.follow,
     )
@@ -176,17 +168,6 @@ def name_of(text: str) -> str:
         ) from error
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Parses names as a row of CSV: a name with a comma is in double quotes."""
-    try:
-        found = next(csv.reader([text], skipinitialspace=True, strict=True), [])
-    except csv.Error as error:
-        raise argparse.ArgumentTypeError(
-            f"{text[:80]!r} is no list of names such as A,B or '\"A, with a comma\",B': {error}"
-        ) from error
-    return tuple(name.strip() for name in found if name.strip())
-
-
 def listed(values: Iterable[str]) -> str:
     """Writes names as `names` reads them."""
     row = io.StringIO()
@@ -202,30 +183,6 @@ def written(option: str, value: str) -> list[str]:
 def path_of(path: Path) -> str:
     """A path as a word of a command that is not taken for an option."""
     return f"./{path}" if str(path).startswith("-") else str(path)
-
-
-def separator(text: str) -> str:
-    """Parses the separator of cells: its name, or the character."""
-    found = SEPARATORS.get(text.lower(), {"\\t": "\t", "space": " "}.get(text.lower(), text))
-    if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
-        raise argparse.ArgumentTypeError(f"{text!r} is no separator: {', '.join(SEPARATORS)}, or one character")
-    return found
-
-
-def decimal(text: str) -> str:
-    """Parses the decimal sign: its name, or the character."""
-    found = {"point": ".", "comma": ","}.get(text.lower(), text)
-    if found not in DECIMALS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no decimal sign: point or comma")
-    return found
-
-
-def encoding(text: str) -> str:
-    """Parses the name of an encoding."""
-    try:
-        return check_encoding(text)
-    except DataError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def side(text: str) -> int:

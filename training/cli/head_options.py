@@ -15,9 +15,10 @@ from training.heads.registry import AUTO, BEST, REGISTRY
 from training.policy.costs import Costs
 from training.policy.policies import PolicyTargets
 from training.policy.target_transform import TransformOption
-from training.stages.head_plan import Balance, HeadPlan
+from training.stages.head_plan import KEEP_ROWS_MIB, Balance, HeadPlan
 
 _MOST_EXAMPLES = 100_000
+_MOST_MIB = 4096
 
 
 def add_head(command: argparse.ArgumentParser) -> None:
@@ -29,7 +30,17 @@ def add_head(command: argparse.ArgumentParser) -> None:
         help="training images that explanations may show, at most; 0 for none (default: as many as fit in 2 MB)",
     )  # fmt: skip
     command.add_argument("--thumbnails", action="store_true", help="with small pictures of them")
+    add_keep_rows(command)
     add_drop(command)
+
+
+def add_keep_rows(command: argparse.ArgumentParser) -> None:
+    """Adds the option on the labelled embeddings that a bundle keeps."""
+    command.add_argument(
+        "--keep-rows", type=_mebibytes, default=KEEP_ROWS_MIB, metavar="MIB",
+        help="labelled embeddings to keep in the bundle for `relearn`, at most, of more rows a sample; 0 for "
+        "none (default: %(default)s)",
+    )  # fmt: skip
 
 
 def _add_selection(command: argparse.ArgumentParser) -> None:
@@ -102,18 +113,24 @@ def head_plan(arguments: argparse.Namespace, dataset: Dataset, name: str | None 
         force=arguments.force,
         balance=arguments.balance,
         target_transform=arguments.target_transform,
+        keep_rows_mib=arguments.keep_rows,
         seed=arguments.seed,
     )
     plan.check(dataset)
     return plan
 
 
+def number(text: str) -> float:
+    """Parses a number; NaN, which is in no range, if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def share(text: str) -> float:
     """Parses a share in (0, 1]."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = number(text)
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
     return value
@@ -123,6 +140,13 @@ def _confidence(text: str) -> float:
     value = share(text)
     if value == 1:
         raise argparse.ArgumentTypeError(f"{text!r} is certainty, which no number of images gives; take 0.95 or 0.99")
+    return value
+
+
+def _mebibytes(text: str) -> float:
+    value = number(text)
+    if not 0 <= value <= _MOST_MIB:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {_MOST_MIB}")
     return value
 
 

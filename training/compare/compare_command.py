@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from models.runtime.embedding_files import DEFAULT_ROOT
 from training.clean.copies.kept_images import kept_copies
 from training.cli import data_options
 from training.cli.overview import tell as tell_of
@@ -22,7 +23,6 @@ from training.data.dataset import Dataset
 from training.data.file_reading import printable
 from training.data.split import tie
 from training.exceptions import DataError
-from training.network.embedding_cache import DEFAULT_ROOT
 from training.progress import stage
 from training.tables import tabular
 from training.tables.table import read

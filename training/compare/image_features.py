@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from skimage.feature import hog
 
 from models.runtime.sessions import Embedder, cpu_session
+from training.backbones.efficientnet_lite import input_of
+from training.backbones.names import DEFAULT, load_backbone
 from training.compare.time_limit import Ended
 from training.data.images import Images, Indices
 from training.export.network_export import export_embedder
-from training.network.pretrained import INPUT, load_network
 from training.progress import progress
 
 Features = NDArray[np.float32]
@@ -75,7 +76,7 @@ def export_pretrained(images: NDArray[np.uint8]) -> bytes:
         DataError: it is not installed.
         ExportError: their outputs differ.
     """
-    network = load_network()
+    network = load_backbone(DEFAULT).network
     return export_embedder(network, network.classifier, _for_pretrained(images))
 
 
@@ -141,9 +142,10 @@ def _shrunk(images: NDArray[np.uint8], side: int) -> Features:
 
 def _for_pretrained(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """uint8 `[N, H, W, C]` as the pretrained network takes them, `[N, 224, 224, 3]`, by linear interpolation."""
+    spec = input_of(DEFAULT)
     channels_first = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
     resized = torch.nn.functional.interpolate(
-        channels_first.float(), (INPUT.height, INPUT.width), mode="bilinear", antialias=True
+        channels_first.float(), (spec.height, spec.width), mode="bilinear", antialias=True
     )
     pixels = resized.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-    return np.ascontiguousarray(pixels.expand(-1, -1, -1, INPUT.channels).numpy())
+    return np.ascontiguousarray(pixels.expand(-1, -1, -1, spec.channels).numpy())

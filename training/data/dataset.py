@@ -49,6 +49,7 @@ class Dataset:
         aspects: width over height by `keys`, for images in memory that were stretched to the input; otherwise empty.
         groups: int64 `[N]`: images of one group (one product, patient or recording), or copies of each other, are on
             one side of every split; None if each image is its own group.
+        weights: of the images when heads are fitted, float64 `[N]`; None if all have the same.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Dataset:
     files: tuple[str, ...] = ()
     aspects: Mapping[bytes, float] = field(default_factory=dict)
     groups: Indices | None = None
+    weights: NDArray[np.float64] | None = None
 
     @property
     def task(self) -> Task:
@@ -156,6 +158,7 @@ def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
         keys=tuple(dataset.keys[position] for position in kept) if dataset.keys else (),
         files=tuple(dataset.files[position] for position in kept.tolist()) if dataset.files else (),
         groups=None if dataset.groups is None else dataset.groups[kept],
+        weights=None if dataset.weights is None else dataset.weights[kept],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,8 @@ from models.imaging.convert import servable
 from models.imaging.decode import decode, read_header
 from models.imaging.resizing import fit, fitted_size
 from models.imaging.types import Header, Pixels
+from models.runtime.embedding_files import key_of
+from training.exceptions import DataError
 
 Indices = NDArray[np.int64]
 
@@ -52,11 +53,6 @@ def read_image(path: Path) -> Read:
     data = path.read_bytes()
     converted, format_ = servable(data)
     return Read(converted, key_of(data), format_)
-
-
-def key_of(data: bytes) -> bytes:
-    """The key that identifies an encoded image: its SHA-256."""
-    return hashlib.sha256(data).digest()
 
 
 class Images(Protocol):
@@ -96,6 +92,32 @@ class Encoded:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             pixels = list(threads.map(lambda position: decode(self.read(int(position)), self.spec), wanted))
         return np.stack(pixels) if pixels else np.empty((0, *self.shape[1:]), np.uint8)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Images of which only embeddings are left: their number and the rule that they were decoded by."""
+
+    count: int
+    spec: InputSpec
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, H, W and C."""
+        return self.count, self.spec.height, self.spec.width, self.spec.channels
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, positions: Indices) -> Pixels:
+        """No pixels of no images.
+
+        Raises:
+            DataError: pixels of an image are asked for.
+        """
+        if len(positions):
+            raise DataError("only the embeddings of these images are left, so they cannot be shown")
+        return np.empty((0, *self.shape[1:]), np.uint8)
 
 
 def select(images: Images, positions: Indices) -> Images:

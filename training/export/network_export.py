@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
@@ -17,6 +18,8 @@ from training.export.onnx_graph import strip
 
 EMBEDDING_TOLERANCE = 1e-3  # of the largest element; float32 sums in another order
 _OPSET = 18
+_OUTPUT = "embedding.output"
+"""The output's name at first: inside, networks may have an `embedding` of their own."""
 
 
 def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[np.uint8]) -> bytes:
@@ -51,7 +54,7 @@ def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
             network,
             (example,),
             input_names=["image"],
-            output_names=["embedding"],
+            output_names=[_OUTPUT],
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             opset_version=_OPSET,
             dynamo=True,
@@ -60,6 +63,18 @@ def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
     assert program is not None
     model = program.model_proto
     strip(model)
+    _rename(model, {"embedding": "embedding.inner", _OUTPUT: "embedding"})
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data
+
+
+def _rename(model: onnx.ModelProto, names: Mapping[str, str]) -> None:
+    """Renames tensors."""
+    for node in model.graph.node:
+        for listed in (node.input, node.output):
+            listed[:] = [names.get(name, name) for name in listed]
+    graph = model.graph
+    values: list[onnx.ValueInfoProto | onnx.TensorProto] = [*graph.output, *graph.value_info, *graph.initializer]
+    for value in values:
+        value.name = names.get(value.name, value.name)

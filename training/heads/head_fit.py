@@ -24,7 +24,6 @@ from training.heads.features.views import fit_view
 from training.heads.fitted_head import FittedHead
 from training.heads.kind import Kind, Maker, Size
 from training.heads.labelled_embeddings import LabelledEmbeddings
-from training.reports.evaluation_metrics import balanced_weights
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class HeadFit:
         scaled = unfitted.scaled(features)
         if isinstance(estimator, Ridge):
             scaled = scaled.astype(np.float64)  # hinges, products and their numbers are nearly linear in each other
-        fitted = _fit_estimator(estimator, scaled, rescaling.undo(taken.labels), None)
+        fitted = _fit_estimator(estimator, scaled, rescaling.undo(taken.labels), taken.weights)
         return replace(unfitted, estimator=fitted, calibration=rescaling)
 
     def _fit_classes(
@@ -111,7 +110,7 @@ class HeadFit:
         if len(present) < 2:
             return unfitted
         estimator = self.maker(Size(len(taken), self.fitting.seed))
-        weights = balanced_weights(positions) if self.fitting.is_balanced else None
+        weights = taken.row_weights(is_balanced=self.fitting.is_balanced)
         if unfitted.scaling is not None and isinstance(estimator, LogisticRegression):
             size, begin = unfitted.scaling.size, _start_weights(unfitted, start)
             fit_logistic(estimator, unfitted.scaled(features), positions, size, weights=weights, begin=begin)

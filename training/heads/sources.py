@@ -72,7 +72,7 @@ class Source:
 
         def narrow(labelled: LabelledEmbeddings) -> LabelledEmbeddings:
             rows = labelled.rows if with_columns else ()
-            return LabelledEmbeddings(labelled.embedding[:, :width], labelled.labels, rows)
+            return LabelledEmbeddings(labelled.embedding[:, :width], labelled.labels, rows, labelled.weights)
 
         return replace(self, held_out=narrow(self.held_out), seen=narrow(self.seen))
 

@@ -1,1 +1,1 @@
-"""The embedding network: presets, fit, pretrained weights, embeddings that are kept."""
+"""The embedding network: presets, fit, embeddings that are kept."""

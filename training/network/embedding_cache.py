@@ -1,117 +1,27 @@
-"""images ──▶ their embeddings, each computed once and kept on disk under hashes of embedder and encoded image.
+"""images ──▶ their embeddings, each computed once and kept on disk, see `models/runtime/embedding_files.py`.
 
 Fitting another head on the same images then runs no network and decodes no image.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
-import time
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from zipfile import BadZipFile
+from contextlib import contextmanager
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from models.bundle.input_spec import InputSpec
+from models.imaging.types import Pixels
+from models.runtime.embedding_files import EmbeddingCache, EmbeddingWriter, key_of
 from models.runtime.sessions import Embedder, Embedding
 from training.data.dataset import Dataset
-from training.data.images import Encoded, Images, Indices, key_of
-from training.exceptions import DataError
+from training.data.images import Encoded, Images, Indices
 from training.export.example_selection import thumbnail
 from training.progress import progress
 
-DEFAULT_ROOT = Path("build") / "embeddings"
-_KEY_BYTES = 32
 _BATCH = 500
 _BATCH_PIXELS = _BATCH * 64 * 64  # activations of larger images would fill the memory
-_FILE_IMAGES = 4000
-"""Images in small files, from which on the files are merged."""
-SECONDS_BETWEEN_FILES = 15
-"""A killed run loses the work of so many seconds, at most."""
-_LEFTOVER_SECONDS = 24 * 60 * 60
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, BadZipFile)
-"""What numpy and zipfile raise if bytes of a file are missing or wrong."""
-
-
-class EmbeddingCache:
-    """The embeddings of one embedder, with thumbnails of the images.
-
-    Args:
-        root: directory of all embedders' caches.
-        graph: the embedder, float32.
-        spec: how images are decoded for it.
-
-    Raises:
-        DataError: a file of the cache is damaged.
-    """
-
-    def __init__(self, root: Path, graph: bytes, spec: InputSpec) -> None:
-        name = hashlib.sha256(hashlib.sha256(graph).digest() + spec.model_dump_json().encode()).hexdigest()
-        self.folder = root / name[:32]
-        self._rows: dict[bytes, tuple[NDArray[np.float32], bytes]] = {}
-        self._remove_leftovers()
-        for file in sorted(self.folder.glob("*.npz")):
-            self._read(file)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def embedding(self, keys: Sequence[bytes]) -> Embedding:
-        """Embeddings of images that it has, float32 `[N, D]`."""
-        return np.stack([self._rows[key][0] for key in keys])
-
-    def thumbnails(self, keys: Sequence[bytes]) -> list[bytes]:
-        """Encoded thumbnails of images that it has."""
-        return [self._rows[key][1] for key in keys]
-
-    def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> Path:
-        """Adds embeddings as one new file, which appears in one rename; returns the file."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"{uuid.uuid4().hex}.npz"
-        beginning = file.with_suffix(".part")
-        with beginning.open("wb") as stream:
-            np.savez(
-                stream,
-                keys=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY_BYTES),
-                embedding=embedding,
-                thumbnails=np.frombuffer(b"".join(thumbnails), np.uint8),
-                ends=np.cumsum([len(data) for data in thumbnails]).astype(np.int64),
-            )
-        beginning.replace(file)
-        self._rows.update(zip(keys, zip(embedding, thumbnails, strict=True), strict=True))
-        return file
-
-    def _remove_leftovers(self) -> None:
-        """Removes unfinished files of killed runs; a younger one may be a running one's."""
-        for file in self.folder.glob("*.part"):
-            with suppress(OSError):  # another run removed it, or the folder is read-only
-                if time.time() - file.stat().st_mtime > _LEFTOVER_SECONDS:
-                    file.unlink()
-
-    def _read(self, file: Path) -> None:
-        try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                keys, embedding, ends = arrays["keys"], arrays["embedding"], arrays["ends"]
-                data = arrays["thumbnails"].tobytes()
-            starts = [0, *ends.tolist()]
-            rows = {
-                key.tobytes(): (embedding[index], data[starts[index] : starts[index + 1]])
-                for index, key in enumerate(keys)
-            }
-        except FileNotFoundError:  # another process has just merged it
-            return
-        except _DAMAGE as error:
-            raise DataError(f"{file} is damaged ({error}); remove it, and its images are embedded again") from error
-        self._rows.update(rows)
 
 
 def keys_of(dataset: Dataset) -> tuple[bytes, ...]:
@@ -146,7 +56,7 @@ def embed_all(
     keys = keys_of(dataset)
     wanted = range(len(keys)) if positions is None else positions.tolist()
     first = {keys[row]: row for row in reversed(wanted)}
-    new = np.array(sorted(row for key, row in first.items() if key not in cache), np.int64)
+    new = np.array(sorted(row for key, row in first.items() if not cache.has_thumbnail(key)), np.int64)
     kept, total = len(first) - len(new), len(first)
     if kept:
         print(f"{kept:,} of {total:,} embeddings kept from before", file=sys.stderr)
@@ -158,7 +68,7 @@ def embed_all(
 def _embed_new(
     cache: EmbeddingCache, embedder: Embedder, dataset: Dataset, new: Indices, *, keys: Sequence[bytes], total: int
 ) -> None:
-    batch, written = _batch_size(dataset.images), _Written(cache)
+    batch, written = _batch_size(dataset.images), EmbeddingWriter(cache)
     kept = total - len(new)
     bar: tqdm[None] = progress((), "embedding", "image", total=total, done=kept)
     try:
@@ -167,7 +77,8 @@ def _embed_new(
                 rows = new[start : start + batch]
                 pixels = dataset.images[rows]
                 pictures = [thumbnail(*each) for each in zip(pixels, dataset.aspects_at(rows), strict=True)]
-                written.add([keys[row] for row in rows], embedder(pixels), pictures)
+                of_rows = [keys[row] for row in rows]
+                written.add(of_rows, _embedded(cache, embedder, pixels, of_rows), pictures)
                 bar.update(len(rows))
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(
@@ -176,6 +87,13 @@ def _embed_new(
     finally:
         written.write()
     written.finish()
+
+
+def _embedded(cache: EmbeddingCache, embedder: Embedder, pixels: Pixels, keys: Sequence[bytes]) -> Embedding:
+    """The embeddings of a batch; those that scoring kept, without thumbnails, are taken as they are."""
+    if all(key in cache for key in keys):
+        return cache.embedding(keys)
+    return embedder(pixels)
 
 
 @contextmanager
@@ -190,52 +108,6 @@ def keeping(embedding: Embedding) -> Iterator[None]:
     except KeyboardInterrupt as error:
         said = f"all {len(embedding):,} embeddings are kept, and the same command goes on from there"
         raise KeyboardInterrupt(str(error) or said) from error
-
-
-class _Written:
-    """Writes embeddings to the cache: often, in small files, so that a kill costs seconds; later merges the files.
-
-    Attributes:
-        count: images added so far.
-    """
-
-    def __init__(self, cache: EmbeddingCache) -> None:
-        self.count = 0
-        self._cache = cache
-        self._waiting: list[tuple[Sequence[bytes], Embedding, Sequence[bytes]]] = []
-        self._small: dict[Path, list[bytes]] = {}
-        self._since = time.monotonic()
-
-    def add(self, keys: Sequence[bytes], embedding: Embedding, thumbnails: Sequence[bytes]) -> None:
-        """Adds embeddings; writes all that wait if the last file is old enough."""
-        self.count += len(keys)
-        self._waiting.append((keys, embedding, thumbnails))
-        if time.monotonic() - self._since >= SECONDS_BETWEEN_FILES:
-            self.write()
-            if sum(map(len, self._small.values())) >= _FILE_IMAGES:
-                self._merge()
-
-    def write(self) -> None:
-        """Writes the embeddings that wait."""
-        if self._waiting:
-            parts = list(zip(*self._waiting, strict=True))
-            keys, thumbnails = ([each for part in parts[place] for each in part] for place in (0, 2))
-            self._waiting = []
-            self._small[self._cache.add(keys, np.concatenate(parts[1]), thumbnails)] = keys
-        self._since = time.monotonic()
-
-    def finish(self) -> None:
-        """Writes the embeddings that wait, and merges the small files."""
-        self.write()
-        self._merge()
-
-    def _merge(self) -> None:
-        if len(self._small) > 1:
-            keys = [key for part in self._small.values() for key in part]
-            self._cache.add(keys, self._cache.embedding(keys), self._cache.thumbnails(keys))
-            for file in self._small:
-                file.unlink(missing_ok=True)
-        self._small = {}
 
 
 def _batch_size(images: Images) -> int:

@@ -6,67 +6,27 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from models.columns import Column, ColumnValue
 from models.dates import days_text
+from models.notation import date_notation, number_notation
+from models.notation.date_notation import looks_like_dates, read_dates
+from models.notation.number_notation import read_numbers
+from models.notation.truth_words import TRUTHS
+from models.tables.missing_values import SURE, Cells
+from models.tables.raw_column import RawColumn
 from training.exceptions import DataError
-from training.notation import date_notation, number_notation
-from training.notation.date_notation import looks_like_dates, read_dates
 from training.notation.number_doubts import why_no_numbers
-from training.notation.number_notation import DecimalRule, read_numbers
 from training.notation.spellings import merge_spellings
-from training.tables.missing_values import SURE, Cells, Missing
-from training.tables.table_file import ValueType
 
-TRUTHS = {"true": True, "yes": True, "t": True, "y": True, "false": False, "no": False, "f": False, "n": False}
 _NAMES_SHARE = 0.5  # of the rows: with more different texts a column identifies rows instead of describing them
 _NAMES_COUNT = 200
 _SHOWN = 5
 
 Found = tuple[Mapping[str, float], tuple[str, ...]]
 """Numbers by their texts, and notes on how they were read; empty if the texts are something else."""
-
-
-@dataclass(frozen=True)
-class RawColumn:
-    """The cells of one column, as `TableFile.rows` gives them.
-
-    Attributes:
-        name: of the column.
-        cells: one for each row.
-        lines: numbers of the rows.
-        type: the type that the file names; None to find it from the cells.
-        missing: which words stand for a missing value.
-        decimals: what is known about the file's numbers.
-    """
-
-    name: str
-    cells: Cells
-    lines: Sequence[int]
-    type: ValueType | None
-    missing: Missing
-    decimals: DecimalRule
-
-    def of(self, positions: Sequence[int]) -> RawColumn:
-        """The same column of some rows."""
-        return replace(
-            self,
-            cells=[self.cells[position] for position in positions],
-            lines=[self.lines[position] for position in positions],
-        )
-
-    @property
-    def texts(self) -> list[str | None]:
-        """The cells without marks."""
-        return [cell and cell.removeprefix(SURE) for cell in self.cells]
-
-    def at(self, text: str) -> str:
-        """A cell, and the first row that has it."""
-        rows = (line for cell, line in zip(self.cells, self.lines, strict=True)
-                if cell is not None and cell.removeprefix(SURE) == text)  # fmt: skip
-        return f"{text[:60]!r} in row {next(rows)}"
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.bundle.head_spec import Task
+from models.notation.number_notation import RULE
+from models.notation.number_text import guess, is_number
+from models.tables.raw_column import RawColumn
 from training.exceptions import DataError
-from training.notation.column_types import RawColumn, describe, find_numbers, most_frequent
+from training.notation.column_types import describe, find_numbers, most_frequent
 from training.notation.number_doubts import why_no_numbers
-from training.notation.number_notation import RULE
-from training.notation.number_text import guess, is_number
 from training.notation.spellings import merge_spellings, refuse_number_forms
 
 NUMBERS_FROM = 20

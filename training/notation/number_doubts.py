@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from training.notation.number_notation import RULE, At
-from training.notation.number_text import is_bracketed, is_code, is_number, parse
-from training.notation.units import is_unit
+from models.notation.number_notation import RULE, At
+from models.notation.number_text import is_bracketed, is_code, is_number, parse
+from models.notation.units import is_unit
 
 _LETTER = re.compile(r"[^\W\d_½¼¾⅓⅔²³]")
 _DIGIT = re.compile(r"\d")

@@ -49,6 +49,11 @@ class Writer:
         self.nodes.append(make_node(node.op_type, [before.tensor, *node.input[1:]], moved, attributes_of(node)))
         self.rounded[node.output[0]] = Rounded(moved, before.scale, before.zero, before.step)
 
+    def keep(self, node: Node, constants: dict[str, Array]) -> None:
+        """Takes over a node whose tensors are floats still, with its constants."""
+        self._copy_constants([name for name in node.input if name in constants], constants)
+        self.nodes.append(node)
+
     def compute(self, node: Node, others: Sequence[str]) -> None:
         """Copies a node: inputs that were rounded come as floats again, and `others` after them."""
         given = [self._as_float(name) for name in node.input if name in self.rounded]

@@ -56,6 +56,10 @@ def quantize(graph: bytes, images: NDArray[np.uint8]) -> bytes:
     return quantizer.run().to_bytes()
 
 
+class NoRuleError(ExportError):
+    """An operator of the network has no rule here."""
+
+
 @dataclass(frozen=True)
 class _Activation:
     """A tensor for all images, float32 `[N, ...]`: as the network computes it, and as 8 bits will have it."""
@@ -83,7 +87,7 @@ class _Quantizer:
     def _step(self, node: Node) -> None:
         if node.op_type == "DequantizeLinear":
             self._start(node)
-        elif node.op_type in _MOVES:
+        elif node.op_type in _MOVES and node.input[0] in self.writer.rounded:
             self.activations[node.output[0]] = self._both(node)
             self.writer.move(node, self.graph.constants)
         elif node.op_type == "Conv" and node.input[0] in self.writer.rounded:
@@ -95,8 +99,10 @@ class _Quantizer:
             self._round(node.input[0], node.output[0], self._both(node))
         elif node.op_type in _LAST:
             self.writer.compute(node, self.writer.copy(node.input[1:], self.graph.constants))
+        elif node.op_type in _MOVES and any(before.op_type in _LAST for before in self.writer.nodes):
+            self.writer.keep(node, self.graph.constants)
         else:
-            raise ExportError(f"8 bits: there is no rule for the operator {node.op_type} where it stands")
+            raise NoRuleError(f"8 bits: there is no rule for the operator {node.op_type} where it stands")
 
     def _start(self, node: Node) -> None:
         _, scale, zero = (self.graph.constants.get(name) for name in node.input)

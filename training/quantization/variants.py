@@ -24,7 +24,8 @@ from training.data.images import Images, Indices
 from training.exceptions import ExportError
 from training.network.embedding_cache import embed
 from training.quantization.precision_trial import OTHERS, Trial, Variants
-from training.quantization.quantize import quantize
+from training.quantization.products import quantize_products
+from training.quantization.quantize import NoRuleError, quantize
 
 MAX_DROP = 0.002
 """Largest drop of accuracy, or of R squared for numbers, below float32's."""
@@ -53,7 +54,7 @@ def make_variants(
     refused: dict[Precision, str] = {}
     for precision in precisions:
         try:
-            made[precision] = quantize(graph, calibration) if precision == "int8" else to_fp16(graph)
+            made[precision] = to_int8(graph, calibration) if precision == "int8" else to_fp16(graph)
         except ExportError as error:
             refused[precision] = str(error)
     measured = _measure(made, trial)
@@ -67,6 +68,18 @@ def make_variants(
     ]
     specs += [Variant(precision=precision, kept=False, reason=reason) for precision, reason in refused.items()]
     return Variants(tuple(specs), {precision: made[precision] for precision in made if not reasons[precision]})
+
+
+def to_int8(graph: bytes, calibration: NDArray[np.uint8]) -> bytes:
+    """Converts to 8 bits: all of the network where there is a rule for each operator, else its products with weights.
+
+    Raises:
+        ExportError: the network's structure is not supported.
+    """
+    try:
+        return quantize(graph, calibration)
+    except NoRuleError:
+        return quantize_products(graph, calibration)
 
 
 def to_fp16(graph: bytes) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.bundle.manifest import Manifest
 from training.clean.findings.findings_page import show
+from training.data.images import Gone
 from training.policy.outlier_detection import OutlierLimit
 from training.reports import charts, class_report, evaluation_metrics, number_report
 from training.reports.coverage import Coverage
@@ -60,7 +61,10 @@ def _common(results: Results, manifest: Manifest, files: Mapping[str, bytes]) ->
         ],
         "validation": _validation(results),
         "criterion": f"{_rule(results)} {results.criterion}." if results.candidates else "",
-        "on_choice": tuple(on_selection(results.candidates, results.ablations, len(results.data.held_out))),
+        "on_choice": (
+            *results.learnt,
+            *on_selection(results.candidates, results.ablations, len(results.data.held_out)),
+        ),
         "copied": len(parts.copied),
         "outliers": _outliers(held_out.limit, evaluation) if held_out and held_out.limit else "",
         "skipped": results.dataset.skipped,
@@ -102,7 +106,7 @@ def _estimate_report(results: Results, manifest: Manifest, files: Mapping[str, b
     evaluation = results.evaluation.without_copies()
     values = evaluation.answers[:, 0].astype(np.float64)
     off = np.abs(values - evaluation.labels)
-    worst = np.argsort(-off)[:MISTAKES_SHOWN]
+    worst = np.argsort(-off)[: _shown(results)]
     positions = evaluation.positions[worst]
     images, aspects = results.dataset.images[positions], results.dataset.aspects_at(positions)
     return number_report.EstimateReport(
@@ -135,12 +139,17 @@ def _coverage(results: Results, evaluation: Evaluation) -> Coverage:
     )
 
 
+def _shown(results: Results) -> int:
+    """How many mistakes the page shows; none if the images are gone."""
+    return 0 if isinstance(results.dataset.images, Gone) else MISTAKES_SHOWN
+
+
 def _mistakes(results: Results, evaluation: Evaluation) -> list[class_report.Mistake]:
     """The wrong answers on test images with the highest confidence."""
     labels, classes = evaluation.labels, results.dataset.classes
     predicted, confidence = evaluation.answers.argmax(1), evaluation.answers.max(1)
     wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(-confidence[wrong])][:MISTAKES_SHOWN]
+    worst = wrong[np.argsort(-confidence[wrong])][: _shown(results)]
     images, positions = results.dataset.images, evaluation.positions[worst]
     aspects = results.dataset.aspects_at(positions)
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,22 +86,32 @@ def evaluate(head: ExportedHead, data: TrainingData, baselines: Mapping[str, Pro
         data: has the test images.
         baselines: answers of others on the test images, by name of the row, `[T, K]` or `[T, 1]`.
     """
-    test, parts = data.test, data.parts
-    kind = kind_named(head.spec.kind)
+    answers, intervals = head.head.answer(data.test.embedding, data.test.rows)
+    found = _evaluation(head, data, data.parts.test, answers)
+    return replace(found, outputs={**baselines, **found.outputs}, intervals=intervals)
+
+
+def evaluate_out_of_fold(head: ExportedHead, data: TrainingData) -> Evaluation:
+    """What a head that was fitted just now answers out of fold, where there are no test images."""
+    assert head.held_out is not None
+    found = _evaluation(head, data, data.held_out, head.held_out.answers)
+    return replace(found, accepted=head.held_out.accepted)
+
+
+def _evaluation(head: ExportedHead, data: TrainingData, positions: Indices, answers: Probabilities) -> Evaluation:
+    rows, kind, policy = data.at(positions), kind_named(head.spec.kind), head.spec.policy
     beside = " and the columns" if data.dataset.columns else ""
     served = kind.title if kind.needs_columns else f"{kind.title} on the embedding{beside}"
-    answers, intervals = head.head.answer(test.embedding, test.rows)
-    policy, distances = head.spec.policy, head.distances(test.embedding)
+    distances = head.distances(rows.embedding)
     at_any_confidence = policy.model_copy(update={"min_confidence": 0.0, "min_confidence_of": {}})
     lax = head.spec.model_copy(update={"policy": at_any_confidence})
     return Evaluation(
         served=served,
-        outputs={**baselines, served: answers},
-        labels=test.labels,
-        accepted=accepted(head.spec, answers, distances, test.rows),
-        eligible=accepted(lax, answers, distances, test.rows),
+        outputs={served: answers},
+        labels=rows.labels,
+        accepted=accepted(head.spec, answers, distances, rows.rows),
+        eligible=accepted(lax, answers, distances, rows.rows),
         outliers=distances > (math.inf if policy.max_distance is None else policy.max_distance),
-        counted=~np.isin(parts.test, parts.copied),
-        positions=parts.test,
-        intervals=intervals,
+        counted=~np.isin(positions, data.parts.copied),
+        positions=positions,
     )

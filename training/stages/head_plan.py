@@ -15,6 +15,8 @@ from training.policy.target_transform import TransformOption, transforms
 
 NAME = "category"
 Balance = Literal["none", "weights"]
+KEEP_ROWS_MIB = 16
+"""Default limit of the labelled embeddings that a bundle keeps of a head."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class HeadPlan:
         force: drop label issues even if too few of them are estimated to be wrong labels.
         balance: with `weights` each class has the same weight in the fit and in model selection.
         target_transform: whether the head is fitted to the logarithms of numbers; with `auto` if that is better.
+        keep_rows_mib: limit of the labelled embeddings that the bundle keeps for a refit; 0 for none.
         seed: of all random choices.
     """
 
@@ -44,7 +47,13 @@ class HeadPlan:
     force: bool = False
     balance: Balance = "none"
     target_transform: TransformOption = "auto"
+    keep_rows_mib: float = KEEP_ROWS_MIB
     seed: int = 0
+
+    @property
+    def keep_rows_bytes(self) -> int:
+        """The same limit in bytes."""
+        return int(self.keep_rows_mib * 1024 * 1024)
 
     def check(self, dataset: Dataset) -> None:
         """Checks that the head can be fitted to a data set.

@@ -18,6 +18,7 @@ from training.heads.sources import Source
 from training.policy.target_transform import better_transform, transforms
 from training.stages.finishing import finish
 from training.stages.head_plan import HeadPlan
+from training.stages.row_keeping import rows_file, rows_of
 from training.stages.training_data import TrainingData
 
 Named = tuple[str, Candidate]
@@ -46,8 +47,13 @@ class Selection:
         return {"head": self.candidates[0].name, **transform}
 
 
-def select_head(data: TrainingData, plan: HeadPlan) -> Selection:
+def select_head(data: TrainingData, plan: HeadPlan, examples: Examples | None = None) -> Selection:
     """Cross-validates all candidates and finishes the best one.
+
+    Args:
+        data: what heads are fitted on and validated with.
+        plan: which head.
+        examples: that explain the head; None for a choice of training images, if the plan wants some.
 
     Raises:
         DataError: the kind is not installed or is for another task; a policy target names an unknown class.
@@ -56,8 +62,11 @@ def select_head(data: TrainingData, plan: HeadPlan) -> Selection:
     fitting, candidates = _candidates(data, plan)
     name, best = _best(candidates, plan)
     source = data.sources[name]
-    examples = _examples(data, plan)
+    examples = examples or _examples(data, plan)
     head = finish(best, data.dataset, source, examples, name=plan.name, targets=plan.targets, seed=plan.seed)
+    rows = rows_file(rows_of(data), plan.keep_rows_bytes, plan.seed) if plan.keep_rows_mib else None
+    if rows is not None:
+        head = replace(head, files={**head.files, head.spec.rows_file: rows})
     others = sorted((candidate for _, candidate in candidates if candidate is not best), key=lambda each: each.loss)
     return Selection(head, [best, *others], source, fitting)
 

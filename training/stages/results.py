@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.head_spec import HeadSpec, Metrics
-from models.bundle.manifest import Manifest
 from training.clean.findings.findings import Findings
 from training.data.dataset import Dataset
 from training.data.split import Split
@@ -46,6 +45,7 @@ class Results:
         ablations: the head on the image alone and on the columns alone.
         history: of the network's training; None if it was not trained.
         findings: what is wrong with the data; None if nobody looked.
+        learnt: sentences on what was learnt from answers; empty if nothing was.
     """
 
     data: TrainingData
@@ -59,6 +59,7 @@ class Results:
     ablations: Sequence[Ablation] = ()
     history: History | None = None
     findings: Findings | None = None
+    learnt: Sequence[str] = ()
 
     @property
     def dataset(self) -> Dataset:
@@ -149,11 +150,6 @@ def image_counts(parts: Split) -> dict[str, int]:
 def validation_entries(results: Results) -> dict[str, Any]:
     """What selected the head and its policy, and what the test images were used for, as the manifest has it."""
     data = results.data
-    entries = ("out-of-fold answers", len(data.held_out), results.criterion, "final figures; they chose nothing")
+    tested = "final figures; they chose nothing" if len(data.parts.test) else "none; the figures are out of fold"
+    entries = ("out-of-fold answers", len(data.held_out), results.criterion, tested)
     return dict(zip(VALIDATION_ENTRIES, (*entries, data.why_fewer), strict=True))
-
-
-def training_entry(manifest: Manifest, head: HeadSpec) -> Mapping[str, Any]:
-    """What a manifest says of the training of a head."""
-    entry: Mapping[str, Any] = manifest.training.get("heads", {}).get(head.name, manifest.training)
-    return entry

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.runtime.embedding_files import EmbeddingCache
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
@@ -16,7 +17,7 @@ from training.data.seen_images import WHY_FEWER
 from training.data.split import Split
 from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
 from training.heads.sources import Source, make_sources
-from training.network.embedding_cache import EmbeddingCache, embed_all, keys_of
+from training.network.embedding_cache import embed_all, keys_of
 from training.stages.prepare import Prepared
 
 

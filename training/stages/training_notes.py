@@ -34,6 +34,7 @@ def manifest_entry(results: Results) -> dict[str, Any]:
 
 def notes(results: Results) -> Iterator[str]:
     """One sentence each, the most important first."""
+    yield from results.learnt
     held_out = results.head.held_out
     if held_out is not None and held_out.promise is not None:
         yield held_out.promise.sentence

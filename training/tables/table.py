@@ -16,19 +16,20 @@ import numpy as np
 
 from models.bundle.head_spec import Task
 from models.columns import Column, ColumnValue
+from models.tables.dialect import Dialect
+from models.tables.image_paths import find_images
+from models.tables.missing_values import Missing
+from models.tables.raw_column import RawColumn
+from models.tables.table_columns import open_table, read_columns
+from models.tables.table_file import clean_names
 from models.text import clean
 from training.data.file_reading import printable
 from training.data.images import Indices
 from training.data.split_parts import PART_OF, PARTS
 from training.exceptions import DataError
-from training.notation.column_types import RawColumn, find_type
+from training.notation.column_types import find_type
 from training.notation.label_column import LabelColumn, read_labels
 from training.notation.spellings import merge_spellings
-from training.tables.dialect import Dialect
-from training.tables.image_paths import find_images
-from training.tables.missing_values import Missing
-from training.tables.table_columns import open_table, read_columns
-from training.tables.table_file import clean_names
 
 RESERVED = ("embedding", "label", "probabilities", "value", "interval")
 """Inputs and outputs of a head's graph, which columns cannot be named like: each column is an input as well."""

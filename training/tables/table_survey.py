@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from models.tables.image_paths import find_images
+from models.tables.missing_values import Missing
+from models.tables.raw_column import RawColumn
+from models.tables.table_columns import open_table, read_columns
+from models.tables.table_file import TableFile
 from training.data.split_parts import PART_OF
 from training.exceptions import ColumnError, DataError
-from training.notation.column_types import RawColumn, TypedColumn, find_type
+from training.notation.column_types import TypedColumn, find_type
 from training.notation.label_column import read_labels
-from training.tables.image_paths import find_images
-from training.tables.missing_values import Missing
 from training.tables.table import RESERVED, TableLayout, checked
-from training.tables.table_columns import open_table, read_columns
-from training.tables.table_file import TableFile
 
 UNUSABLE = "cannot be used"
 """The description of a column that cannot be used begins with this."""

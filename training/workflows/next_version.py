@@ -1,4 +1,4 @@
-"""bundle and `Results` ──▶ its next version in a store: with another head, or with other precisions."""
+"""bundle and `Results` ──▶ its next version in a store: with another head, with other precisions, or with kept rows."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def write_with_precisions(bundle: Bundle, results: Results, root: Path) -> Path:
         golden=golden_spec(before.golden.count, variants.precisions),
         training={**before.training, "network and head of": before.model},
     )
-    images = np.stack([decode(data, before.input) for data in bundle.golden_images()])
+    images = np.stack([decode(data, before.input.of_inputs) for data in bundle.golden_images()])
     others = {precision: variants.graphs[precision] for precision in OTHERS if precision in variants.graphs}
     replaced = {name for other in OTHERS for name in (EMBEDDER_FILES[other], f"{GOLDEN}/{golden_embedding(other)}.npy")}
     files = {
@@ -84,6 +84,17 @@ def write_with_precisions(bundle: Bundle, results: Results, root: Path) -> Path:
         **golden_embeddings(images, others),
     }
     return Store(root).add(manifest, {**files, REPORT: report_page(results, manifest, files)}, check=verify)
+
+
+def write_with_rows(bundle: Bundle, head: HeadSpec, rows: bytes, root: Path) -> Path:
+    """Writes the next version with the rows of a head; network, heads, figures and reports stay as they are.
+
+    Raises:
+        OSError: the store at `root` cannot be written to.
+    """
+    before = bundle.manifest
+    manifest = _next(before, root, training={**before.training, "network and head of": before.model})
+    return Store(root).add(manifest, {**bundle.files, head.rows_file: rows}, check=verify)
 
 
 def _next(before: Manifest, root: Path, **update: Any) -> Manifest:
@@ -113,7 +124,7 @@ def _heads(manifest: Manifest, spec: HeadSpec) -> tuple[HeadSpec, ...]:
 
 
 def _is_of_head(head: str, file: str) -> bool:
-    own = {f"head-{head}.onnx", f"novelty-{head}.onnx", f"report-{head}.html"}
+    own = {f"head-{head}.onnx", f"novelty-{head}.onnx", f"report-{head}.html", f"rows-{head}.npz"}
     golden = {f"{GOLDEN}/{what}-{head}.npy" for what in ("probabilities", "value", "interval", "distance")}
     return file in own | golden or file.startswith(f"examples-{head}/")
 

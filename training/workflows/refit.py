@@ -11,12 +11,13 @@ from pathlib import Path
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision, Variant
+from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.exceptions import DataError
-from training.network.embedding_cache import DEFAULT_ROOT, EmbeddingCache, embed_all, keeping
+from training.network.embedding_cache import embed_all, keeping
 from training.progress import Stopwatch, stage
 from training.quantization.precision_trial import Trial, Variants
 from training.stages.ablation import ablate, baseline_answers

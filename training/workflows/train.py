@@ -12,12 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.runtime.embedding_files import DEFAULT_ROOT
 from models.runtime.sessions import Embedder, Probabilities, cpu_session
 from training.data.dataset import Dataset
 from training.data.seen_images import SEEN, seen_file
 from training.export.network_export import export_embedder
 from training.network.augmentation import augmented_rows
-from training.network.embedding_cache import DEFAULT_ROOT
 from training.network.fit import Fitted, fit
 from training.network.presets import Hyperparameters
 from training.progress import Stopwatch

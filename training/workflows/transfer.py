@@ -6,10 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.runtime.embedding_files import DEFAULT_ROOT
+from training.backbones.backbone import FrozenNetwork
 from training.data.dataset import Dataset
 from training.export.network_export import export_embedder
-from training.network.embedding_cache import DEFAULT_ROOT, keeping
-from training.network.pretrained import Frozen
+from training.network.embedding_cache import keeping
 from training.progress import Stopwatch
 from training.stages.head_plan import HeadPlan
 from training.stages.prepare import drop_faults, find_faults, prepare
@@ -36,7 +37,7 @@ class TransferPlan:
     cache: Path = DEFAULT_ROOT
 
 
-def transfer(dataset: Dataset, network: Frozen, plan: TransferPlan) -> Path:
+def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Path:
     """Fits a head on a data set and writes a bundle; returns its directory.
 
     Args:

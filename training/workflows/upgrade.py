@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import Manifest, Precision
+from models.runtime.embedding_files import DEFAULT_ROOT
 from training.data.dataset import Dataset
 from training.data.split import Split
 from training.exceptions import DataError, ExportError
@@ -15,12 +16,11 @@ from training.heads.head_fit import Fitting
 from training.heads.registry import kind_named
 from training.heads.selection.candidates import Candidate
 from training.heads.selection.search import fit_heads
-from training.network.embedding_cache import DEFAULT_ROOT
 from training.progress import Stopwatch
 from training.stages.embedder_precisions import make_precisions
 from training.stages.evaluation import evaluate
 from training.stages.prepare import prepare
-from training.stages.results import Results, image_counts, training_entry
+from training.stages.results import Results, image_counts
 from training.stages.training_data import TrainingData, embed_images, label_embeddings
 from training.workflows.next_version import write_with_precisions
 
@@ -86,7 +86,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def out_of_fold(head: ExportedHead, data: TrainingData, manifest: Manifest) -> Candidate:
     """A head of the same kind that answers out of fold; the head itself was fitted on the held-out images."""
-    entry, dataset = training_entry(manifest, head.spec), data.dataset
+    entry, dataset = manifest.training_of(head.spec.name), data.dataset
     fitting = Fitting(
         len(dataset.classes),
         dataset.columns,

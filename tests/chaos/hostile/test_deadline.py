@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ BUDGETS_MS = (1, 10, 50, 100)
 OVERTIME_MS = 100.0
 EXPIRED = {"429": "overloaded", "504": "deadline_exceeded"}
 REPEATS = 5
+QUEUED = 120
 PATIENT_MS = 60_000
 """The server's own deadline, so that only what a test asks for expires."""
 
@@ -58,6 +59,7 @@ def check(reliability: Reliability, where: str, late_ms: dict[int, float]) -> No
     assert met, late_ms
 
 
+@pytest.mark.chaos
 def test_a_slow_body_is_given_up_at_the_deadline(reliability: Reliability, server: Server) -> None:
     image = photo(1024, 768)
     late_ms = {}
@@ -97,18 +99,18 @@ def test_a_slow_decode_is_given_up_at_the_deadline(reliability: Reliability, ser
     check(reliability, "an image that takes longer to decode", late_ms)
 
 
-@pytest.mark.alone
-def test_a_full_queue_is_left_at_the_deadline_and_what_expired_is_not_begun(
-    reliability: Reliability, server: Server, tmp_path: Path
-) -> None:
-    queued, late_ms, expired, started, decoded = 120, {}, 0, 0.0, 0.0
-    background, probe = tmp_path / "background", tmp_path / "probe"
+def in_a_full_queue(
+    server: Server, folder: Path, budgets_ms: Sequence[int]
+) -> tuple[dict[int, float], int, float, float]:
+    """By deadline, how late its refusals were behind large photos; how many expired, were decoded, were embedded."""
+    late_ms, expired, decoded, embedded = {}, 0, 0.0, 0.0
+    background, probe = folder / "background", folder / "probe"
     background.write_bytes(photo(3072, 2304))
     probe.write_bytes(photo(1024, 768))
-    for budget in BUDGETS_MS:
+    for budget in budgets_ms:
         until(lambda: server.metric("tandem_queue_images") == 0, 10.0, "the queue is empty")
         before = work_done(server)
-        crowd = Plan(server.port, (str(background),), connections=queued, rate=queued * 10, seconds=0.1, give_up_s=60.0)
+        crowd = Plan(server.port, (str(background),), connections=QUEUED, rate=QUEUED * 10, seconds=0.1, give_up_s=60.0)
         hurried = Plan(
             server.port,
             (str(probe),),
@@ -118,7 +120,7 @@ def test_a_full_queue_is_left_at_the_deadline_and_what_expired_is_not_begun(
             delay_s=0.3,
             timeout_ms=budget,
         )
-        samples = run(tmp_path, crowd, hurried)
+        samples = run(folder, crowd, hurried)
         late = [sample for sample in samples if sample.plan == 1]
         patient = [sample for sample in samples if sample.plan == 0]
         assert set(outcomes(patient)) == {"200"}, outcomes(patient)
@@ -127,15 +129,28 @@ def test_a_full_queue_is_left_at_the_deadline_and_what_expired_is_not_begun(
         expired += len(late)
         after = work_done(server)
         decoded += after[0] - before[0] - len(patient)
-        started += after[1] - before[1] - len(patient)
+        embedded += after[1] - before[1] - len(patient)
+    return late_ms, expired, decoded, embedded
+
+
+@pytest.mark.alone
+def test_what_expired_in_a_full_queue_is_refused_and_not_begun(server: Server, tmp_path: Path) -> None:
+    _, expired, *begun = in_a_full_queue(server, tmp_path, BUDGETS_MS[-1:])
+    assert expired
+    assert begun == [0, 0]
+
+
+@pytest.mark.chaos
+def test_a_full_queue_is_left_at_the_deadline(reliability: Reliability, server: Server, tmp_path: Path) -> None:
+    late_ms, expired, decoded, embedded = in_a_full_queue(server, tmp_path, BUDGETS_MS)
     reliability.record(
         "deadline: expired work never starts",
         "0 images decoded or embedded after their deadline",
-        f"{decoded:.0f} decoded, {started:.0f} embedded of {expired} that expired behind {queued} photos",
-        decoded == started == 0,
+        f"{decoded:.0f} decoded, {embedded:.0f} embedded of {expired} that expired behind {QUEUED} photos",
+        decoded == embedded == 0,
     )
-    check(reliability, f"{queued} photos of 3072 x 2304 in the queue", late_ms)
-    assert (decoded, started) == (0, 0)
+    check(reliability, f"{QUEUED} photos of 3072 x 2304 in the queue", late_ms)
+    assert (decoded, embedded) == (0, 0)
 
 
 def work_done(server: Server) -> tuple[float, float]:

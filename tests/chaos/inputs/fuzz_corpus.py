@@ -146,7 +146,7 @@ def _targets() -> Iterator[Case]:
         ("a semicolon", "/livez;x=1", {404}),
         ("capitals", "/LIVEZ", {404}),
         ("of BentoML's own", "/schema.json", {200, 404}),
-        ("of BentoML's page", "/", {200, 404}),
+        ("of the start page", "/", {200, 404}),
         ("a secret", "/.env", {404}),
     ):
         yield Case(f"target: {name}", head("GET", target), statuses)

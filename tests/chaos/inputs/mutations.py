@@ -84,6 +84,11 @@ def _framed() -> Sequence[Case]:
     return [case for case in _small() if case.name.startswith(("body", "image", "query", "accept"))]
 
 
+def mutated(rng: random.Random, data: bytes) -> bytes:
+    """One to three changes of any bytes."""
+    return _mutate(rng, data)[1]
+
+
 def _mutate(rng: random.Random, data: bytes) -> tuple[str, bytes]:
     """One to three changes."""
     names = []

@@ -15,6 +15,7 @@ from models.bundle.loading import Bundle
 from models.bundle.manifest import GoldenSpec
 from models.errors import BundleError
 from models.imaging.decode import decode
+from models.runtime.head_set import HeadSet
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from tests.models import encoded
 from tests.tiny_bundle import embedder_graph, npy, tiny_bundle
@@ -111,7 +112,7 @@ def test_results_that_are_not_numbers_are_refused(bundle: Bundle) -> None:
             return np.full((len(pixels), 4), np.nan, np.float32)
 
     with pytest.raises(BundleError, match="golden results differ by nan"):
-        check_golden(bundle, NotANumber(cpu_session(bundle.embedder("fp32"))), {}, {})
+        check_golden(bundle, NotANumber(cpu_session(bundle.embedder("fp32"))), HeadSet({}, {}))
 
 
 def test_a_result_of_another_shape_is_refused(bundle: Bundle) -> None:
@@ -120,7 +121,7 @@ def test_a_result_of_another_shape_is_refused(bundle: Bundle) -> None:
             return super().__call__(pixels)[1:]
 
     with pytest.raises(BundleError, match="golden results differ by inf"):
-        check_golden(bundle, Short(cpu_session(bundle.embedder("fp32"))), {}, {})
+        check_golden(bundle, Short(cpu_session(bundle.embedder("fp32"))), HeadSet({}, {}))
 
 
 def test_a_recorded_embedding_of_zeros_is_compared_too(bundle: Bundle) -> None:

@@ -19,6 +19,7 @@ from models.errors import BundleError
 from tests.tiny_bundle import COLUMNS, npy, tiny_bundle
 
 FILES = [
+    "README.md",
     "embedder.onnx",
     "golden/00.png",
     "golden/01.jpg",

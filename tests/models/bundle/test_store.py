@@ -11,7 +11,7 @@ import pytest
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import Manifest
-from models.bundle.store import Store, resolve
+from models.bundle.store import Shadow, Store, resolve
 from models.errors import BundleError, StoreError
 from tests.tiny_bundle import tiny_bundle, tiny_files
 
@@ -304,3 +304,47 @@ def test_resolve_takes_a_version_or_a_store_entry(tiny_path: Path) -> None:
 def test_resolve_refuses_other_paths(tiny_path: Path, path: Callable[[Path], Path]) -> None:
     with pytest.raises(BundleError, match=r"neither a bundle .* nor a store entry"):
         resolve(path(tiny_path))
+
+
+def test_a_shadow_is_written_read_and_ended(store: Store) -> None:
+    make(store, 1, 2)
+    store.promote("tiny", 1)
+    assert store.shadow("tiny") is None
+    store.set_shadow("tiny", 2, 0.1)
+    assert store.shadow("tiny") == Shadow(2, 0.1)
+    assert store.clear_shadow("tiny") == 2
+    assert (store.shadow("tiny"), store.clear_shadow("tiny")) == (None, None)
+
+
+def test_a_shadow_that_becomes_champion_is_no_shadow_any_more(store: Store) -> None:
+    make(store, 1, 2, 3)
+    store.promote("tiny", 1)
+    store.set_shadow("tiny", 2)
+    store.promote("tiny", 3)
+    assert store.shadow("tiny") == Shadow(2)
+    store.promote("tiny", 2)
+    assert store.shadow("tiny") is None
+
+
+@pytest.mark.parametrize("text", ["", "2", "2 0\n", "2 2.5\n", "2 nan\n", "two 1.0\n", "2 1.0 3\n", "2 1e-3\n"])
+def test_a_damaged_shadow_file_is_refused_by_name(store: Store, text: str) -> None:
+    make(store, 1, 2)
+    (store.root / "tiny" / "shadow").write_text(text)
+    with pytest.raises(StoreError, match="tiny/shadow: holds "):
+        store.shadow("tiny")
+
+
+def test_a_damaged_shadow_file_can_be_replaced(store: Store) -> None:
+    make(store, 1, 2)
+    store.promote("tiny", 1)
+    (store.root / "tiny" / "shadow").write_text("nothing")
+    store.set_shadow("tiny", 2)
+    assert store.shadow("tiny") == Shadow(2)
+
+
+def test_only_another_version_with_a_share_is_a_shadow(store: Store) -> None:
+    make(store, 1, 2)
+    store.promote("tiny", 1)
+    for version, share, said in ((1, 1.0, "is the champion"), (7, 1.0, "no version 7"), (2, 0.0, "share of 0")):
+        with pytest.raises(StoreError, match=said):
+            store.set_shadow("tiny", version, share)

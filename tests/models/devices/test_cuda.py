@@ -21,6 +21,7 @@ from models.devices.cuda import open_gpu
 from models.errors import BundleError, DeviceError
 from models.runtime.engine import Engine
 from models.runtime.engine_types import EngineInput
+from models.runtime.head_set import HeadSet
 from models.runtime.sessions import Embedder, cpu_session, open_session
 from tests.models.devices.gpus import CPU, CUDA, TENSORRT, GraphSession, needs_cuda, needs_none, needs_tensorrt
 
@@ -66,7 +67,7 @@ def test_cuda_captures_graphs_and_computes_what_the_cpu_does(
     embedder = open_gpu(bundle, "cuda", "fp32", 4)
     assert embedder.graphs
     assert [asked[CUDA]["enable_cuda_graph"] for asked in sessions.asked] == ["1"]
-    check_golden(bundle, embedder, {}, {})
+    check_golden(bundle, embedder, HeadSet({}, {}))
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -78,7 +79,7 @@ def test_a_network_that_cannot_be_captured_is_served_without_graphs_and_the_log_
     embedder = open_gpu(bundle, "cuda", "fp32", 4)
     assert not embedder.graphs
     assert [asked[CUDA]["enable_cuda_graph"] for asked in sessions.asked] == ["1", "0"]
-    check_golden(bundle, embedder, {}, {})
+    check_golden(bundle, embedder, HeadSet({}, {}))
     (warning,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert warning.startswith("device 'cuda': serving without CUDA graphs, because ")
 
@@ -204,7 +205,7 @@ def test_embeddings_of_every_batch_size_equal_the_cpus_within_the_golden_toleran
 ) -> None:
     cpu = Embedder(cpu_session(champion.embedder("fp32")))
     gpu = open_gpu(champion, device, "fp32", 32)
-    check_golden(champion, gpu, {}, {})
+    check_golden(champion, gpu, HeadSet({}, {}))
     tolerance = champion.manifest.golden.embedding_tolerance["fp32"]
     for count in range(1, 41):
         wanted = cpu(images(champion, count))

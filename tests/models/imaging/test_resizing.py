@@ -103,6 +103,36 @@ def test_a_crop_of_whole_pixels_takes_them_as_they_are() -> None:
     np.testing.assert_array_equal(fit(image, header_of(image), spec_of("crop", 24, 32)), image[:, 10:42])
 
 
+def test_a_center_leaves_out_the_border_before_it_is_scaled() -> None:
+    spec = InputSpec(height=24, width=32, channels=3, fit="crop", center=0.5)
+    image = noise(48, 64)
+    np.testing.assert_array_equal(fit(image, header_of(image), spec), image[12:36, 16:48])
+    small = image[:24, :32]
+    np.testing.assert_array_equal(fit(small, header_of(small), spec.of_inputs), small)
+    found = fit(small, header_of(small), spec)
+    assert np.abs(found - resampled(small, (8, 6, 24, 18), 32, 24)).max() <= 1, "an image of the input's size, too"
+
+
+def test_a_center_needs_a_larger_fraction_of_a_jpeg() -> None:
+    header, spec = Header("jpeg", 960, 256), spec_of("crop", 64, 64).model_copy(update={"decoder": "fraction"})
+    assert least_size(header, spec) == (64, 240)
+    assert least_size(header, spec.model_copy(update={"center": 0.5})) == (128, 480)
+
+
+def test_a_center_is_for_crops_alone() -> None:
+    with pytest.raises(ValueError, match=r"center is 0\.5, but fit is 'pad'; only 'crop' leaves out a border"):
+        InputSpec(height=8, width=8, channels=1, fit="pad", center=0.5)
+
+
+@pytest.mark.parametrize("resize", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("fit_", FITS)
+def test_the_filter_is_the_bundles(fit_: Fit, resize: Literal["bilinear", "bicubic", "lanczos"]) -> None:
+    image = noise(48, 64)
+    spec = InputSpec(height=24, width=32, channels=3, fit=fit_, resize=resize)
+    by_pillow = Image.fromarray(image).resize((32, 24), Image.Resampling[resize.upper()])
+    np.testing.assert_array_equal(fit(image, header_of(image), spec), np.asarray(by_pillow))
+
+
 def test_what_cannot_be_in_the_middle_is_a_pixel_nearer_to_the_top() -> None:
     image = noise(1, 4)
     found = fit(image, header_of(image), spec_of("pad", 4, 4))

@@ -9,6 +9,7 @@ from models.bundle.head_spec import HeadSpec
 from models.errors import BadRequest
 from models.policy import Policy, as_served
 from models.runtime.engine_types import HeadOutput, Result
+from models.runtime.head_answers import answer_image, classify, estimate
 from service.api.predictions import to_answer, to_estimate, to_prediction
 from service.api.query import Options, read_top_k
 
@@ -16,7 +17,8 @@ HEAD = HeadSpec(name="shade", kind="by_hand", classes=("dark", "mid", "bright"),
 
 
 def predict(*probabilities: float, top_k: int | None = None) -> dict:
-    return dict(to_prediction(HeadOutput(np.array(probabilities, np.float32), {}), HEAD, "tiny@1", top_k))
+    answer = classify(HeadOutput(np.array(probabilities, np.float32), {}), HEAD)
+    return dict(to_prediction(answer, HEAD, "tiny@1", top_k))
 
 
 def test_classes_are_listed_by_falling_probability() -> None:
@@ -52,8 +54,7 @@ def test_the_policy_decides_on_the_confidence(confidence: float, decision: str, 
 )
 def test_an_answer_is_reviewed_where_it_may_miss_a_class(probabilities: tuple[float, ...], decision: str) -> None:
     head = HEAD.model_copy(update={"policy": Policy(min_confidence=0.6, review_from={"dark": 0.1})})
-    prediction = to_prediction(HeadOutput(np.array(probabilities, np.float32), {}), head, "tiny@1", None)
-    assert prediction["decision"] == decision
+    assert classify(HeadOutput(np.array(probabilities, np.float32), {}), head).decision == decision
 
 
 def test_the_same_confidence_is_served_that_a_policy_was_chosen_on() -> None:
@@ -99,7 +100,7 @@ def test_probabilities_are_rounded_to_six_decimals() -> None:
 def test_a_number_has_the_bounds_that_were_found_and_no_others() -> None:
     head = HeadSpec(name="price", kind="by_hand", task="regression")
     value, bounds = np.array([1 / 3], np.float32), np.array([0.1, 1e6], np.float32)
-    assert to_estimate(HeadOutput(value, {}, interval=bounds), head, "tiny@1") == {
+    assert to_estimate(estimate(HeadOutput(value, {}, interval=bounds), head), head, "tiny@1") == {
         "value": 0.3333333,
         "decision": "accept",
         "reasons": [],
@@ -107,7 +108,7 @@ def test_a_number_has_the_bounds_that_were_found_and_no_others() -> None:
         "head": "price",
         "interval": [0.1, 1e6],
     }
-    assert "interval" not in to_estimate(HeadOutput(value, {}), head, "tiny@1")
+    assert "interval" not in to_estimate(estimate(HeadOutput(value, {}), head), head, "tiny@1")
 
 
 def outcome(**decisions: list[float]) -> Result:
@@ -118,8 +119,8 @@ def outcome(**decisions: list[float]) -> Result:
 def test_one_head_answers_with_a_prediction_and_several_by_their_names() -> None:
     size = HeadSpec(name="size", kind="by_hand", classes=("small", "large"))
     found = outcome(shade=[0.1, 0.2, 0.7], size=[0.25, 0.75])
-    alone = to_answer(found, Options((size,)), "tiny@1")
-    both = to_answer(found, Options((size, HEAD), top_k=2), "tiny@1")
+    alone = to_answer(answer_image(0, b"", found, [size]), Options((size,)), "tiny@1")
+    both = to_answer(answer_image(0, b"", found, [size, HEAD]), Options((size, HEAD), top_k=2), "tiny@1")
     assert alone["label"] == "large"  # type: ignore[typeddict-item]
     assert (list(both), both["model"]) == (["decisions", "model"], "tiny@1")
     decisions = both["decisions"]  # type: ignore[typeddict-item]

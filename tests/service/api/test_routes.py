@@ -799,7 +799,7 @@ class TestOtherRoutes:
         assert document["input"]["height"] == 8
         assert "files" not in document
 
-    @pytest.mark.parametrize("url", ["/", "/v1", "/v1/predictions", "/nope", "/%0a", "/é"])
+    @pytest.mark.parametrize("url", ["/docs/", "/v1", "/v1/predictions", "/nope", "/%0a", "/é"])
     def test_an_unknown_route_is_404(self, engine: Engine, url: str) -> None:
         assert "no route" in problem(ask(engine, "GET", url), 404, "not_found")
 

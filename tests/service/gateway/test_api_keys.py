@@ -67,21 +67,40 @@ def accepts(keys: ApiKeys, key: str) -> bool:
 
 
 def test_a_key_of_the_file_gives_its_name(path: Path) -> None:
-    assert ApiKeys.open(path).check(bearer(KEY)) == "shop"
+    assert ApiKeys.open(path).check(bearer(KEY)).name == "shop"
+
+
+@pytest.mark.parametrize(
+    ("written", "scopes"),
+    [
+        pytest.param("", {"predict"}, id="none, as in files of before"),
+        pytest.param(" review", {"review"}, id="one"),
+        pytest.param(" predict,review # both", {"predict", "review"}, id="two, and a comment"),
+    ],
+)
+def test_a_key_has_the_scopes_of_its_line(path: Path, written: str, scopes: set[str]) -> None:
+    path.write_text(line_of("shop", KEY, "").rstrip() + written)
+    assert ApiKeys.open(path).check(bearer(KEY)).scopes == scopes
+
+
+def test_an_unknown_scope_is_refused_by_name(path: Path) -> None:
+    path.write_text(line_of("shop", KEY, "predict,delete"))
+    with pytest.raises(KeysError, match=r"line 1: no scope is called 'delete'; there are predict, review"):
+        ApiKeys.open(path)
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
 def test_each_of_several_keys_gives_its_own_name(path: Path, position: int) -> None:
     several = [new_key() for _ in range(3)]
     path.write_text("".join(f"{line_of(f'client-{i}', key)}\n" for i, key in enumerate(several)))
-    assert ApiKeys.open(path).check(bearer(several[position])) == f"client-{position}"
+    assert ApiKeys.open(path).check(bearer(several[position])).name == f"client-{position}"
 
 
 @pytest.mark.parametrize(
     "authorization", [f"bearer {KEY}", f"BEARER {KEY}", f"Bearer   {KEY}", f"Bearer {KEY} "], ids=repr
 )
 def test_the_scheme_is_known_in_any_case_and_with_any_spaces(path: Path, authorization: str) -> None:
-    assert ApiKeys.open(path).check(authorization.encode()) == "shop"
+    assert ApiKeys.open(path).check(authorization.encode()).name == "shop"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +217,7 @@ def test_a_changed_file_takes_effect_within_a_second(path: Path, clock: Clock, l
     assert accepts(keys, KEY), "it looks at most once a second"
     later()
     assert not accepts(keys, KEY)
-    assert keys.check(bearer(OTHER)) == "other"
+    assert keys.check(bearer(OTHER)).name == "other"
 
 
 def test_a_file_replaced_by_one_of_the_same_size_and_time_takes_effect(
@@ -253,7 +272,7 @@ def test_a_removed_file_keeps_the_old_keys_and_says_so_once(
     ]
     path.write_text(good.replace("shop", "store"))
     later()
-    assert keys.check(bearer(KEY)) == "store"
+    assert keys.check(bearer(KEY)).name == "store"
 
 
 def test_nothing_that_is_logged_or_printed_shows_a_key_or_its_hash(

@@ -16,8 +16,7 @@ import pytest
 
 from models.errors import BadImage
 from service.gateway.api_keys import ApiKeys
-from service.gateway.gateway import Handler
-from service.gateway.transaction import Answer, Transaction
+from service.gateway.transaction import Answer, Handler, Transaction
 from service.messages import TEXT, Request, Response
 from service.observability.json_log import AccessLog, LineWriter
 from service.observability.service_metrics import exposition

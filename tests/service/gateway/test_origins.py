@@ -68,6 +68,13 @@ def test_the_servers_own_pages_are_answered_and_need_no_headers(origin: str) -> 
     assert allows(response) == {}
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("same-origin", 200), ("same-site", 403), ("cross-site", 403), ("none", 403)]
+)
+def test_behind_a_proxy_that_changes_the_host_the_browser_says_whose_page_asks(site: str, status: int) -> None:
+    assert ask(SHOP, sec_fetch_site=site).status_code == status
+
+
 @pytest.mark.parametrize("allowed", [SHOP, f"https://a.example, {SHOP}", "*"])
 def test_a_page_of_an_allowed_origin_is_answered_and_may_read_the_answer(allowed: str) -> None:
     response = ask(SHOP, allowed)

@@ -274,8 +274,8 @@ def test_what_is_no_request_is_answered_with_a_problem_and_ends_the_connection(d
         assert "request" in (await caller.ask(data)).problem(400, "bad_request")
         assert await caller.rest() == b""
         assert app.began == []
-        ((request, _, route, _),) = site.records.requests
-        assert (request.client, route, site.records.codes) == (HOST, "other", ["bad_request"])
+        ((request, _, _),) = site.records.requests
+        assert (request.client, request.route, site.records.codes) == (HOST, "other", ["bad_request"])
 
     serving_app(test)
 

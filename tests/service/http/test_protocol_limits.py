@@ -138,7 +138,7 @@ def test_a_body_that_does_not_end_is_answered_with_504(data: bytes) -> None:
         assert "no whole body" in (await caller.answer()).problem(504, "deadline_exceeded")
         assert await caller.rest() == b""
         assert app.began == []
-        (request, _, _, _), *_ = site.records.requests
+        (request, _, _), *_ = site.records.requests
         assert time.monotonic() >= request.deadline
 
     serving_app(test, deadline_ms=300)

@@ -282,7 +282,7 @@ def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(
     tiny_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = Engine.load(tiny_path, device="cpu")
-    engine.heads = {name: DizzyHead(head.session, head.spec) for name, head in engine.heads.items()}
+    engine.head_set.heads = {name: DizzyHead(head.session, head.spec) for name, head in engine.heads.items()}
     found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
     assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
     assert "head 'shade' gave NaN or infinity" in caplog.text

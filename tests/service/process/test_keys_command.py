@@ -37,7 +37,19 @@ def test_a_new_key_is_shown_once_and_its_line_kept(tmp_path: Path, capsys: pytes
     key = capsys.readouterr().out.strip()
     assert path.read_text() == f"{line_of('shop', key)}\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert ApiKeys.open(path).check(f"Bearer {key}".encode()) == "shop"
+    assert ApiKeys.open(path).check(f"Bearer {key}".encode()).name == "shop"
+
+
+def test_a_new_key_has_the_scopes_that_were_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new", "shop", "--scope", "review,predict"]) == 0
+    key, line = capsys.readouterr().out.splitlines()
+    assert line == line_of("shop", key, "predict,review")
+
+
+def test_an_unknown_scope_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["new", "shop", "--scope", "delete"])
+    assert "no scope is called 'delete'; there are predict, review" in capsys.readouterr().err
 
 
 def test_without_a_file_the_line_is_shown_beneath_the_key(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,14 +65,14 @@ def test_a_key_is_added_to_what_is_there_and_the_file_stays_the_same_one(
     path.chmod(0o640)
     before = path.stat()
     assert main(["new", "other", "--file", str(path)]) == 0
-    assert ApiKeys.open(path).names == ["shop", "other"]
+    assert [key.name for key in ApiKeys.open(path).entries] == ["shop", "other"]
     assert path.read_text().startswith("# who may ask\n")
     assert (path.stat().st_ino, path.stat().st_mode) == (before.st_ino, before.st_mode)
 
 
 def test_names_are_listed_without_their_hashes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--file", str(path)]) == 0
-    assert capsys.readouterr().out == "shop\n"
+    assert capsys.readouterr().out == "shop predict\n"
 
 
 def test_a_removed_key_is_gone_and_the_rest_as_it_was(path: Path) -> None:

@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from models.bundle.loading import Bundle
+from models.bundle.signature import SIGNATURE, sign
 from service.process import preflight
+from tests.models.bundle.signing_keys import key_pair
 from tests.models.devices.test_placement import needs_none
 
 ROOT = Path(__file__).parents[3]
@@ -98,6 +102,74 @@ def test_a_bundle_that_is_not_there_is_refused_by_its_path(
 ) -> None:
     assert main_with(monkeypatch, TANDEM_BUNDLE=str(tmp_path / "nowhere")) == 1
     assert str(tmp_path / "nowhere") in capsys.readouterr().err
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_bundle_at_a_url_is_downloaded_and_workers_get_its_directory(
+    tiny_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TANDEM_BUNDLE", f"file://{tiny_path.parent}")
+    monkeypatch.setenv("TANDEM_DEVICE", "cpu")
+    preflight.check_before_start()
+    path = Path(os.environ["TANDEM_BUNDLE"])
+    assert path.is_relative_to(cache)
+    assert (path / "champion").read_text() == "1\n"
+    assert Bundle.open(path / "1").manifest.model == "tiny@1"
+
+
+def test_a_url_without_a_bundle_ends_it_with_one_line(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main_with(monkeypatch, TANDEM_BUNDLE=f"file://{tmp_path}/nothing") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"tandem cannot start: file://{tmp_path}/nothing: neither manifest.json")
+
+
+def test_a_signed_bundle_is_served_where_only_signed_ones_are(
+    tiny_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = key_pair(tmp_path)
+    sign(tiny_copy, pair.private)
+    assert main_with(monkeypatch, TANDEM_BUNDLE=str(tiny_copy), TANDEM_VERIFY_KEY=str(pair.public)) == 0
+
+
+def flip(path: Path) -> None:
+    data = bytearray((path / "report.html").read_bytes())
+    data[-2] ^= 1
+    (path / "report.html").write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "reason"),
+    [
+        pytest.param(lambda path: (path / SIGNATURE).unlink(), "ours", "model.sig: missing", id="unsigned"),
+        pytest.param(lambda path: None, "theirs", "model.sig: not a signature by the key", id="another key's"),
+        pytest.param(flip, "ours", "report.html: SHA-256", id="a flipped byte"),
+        pytest.param(lambda path: None, "none", "none-public.pem: no file", id="no key"),
+    ],
+)
+def test_what_the_key_does_not_stand_for_is_refused_by_name(
+    tiny_copy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[Path], object],
+    key: str,
+    reason: str,
+) -> None:
+    sign(tiny_copy, key_pair(tmp_path, "ours").private)
+    key_pair(tmp_path, "theirs")
+    change(tiny_copy)
+    public = tmp_path / f"{key}-public.pem"
+    assert main_with(monkeypatch, TANDEM_BUNDLE=str(tiny_copy), TANDEM_VERIFY_KEY=str(public)) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tandem cannot start: ")
+    assert reason in line
 
 
 @needs_none

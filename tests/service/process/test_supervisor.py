@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from service import coordination
 from service.process import hooks
 from service.process import supervisor as module
 from service.process.supervisor import KILLED_AFTER_S, MAX_FAILURES, Supervisor, grace_of
+from tests.chaos.rig.servers import free_port
 from tests.service.rig.callers import GET, HOST, Caller
 from tests.service.serving import PATIENCE_S
 
@@ -120,11 +120,6 @@ class Company:
 @pytest.fixture
 def company(shared: Path, loop: asyncio.AbstractEventLoop) -> Callable[..., Company]:
     return lambda script, workers=1: Company(shared, loop, script, workers)
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 # ---------------------------------------------------------------- how it is made

@@ -13,10 +13,11 @@ from models.errors import NotFound
 from models.runtime.engine import Engine
 from service.api.routes import build_routes
 from service.gateway.admission import Admission
-from service.gateway.gateway import Gateway, Handler, Routes
+from service.gateway.gateway import Gateway
 from service.gateway.lifecycle import Lifecycle
+from service.gateway.router import Routes
 from service.gateway.telemetry import Telemetry
-from service.gateway.transaction import Transaction
+from service.gateway.transaction import Handler, Transaction
 from service.http.connections import Connections
 from service.http.protocol import HttpProtocol
 from service.inference.pipeline import Pipeline
@@ -31,20 +32,20 @@ class Records(Telemetry):
 
     def __init__(self, metrics: Metrics) -> None:
         super().__init__(metrics)
-        self.requests: list[tuple[Request, Response, str, int]] = []
-        """Request, response, route and sent bytes."""
+        self.requests: list[tuple[Request, Response, int]] = []
+        """Request, response and sent bytes."""
 
-    def record(self, request: Request, response: Response, route: str, sent_bytes: int) -> None:
-        self.requests.append((request, response, route, sent_bytes))
+    def record(self, request: Request, response: Response, sent_bytes: int) -> None:
+        self.requests.append((request, response, sent_bytes))
 
     @property
     def codes(self) -> list[str]:
         """Of the problems among the responses."""
-        return [response.code for _, response, _, _ in self.requests if response.code]
+        return [response.code for _, response, _ in self.requests if response.code]
 
     @property
     def statuses(self) -> list[int]:
-        return [response.status for _, response, _, _ in self.requests]
+        return [response.status for _, response, _ in self.requests]
 
 
 class App:

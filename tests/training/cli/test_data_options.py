@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from models.tables import dialect_options
+from models.tables.dialect import Dialect
 from training.cli import data_options
-from training.tables.dialect import Dialect
 from training.tables.table import TableLayout
 
 
@@ -73,11 +74,11 @@ def test_an_unknown_encoding_is_refused() -> None:
      ("a,,b,", ("a", "b")), ('5" disk', ('5" disk',))],
 )  # fmt: skip
 def test_a_name_with_a_comma_is_in_quotes(text: str, names: tuple[str, ...]) -> None:
-    assert data_options.names(text) == names
-    assert data_options.names(data_options.listed(names)) == names
+    assert dialect_options.names(text) == names
+    assert dialect_options.names(data_options.listed(names)) == names
 
 
 @pytest.mark.parametrize("text", ['"a', '"a"b,c'])
 def test_quotes_that_do_not_end_a_name_are_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is no list of names such as A,B or"):
-        data_options.names(text)
+        dialect_options.names(text)

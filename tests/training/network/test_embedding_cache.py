@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.runtime.embedding_files import EmbeddingCache, key_of
 from models.runtime.sessions import Embedder
 from tests.models import encoded
 from tests.training.squares import squares
 from training.data.dataset import Dataset, subset
-from training.data.images import Encoded, key_of
+from training.data.images import Encoded
 from training.exceptions import DataError
-from training.network.embedding_cache import EmbeddingCache, embed, embed_all, keys_of
+from training.network.embedding_cache import embed, embed_all, keys_of
 
 DATASET = squares(30)
 
@@ -90,6 +91,15 @@ def test_thumbnails_are_kept_beside_them(tmp_path: Path, counting: Counting) -> 
     assert all(picture.startswith(b"RIFF") for picture in pictures)
 
 
+def test_embeddings_without_thumbnails_get_some_and_are_not_computed_again(tmp_path: Path, counting: Counting) -> None:
+    keys = keys_of(DATASET)
+    kept = np.arange(len(keys) * 4, dtype=np.float32).reshape(-1, 4)
+    cache_of(tmp_path).add(keys, kept, [b""] * len(keys))
+    np.testing.assert_array_equal(ask(tmp_path, counting), kept)
+    assert counting.images == 0
+    assert all(map(cache_of(tmp_path).has_thumbnail, keys))
+
+
 def test_files_are_known_by_their_bytes() -> None:
     keys = tuple(key_of(bytes([row])) for row in range(30))
     assert keys_of(replace(DATASET, keys=keys)) == keys
@@ -130,7 +140,7 @@ def test_what_an_interrupted_run_embedded_is_not_embedded_again(
 def test_files_written_on_the_way_become_one(
     tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
-    monkeypatch.setattr("training.network.embedding_cache.SECONDS_BETWEEN_FILES", seconds)
+    monkeypatch.setattr("models.runtime.embedding_files.SECONDS_BETWEEN_FILES", seconds)
     many = squares(1300)
     first = ask(tmp_path, counting, many)
     assert len(list(cache_of(tmp_path).folder.iterdir())) == 1

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.runtime.embedding_files import DEFAULT_ROOT
 from tests.training.squares import write_image
-from training.network.embedding_cache import DEFAULT_ROOT
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 240
 """Deadline for a process to import torch, find copies and embed for a while, where other tests run beside it."""
-QUICK = "import training.network.embedding_cache as cache; cache.SECONDS_BETWEEN_FILES = 0.2; import runpy; runpy.run_module('training', run_name='__main__')"  # noqa: E501
+QUICK = "import models.runtime.embedding_files as cache; cache.SECONDS_BETWEEN_FILES = 0.2; import runpy; runpy.run_module('training', run_name='__main__')"  # noqa: E501
 COUNT = 600
 
 pytestmark = pytest.mark.slow

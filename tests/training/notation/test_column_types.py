@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from models.columns import ColumnValue
+from models.notation.number_notation import DecimalRule
+from models.tables.missing_values import SURE, Missing
+from models.tables.raw_column import RawColumn
 from training.exceptions import DataError
-from training.notation.column_types import RawColumn, TypedColumn, find_type
-from training.notation.number_notation import DecimalRule
-from training.tables.missing_values import SURE, Missing
+from training.notation.column_types import TypedColumn, find_type
 
 
 def raw(*cells: str | None, missing: tuple[str, ...] | None = None) -> RawColumn:

@@ -6,10 +6,10 @@ from typing import Literal
 
 import pytest
 
+from models.tables.missing_values import SURE
 from tests.training.notation.test_column_types import raw
 from training.exceptions import DataError
 from training.notation.label_column import LabelColumn, read_labels
-from training.tables.missing_values import SURE
 
 
 def labels(*cells: str | None, task: Literal["classification", "regression"] | None = None) -> LabelColumn:

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from models.bundle.audit import audit_onnx
 from models.runtime.sessions import Embedder, cpu_options, cpu_session
 from tests.training.squares import squares
+from training.backbones.backbone import FrozenNetwork
 from training.data.dataset import Dataset
 from training.exceptions import ExportError
 from training.export.network_export import export_embedder
 from training.export.onnx_graph import Graph, make_node
-from training.network.pretrained import Frozen
 from training.quantization.quantize import quantize
 
 
-class Bottlenecks(Frozen):
+class Bottlenecks(FrozenNetwork):
     """What EfficientNet-Lite is made of: ReLU6, kernels of one channel, sums of outputs that may be negative."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from training.export.onnx_graph import Graph, make_node
 from training.heads.graphs.head_export import export_head
 from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.quantization.precision_trial import Trial
-from training.quantization.variants import calibration_images, make_variants, refusal, time_alone_ms, to_fp16
+from training.quantization.variants import calibration_images, make_variants, refusal, time_alone_ms, to_fp16, to_int8
 
 TEST = np.arange(60)
 
@@ -112,13 +112,29 @@ def test_a_network_that_8_bits_do_not_know_is_a_reason_and_no_error(
     embedder_graph: bytes, dataset: Dataset, trial: Trial
 ) -> None:
     graph = Graph.parse(embedder_graph)
+    first = next(node for node in graph.nodes if node.op_type == "Conv")
+    graph.nodes.insert(graph.nodes.index(first), make_node("Exp", [first.input[0]], "curved"))
+    first.input[0] = "curved"
+    variants = make_variants(graph.to_bytes(), dataset.images[TEST], trial, precisions=["int8"])
+    assert variants.precisions == ("fp32",)
+    assert variants.specs[1].reason.startswith("the first convolution takes something else than the image")
+    assert variants.specs[1].metrics == {}
+
+
+def test_a_network_with_an_operator_without_rule_has_its_products_alone_in_8_bits(
+    embedder_graph: bytes, dataset: Dataset
+) -> None:
+    graph = Graph.parse(embedder_graph)
     *_, mean = graph.nodes
     graph.nodes.insert(-1, make_node("Abs", [mean.input[0]], "positive"))
     mean.input[0] = "positive"
-    variants = make_variants(graph.to_bytes(), dataset.images[TEST], trial, precisions=["int8"])
-    assert variants.precisions == ("fp32",)
-    assert variants.specs[1].reason == "8 bits: there is no rule for the operator Abs where it stands"
-    assert variants.specs[1].metrics == {}
+    made = to_int8(graph.to_bytes(), dataset.images[TEST])
+    assert {"Abs", "QuantizeLinear"} <= {node.op_type for node in Graph.parse(made).nodes}
+    found, expected = (
+        Embedder(cpu_session(made))(dataset.images[TEST]),
+        Embedder(cpu_session(graph.to_bytes()))(dataset.images[TEST]),
+    )
+    assert 0 < np.abs(found - expected).max() / expected.max() < EMBEDDING_TOLERANCES["int8"]
 
 
 def test_fp16_is_half_as_large_and_near(embedder_graph: bytes, dataset: Dataset, embedder: Embedder) -> None:

@@ -8,7 +8,7 @@ import pytest
 from models.bundle.input_spec import InputSpec
 from models.columns import Column
 from models.runtime.engine_types import HeadOutput
-from service.api.predictions import to_estimate
+from models.runtime.head_answers import estimate
 from tests.training.plain_source import plain_source
 from training.data.dataset import Dataset
 from training.export.exported_head import ExportedHead, accepted
@@ -90,8 +90,7 @@ def test_training_reviews_what_the_service_does() -> None:
         takes = accepted(head.spec, output, np.zeros(2, np.float32), rows)
         assert interval is not None
         served = [
-            to_estimate(HeadOutput(output[row], rows[row], 0.0, interval[row]), head.spec, "x@1")["decision"]
-            for row in range(2)
+            estimate(HeadOutput(output[row], rows[row], 0.0, interval[row]), head.spec).decision for row in range(2)
         ]
         assert served == ["accept", beyond]
         assert takes.tolist() == [decision == "accept" for decision in served]

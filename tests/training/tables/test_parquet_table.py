@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from models.columns import Column, ColumnValue
 from models.dates import parse_days
+from models.tables.dialect import Dialect
 from training.exceptions import DataError
-from training.tables.dialect import Dialect
 from training.tables.table import Table, TableLayout, read
 
 UTC = datetime.UTC

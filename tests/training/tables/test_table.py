@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from models.columns import Column
+from models.tables import table_columns
 from tests.training.squares import write_image
 from training.exceptions import DataError
-from training.tables import table_columns
 from training.tables.table import RESERVED, Table, TableLayout, read
 
 ASK = TableLayout("file", "kind", ("price", "shape", "new"))

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from models.tables.dialect import Dialect
 from training.exceptions import DataError
 from training.tables import table_survey
-from training.tables.dialect import Dialect
 from training.tables.table import TableLayout, read
 from training.tables.table_survey import Survey, survey
 

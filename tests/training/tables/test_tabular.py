@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.bundle.input_spec import InputSpec
+from models.runtime.embedding_files import key_of
 from tests.training.squares import write_image
 from training.data.dataset import Dataset, subset
-from training.data.images import key_of
 from training.exceptions import DataError
 from training.tables import tabular
 from training.tables.table import TableLayout, read

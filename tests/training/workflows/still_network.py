@@ -6,13 +6,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from training.backbones.backbone import FrozenNetwork
 from training.network.network import EmbeddingNetwork
-from training.network.pretrained import Frozen
 from training.stages.head_plan import HeadPlan
 from training.workflows.transfer import TransferPlan
 
 
-class Still(Frozen):
+class Still(FrozenNetwork):
     """The network of the other tests, which was never fitted."""
 
     def __init__(self, network: EmbeddingNetwork) -> None:

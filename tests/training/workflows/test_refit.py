@@ -10,6 +10,7 @@ import pytest
 
 from models.bundle.golden import verify
 from models.bundle.loading import Bundle
+from models.bundle.model_card import CARD
 from models.bundle.store import Store
 from models.columns import Column
 from models.runtime.engine import Engine
@@ -75,14 +76,16 @@ def test_a_head_is_added_behind_the_others_which_stay_as_they_are(bundle: Bundle
     assert [head.name for head in two.manifest.heads] == ["category", "warmth"]
     assert two.manifest.default_head == bundle.manifest.default_head
     assert (two.manifest.model, two.path) == ("squares@2", folder / "store" / "squares" / "2")
-    kept = set(bundle.files) - {"golden/columns.json"}
+    kept = set(bundle.files) - {"golden/columns.json", CARD}
     assert {name for name in kept if two.files[name] != bundle.files[name]} == set()
     assert set(two.files) - kept == {
+        CARD,
         "head-warmth.onnx",
         "novelty-warmth.onnx",
         "golden/probabilities-warmth.npy",
         "golden/distance-warmth.npy",
         "report-warmth.html",
+        "rows-warmth.npz",
         *(
             f"examples-warmth/{name}.npy"
             for name in ("answers", "baseline", "codes", "ends", "lows", "steps", "thumbnails")

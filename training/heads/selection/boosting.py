@@ -31,7 +31,6 @@ from training.heads.kind import Kind
 from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.selection.candidates import Candidate, evaluate
 from training.heads.sources import FOLDS, Source
-from training.reports.evaluation_metrics import balanced_weights
 
 _NARROW = 128
 """Width up to which the trees of numbers see the whole embedding, else its leading components. Of the default
@@ -184,7 +183,7 @@ class _TreeData:
             usable = usable & base.crossed.knows(held_out.labels)
         rows = np.flatnonzero(usable)
         labelled, has_linear = held_out.part(rows), base.kind is not kind
-        weights = balanced_weights(labelled.labels) if fitting.is_balanced else None
+        weights = labelled.row_weights(is_balanced=fitting.is_balanced)
         return cls(kind, rows, labelled, outputs[rows], has_linear, sharpness, sees_embedding, weights)
 
     def encode(self, head: FittedHead, is_fitted: NDArray[np.bool_]) -> _EncodedBase:

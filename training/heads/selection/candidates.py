@@ -22,7 +22,7 @@ from training.heads.head_fit import Fitting, HeadFit
 from training.heads.kind import Kind
 from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.sources import Source
-from training.reports.evaluation_metrics import Errors, balanced_weights, errors, row_losses, score, share_losses
+from training.reports.evaluation_metrics import Errors, errors, row_losses, score, share_losses
 from training.reports.evaluation_metrics import Scores as Figures
 
 
@@ -120,9 +120,10 @@ def evaluate(
     outputs, labels = crossed(source.held_out, _scores if fitting.classes else _values), source.held_out.labels
     # Losses count if the fold's head was fitted on the row's class: it can say nothing of a class it never saw.
     known = crossed.knows(labels) if fitting.classes else np.ones(len(labels), bool)
-    calibration = calibration or _calibration(outputs[known], labels[known], kind, fitting)
+    weights = source.held_out.part(np.flatnonzero(known)).row_weights(is_balanced=fitting.is_balanced)
+    calibration = calibration or _calibration(outputs[known], labels[known], weights, kind, fitting)
     answers = calibration(outputs) if fitting.classes else outputs
-    of_rows = row_losses(answers[known], labels[known], is_balanced=fitting.is_balanced)
+    of_rows = row_losses(answers[known], labels[known]) * (1.0 if weights is None else weights)
     losses = source.by_unit(_at(known, of_rows))
     scores: Figures | Errors
     if fitting.classes:
@@ -150,11 +151,12 @@ def _is_clear(gains: Floats) -> bool:
     return len(gains) > 0 and bool(gains.mean() > gains.std() / math.sqrt(len(gains)))
 
 
-def _calibration(outputs: Probabilities, labels: NDArray[Any], kind: Kind, fitting: Fitting) -> Calibration:
+def _calibration(
+    outputs: Probabilities, labels: NDArray[Any], weights: Floats | None, kind: Kind, fitting: Fitting
+) -> Calibration:
     """Fitted on rows whose class their fold's head knows: other rows say nothing about known classes."""
     if not fitting.classes:
         return Rescaling(0.0, 1.0)  # each head undoes its own
-    weights = balanced_weights(labels) if fitting.is_balanced else None
     return calibrate(outputs, labels, are_probabilities=kind.has_probabilities, weights=weights)
 
 

@@ -63,7 +63,7 @@ class Evaluations:
             return min((self.evaluate(kind, name, preparation) for name in names), key=lambda each: each.loss)
         best = climb(names, begin, lambda name: self.evaluate(kind, name, preparation))
         inside = {names[0]: names[1], names[-1]: names[-2]}.get(best.setting)
-        if inside and best.clearly_beats(self.evaluate(kind, inside, preparation)):
+        if inside and not best.note and best.clearly_beats(self.evaluate(kind, inside, preparation)):
             note = f"{best.setting} is at the edge of what was tried ({names[0]} to {names[-1]})"
             best = self.add(replace(best, note=note))
         return best

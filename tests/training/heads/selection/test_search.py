@@ -127,6 +127,16 @@ def test_a_choice_at_the_edge_is_the_choice_when_columns_are_weighed_too() -> No
     assert [each.is_choice for each in found] == [True] + [False] * (len(found) - 1)
 
 
+def test_an_edge_that_is_told_is_the_choice_when_columns_are_weighed_too() -> None:
+    source = overlapping(300)
+    labels = 3 * source.held_out.embedding[:, 0].astype(np.float64)
+    rows = [{"size": size} for size in np.random.default_rng(1).normal(size=300).tolist()]
+    source = replace(source, held_out=replace(source.held_out, labels=labels, rows=rows))
+    found = fit_heads([REGISTRY["linear_regression"]], source, Fitting(0, (Column(name="size", type="number"),)))
+    assert "at the edge" in found[0].note
+    assert [each.is_choice for each in found] == [True] + [False] * (len(found) - 1)
+
+
 @pytest.mark.parametrize("are_numbers", [False, True], ids=["classes", "numbers"])
 def test_a_fold_whose_rows_were_all_dropped_grows_trees_all_the_same(are_numbers: bool) -> None:
     source = beside(overlapping(60))

@@ -1,0 +1,1 @@
+"""The database of decisions and feedback: its tables, its migrations, and the connection to it."""

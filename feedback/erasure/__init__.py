@@ -1,0 +1,1 @@
+"""What is recorded of one request or image ──▶ gone, from every file."""

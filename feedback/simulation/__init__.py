@@ -1,0 +1,1 @@
+"""What asking the right items is worth on one's own labelled data, measured before it is relied on."""

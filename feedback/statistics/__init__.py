@@ -1,0 +1,1 @@
+"""What the record says, always with its uncertainty: functions of arrays, with NumPy alone."""

@@ -1,0 +1,1 @@
+"""How numbers, units, dates and truth values are written in tables."""

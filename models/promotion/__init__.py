@@ -1,0 +1,1 @@
+"""What decides about versions: the champion that serves, the shadow beside it, and the evidence for a change."""

@@ -1,0 +1,1 @@
+"""Bundles at URLs: folders, object storage and web servers."""

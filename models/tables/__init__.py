@@ -1,0 +1,1 @@
+"""CSV and parquet files become columns of texts, and texts become values."""

@@ -1,0 +1,1 @@
+"""Many images at rest become decisions at rest, without a server."""

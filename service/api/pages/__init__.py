@@ -1,0 +1,1 @@
+"""The pages for people: start, playground, API reference."""

@@ -1,0 +1,5 @@
+"""Fixtures of scoring."""
+
+from tests.scoring.scored import score
+
+__all__ = ["score"]
