@@ -21,7 +21,10 @@ from feedback.recording import decision_recorder
 from feedback.recording.batch_writer import BatchWriter
 from feedback.recording.decision_recorder import Recorder, Shares
 from feedback.recording.record_queue import MAX_RECORDS
+from tests.cpu_cost import relative_cost
 from tests.feedback.recording.recordings import PRICE, SHADE, answered, rows, until
+
+SOON_S = 5.0
 
 
 @contextlib.contextmanager
@@ -63,14 +66,14 @@ def test_a_row_says_what_was_decided_and_on_what(database: Database) -> None:
     assert (two["index"], two["image_sha256"]) == (1, hashlib.sha256(b"two").hexdigest())
 
 
-def test_decisions_are_found_within_a_second(database: Database) -> None:
+def test_decisions_are_found_soon(database: Database) -> None:
     with recording(database) as recorder:
         recorder.record(b"first", "tiny@1", [answered()])
         until(lambda: len(rows(database)) == 1, "the tables are made")
         recorder.record(b"second", "tiny@1", [answered()])
         began = time.monotonic()
         until(lambda: len(rows(database)) == 2, "it is written")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < SOON_S
         until(lambda: (recorder.recorded, recorder.waiting) == (2, 0), "it is counted")
 
 
@@ -175,23 +178,23 @@ def test_where_there_is_no_room_records_are_dropped_counted_and_told_once(
 
 @pytest.mark.alone
 @pytest.mark.no_cover  # which costs more than it
-def test_a_recorded_decision_costs_less_than_60_microseconds_of_cpu_in_all_threads(tmp_path: Path) -> None:
+def test_a_recorded_decision_costs_less_than_ten_small_json_in_all_threads(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'feedback.db'}")
     database.migrate()
     images = [answered(b"x" * 400) for _ in range(4000)]
-    took_us = []
-    for _ in range(3):
+
+    def record() -> None:
         with recording(database) as recorder:
-            began = time.process_time()
             for start in range(0, 4000, 100):  # as they come, 4,000 a second
                 for number in range(start, start + 100):
                     recorder.record(b"%032x" % number, "tiny@1", [images[number]])
                 time.sleep(0.025)
             until(lambda recorder=recorder: recorder.waiting == 0, "all are written")
-            took_us.append((time.process_time() - began) / 4000 * 1e6)
             assert (recorder.recorded, recorder.dropped) == (4000, 0)
-    print(f"recording a decision: {min(took_us):.1f} us")
-    assert min(took_us) < 60  # 20 to 35 on the processor at hand, whose clock changes
+
+    cost = relative_cost(record, 4000, rounds=3)
+    print(f"recording a decision: {cost:.1f} small JSON")
+    assert cost < 10
 
 
 def test_closing_waits_for_no_database_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +213,7 @@ def test_closing_waits_for_no_database_that_does_not_answer(tmp_path: Path, monk
     recorder.record(b"2", "tiny@1", [answered()])
     began = time.monotonic()
     recorder.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < SOON_S
     assert recorder.dropped == 2
     release.set()
     recorder._thread.join(5)

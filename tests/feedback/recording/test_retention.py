@@ -98,4 +98,4 @@ def test_a_server_deletes_by_itself(recorded: Database, store: ImageStore, monke
     until(lambda: len(rows(recorded)) == 2 and kept(store) == [False, True, True], "the old is gone")
     began = time.monotonic()
     recorder.close()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0  # and not the hour between two deletions

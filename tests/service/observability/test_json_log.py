@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import timeit
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from service.observability.json_log import (
     configure_logging,
     json_line,
 )
+from tests.cpu_cost import relative_cost
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 10.0
@@ -161,7 +161,7 @@ def test_a_reader_that_stalls_costs_lines_and_no_time() -> None:
             started = time.thread_time()
             log.write(access(request_id=str(number)))
             slowest = max(slowest, time.thread_time() - started)
-        assert slowest < 0.02
+        assert slowest < 0.1
         assert 0 < writer.dropped < 2000
         writer.close(0.1)  # gives up
         lost = writer.dropped
@@ -221,19 +221,20 @@ def test_what_comes_after_the_end_is_written_at_once() -> None:
 
 @pytest.mark.alone
 @pytest.mark.no_cover  # which costs more than it
-def test_a_line_costs_less_than_10_microseconds() -> None:
+def test_a_line_costs_less_than_three_small_json() -> None:
     with Path(os.devnull).open("wb") as sink:
         writer = LineWriter(sink.fileno(), buffer_bytes=64 * 1024 * 1024)  # all of them, were its thread to starve
         log = AccessLog(writer)
 
-        def one() -> None:
-            log.write(access_of_a_request())
+        def write() -> None:
+            for _ in range(1000):
+                log.write(access_of_a_request())
 
-        best = min(timeit.repeat(one, number=1000, repeat=20, timer=time.thread_time)) / 1000
+        cost = relative_cost(write, 1000, rounds=20)
         writer.close()
     assert writer.dropped == 0
-    print(f"logging a request: {best * 1e6:.2f} us")
-    assert best < 10e-6
+    print(f"logging a request: {cost:.2f} small JSON")
+    assert cost < 3
 
 
 def access_of_a_request() -> Access:

@@ -248,7 +248,7 @@ def test_a_collector_that_fails_costs_no_request_and_no_end(monkeypatch: pytest.
         assert time.thread_time() - started < 1.0
         started = time.monotonic()
         found.close(0.2)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < 5.0
 
 
 @pytest.mark.parametrize(
