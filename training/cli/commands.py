@@ -22,10 +22,12 @@ from training.cli.overview import tell
 from training.compare.compare_command import add_parser as add_compare
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset, subset
+from training.diffusion import augment_command as augment
 from training.network.presets import CHECKPOINT, PRESETS
 from training.quantization.precision_trial import OTHERS
 from training.tables import tabular
 from training.tables.table import read
+from training.tuning.tuning_plan import TuningPlan
 from training.workflows.refit import RefitPlan, refit
 
 WORK = Path("build") / "training"
@@ -39,6 +41,7 @@ def add_commands(commands: data_options.Commands) -> None:
     _add_updates(commands)
     add_learning(commands)
     clean.add_parser(commands)
+    augment.add_parser(commands)
     add_compare(commands)
 
 
@@ -64,6 +67,7 @@ def _add_trainings(commands: data_options.Commands) -> None:
 
 def _add_network(command: argparse.ArgumentParser, *, preset: str) -> None:
     command.add_argument("--preset", choices=sorted(PRESETS), default=preset, help="default: %(default)s")
+    data_options.add_network_kind(command)
     command.add_argument("--resume", action="store_true", help="continue after the last whole epoch")
     head_options.add_head(command)
     data_options.add_data(command)
@@ -85,6 +89,7 @@ def _add_transfers(commands: data_options.Commands) -> None:
         head_options.add_head(command)
         data_options.add_data(command)
         data_options.add_backbone(command)
+        data_options.add_tuning(command)
         add_tracking(command)
 
 
@@ -139,7 +144,7 @@ def _train(arguments: argparse.Namespace) -> Path:
     load: Callable[[argparse.Namespace], Dataset] = arguments.load
     dataset = _limited(load(arguments), arguments)
     plan = TrainPlan(
-        hyperparameters=PRESETS[arguments.preset],
+        hyperparameters=PRESETS[arguments.preset].of(arguments.network),
         preset=arguments.preset,
         store=arguments.out,
         work=WORK / arguments.name,
@@ -159,7 +164,8 @@ def _transfer(arguments: argparse.Namespace) -> Path:
     load: Callable[[argparse.Namespace, InputSpec], Dataset] = arguments.load
     dataset = _limited(load(arguments, data_options.fitted(backbone.input, arguments)), arguments)
     head = head_options.head_plan(arguments, dataset)
-    return transfer(dataset, backbone.network, TransferPlan(arguments.out, backbone.name, head))
+    tuning = TuningPlan(arguments.tune, arguments.tune_minutes)
+    return transfer(dataset, backbone.network, TransferPlan(arguments.out, backbone.name, head, tuning=tuning))
 
 
 def _backbones(arguments: argparse.Namespace) -> None:
@@ -207,9 +213,7 @@ def _load_folder(arguments: argparse.Namespace) -> Dataset:
 
 
 def _stream_data(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:
-    if arguments.data == fashion_mnist.NAME:
-        spec = spec.model_copy(update={"background": fashion_mnist.BACKGROUND})
-    return data_options.stream_data(arguments.data, arguments.name, spec, follow=arguments.follow)
+    return data_options.stream_new(arguments.data, arguments.name, spec, follow=arguments.follow)
 
 
 def _stream_table(arguments: argparse.Namespace, spec: InputSpec) -> Dataset:

@@ -19,9 +19,12 @@ from training.backbones.names import DEFAULT as BACKBONE
 from training.backbones.names import SYNTAX as BACKBONES
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset
+from training.network.presets import NetworkKind
 from training.tables.table import TableLayout
+from training.tuning.tuning_plan import TuneOption, TuningPlan
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
+_MOST_MINUTES = 10_000  # a week
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
 LAYOUT = "one folder a class in it, or train, validation and test, and the classes in those"
 DATA = f"a folder with one folder a class in it, or the word {fashion_mnist.NAME}"
@@ -95,6 +98,28 @@ def add_backbone(command: argparse.ArgumentParser) -> None:
     add_fit(command, None)
 
 
+def add_network_kind(command: argparse.ArgumentParser) -> None:
+    """Adds the option on the kind of network that is fitted."""
+    command.add_argument(
+        "--network", choices=get_args(NetworkKind), default="cnn",
+        help="a residual network, a compact convolutional transformer, or recurrent units over the rows of an image "
+        "(default: %(default)s)",
+    )  # fmt: skip
+
+
+def add_tuning(command: argparse.ArgumentParser) -> None:
+    """Adds the options on the tuning of the network."""
+    command.add_argument(
+        "--tune", choices=get_args(TuneOption), default=TuningPlan.option,
+        help="fit the network to the images, too: its last blocks, products of low rank beside their matrices, or all "
+        "of it; auto: the last blocks, kept only if out-of-fold answers are shown to be better (default: %(default)s)",
+    )  # fmt: skip
+    command.add_argument(
+        "--tune-minutes", type=_minutes, default=TuningPlan.minutes, metavar="MINUTES",
+        help="what the tuning may take, about (default: %(default)g)",
+    )  # fmt: skip
+
+
 def fitted(spec: InputSpec, arguments: argparse.Namespace) -> InputSpec:
     """A network's input with the fit that was asked for, if one was."""
     return spec if arguments.fit is None else spec.model_copy(update={"fit": arguments.fit, "center": 1.0})
@@ -158,6 +183,13 @@ def stream_data(data: str, name: str, spec: InputSpec, *, follow: bool = True) -
     return folder.stream(Path(data), name=name, spec=spec, follow=follow)
 
 
+def stream_new(data: str, name: str, spec: InputSpec, *, follow: bool) -> Dataset:
+    """The same for a network that has no bundle yet: the background is the data's."""
+    if data == fashion_mnist.NAME:
+        spec = spec.model_copy(update={"background": fashion_mnist.BACKGROUND})
+    return stream_data(data, name, spec, follow=follow)
+
+
 def name_of(text: str) -> str:
     """Parses a bundle's or a head's name."""
     try:
@@ -188,6 +220,17 @@ def path_of(path: Path) -> str:
 def side(text: str) -> int:
     """Parses a side in pixels."""
     return within(integer(text), SMALLEST_SIDE, LARGEST_SIDE)
+
+
+def _minutes(text: str) -> float:
+    """Parses a positive number of minutes."""
+    try:
+        minutes = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
+    if not 0 < minutes <= _MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {_MOST_MINUTES}")
+    return minutes
 
 
 def seed(text: str) -> int:

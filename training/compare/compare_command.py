@@ -77,7 +77,12 @@ def run(arguments: argparse.Namespace) -> Path:
     samples, left_out = draw(dataset, sizes, seed)
     path.mkdir(parents=True, exist_ok=True)  # fails now rather than after a quarter of an hour
     comparison = compare(
-        dataset, samples, left_out, seed=seed, budget=budget, margin=margin, command=_command(arguments)
+        *(dataset, samples, left_out),
+        seed=seed,
+        budget=budget,
+        margin=margin,
+        network=arguments.network,
+        command=_command(arguments),
     )
     _write(path, comparison)
     if comparison.interrupted:
@@ -106,6 +111,7 @@ def _add_common(source: argparse.ArgumentParser, source_name: str, *, has_size: 
         metavar="POINTS",
         help="what is recommended is shown to be worse than the best by so many points at most (default: %(default)s)",
     )
+    data_options.add_network_kind(source)
     source.add_argument("--seed", default=0, help="of samples and models")
     source.add_argument("--out", type=Path, metavar="DIR", help=f"default: {ROOT}/<name>")
     source.set_defaults(run=run, tell=tell, source=source_name)
@@ -182,7 +188,8 @@ def _command(arguments: argparse.Namespace) -> str:
     given = [str(value) for value in (getattr(arguments, name, None) for name in ("directory", "table")) if value]
     names = ("data", "image_column", "label_column", "columns", "split_column", "image_size", "fit", "sizes", "budget")
     options = [
-        (f"--{name.replace('_', '-')}", getattr(arguments, name, None)) for name in (*names, "margin", "seed", "out")
+        (f"--{name.replace('_', '-')}", getattr(arguments, name, None))
+        for name in (*names, "margin", "network", "seed", "out")
     ]
     words = [word for name, value in options if value not in (None, "") for word in (name, str(value))]
     mirror = ["--mirror"] if getattr(arguments, "mirror", False) else []

@@ -48,7 +48,7 @@ _EXPLAINS = {
     Family.HYBRID_COLUMNS: ("pixels", "neighbours", "columns"),
     Family.NETWORK: ("pixels",),
 }
-NETWORK_NAME = "CNN, its own softmax"
+NETWORK_NAME = "the network, its own softmax"
 
 
 @dataclass(frozen=True)

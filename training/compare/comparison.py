@@ -10,6 +10,7 @@ from training.compare.budget import Budget
 from training.compare.compared_models import compared_models
 from training.compare.comparison_run import ComparisonRun, Findings
 from training.compare.model_measures import ModelMeasures
+from training.compare.network_trainer import Trainer
 from training.compare.report.comparison_rows import Comparison, Decision, LeftOut
 from training.compare.report.conclusion import conclude, interrupted
 from training.compare.report.hardware import hardware, versions
@@ -18,6 +19,7 @@ from training.compare.report.recommendation import CONFIDENCE
 from training.compare.time_limit import Worker
 from training.data.dataset import Dataset
 from training.data.split import Split
+from training.network.presets import PRESETS, NetworkKind
 
 
 def compare(
@@ -28,6 +30,7 @@ def compare(
     seed: int,
     budget: Budget,
     margin: float,
+    network: NetworkKind,
     command: str,
 ) -> Comparison:
     """Compares all models; Ctrl-C ends the comparison with what there is.
@@ -39,11 +42,14 @@ def compare(
         seed: of models.
         budget: for all of it.
         margin: points by which the recommended model may be worse than the best.
+        network: the kind that is fitted.
         command: that makes the same comparison again.
     """
     models = compared_models(has_columns=bool(dataset.columns))
+    trainer = Trainer(dataset, seed, hyperparameters=PRESETS["quick"].of(network))
     with Worker() as worker:
-        found = ComparisonRun(ModelMeasures(dataset, seed, worker), samples, models, budget, margin).run()
+        measures = ModelMeasures(dataset, seed, worker, trainer)
+        found = ComparisonRun(measures, samples, models, budget, margin).run()
     parts = samples[0].parts
     decision, verdict = _conclusion(dataset, found, len(parts.test), margin, expected=len(samples) * len(models))
     return Comparison(

@@ -1,13 +1,4 @@
-"""pixels ──▶ embedding: a small residual network whose last feature map is averaged.
-
-The embedding is the spatial mean of a convolution's output, with no matrix product behind it. ONNX Runtime
-computes a convolution image by image, so an embedding does not depend on the batch it was computed in,
-down to the last bit; a matrix product would round differently for one row and for many, and trees split
-on exact thresholds.
-
-He et al. 2015, https://arxiv.org/abs/1512.03385, with average-pooled shortcuts as in He et al. 2018,
-https://arxiv.org/abs/1812.01187 (ResNet-D).
-"""
+"""pixels ──▶ embedding: scaling and features, and the classifier that a network is fitted with."""
 
 from __future__ import annotations
 
@@ -15,39 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from training.network.presets import Hyperparameters
+from training.network.recurrent import RecurrentFeatures
+from training.network.residual import ResidualFeatures
+from training.network.transformer import TransformerFeatures
 
-LARGE_IMAGE = 48  # pixels; a side from which on the first convolution halves the resolution
-
-
-class ConvNorm(nn.Sequential):
-    """Convolution and batch norm, `same` padding."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-
-
-class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; stride 2 halves the resolution, rounding up."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.first = ConvNorm(inputs, outputs, 3, stride)
-        self.second = ConvNorm(outputs, outputs, 3)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride == 2 or inputs != outputs:
-            pool = nn.AvgPool2d(2, ceil_mode=True) if stride == 2 else nn.Identity()
-            self.shortcut = nn.Sequential(pool, ConvNorm(inputs, outputs, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Float `[N, inputs, H, W]` to `[N, outputs, ceil(H/stride), ceil(W/stride)]`."""
-        return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
+_FEATURES = {"cnn": ResidualFeatures, "cct": TransformerFeatures, "gru": RecurrentFeatures}
 
 
 class EmbeddingNetwork(nn.Module):
-    """Scaling, features, mean: the part that is exported; and a linear classifier, used to fit it."""
+    """Scaling and features: the part that is exported; and a linear classifier, used to fit it."""
 
     mean: Tensor
     std: Tensor
@@ -56,15 +23,8 @@ class EmbeddingNetwork(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
-        width = hyperparameters.stem_width
-        stem_stride = 2 if image_size >= LARGE_IMAGE else 1
-        layers: list[nn.Module] = [ConvNorm(channels, width, 3, stem_stride), nn.ReLU()]
-        for stage_width, depth in zip(hyperparameters.widths, hyperparameters.depths, strict=True):
-            for index in range(depth):
-                layers.append(Residual(width, stage_width, stride=2 if index == 0 else 1))
-                width = stage_width
-        layers += [ConvNorm(width, hyperparameters.embedding_width, 1), nn.ReLU()]
-        self.features = nn.Sequential(*layers)
+        make = _FEATURES[hyperparameters.network]
+        self.features = make(hyperparameters, channels=channels, image_size=image_size)
         self.classifier = nn.Linear(hyperparameters.embedding_width, classes)
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -72,8 +32,8 @@ class EmbeddingNetwork(nn.Module):
         return ((images.float() - self.mean) / self.std).permute(0, 3, 1, 2)
 
     def embed_normalized(self, x: Tensor) -> Tensor:
-        """Float `[N, C, H, W]` to the embedding, `[N, D]`, elements >= 0."""
-        return self.features(x).mean((2, 3))  # type: ignore[no-any-return]
+        """Float `[N, C, H, W]` to the embedding, `[N, D]`."""
+        return self.features(x)  # type: ignore[no-any-return]
 
     def classify_normalized(self, x: Tensor) -> Tensor:
         """Float `[N, C, H, W]` to class logits, float32 `[N, K]`; the classifier always in full precision."""

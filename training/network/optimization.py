@@ -24,15 +24,17 @@ def schedule(count: int, hyperparameters: Hyperparameters) -> tuple[int, int]:
 
 
 def make_optimizer(network: nn.Module, hyperparameters: Hyperparameters, batch_size: int) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum; only matrices and kernels decay."""
+    """SGD with Nesterov momentum, or AdamW; only matrices and kernels decay."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
-    return torch.optim.SGD(
-        [{"params": decayed, "weight_decay": hyperparameters.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=hyperparameters.learning_rate * batch_size / _BASE_BATCH,
-        momentum=hyperparameters.momentum,
-        nesterov=True,
-    )
+    groups = [
+        {"params": decayed, "weight_decay": hyperparameters.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    rate = hyperparameters.learning_rate * batch_size / _BASE_BATCH
+    if hyperparameters.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=rate)
+    return torch.optim.SGD(groups, lr=rate, momentum=hyperparameters.momentum, nesterov=True)
 
 
 def make_scheduler(optimizer: Any, hyperparameters: Hyperparameters, steps: int) -> OneCycleLR:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 CHECKPOINT = "checkpoint.pt"
 """File name of a training's checkpoint."""
+
+NetworkKind = Literal["cnn", "cct", "gru"]
+"""A residual network, a compact convolutional transformer, or recurrent units over the rows of an image."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,8 @@ class Hyperparameters:
     """Settings of the network, of its training and of the augmentation."""
 
     epochs: int
+    network: NetworkKind = "cnn"
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     min_steps: int = 1500
     """Optimizer steps, at least; small data sets get more epochs for them."""
     batch_size: int = 256
@@ -38,7 +43,32 @@ class Hyperparameters:
         """JSON-ready values, for the manifest and the checkpoint."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
+    def of(self, network: NetworkKind) -> Hyperparameters:
+        """The same effort for another kind of network."""
+        return replace(self, network=network, **_OTHERS[network])
 
+
+_OTHERS: dict[NetworkKind, dict[str, Any]] = {
+    "cnn": {},
+    "cct": {
+        "optimizer": "adamw",
+        "learning_rate": 1.5e-3,
+        "weight_decay": 0.05,
+        "stem_width": 32,
+        "widths": (),
+        "depths": (4,),
+        "embedding_width": 128,
+    },
+    "gru": {
+        "optimizer": "adamw",
+        "learning_rate": 3e-3,
+        "weight_decay": 0.01,
+        "widths": (),
+        "depths": (2,),
+        "embedding_width": 128,
+    },
+}
+"""What other networks have in place of the residual network's settings; `depths` is their number of layers."""
 PRESETS = {
     "quick": Hyperparameters(epochs=16),
     "best": Hyperparameters(epochs=120),

@@ -1,4 +1,4 @@
-"""embedder and labelled embeddings ──▶ head, evaluation, precisions ──▶ bundle: what all new bundles share."""
+"""embedder and selected head ──▶ evaluation, precisions ──▶ bundle: what all new bundles share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.stages.ablation import ablate, baseline_answers
 from training.stages.embedder_precisions import make_precisions
 from training.stages.evaluation import evaluate
 from training.stages.head_plan import HeadPlan
-from training.stages.model_selection import select_head
+from training.stages.model_selection import Selection
 from training.stages.results import Results
 from training.stages.training_data import TrainingData
 from training.stages.training_notes import manifest_entry
@@ -54,25 +54,30 @@ class Network:
 
 
 def make_bundle(
-    network: Network, data: TrainingData, plan: HeadPlan, findings: Findings, *, watch: Stopwatch, store: Path
+    network: Network,
+    data: TrainingData,
+    plan: HeadPlan,
+    findings: Findings,
+    *,
+    watch: Stopwatch,
+    store: Path,
+    selection: Selection,
 ) -> Path:
-    """Fits a head on a network's embeddings, evaluates it and writes the bundle; returns its directory.
+    """Evaluates a head that was fitted on a network's embeddings and writes the bundle; returns its directory.
 
     Args:
         network: the embedder and what is known of it.
-        data: what the head is fitted on, validated and tested with.
+        data: what the head was fitted on and validated with, and is tested with.
         plan: which head.
         findings: what is wrong with the data.
+        selection: the head.
         watch: has the seconds of the stages before.
         store: the bundle is the next version of its name there.
 
     Raises:
-        DataError: the kind of head is not installed or is for another task; a policy target names an unknown class.
         ExportError: an exported graph does not compute what the fitted model computes.
         OSError: the store cannot be written to.
     """
-    with watch.step("fit the heads"):
-        selection = select_head(data, plan)
     with watch.step("evaluate"):
         ablations = ablate(data, selection)
         baselines = {**network.baselines, **baseline_answers(data, selection, ablations)}

@@ -23,6 +23,7 @@ from training.network.presets import Hyperparameters
 from training.progress import Stopwatch
 from training.stages.evaluation import CNN, LOGISTIC
 from training.stages.head_plan import HeadPlan
+from training.stages.model_selection import select_head
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
 from training.stages.training_data import TrainingData, embed_images, label_embeddings
 from training.workflows.new_bundle import Network, known_images, make_bundle
@@ -84,7 +85,9 @@ def train(dataset: Dataset, plan: TrainPlan) -> Path:
         rows = augmented_rows(prepared.dataset, prepared.parts, fitted.network, embedder, settings, seed=seed)
         data = label_embeddings(prepared, embedded, seed=seed, augmented={"augmented training images": rows})
     network = Network(graph, _settings(plan, fitted), fitted.hardware, files, fitted.history, _baselines(data, fitted))
-    path = make_bundle(network, data, plan.head, findings, watch=watch, store=plan.store)
+    with watch.step("fit the heads"):
+        selection = select_head(data, plan.head)
+    path = make_bundle(network, data, plan.head, findings, selection=selection, watch=watch, store=plan.store)
     shutil.rmtree(plan.work)
     return path
 

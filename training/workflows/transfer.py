@@ -1,20 +1,32 @@
-"""data ──▶ embeddings of a frozen network ──▶ head ──▶ evaluation ──▶ bundle, in minutes."""
+"""data ──▶ embeddings of a pretrained network, frozen or tuned ──▶ head ──▶ evaluation ──▶ bundle, in minutes."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
 
 from models.runtime.embedding_files import DEFAULT_ROOT
+from models.runtime.sessions import Probabilities
 from training.backbones.backbone import FrozenNetwork
 from training.data.dataset import Dataset
+from training.data.seen_images import SEEN, seen_file
 from training.export.network_export import export_embedder
+from training.heads.registry import kind_named
 from training.network.embedding_cache import keeping
 from training.progress import Stopwatch
 from training.stages.head_plan import HeadPlan
-from training.stages.prepare import drop_faults, find_faults, prepare
-from training.stages.training_data import embed_images, label_embeddings
+from training.stages.model_selection import Selection, select_head
+from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
+from training.stages.training_data import Embedded, TrainingData, embed_images, label_embeddings
+from training.stages.tuning_trial import try_tuned
+from training.tuning.tune import Tuned, tune
+from training.tuning.tuning_plan import NotTunedError, TuningPlan
 from training.workflows.new_bundle import Network, known_images, make_bundle
 
 _EXPORT_SAMPLE = 32
@@ -22,19 +34,46 @@ _EXPORT_SAMPLE = 32
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """How to fit a head on a frozen network's embeddings, and where to write the bundle.
+    """How to fit a head on a pretrained network's embeddings, and where to write the bundle.
 
     Attributes:
         store: directory of the store.
         network_name: the network's name in the manifest.
         head: which head to fit.
         cache: directory of the embeddings that are kept.
+        tuning: whether, and how, the network is fitted to the images, too.
     """
 
     store: Path
     network_name: str
     head: HeadPlan
     cache: Path = DEFAULT_ROOT
+    tuning: TuningPlan = TuningPlan()  # noqa: RUF009 (frozen)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A network and the head that was selected on it.
+
+    Attributes:
+        network: as the bundle would have it.
+        data: what the head was fitted on and validated with.
+        selection: the head.
+    """
+
+    network: Network
+    data: TrainingData
+    selection: Selection
+
+    def told(self, tuning: Mapping[str, Any], other: _Way, title: str) -> _Way:
+        """The same with what the manifest says of the tuning, and the other way's answers on the test images."""
+        kind = kind_named(other.selection.head.spec.kind).title
+        test = other.data.test
+        baselines: dict[str, Probabilities] = {}
+        if len(test):
+            baselines[f"{kind} on the {title}"] = other.selection.head.head.answer(test.embedding, test.rows)[0]
+        settings = {**self.network.settings, "tuning": dict(tuning)}
+        return replace(self, network=replace(self.network, settings=settings, baselines=baselines))
 
 
 def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Path:
@@ -46,7 +85,8 @@ def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Pa
         plan: the rest.
 
     Raises:
-        DataError: the kind of head is not installed or is for another task; a policy target names an unknown class.
+        DataError: the kind of head is not installed or is for another task; a policy target names an unknown class;
+            a tuning was asked for that the network, the images or the time do not allow.
         ExportError: an exported graph does not compute what the fitted model computes.
         ClientError, OSError: an image changed since it was first read; the store cannot be written to.
     """
@@ -54,15 +94,75 @@ def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Pa
     watch, seed = Stopwatch(), plan.head.seed
     with watch.step("find copies and split"):
         prepared = prepare(dataset, seed, plan.cache).checked()
-    with watch.step("export the embedder"):
-        sample = prepared.dataset.images[known_images(prepared.parts)[:_EXPORT_SAMPLE]]
-        graph = export_embedder(network, network.classifier, sample)
-    with watch.step("embed"):
-        embedded = embed_images(graph, prepared.dataset, plan.cache)
+    graph, embedded = _embedded(network, network.classifier, prepared, plan, watch)
     with keeping(embedded.embedding):
         with watch.step("look at the data"):
             findings = find_faults(prepared, embedded.embedding, seed)
             prepared = drop_faults(prepared, findings, plan.head.drop, force=plan.head.force)
-        data = label_embeddings(prepared, embedded, seed=seed)
-        frozen = Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores")
-        return make_bundle(frozen, data, plan.head, findings, watch=watch, store=plan.store)
+        with watch.step("fit the heads"):
+            data = label_embeddings(prepared, embedded, seed=seed)
+            frozen = _Way(_network(graph, plan), data, select_head(data, plan.head))
+        way = _frozen_or_tuned(network, prepared, frozen, plan, watch)
+        return make_bundle(
+            way.network, way.data, plan.head, findings, selection=way.selection, watch=watch, store=plan.store
+        )
+
+
+def _frozen_or_tuned(
+    network: FrozenNetwork, prepared: Prepared, frozen: _Way, plan: TransferPlan, watch: Stopwatch
+) -> _Way:
+    """Tunes the network if the plan says so; `auto` serves it only if it is better."""
+    tuning, is_balanced = plan.tuning, plan.head.balance == "weights"
+    if tuning.option == "off":
+        return frozen
+    usable = np.setdiff1d(prepared.parts.known, prepared.unfitted)
+    try:
+        with watch.step("tune the network"):
+            found = tune(
+                network,
+                prepared.dataset,
+                usable,
+                frozen.data.embedding,
+                tuning,
+                is_balanced=is_balanced,
+                seed=plan.head.seed,
+            )
+    except NotTunedError as error:
+        if tuning.option != "auto":
+            raise
+        result = {"result": f"the network is not tuned: {error}"}
+        settings = {**frozen.network.settings, "tuning": result}
+        return replace(frozen, network=replace(frozen.network, settings=settings))
+    tuned = _tuned(found, network.classifier, prepared, plan, watch)
+    trial = try_tuned((frozen.data, frozen.selection), (tuned.data, tuned.selection), is_balanced=is_balanced)
+    entry = {**found.settings, "result": trial.sentence}
+    if trial.is_better or tuning.option != "auto":
+        return tuned.told(entry, frozen, "frozen network's embedding")
+    return frozen.told(entry, tuned, "tuned network's embedding")
+
+
+def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch) -> _Way:
+    """The tuned network, and the head selected on it."""
+    seen = np.isin(np.arange(len(prepared.dataset.labels)), found.seen)
+    prepared = replace(prepared, seen=prepared.seen | seen)
+    graph, embedded = _embedded(found.network, classifier, prepared, plan, watch)
+    with watch.step("fit the heads"):
+        data = label_embeddings(prepared, embedded, seed=plan.head.seed)
+        selection = select_head(data, plan.head)
+    files = {SEEN: seen_file(prepared.copies.hashes, found.seen)}
+    return _Way(replace(_network(graph, plan), files=files), data, selection)
+
+
+def _embedded(
+    network: nn.Module, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch
+) -> tuple[bytes, Embedded]:
+    """The exported network, and the embeddings of all images."""
+    with watch.step("export the embedder"):
+        sample = prepared.dataset.images[known_images(prepared.parts)[:_EXPORT_SAMPLE]]
+        graph = export_embedder(network, classifier, sample)
+    with watch.step("embed"):
+        return graph, embed_images(graph, prepared.dataset, plan.cache)
+
+
+def _network(graph: bytes, plan: TransferPlan) -> Network:
+    return Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores")

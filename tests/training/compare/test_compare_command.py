@@ -83,7 +83,7 @@ def test_a_folder_is_compared_from_one_command(images: Path, capsys: pytest.Capt
     assert "comparing" in said.err
     assert found.command == (
         f"python -m training compare folder {images} --image-size 8 --fit stretch --sizes 30,all,9999 "
-        f"--budget {BUDGET} --margin 1 --seed 0"
+        f"--budget {BUDGET} --margin 1 --network cnn --seed 0"
     )
 
 

@@ -1,0 +1,75 @@
+"""`training.tuning.tune`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.squares import squares
+from tests.training.tuning.networks import Convolutions, Matrices
+from training.backbones.backbone import FrozenNetwork
+from training.data.dataset import Dataset
+from training.tuning.tune import FEWEST_IMAGES, Tuned, tune
+from training.tuning.tuning_plan import NotTunedError, TuneOption, TuningPlan
+
+DATASET = squares(FEWEST_IMAGES + 40, size=16)
+USABLE = np.arange(20, FEWEST_IMAGES + 40)
+
+
+def tuned(network: FrozenNetwork, option: TuneOption, dataset: Dataset = DATASET, minutes: float = 1.0) -> Tuned:
+    network.eval()
+    with torch.no_grad():
+        embedding = network(torch.from_numpy(np.asarray(dataset.images))).numpy()
+    return tune(network, dataset, USABLE, embedding, TuningPlan(option, minutes), is_balanced=False, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("network", "option"),
+    [(Convolutions, "auto"), (Convolutions, "last"), (Convolutions, "all"), (Matrices, "lora"), (Matrices, "last")],
+)
+def test_it_gives_a_network_of_the_same_shape_and_says_what_it_has_seen(
+    network: type[FrozenNetwork], option: TuneOption
+) -> None:
+    found = tuned(network(), option)
+    assert set(found.seen) < set(USABLE)
+    assert 0.5 < len(found.seen) / len(USABLE) < 0.7
+    assert found.settings["method"] == ("last" if option == "auto" else option)
+    assert found.settings["images"] == len(found.seen)
+    assert sorted(found.network.state_dict()) == sorted(network().state_dict())
+    images = torch.from_numpy(np.asarray(DATASET.images[:4]))
+    with torch.no_grad():
+        assert found.network(images).shape == network()(images).shape
+
+
+def test_images_of_one_group_are_on_one_side() -> None:
+    dataset = replace(DATASET, groups=np.arange(len(DATASET.labels)) // 4)
+    seen = np.isin(np.arange(len(dataset.labels)), tuned(Convolutions(), "last", dataset).seen)
+    known = np.isin(np.arange(len(dataset.labels)), USABLE)
+    for group in np.unique(dataset.unit[USABLE]):
+        assert len(set(seen[(dataset.unit == group) & known])) == 1
+
+
+def test_numbers_tune_as_classes_do() -> None:
+    brightness = np.asarray(DATASET.images).mean((1, 2, 3)).astype(np.float64)
+    dataset = replace(DATASET, labels=brightness, classes=())
+    assert tuned(Convolutions(), "last", dataset).settings["epochs"] >= 0
+
+
+def test_what_cannot_be_tuned_is_said() -> None:
+    with pytest.raises(NotTunedError, match="fewer than 200"):
+        tune(
+            Convolutions(),
+            DATASET,
+            USABLE[:50],
+            np.zeros((240, 12), np.float32),
+            TuningPlan(),
+            is_balanced=False,
+            seed=0,
+        )
+    with pytest.raises(NotTunedError, match=r"no nn\.Linear"):
+        tuned(Convolutions(), "lora")
+    with pytest.raises(NotTunedError, match="minutes"):
+        tuned(Convolutions(), "last", minutes=1e-6)

@@ -1,0 +1,229 @@
+"""activations and targets ──▶ fitted tail.
+
+Starts from a linear model on the frozen embedding (Kumar et al. 2022, https://arxiv.org/abs/2202.10054), mixes pairs of
+rows (Zhang et al. 2017, https://arxiv.org/abs/1710.09412), changes early blocks less than late ones, and keeps the
+moving average of the weights that does best on rows that are not fitted.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from models.runtime.sessions import Embedding
+from training.arrays import Floats
+from training.network.optimization import moving_average
+from training.progress import progress
+from training.tuning import low_rank
+from training.tuning.block_split import Tail
+from training.tuning.tuning_plan import Extent
+from training.tuning.variants_of_images import random_variants
+
+_BATCH = 32
+_RATE = 2e-4
+"""Of AdamW for the last block."""
+_RATE_OF_HEAD = 1e-3
+_RATE_OF_LOW_RANK = 1e-3
+_LESS_BY_BLOCK = 0.8
+"""Each block before the last learns slower by this factor (ULMFiT, https://arxiv.org/abs/1801.06146, has 1 / 2.6)."""
+_WEIGHT_DECAY = 0.05
+_MIXUP = 0.2
+_SMOOTHING = 0.1
+_AVERAGE = 0.98
+_WARMUP = 0.1
+_PATIENCE = 3
+"""Epochs without a better one, after which it ends."""
+_C = 0.03
+"""Inverse penalty of the linear model on an embedding of mean square 1; between .003 and .03 suits such embeddings."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What rows are fitted to.
+
+    Attributes:
+        values: one-hot classes float32 `[N, K]`, or standardized numbers `[N, 1]`.
+        weights: of the rows, float32 `[N]`, with mean 1.
+        are_classes: which of the two.
+    """
+
+    values: Tensor
+    weights: Tensor
+    are_classes: bool
+
+    def part(self, rows: Tensor) -> Targets:
+        """Some of the rows."""
+        return Targets(self.values[rows], self.weights[rows], self.are_classes)
+
+    def loss(self, outputs: Tensor) -> Tensor:
+        """Mean cross-entropy of logits, or squared error."""
+        if self.are_classes:
+            losses = -(self.values * torch.log_softmax(outputs, 1)).sum(1)
+        else:
+            losses = (outputs - self.values).square().sum(1)
+        return (losses * self.weights).mean()
+
+    def mixed(self, order: Tensor, share: float) -> Targets:
+        """Each row mixed with another one."""
+        smooth = _SMOOTHING if self.are_classes else 0.0
+        values = (1 - smooth) * self.values + smooth / self.values.shape[1]
+        return Targets(
+            share * values + (1 - share) * values[order],
+            share * self.weights + (1 - share) * self.weights[order],
+            self.are_classes,
+        )
+
+
+class _Model(nn.Module):
+    """Tail and linear head."""
+
+    def __init__(self, tail: Tail, head: nn.Linear) -> None:
+        super().__init__()
+        self.tail = tail
+        self.head = head
+
+    def forward(self, activations: Tensor) -> Tensor:
+        return self.head(self.tail(activations))  # type: ignore[no-any-return]
+
+
+def fit_tail(
+    tail: Tail,
+    head: nn.Linear,
+    activations: Tensor,
+    targets: Targets,
+    *,
+    stop: tuple[Tensor, Targets],
+    extent: Extent,
+    seed: int,
+) -> tuple[Tail, nn.Linear, int]:
+    """Fits a tail and its head; returns them and the epochs until they were best, 0 if they were never better.
+
+    Args:
+        tail: is not changed.
+        head: linear model on its embedding, to start from.
+        activations: of the variants of the rows, `[V, N, …]`.
+        targets: of the N rows.
+        stop: activations and targets of rows that say when to stop.
+        extent: what is fitted, and for how long.
+        seed: of the order of rows and of their mixtures.
+    """
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)  # of the first values of low-rank products
+    model = copy.deepcopy(_Model(tail, head))
+    optimizer = torch.optim.AdamW(_groups(model, extent, activations[0, :2]), weight_decay=_WEIGHT_DECAY)
+    steps = max(1, activations.shape[1] // _BATCH)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(extent.epochs * steps))
+    average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
+    best, best_loss, best_epoch = _state(model), _loss(model, *stop), 0
+    for epoch in progress(range(1, extent.epochs + 1), "tuning the network", "epoch"):
+        for rows in torch.from_numpy(random.permutation(activations.shape[1])).split(_BATCH)[:steps]:
+            variants = torch.from_numpy(random.integers(activations.shape[0], size=len(rows)))
+            given, wanted = _mixed(activations[variants, rows], targets.part(rows), random)
+            optimizer.zero_grad()
+            wanted.loss(model(given)).backward()
+            optimizer.step()
+            scheduler.step()
+            average.update_parameters(model)
+        loss = _loss(average.module, *stop)
+        if loss < best_loss:
+            best, best_loss, best_epoch = _state(average.module), loss, epoch
+        elif epoch - best_epoch >= _PATIENCE:
+            break
+    model.load_state_dict(best)
+    low_rank.merge(model)
+    return model.tail, model.head, best_epoch
+
+
+def linear_start(embedding: Embedding, targets: Targets) -> nn.Linear:
+    """A penalized linear model from an embedding float32 `[N, D]` to the targets."""
+    mean = embedding.mean(0)
+    scale = float(np.sqrt(np.square(embedding - mean).mean())) or 1.0
+    rows, weights = (embedding - mean) / scale, targets.weights.numpy()
+    wanted = targets.values.numpy()
+    if targets.are_classes:
+        model = LogisticRegression(C=_C, max_iter=300).fit(rows, wanted.argmax(1), weights)
+        weight, bias = _of_all_classes(model, wanted.shape[1])
+    else:
+        ridge = Ridge(1 / _C).fit(rows, wanted[:, 0], weights)
+        weight, bias = ridge.coef_.reshape(1, -1), np.array([ridge.intercept_])
+    head = nn.Linear(embedding.shape[1], wanted.shape[1])
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight / scale))
+        head.bias.copy_(torch.from_numpy(bias - weight @ mean / scale))
+    return head
+
+
+def _of_all_classes(model: LogisticRegression, count: int) -> tuple[Floats, Floats]:
+    """Weights `[K, D]` and biases `[K]` of all classes; scikit-learn gives two classes one row."""
+    weight, bias = model.coef_, model.intercept_
+    if len(model.classes_) == 2:
+        weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    every_weight, every_bias = np.zeros((count, weight.shape[1])), np.full(count, bias.min())
+    every_weight[model.classes_], every_bias[model.classes_] = weight, bias
+    return every_weight, every_bias
+
+
+def _groups(model: _Model, extent: Extent, sample: Tensor) -> list[dict[str, object]]:
+    """What is fitted, with its learning rates."""
+    groups: list[dict[str, object]] = [{"params": list(model.head.parameters()), "lr": _RATE_OF_HEAD}]
+    network, names = model.tail.network, model.tail.reached(sample)
+    if extent.method == "lora":
+        return [*groups, {"params": low_rank.adapt(network, names), "lr": _RATE_OF_LOW_RANK}]
+    network.requires_grad_(False)
+    depths = _depths(names, model.tail.name)
+    for name, depth in zip(names, depths, strict=True):
+        parameter = network.get_parameter(name).requires_grad_(True)
+        groups.append({"params": [parameter], "lr": _RATE * _LESS_BY_BLOCK ** (max(depths) - depth)})
+    return groups
+
+
+def _depths(names: Sequence[str], blocks: str) -> list[int]:
+    """The position of each parameter's block; what lies before or behind the blocks goes with the nearest one.
+
+    Args:
+        names: of the parameters, front to back.
+        blocks: name of the list of blocks.
+    """
+    depths, depth = list[int](), 0
+    for name in names:
+        if name.startswith(f"{blocks}."):
+            depth = int(name.removeprefix(f"{blocks}.").partition(".")[0])
+        depths.append(depth)
+    return depths
+
+
+def _schedule(steps: int) -> Callable[[int], float]:
+    """Share of the learning rate at a step: up, then half a cosine down."""
+
+    def share(step: int) -> float:
+        warmup = max(1, round(_WARMUP * steps))
+        return (step + 1) / warmup if step < warmup else (1 + math.cos(math.pi * (step - warmup) / steps)) / 2
+
+    return share
+
+
+def _mixed(given: Tensor, targets: Targets, random: np.random.Generator) -> tuple[Tensor, Targets]:
+    """Activations and targets of a batch, each row mixed with another one; images are shifted instead."""
+    if given.dtype == torch.uint8:
+        return random_variants(given, random), targets.mixed(torch.arange(len(given)), 1.0)
+    given, order = given.float(), torch.from_numpy(random.permutation(len(given)))
+    share = float(random.beta(_MIXUP, _MIXUP))
+    return share * given + (1 - share) * given[order], targets.mixed(order, share)
+
+
+@torch.no_grad()
+def _loss(model: nn.Module, activations: Tensor, targets: Targets) -> float:
+    parts = [model(batch if batch.dtype == torch.uint8 else batch.float()) for batch in activations.split(_BATCH)]
+    return float(targets.loss(torch.cat(parts)))
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}

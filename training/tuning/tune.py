@@ -1,0 +1,146 @@
+"""pretrained network and labelled images ──▶ the same network, its last blocks fitted to them.
+
+The network is fitted on part of the images only. It knows those too well to validate a head with them; the others,
+which it has never seen, do that, as they do for a network that was trained from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.runtime.sessions import Embedding
+from training.data.dataset import Dataset
+from training.data.images import Indices
+from training.data.split import make_folds
+from training.heads.labelled_embeddings import embeddings_of
+from training.progress import progress
+from training.tuning.block_split import BlockSplit, name_of_blocks, time_blocks
+from training.tuning.tail_fit import Targets, fit_tail, linear_start
+from training.tuning.tuning_plan import Extent, Method, NotTunedError, TuningPlan, choose_extent
+from training.tuning.variants_of_images import random_variants
+
+FEWEST_IMAGES = 200
+"""Below this many, what is left to validate a head with shows nothing."""
+_FOLDS = 5
+_FITTED_FOLDS = 3
+"""Of the images that are no test images, this many folds tune the network; the others validate the head."""
+_STOP_FOLDS = 6
+"""One of this many folds of those tells when to stop."""
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned network.
+
+    Attributes:
+        network: uint8 `[N, H, W, C]` to embeddings, in evaluation mode.
+        classifier: what it was fitted with, from the embedding to class logits or a standardized number.
+        seen: positions of the images that it was tuned on or stopped by.
+        settings: what the manifest says of the tuning.
+    """
+
+    network: nn.Module
+    classifier: nn.Linear
+    seen: Indices
+    settings: dict[str, Any]
+
+
+def tune(
+    network: nn.Module,
+    dataset: Dataset,
+    usable: Indices,
+    embedding: Embedding,
+    plan: TuningPlan,
+    *,
+    is_balanced: bool,
+    seed: int,
+) -> Tuned:
+    """Tunes a network; `auto` takes the last blocks.
+
+    Args:
+        network: in evaluation mode, on the CPU; is not changed.
+        dataset: N images, labels and groups.
+        usable: positions of the images that are no test images and whose labels are believed.
+        embedding: by the network as it is, float32 `[N, D]`.
+        plan: what to tune, and for how long.
+        is_balanced: whether each class has the same weight.
+        seed: of all random choices.
+
+    Raises:
+        NotTunedError: there are too few images, the time is too short, or the network cannot be cut into blocks.
+    """
+    if len(usable) < FEWEST_IMAGES:
+        raise NotTunedError(f"{len(usable)} images besides those for the test are fewer than {FEWEST_IMAGES}")
+    fit, stop = _parts(dataset, usable, seed)
+    method: Method = "last" if plan.option in ("auto", "off") else plan.option
+    name = name_of_blocks(network)
+    sample = torch.from_numpy(dataset.images[fit[:_BATCH]])
+    extent = choose_extent(method, time_blocks(network, name, sample), len(fit), plan.minutes)
+    split = BlockSplit(network, name, extent.cut)
+    tail = split.tail(sample)
+    if method == "lora" and not _has_matrices(tail):
+        raise NotTunedError("its blocks have no nn.Linear, which --tune lora adapts; take --tune last")
+    targets = _targets(dataset, np.concatenate([fit, stop]), embedding, is_balanced=is_balanced)
+    of_fit, of_stop = torch.arange(len(fit)), torch.arange(len(fit), len(fit) + len(stop))
+    head = linear_start(embedding[fit], targets.part(of_fit))
+    random = np.random.default_rng(seed)
+    stop_rows = _activations(split, dataset, stop, random, 1)[0], targets.part(of_stop)
+    fit_rows = _activations(split, dataset, fit, random, extent.variants)
+    fitted, classifier, epochs = fit_tail(
+        tail, head, fit_rows, targets.part(of_fit), stop=stop_rows, extent=extent, seed=seed
+    )
+    seen = np.sort(np.concatenate([fit, stop]))
+    return Tuned(split.joined(fitted), classifier, seen, _settings(extent, split, epochs, len(seen)))
+
+
+def _parts(dataset: Dataset, usable: Indices, seed: int) -> tuple[Indices, Indices]:
+    """Positions of the images to fit on, and of those that say when to stop; groups stay together."""
+    strata, units = dataset.strata, dataset.unit
+    folds = make_folds(strata[usable], units[usable], _FOLDS, seed)
+    seen = usable[folds < _FITTED_FOLDS]
+    is_stop = make_folds(strata[seen], units[seen], _STOP_FOLDS, seed) == 0
+    return seen[~is_stop], seen[is_stop]
+
+
+def _targets(dataset: Dataset, rows: Indices, embedding: Embedding, *, is_balanced: bool) -> Targets:
+    labelled = embeddings_of(dataset, embedding, rows)
+    weights = labelled.row_weights(is_balanced=is_balanced)
+    weight = torch.ones(len(rows)) if weights is None else torch.from_numpy(weights).float()
+    if dataset.classes:
+        values = nn.functional.one_hot(torch.from_numpy(labelled.labels), len(dataset.classes)).float()
+    else:
+        numbers = torch.from_numpy(labelled.labels)[:, None]
+        values = ((numbers - numbers.mean()) / numbers.std().clamp(min=1e-12)).float()
+    return Targets(values, weight, bool(dataset.classes))
+
+
+def _activations(
+    split: BlockSplit, dataset: Dataset, positions: Indices, random: np.random.Generator, variants: int
+) -> Tensor:
+    """What the front gives for variants of images, the first of them the images themselves, float16 `[V, N, …]`.
+
+    With nothing in front the images, uint8 `[1, N, H, W, C]`.
+    """
+    made: list[list[Tensor]] = [[] for _ in range(variants)]
+    keep: Callable[[Tensor], Tensor] = (lambda given: given) if split.cut == 0 else (lambda given: given.half())
+    for start in progress(range(0, len(positions), _BATCH), "running the front of the network", "batch", part=True):
+        images = torch.from_numpy(dataset.images[positions[start : start + _BATCH]])
+        for number, batches in enumerate(made):
+            batches.append(keep(split.front(random_variants(images, random) if number else images)))
+    return torch.stack([torch.cat(batches) for batches in made])
+
+
+def _has_matrices(tail: nn.Module) -> bool:
+    return any(isinstance(layer, nn.Linear) for layer in tail.modules())
+
+
+def _settings(extent: Extent, split: BlockSplit, epochs: int, images: int) -> dict[str, Any]:
+    blocks = len(list(split.network.get_submodule(split.name).children()))
+    return {"method": extent.method, "blocks": blocks - extent.cut, "of": blocks, "epochs": epochs, "images": images}
