@@ -45,7 +45,7 @@ from training.policy.policies import PolicyTargets
 from training.stages.head_plan import HeadPlan
 from training.stages.prepare import Prepared, prepare
 from training.stages.training_data import embed_images
-from training.tuning.tune import tune
+from training.tuning.tune import Frozen, tune
 from training.tuning.tuning_plan import TuningPlan
 from training.workflows.new_bundle import known_images
 from training.workflows.transfer import TransferPlan, transfer
@@ -139,9 +139,10 @@ def network_alone(prepared: Prepared, seed: int, plan: TuningPlan) -> Figures:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         sample = dataset.images[known_images(parts)[:_EXPORT_SAMPLE]]
-        frozen = embed_images(export_embedder(network, network.classifier, sample), dataset, Path(folder)).embedding
+        graph = export_embedder(network, network.classifier, sample)
+        frozen = Frozen(network, graph, embed_images(graph, dataset, Path(folder)).embedding)
     plan = replace(plan, option="last")
-    found = tune(network, dataset, parts.known, frozen, plan, is_balanced=False, seed=seed)
+    found = tune(frozen, dataset, parts.known, plan, is_balanced=False, seed=seed)
     graph = export_embedder(found.network, network.classifier, sample)
     embedder = Embedder(cpu_session(graph, threads=2))
     weight, bias = (each.detach().numpy() for each in (found.classifier.weight, found.classifier.bias))

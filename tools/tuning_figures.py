@@ -27,7 +27,7 @@ from training.stages.model_selection import Selection, select_head
 from training.stages.prepare import Prepared, prepare
 from training.stages.training_data import TrainingData, embed_images, label_embeddings
 from training.stages.tuning_trial import try_tuned
-from training.tuning.tune import tune
+from training.tuning.tune import Frozen, tune
 from training.tuning.tuning_plan import TuningPlan
 from training.workflows.new_bundle import known_images
 
@@ -72,25 +72,32 @@ def figures(name: str, seed: int, plan: TuningPlan, root: Path) -> Row:
     network = load_backbone(DEFAULT).network
     head = HeadPlan("auto", examples=0, keep_rows_mib=0, seed=seed)
     prepared = prepare(DATA[name](), seed, root).checked()
-    frozen = _selected(network, network.classifier, prepared, head, root)
+    graph, data, selection = _selected(network, network.classifier, prepared, head, root)
     began = time.perf_counter()
     found = tune(
-        network, prepared.dataset, prepared.parts.known, frozen[0].embedding, plan, is_balanced=False, seed=seed
+        Frozen(network, graph, data.embedding),
+        prepared.dataset,
+        prepared.parts.known,
+        plan,
+        is_balanced=False,
+        seed=seed,
     )
     seen = np.isin(np.arange(len(prepared.dataset.labels)), found.seen)
-    tuned = _selected(found.network, network.classifier, replace(prepared, seen=seen), head, root)
+    _, tuned_data, other = _selected(found.network, network.classifier, replace(prepared, seen=seen), head, root)
     seconds = time.perf_counter() - began
-    trial = try_tuned(frozen, tuned, is_balanced=False)
-    return Row(_hits(*frozen), _hits(*tuned), trial.is_better, trial.p_value, found.settings, seconds)
+    trial = try_tuned((data, selection), (tuned_data, other), is_balanced=False)
+    return Row(
+        _hits(data, selection), _hits(tuned_data, other), trial.is_better, trial.p_value, found.settings, seconds
+    )
 
 
 def _selected(
     network: nn.Module, classifier: nn.Module, prepared: Prepared, plan: HeadPlan, root: Path
-) -> tuple[TrainingData, Selection]:
+) -> tuple[bytes, TrainingData, Selection]:
     sample = prepared.dataset.images[known_images(prepared.parts)[:_EXPORT_SAMPLE]]
     graph = export_embedder(network, classifier, sample)
     data = label_embeddings(prepared, embed_images(graph, prepared.dataset, root), seed=plan.seed)
-    return data, select_head(data, plan)
+    return graph, data, select_head(data, plan)
 
 
 def _hits(data: TrainingData, selection: Selection) -> NDArray[np.bool_]:

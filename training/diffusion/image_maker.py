@@ -95,7 +95,7 @@ def fit_maker(images: NDArray[np.uint8], labels: Labels, classes: int, *, steps:
         class_ = torch.where(is_any, torch.tensor(classes), given[rows])
         loss = nn.functional.mse_loss(denoiser(signal * clean + share * noise, level, class_), noise)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimizer.step()
         scheduler.step()

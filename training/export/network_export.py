@@ -33,7 +33,7 @@ def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[n
     Raises:
         ExportError: the graph computes something else.
     """
-    graph = _export_torch(network, sample)
+    graph = export_torch(network, sample)
     with torch.no_grad():
         expected = network(torch.from_numpy(sample))
         expected_classes = classifier(expected).argmax(1).numpy()
@@ -45,7 +45,8 @@ def export_embedder(network: nn.Module, classifier: nn.Module, sample: NDArray[n
     return graph
 
 
-def _export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
+def export_torch(network: nn.Module, sample: NDArray[np.uint8]) -> bytes:
+    """The same for any network, without the comparison."""
     example = torch.from_numpy(sample[:2])
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():

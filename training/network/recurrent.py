@@ -39,16 +39,14 @@ class RecurrentFeatures(nn.Module):
 
     def __init__(self, hyperparameters: Hyperparameters, *, channels: int, image_size: int) -> None:
         super().__init__()
-        half, inputs, layers = hyperparameters.embedding_width // 2, channels * image_size, list[nn.Module]()
-        for _ in range(hyperparameters.depths[0]):
-            layers.append(nn.ModuleList([_Reader(inputs, half), _Reader(inputs, half)]))
-            inputs = 2 * half
-        self.layers = nn.ModuleList(layers)
+        half, rows = hyperparameters.embedding_width // 2, channels * image_size
+        inputs = [rows, *[2 * half] * (hyperparameters.depths[0] - 1)]
+        self.down = nn.ModuleList(_Reader(width, half) for width in inputs)
+        self.up = nn.ModuleList(_Reader(width, half) for width in inputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embeds."""
         rows = x.permute(0, 2, 1, 3).flatten(2)
-        for layer in self.layers:
-            down, up = layer  # type: ignore[misc]  # a list of two
+        for down, up in zip(self.down, self.up, strict=True):
             rows = torch.cat([down(rows), up(rows.flip(1)).flip(1)], 2)
         return rows.mean(1)

@@ -46,10 +46,11 @@ class Residual(nn.Module):
         return torch.relu(self.second(torch.relu(self.first(x))) + self.shortcut(x))
 
 
-class ResidualFeatures(nn.Sequential):
+class ResidualFeatures(nn.Module):
     """Normalized images float `[N, C, H, W]` to the embedding `[N, D]`, elements >= 0."""
 
     def __init__(self, hyperparameters: Hyperparameters, *, channels: int, image_size: int) -> None:
+        super().__init__()
         width = hyperparameters.stem_width
         stem_stride = 2 if image_size >= LARGE_IMAGE else 1
         layers: list[nn.Module] = [ConvNorm(channels, width, 3, stem_stride), nn.ReLU()]
@@ -58,8 +59,8 @@ class ResidualFeatures(nn.Sequential):
                 layers.append(Residual(width, stage_width, stride=2 if index == 0 else 1))
                 width = stage_width
         layers += [ConvNorm(width, hyperparameters.embedding_width, 1), nn.ReLU()]
-        super().__init__(*layers)
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embeds."""
-        return super().forward(x).mean((2, 3))  # type: ignore[no-any-return]
+        return self.layers(x).mean((2, 3))  # type: ignore[no-any-return]

@@ -42,10 +42,10 @@ def notes(results: Results) -> Iterator[str]:
     if held_out is not None and not results.dataset.classes:
         yield from _without_intervals(held_out, results.head.spec.interval_coverage)
     yield from on_selection(results.candidates, results.ablations, len(results.data.held_out))
-    if (tuning := results.settings.get("tuning")) is not None:
-        yield tuning["result"]
     if held_out is not None and held_out.limit is not None:
         yield held_out.limit.sentence
+    if (tuning := results.settings.get("tuning")) is not None:
+        yield tuning["result"]
     if copied := len(results.parts.copied):
         yield (
             f"{copied:,} of {len(results.parts.test):,} test images have a copy, or an image of their group, among the "

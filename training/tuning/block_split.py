@@ -14,18 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.runtime.sessions import Embedder
+from training.export.network_export import export_torch
 from training.tuning.tuning_plan import BlockTimes, NotTunedError
 
 _TOLERANCE = 1e-3
 """Of the largest element of an embedding: by how much front and tail may differ from the whole network."""
-
-
-class _ReachedError(Exception):
-    """Ends the front's run at the block where it is cut."""
-
-    def __init__(self, activations: Tensor) -> None:
-        super().__init__()
-        self.activations = activations
 
 
 class _Given(nn.Module):
@@ -77,6 +71,18 @@ class Tail(nn.Module):
         return names
 
 
+class _Front(nn.Module):
+    """The front of a split: uint8 `[N, H, W, C]` to activations `[N, A]`."""
+
+    def __init__(self, split: BlockSplit) -> None:
+        super().__init__()
+        self.network = split.network
+        self._split = split
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self._split.front(images).flatten(1)
+
+
 @dataclass(frozen=True)
 class BlockSplit:
     """A network cut in front of one of its blocks.
@@ -96,18 +102,18 @@ class BlockSplit:
         """What the block behind the cut is given, `[N, …]`; the images themselves if no block is in front."""
         if self.cut == 0:
             return images
-
-        def stop(_: nn.Module, given: tuple[Any, ...]) -> None:
-            raise _ReachedError(given[0])
-
-        hook = _blocks(self.network, self.name)[self.cut].register_forward_pre_hook(stop)
+        reached = list[Tensor]()
+        block = _blocks(self.network, self.name)[self.cut]
+        hook = block.register_forward_pre_hook(lambda _, given: reached.append(given[0]))
         try:
             self.network(images)
-        except _ReachedError as reached:
-            return reached.activations
         finally:
             hook.remove()
-        raise NotTunedError(f"its block {self.cut} is not run")
+        return reached[0]
+
+    def front_graph(self, sample: Tensor) -> bytes:
+        """The front as a graph from `image` to its activations, flat, as `embedding`: it runs several times as fast."""
+        return export_torch(_Front(self), sample.numpy())
 
     def tail(self, sample: Tensor) -> Tail:
         """The tail, checked on sample images uint8 `[N, H, W, C]`.
@@ -116,13 +122,20 @@ class BlockSplit:
             NotTunedError: front and tail together do not compute what the network computes.
         """
         tail = Tail(self.network, self.name, self.cut, sample[:1]).eval()
-        with torch.no_grad():
-            expected, found = self.network(sample), tail(self.front(sample))
-        if found.shape != expected.shape or not _is_close(found, expected):
+        if not self._agrees(tail, sample):
             raise NotTunedError(
                 "its blocks do not run one after the other, so it cannot be cut between them; --tune all can be tried"
             )
         return tail
+
+    @torch.no_grad()
+    def _agrees(self, tail: Tail, sample: Tensor) -> bool:
+        """Whether front and tail together compute what the network computes."""
+        try:
+            expected, found = self.network(sample), tail(self.front(sample))
+        except RuntimeError:  # it also uses what is not given to its blocks, of another number of images
+            return False
+        return found.shape == expected.shape and _is_close(found, expected)
 
     def joined(self, tail: Tail) -> nn.Module:
         """The whole network with the weights of a fitted tail."""
@@ -146,16 +159,20 @@ def name_of_blocks(network: nn.Module) -> str:
 
 
 @torch.no_grad()
-def time_blocks(network: nn.Module, name: str, sample: Tensor, repeats: int = 2) -> BlockTimes:
+def time_blocks(network: nn.Module, name: str, sample: Tensor, exported: Embedder, repeats: int = 2) -> BlockTimes:
     """Times the blocks on sample images uint8 `[N, H, W, C]`; the best of `repeats` after one to warm up."""
+    whole = float("inf")
     runs, sizes = [], list[int]()
     for repeat in range(repeats + 1):
         moments, sizes = [time.perf_counter()], []
         _watched(network, _blocks(network, name), sample, moments, sizes)
+        began = time.perf_counter()
+        exported(sample.numpy())
+        whole = min(whole, (time.perf_counter() - began) / len(sample))
         if repeat:
             runs.append([(later - earlier) / len(sample) for earlier, later in pairwise(moments)])
     before, *blocks, behind = (min(each) for each in zip(*runs, strict=True))
-    return BlockTimes(before, tuple(blocks), behind, tuple(size // len(sample) for size in sizes))
+    return BlockTimes(whole, before, tuple(blocks), behind, tuple(size // len(sample) for size in sizes))
 
 
 def _watched(network: nn.Module, blocks: nn.ModuleList, sample: Tensor, moments: list[float], sizes: list[int]) -> None:

@@ -118,17 +118,17 @@ def fit_tail(
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)  # of the first values of low-rank products
     model = copy.deepcopy(_Model(tail, head))
-    optimizer = torch.optim.AdamW(_groups(model, extent, activations[0, :2]), weight_decay=_WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(_groups(model, extent, _given(activations[0, :2])), weight_decay=_WEIGHT_DECAY)
     steps = max(1, activations.shape[1] // _BATCH)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(extent.epochs * steps))
     average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
     best, best_loss, best_epoch = _state(model), _loss(model, *stop), 0
     for epoch in progress(range(1, extent.epochs + 1), "tuning the network", "epoch"):
-        for rows in torch.from_numpy(random.permutation(activations.shape[1])).split(_BATCH)[:steps]:
+        for rows in torch.split(torch.from_numpy(random.permutation(activations.shape[1])), _BATCH)[:steps]:
             variants = torch.from_numpy(random.integers(activations.shape[0], size=len(rows)))
             given, wanted = _mixed(activations[variants, rows], targets.part(rows), random)
             optimizer.zero_grad()
-            wanted.loss(model(given)).backward()
+            wanted.loss(model(given)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             scheduler.step()
             average.update_parameters(model)
@@ -214,14 +214,19 @@ def _mixed(given: Tensor, targets: Targets, random: np.random.Generator) -> tupl
     """Activations and targets of a batch, each row mixed with another one; images are shifted instead."""
     if given.dtype == torch.uint8:
         return random_variants(given, random), targets.mixed(torch.arange(len(given)), 1.0)
-    given, order = given.float(), torch.from_numpy(random.permutation(len(given)))
+    given, order = _given(given), torch.from_numpy(random.permutation(len(given)))
     share = float(random.beta(_MIXUP, _MIXUP))
     return share * given + (1 - share) * given[order], targets.mixed(order, share)
 
 
+def _given(activations: Tensor) -> Tensor:
+    """Activations as the tail takes them: float32, or images uint8."""
+    return activations if activations.dtype == torch.uint8 else activations.float()
+
+
 @torch.no_grad()
 def _loss(model: nn.Module, activations: Tensor, targets: Targets) -> float:
-    parts = [model(batch if batch.dtype == torch.uint8 else batch.float()) for batch in activations.split(_BATCH)]
+    parts = [model(_given(batch)) for batch in torch.split(activations, _BATCH)]
     return float(targets.loss(torch.cat(parts)))
 
 

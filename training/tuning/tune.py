@@ -6,7 +6,7 @@ which it has never seen, do that, as they do for a network that was trained from
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.runtime.sessions import Embedding
+from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.split import make_folds
@@ -22,7 +22,7 @@ from training.heads.labelled_embeddings import embeddings_of
 from training.progress import progress
 from training.tuning.block_split import BlockSplit, name_of_blocks, time_blocks
 from training.tuning.tail_fit import Targets, fit_tail, linear_start
-from training.tuning.tuning_plan import Extent, Method, NotTunedError, TuningPlan, choose_extent
+from training.tuning.tuning_plan import Extent, NotTunedError, TuningPlan, choose_extent
 from training.tuning.variants_of_images import random_variants
 
 FEWEST_IMAGES = 200
@@ -33,6 +33,21 @@ _FITTED_FOLDS = 3
 _STOP_FOLDS = 6
 """One of this many folds of those tells when to stop."""
 _BATCH = 16
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A pretrained network as it is.
+
+    Attributes:
+        network: uint8 `[N, H, W, C]` to embeddings, in evaluation mode, on the CPU.
+        graph: the same, exported.
+        embedding: of all images of the data set, float32 `[N, D]`.
+    """
+
+    network: nn.Module
+    graph: bytes
+    embedding: Embedding
 
 
 @dataclass(frozen=True)
@@ -52,23 +67,13 @@ class Tuned:
     settings: dict[str, Any]
 
 
-def tune(
-    network: nn.Module,
-    dataset: Dataset,
-    usable: Indices,
-    embedding: Embedding,
-    plan: TuningPlan,
-    *,
-    is_balanced: bool,
-    seed: int,
-) -> Tuned:
+def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *, is_balanced: bool, seed: int) -> Tuned:
     """Tunes a network; `auto` takes the last blocks.
 
     Args:
-        network: in evaluation mode, on the CPU; is not changed.
+        frozen: the network as it is; is not changed.
         dataset: N images, labels and groups.
         usable: positions of the images that are no test images and whose labels are believed.
-        embedding: by the network as it is, float32 `[N, D]`.
         plan: what to tune, and for how long.
         is_balanced: whether each class has the same weight.
         seed: of all random choices.
@@ -79,10 +84,11 @@ def tune(
     if len(usable) < FEWEST_IMAGES:
         raise NotTunedError(f"{len(usable)} images besides those for the test are fewer than {FEWEST_IMAGES}")
     fit, stop = _parts(dataset, usable, seed)
-    method: Method = "last" if plan.option in ("auto", "off") else plan.option
+    method = plan.method
+    network, embedding = frozen.network, frozen.embedding
     name = name_of_blocks(network)
     sample = torch.from_numpy(dataset.images[fit[:_BATCH]])
-    extent = choose_extent(method, time_blocks(network, name, sample), len(fit), plan.minutes)
+    extent = choose_extent(method, time_blocks(network, name, sample, _session(frozen.graph)), len(fit), plan.minutes)
     split = BlockSplit(network, name, extent.cut)
     tail = split.tail(sample)
     if method == "lora" and not _has_matrices(tail):
@@ -128,13 +134,22 @@ def _activations(
 
     With nothing in front the images, uint8 `[1, N, H, W, C]`.
     """
+    if split.cut == 0:
+        return torch.from_numpy(dataset.images[positions])[None]
+    sample = torch.from_numpy(dataset.images[positions[:2]])
+    shape = split.front(sample).shape[1:]
+    front = _session(split.front_graph(sample))
     made: list[list[Tensor]] = [[] for _ in range(variants)]
-    keep: Callable[[Tensor], Tensor] = (lambda given: given) if split.cut == 0 else (lambda given: given.half())
-    for start in progress(range(0, len(positions), _BATCH), "running the front of the network", "batch", part=True):
+    for start in progress(range(0, len(positions), _BATCH), "running the front of the network", "batch"):
         images = torch.from_numpy(dataset.images[positions[start : start + _BATCH]])
         for number, batches in enumerate(made):
-            batches.append(keep(split.front(random_variants(images, random) if number else images)))
-    return torch.stack([torch.cat(batches) for batches in made])
+            given = random_variants(images, random) if number else images
+            batches.append(torch.from_numpy(front(given.numpy())).half())
+    return torch.stack([torch.cat(batches).reshape(-1, *shape) for batches in made])
+
+
+def _session(graph: bytes) -> Embedder:
+    return Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
 
 
 def _has_matrices(tail: nn.Module) -> bool:

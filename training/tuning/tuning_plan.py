@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,9 @@ _USED = 0.8
 """Share of the time that is planned; the rest is for what the plan leaves out."""
 
 
+_METHODS: Mapping[TuneOption, Method] = {"last": "last", "lora": "lora", "all": "all"}
+
+
 class NotTunedError(DataError):
     """A network is not tuned, for the reason that the message gives."""
 
@@ -40,30 +44,33 @@ class TuningPlan:
     option: TuneOption = "auto"
     minutes: float = DEFAULT_MINUTES
 
+    @property
+    def method(self) -> Method:
+        """What is tuned, if anything is."""
+        return _METHODS.get(self.option, "last")
+
 
 @dataclass(frozen=True)
 class BlockTimes:
     """Seconds that an image takes forward.
 
     Attributes:
+        exported: in the whole network, exported, which embeds several times as fast.
         before: in front of the first block.
         blocks: in each block.
         behind: behind the last one.
         numbers: activations in front of each block.
     """
 
+    exported: float
     before: float
     blocks: tuple[float, ...]
     behind: float
     numbers: tuple[int, ...]
 
-    def front(self, cut: int) -> float:
-        """Of everything in front of a cut."""
-        return self.before + sum(self.blocks[:cut])
-
     def tail(self, cut: int) -> float:
-        """Of everything behind it."""
-        return sum(self.blocks[cut:]) + self.behind
+        """Of everything behind a cut."""
+        return sum(self.blocks[cut:]) + self.behind + (0.0 if cut else self.before)
 
 
 @dataclass(frozen=True)
@@ -112,9 +119,8 @@ def choose_extent(method: Method, times: BlockTimes, count: int, minutes: float)
 
 
 def _seconds(extent: Extent, times: BlockTimes, count: int) -> float:
-    front = extent.variants * times.front(extent.cut) if extent.cut else 0.0
-    tail = times.tail(extent.cut) + (0.0 if extent.cut else times.before)
-    return count * (front + extent.epochs * _BACKWARD * tail)
+    front = extent.variants * times.exported if extent.cut else 0.0  # part of it, which takes less
+    return count * (front + extent.epochs * _BACKWARD * times.tail(extent.cut))
 
 
 def _bytes(extent: Extent, times: BlockTimes, count: int) -> int:

@@ -25,7 +25,7 @@ from training.stages.model_selection import Selection, select_head
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
 from training.stages.training_data import Embedded, TrainingData, embed_images, label_embeddings
 from training.stages.tuning_trial import try_tuned
-from training.tuning.tune import Tuned, tune
+from training.tuning.tune import Frozen, Tuned, tune
 from training.tuning.tuning_plan import NotTunedError, TuningPlan
 from training.workflows.new_bundle import Network, known_images, make_bundle
 
@@ -119,10 +119,9 @@ def _frozen_or_tuned(
     try:
         with watch.step("tune the network"):
             found = tune(
-                network,
+                Frozen(network, frozen.network.graph, frozen.data.embedding),
                 prepared.dataset,
                 usable,
-                frozen.data.embedding,
                 tuning,
                 is_balanced=is_balanced,
                 seed=plan.head.seed,

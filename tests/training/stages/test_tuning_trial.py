@@ -35,7 +35,7 @@ def selected(signal: float, seed: int, seen: Indices, *, are_numbers: bool = Fal
     held_out = np.setdiff1d(parts.known, seen)
     sources = make_sources(dataset, embedding, held_out, rows, seed=0)
     data = TrainingData(dataset, parts, embedding, held_out, sources, cache=None)  # type: ignore[arg-type]
-    return data, select_head(data, PLAN if classes else HeadPlan("ridge", examples=0, keep_rows_mib=0))
+    return data, select_head(data, PLAN if classes else HeadPlan("linear_regression", examples=0, keep_rows_mib=0))
 
 
 SEEN = np.arange(0, ROWS, 2)

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.backbones.checkpoints import FAMILIES, save
 from tests.training.tuning.networks import Convolutions, Matrices
 from training.backbones.names import load_backbone
+from training.export.network_export import export_torch
 from training.tuning.block_split import BlockSplit, name_of_blocks, time_blocks
 from training.tuning.tuning_plan import NotTunedError
 
@@ -53,7 +55,12 @@ def test_a_copy_of_a_tail_is_given_its_own_activations() -> None:
 def test_only_what_lies_behind_the_cut_can_change() -> None:
     split = BlockSplit(Convolutions().eval(), "blocks", 3)
     tail = split.tail(IMAGES)
-    assert tail.reached(split.front(IMAGES)) == ["blocks.3.weight", "blocks.3.bias", "last.weight", "last.bias"]
+    assert tail.reached(split.front(IMAGES)) == [
+        "blocks.3.inner.0.weight",
+        "blocks.3.inner.0.bias",
+        "last.weight",
+        "last.bias",
+    ]
 
 
 def test_the_whole_network_has_the_weights_of_the_fitted_tail() -> None:
@@ -88,8 +95,15 @@ def test_a_network_that_looks_at_its_images_again_is_not_cut() -> None:
 
 
 def test_times_are_of_each_block_and_what_lies_around_them() -> None:
-    times = time_blocks(Matrices().eval(), "blocks", IMAGES)
+    network = Matrices().eval()
+    times = time_blocks(network, "blocks", IMAGES, Embedder(cpu_session(export_torch(network, IMAGES.numpy()))))
     assert len(times.blocks) == 3
-    assert min(times.before, *times.blocks, times.behind) > 0
+    assert min(times.exported, times.before, *times.blocks, times.behind) > 0
     assert times.numbers == (16 * 16,) * 3
-    assert times.front(2) + times.tail(2) == pytest.approx(times.before + sum(times.blocks) + times.behind)
+    assert times.tail(0) == pytest.approx(times.before + sum(times.blocks) + times.behind)
+
+
+def test_the_front_as_a_graph_gives_the_same_activations() -> None:
+    split = BlockSplit(Convolutions().eval(), "blocks", 2)
+    found = Embedder(cpu_session(split.front_graph(IMAGES)))(IMAGES.numpy())
+    assert torch.allclose(torch.from_numpy(found), split.front(IMAGES).flatten(1), atol=1e-5)

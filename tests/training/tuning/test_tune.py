@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import squares
 from tests.training.tuning.networks import Convolutions, Matrices
 from training.backbones.backbone import FrozenNetwork
 from training.data.dataset import Dataset
-from training.tuning.tune import FEWEST_IMAGES, Tuned, tune
+from training.export.network_export import export_torch
+from training.tuning.tune import FEWEST_IMAGES, Frozen, Tuned, tune
 from training.tuning.tuning_plan import NotTunedError, TuneOption, TuningPlan
 
 DATASET = squares(FEWEST_IMAGES + 40, size=16)
@@ -20,10 +22,10 @@ USABLE = np.arange(20, FEWEST_IMAGES + 40)
 
 
 def tuned(network: FrozenNetwork, option: TuneOption, dataset: Dataset = DATASET, minutes: float = 1.0) -> Tuned:
-    network.eval()
-    with torch.no_grad():
-        embedding = network(torch.from_numpy(np.asarray(dataset.images))).numpy()
-    return tune(network, dataset, USABLE, embedding, TuningPlan(option, minutes), is_balanced=False, seed=0)
+    images = np.asarray(dataset.images)
+    graph = export_torch(network.eval(), images[:4])
+    frozen = Frozen(network, graph, Embedder(cpu_session(graph))(images))
+    return tune(frozen, dataset, USABLE, TuningPlan(option, minutes), is_balanced=False, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +63,8 @@ def test_numbers_tune_as_classes_do() -> None:
 def test_what_cannot_be_tuned_is_said() -> None:
     with pytest.raises(NotTunedError, match="fewer than 200"):
         tune(
-            Convolutions(),
-            DATASET,
-            USABLE[:50],
-            np.zeros((240, 12), np.float32),
-            TuningPlan(),
+            Frozen(Convolutions(), b"", np.zeros((240, 12), np.float32)),
+            *(DATASET, USABLE[:50], TuningPlan()),
             is_balanced=False,
             seed=0,
         )
