@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -103,6 +104,7 @@ def fit_tail(
     stop: tuple[Tensor, Targets],
     extent: Extent,
     seed: int,
+    seconds: float = math.inf,
 ) -> tuple[Tail, nn.Linear, int]:
     """Fits a tail and its head; returns them and the epochs until they were best, 0 if they were never better.
 
@@ -114,6 +116,7 @@ def fit_tail(
         stop: activations and targets of rows that say when to stop.
         extent: what is fitted, and for how long.
         seed: of the order of rows and of their mixtures.
+        seconds: no epoch begins that would end later, at the speed of those before.
     """
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)  # of the first values of low-rank products
@@ -122,6 +125,7 @@ def fit_tail(
     steps = max(1, activations.shape[1] // _BATCH)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(extent.epochs * steps))
     average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
+    began = time.monotonic()
     best, best_loss, best_epoch = _state(model), _loss(model, *stop), 0
     for epoch in progress(range(1, extent.epochs + 1), "tuning the network", "epoch"):
         for rows in torch.split(torch.from_numpy(random.permutation(activations.shape[1])), _BATCH)[:steps]:
@@ -135,7 +139,8 @@ def fit_tail(
         loss = _loss(average.module, *stop)
         if loss < best_loss:
             best, best_loss, best_epoch = _state(average.module), loss, epoch
-        elif epoch - best_epoch >= _PATIENCE:
+        took = time.monotonic() - began
+        if epoch - best_epoch >= _PATIENCE or took * (epoch + 1) / epoch > seconds:
             break
     model.load_state_dict(best)
     low_rank.merge(model)

@@ -7,6 +7,7 @@ which it has never seen, do that, as they do for a network that was trained from
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +84,7 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     """
     if len(usable) < FEWEST_IMAGES:
         raise NotTunedError(f"{len(usable)} images besides those for the test are fewer than {FEWEST_IMAGES}")
+    began = time.monotonic()
     fit, stop = _parts(dataset, usable, seed)
     method = plan.method
     network, embedding = frozen.network, frozen.embedding
@@ -99,8 +101,9 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     random = np.random.default_rng(seed)
     stop_rows = _activations(split, dataset, stop, random, 1)[0], targets.part(of_stop)
     fit_rows = _activations(split, dataset, fit, random, extent.variants)
+    left_s = 60 * plan.minutes - (time.monotonic() - began)
     fitted, classifier, epochs = fit_tail(
-        tail, head, fit_rows, targets.part(of_fit), stop=stop_rows, extent=extent, seed=seed
+        tail, head, fit_rows, targets.part(of_fit), stop=stop_rows, extent=extent, seed=seed, seconds=left_s
     )
     seen = np.sort(np.concatenate([fit, stop]))
     return Tuned(split.joined(fitted), classifier, seen, _settings(extent, split, epochs, len(seen)))

@@ -20,13 +20,17 @@ from models.policy import NEVER
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, squares, write_image
+from tests.training.tuning.networks import Convolutions
 from tests.training.workflows.still_network import Still, plan_of
 from training.data.images import Encoded
+from training.data.seen_images import SEEN
 from training.data.split import split
+from training.exceptions import DataError
 from training.export.bundle_files import encode_png
 from training.network.network import EmbeddingNetwork
 from training.policy.policies import PolicyTargets
 from training.stages.head_plan import HeadPlan
+from training.tuning.tuning_plan import TuneOption, TuningPlan
 from training.workflows.transfer import transfer
 
 ROOT = Path(__file__).parents[3]
@@ -158,3 +162,26 @@ def test_the_pretrained_network_tells_photos_apart_in_every_precision(photos: Pa
     assert all(variant.metrics["test_accuracy"] >= 0.95 for variant in bundle.manifest.variants)
     float32, int8, _ = bundle.manifest.variants
     assert int8.metrics["ms_per_image"] < 0.6 * float32.metrics["ms_per_image"]
+
+
+@pytest.mark.parametrize("option", ["last", "auto"])
+def test_a_tuned_network_is_served_with_the_images_that_it_has_seen(option: TuneOption, tmp_path: Path) -> None:
+    dataset, network = squares(330, size=16), Convolutions().eval()
+    plan = replace(plan_of(tmp_path, 3), tuning=TuningPlan(option, 1.0))
+    bundle = Bundle.open(transfer(dataset, network, plan))
+    verify(bundle)
+    told = bundle.manifest.training
+    assert "than the frozen one: out-of-fold log loss" in told["tuning"]["result"]
+    assert told["tuning"]["result"] in told["notes"]
+    is_tuned = SEEN in bundle.files
+    assert is_tuned or option == "auto"
+    rivals = bundle.files["report.html"].decode()
+    assert f"on the {'frozen' if is_tuned else 'tuned'} network" in rivals
+    if is_tuned:
+        assert told["judged on"] == 264 - told["tuning"]["images"]
+
+
+def test_tuning_that_was_asked_for_and_cannot_be_done_is_an_error(network: EmbeddingNetwork, tmp_path: Path) -> None:
+    plan = replace(plan_of(tmp_path, 3), tuning=TuningPlan("last"))
+    with pytest.raises(DataError, match="72 images besides those for the test are fewer than 200"):
+        transfer(DATASET, Still(network).eval(), plan)
