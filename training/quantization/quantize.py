@@ -52,8 +52,10 @@ def quantize(graph: bytes, images: NDArray[np.uint8]) -> bytes:
     Raises:
         ExportError: an operator or a structure of the network is not supported.
     """
-    quantizer = _Quantizer(fold(Graph.parse(graph)), images)
-    return quantizer.run().to_bytes()
+    parsed = Graph.parse(graph)
+    if all(node.op_type != "Conv" for node in parsed.nodes):
+        raise NoRuleError("the network has no convolution")
+    return _Quantizer(fold(parsed), images).run().to_bytes()
 
 
 class NoRuleError(ExportError):

@@ -12,6 +12,7 @@ from models.runtime.sessions import Embedder, cpu_session
 from training.export.network_export import export_embedder
 from training.network.network import EmbeddingNetwork
 from training.network.presets import PRESETS, NetworkKind
+from training.quantization.variants import to_fp16, to_int8
 
 
 def built(kind: NetworkKind, side: int, channels: int) -> EmbeddingNetwork:
@@ -34,6 +35,17 @@ def test_everything_of_it_is_fitted(kind: NetworkKind) -> None:
     network = built(kind, 8, 1).train()
     network(torch.randint(0, 256, (4, 8, 8, 1), dtype=torch.uint8)).square().sum().backward()
     assert all(p.grad is not None for p in network.features.parameters())
+
+
+@pytest.mark.parametrize("kind", ["cct", "gru"])
+def test_other_precisions_come_close(kind: NetworkKind) -> None:
+    network = built(kind, 12, 1).eval()
+    images = np.random.default_rng(0).integers(0, 256, (16, 12, 12, 1), dtype=np.uint8)
+    graph = export_embedder(network, network.classifier, images)
+    expected = Embedder(cpu_session(graph))(images)
+    for made, most in ((to_fp16(graph), 0.02), (to_int8(graph, images), 0.2)):
+        found = Embedder(cpu_session(made))(images)
+        assert np.abs(found - expected).mean() <= most * expected.std(0).mean()
 
 
 @pytest.mark.parametrize("kind", ["cct", "gru"])
