@@ -36,11 +36,11 @@ def pool(embeddings: NDArray[np.float32], kinds: Sequence[PoolKind]) -> NDArray[
     Raises:
         ValueError: several photos, and no kind.
     """
+    first: NDArray[np.float32] = embeddings[0]
     if not kinds:
         if len(embeddings) != 1:
             raise ValueError(f"{len(embeddings)} photos of one instance, but no pooling")
-        return embeddings[0]
-    first = embeddings[0]
+        return first
     parts: dict[PoolKind, Callable[[], NDArray[np.float32]]] = {
         "mean": lambda: first + (embeddings - first).mean(0),
         "max": lambda: embeddings.max(0),
