@@ -129,7 +129,7 @@ def _of_table(table: Table, arguments: argparse.Namespace, known: Mapping[str, A
         split={name: count for name, count in split.items() if count},
         not_used=tabular.not_used(table, found),
         skipped=(*table.skipped, *found.skipped),
-        notes=(*table.how, *notes_of(found.values)),
+        notes=(*table.how, *notes_of(found.values), *tabular.on_photos(table, found)),
         problem=problem,
         command=_command(arguments, "table", arguments.table, found.values) if dataset else "",
     )

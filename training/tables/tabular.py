@@ -95,7 +95,7 @@ def dataset_of(
         keys=tuple(keys[position] for position in first.tolist()),
         skipped=(*table.skipped, *found.skipped),
         not_used=not_used(table, found),
-        notes=(*table.how, *notes_of(found.values), *_on_photos(table, counts)),
+        notes=(*table.how, *notes_of(found.values), *on_photos(table, found)),
         described=table.described,
         files=tuple(table.names[found.positions[position]] for position in first.tolist()) if table.names else (),
         groups=None if table.groups is None else _groups([table.groups[row] for row in rows.tolist()]),
@@ -103,10 +103,11 @@ def dataset_of(
     )
 
 
-def _on_photos(table: Table, counts: Indices) -> Iterator[str]:
-    """Sentences on rows of several photos, and on photos that are left out."""
-    if table.counts is None:
+def on_photos(table: Table, found: Found[Picture]) -> Iterator[str]:
+    """Sentences on rows of several photos, and on photos that are left out; none if each row is one image."""
+    if table.counts is None or not found.positions:
         return
+    _, counts = np.unique(table.rows_of(found.positions), return_counts=True)
     yield f"{len(counts):,} rows with {counts.sum():,} photos, up to {counts.max():,} in a row: each row is one thing"
     if lost := len(table.images) - int(counts.sum()):
         rest = len(table.counts) - len(counts)
