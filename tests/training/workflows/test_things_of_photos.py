@@ -15,6 +15,7 @@ from models.bundle.loading import Bundle
 from models.pooling import pool_each
 from models.runtime.engine import Engine
 from models.runtime.sessions import Embedder, cpu_session
+from tests.training.relearn.given_answers import answered
 from tests.training.squares import CLASSES, squares, write_image
 from tests.training.workflows.still_network import Still, plan_of
 from training.data.dataset import Dataset
@@ -25,6 +26,7 @@ from training.tables import tabular
 from training.tables.table import TableLayout, read
 from training.tuning.tuning_plan import NotTunedError, TuneOption, TuningPlan
 from training.workflows.refit import RefitPlan, refit
+from training.workflows.relearn import RelearnPlan, relearn
 from training.workflows.row_version import RowPlan, add_rows
 from training.workflows.transfer import transfer
 
@@ -122,6 +124,13 @@ def test_its_rows_can_be_kept_anew(bundle: Bundle, folder: Path) -> None:
     assert rows is not None
     assert before is not None
     np.testing.assert_array_equal(rows.embedding, before.embedding)
+
+
+def test_answers_teach_its_head_again(bundle: Bundle, folder: Path) -> None:
+    plan = RelearnPlan("category", folder / "store")
+    after = Bundle.open(relearn(bundle, answered(bundle, squares(90, seed=5)), plan).path)
+    verify(after)
+    assert after.manifest.pooling == bundle.manifest.pooling
 
 
 @pytest.mark.parametrize("do", ["head", "rows"])
