@@ -49,6 +49,19 @@ def priced_engine(priced_path: Path) -> Engine:
     return Engine.load(priced_path, device="cpu")
 
 
+@pytest.fixture(scope="session")
+def pooling_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`.../pooling/1`: a bundle that pools by mean and max, with the heads `shade` and `level`; to be read only."""
+    store = tmp_path_factory.mktemp("store")
+    return tiny_bundle(store, name="pooling", pooling=("mean", "max"), explained=True, regressions=["level"])
+
+
+@pytest.fixture(scope="session")
+def pooling_engine(pooling_path: Path) -> Engine:
+    """An engine that decides on several images of one thing by their mean brightness."""
+    return Engine.load(pooling_path, device="cpu")
+
+
 @pytest.fixture
 def tiny_copy(tiny_path: Path, tmp_path: Path) -> Path:
     """A copy of the bundle that a test may damage."""

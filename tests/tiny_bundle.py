@@ -33,6 +33,7 @@ from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.imaging.decode import decode
 from models.policy import Policy
+from models.pooling import PoolKind, pool_alone, pooled_width
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.export.example_selection import make_examples
@@ -76,6 +77,7 @@ def tiny_bundle(
     policy: Policy | None = None,
     explained: bool = False,
     regressions: Sequence[str] = (),
+    pooling: tuple[PoolKind, ...] = (),
 ) -> Path:
     """Writes a bundle into the store at `store` and returns its directory; the first of a name is champion.
 
@@ -92,6 +94,7 @@ def tiny_bundle(
         policy: every head's; images brighter than its `max_distance` are unfamiliar.
         explained: whether the heads have examples: a dark, a medium and a bright image, with thumbnails.
         regressions: names of further heads, which name the brightness `b` as a number, between `b / 2` and `2 * b`.
+        pooling: of several images of one instance, `mean` first: then `b` is their mean brightness.
     """
     specs = tuple(
         HeadSpec(
@@ -122,6 +125,7 @@ def tiny_bundle(
         created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         input=InputSpec(height=size, width=size, channels=3 if channels == 3 else 1),
         embedding_width=EMBEDDING_WIDTH,
+        pooling=pooling,
         precisions=precisions,
         heads=specs,
         golden=GoldenSpec(
@@ -149,10 +153,11 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
         REPORT: b"<!doctype html><title>tiny</title>\n",
     }
     rows = [_golden_row(manifest.heads, index) for index in range(len(images))]
+    embedding = pool_alone(embedding, manifest.pooling)
     if any(head.columns for head in manifest.heads):
         files[f"{GOLDEN}/columns.json"] = json.dumps(rows).encode()
     for spec in manifest.heads:
-        files |= _head_files(spec)
+        files |= _head_files(spec, manifest.pooling)
         columns = [spec.stored.check_columns(row) for row in rows]
         output, bounds = Head(cpu_session(files[spec.file]), spec).answer(embedding, columns)
         files[f"{GOLDEN}/{spec.output}-{spec.name}.npy"] = npy(output)
@@ -163,37 +168,40 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
     return files
 
 
-def _head_files(spec: HeadSpec) -> dict[str, bytes]:
+def _head_files(spec: HeadSpec, pooling: tuple[PoolKind, ...]) -> dict[str, bytes]:
+    width = pooled_width(EMBEDDING_WIDTH, pooling)
     if spec.task == "regression":
-        files = {spec.file: _bounded_graph()}
+        files = {spec.file: _bounded_graph(width)}
+    elif spec.columns:
+        files = {spec.file: column_head_graph(spec, width=width)}
     else:
-        files = {spec.file: head_graph(len(spec.classes)) if not spec.columns else column_head_graph(spec)}
+        files = {spec.file: head_graph(len(spec.classes), pooling)}
     if spec.outlier_file:
-        files[spec.outlier_file] = _distance_graph()
+        files[spec.outlier_file] = _distance_graph(width)
     if spec.examples_folder:
         greys = np.array(list(GREYS.values()))
-        embedding = _embedding((greys / 255).astype(np.float32))
+        embedding = pool_alone(_embedding((greys / 255).astype(np.float32)), pooling)
         answers = np.arange(3) if spec.classes else embedding[:, 0]
         pictures = [solid_image(int(grey)) for grey in greys]
         files |= make_examples(embedding, answers, embedding[1], pictures).to_files(spec.examples_folder)
     return files
 
 
-def _distance_graph() -> bytes:
+def _distance_graph(width: int) -> bytes:
     """embedding ──▶ its first number, the brightness, as `distance` float32 `[N]`."""
     nodes = [helper.make_node("Gather", ["embedding", "first"], ["distance"], axis=1)]
-    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", width])]
     outputs = [helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["N"])]
     return _model(nodes, inputs, outputs, {"first": np.array(0)})
 
 
-def _bounded_graph() -> bytes:
+def _bounded_graph(width: int) -> bytes:
     """embedding ──▶ the brightness as `value` float32 `[N, 1]`, and `interval` float32 `[N, 2]`: half and twice it."""
     nodes = [
         helper.make_node("Gather", ["embedding", "first"], ["value"], axis=1),
         helper.make_node("Mul", ["value", "half_and_twice"], [INTERVAL]),
     ]
-    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", width])]
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
         for name, width in (("value", 1), (INTERVAL, 2))
@@ -229,34 +237,34 @@ def embedder_graph(size: int, channels: int) -> bytes:
 
 
 @functools.cache
-def head_graph(classes: int) -> bytes:
+def head_graph(classes: int, pooling: tuple[PoolKind, ...] = ()) -> bytes:
     """embedding ──▶ label and probabilities float32 `[N, classes]`: a gradient boosting through skl2onnx."""
     from skl2onnx import to_onnx  # noqa: PLC0415 - here, as it takes a second
     from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
 
     brightness = np.linspace(0, 1, 60 * classes, dtype=np.float32)
-    embedding = _embedding(brightness)
+    embedding = pool_alone(_embedding(brightness), pooling)
     labels = np.minimum((brightness * classes).astype(int), classes - 1)
     model = HistGradientBoostingClassifier(max_iter=12, learning_rate=0.5, max_leaf_nodes=4, early_stopping=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own deprecations
         graph = to_onnx(
             model.fit(embedding, labels),
-            initial_types=[("embedding", FloatTensorType([None, EMBEDDING_WIDTH]))],
+            initial_types=[("embedding", FloatTensorType([None, embedding.shape[1]]))],
             options={"zipmap": False},
             target_opset={"": 17, "ai.onnx.ml": 3},
         )
     return bytes(graph.SerializeToString())
 
 
-def column_head_graph(spec: HeadSpec, number: int = TensorProto.DOUBLE) -> bytes:
+def column_head_graph(spec: HeadSpec, number: int = TensorProto.DOUBLE, *, width: int = EMBEDDING_WIDTH) -> bytes:
     """embedding and columns ──▶ label and probabilities: a head put together by hand, see the module's docstring.
 
     `number` is the type of the inputs that are no texts: FLOAT in bundles from before there were dates.
     """
     types = {"number": number, "boolean": number, "date": number, "category": TensorProto.STRING}
-    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", EMBEDDING_WIDTH])]
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["N", width])]
     inputs += [helper.make_tensor_value_info(column.name, types[column.type], ["N", 1]) for column in spec.columns]
     count, kind = len(spec.classes), helper.tensor_dtype_to_np_dtype(number)
     constants: dict[str, NDArray[np.generic]] = {

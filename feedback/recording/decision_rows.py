@@ -116,7 +116,7 @@ class RowMaker:
 
 def _as_float16(decided: Sequence[Answered]) -> Iterator[bytes]:
     """Each image's embedding as little-endian float16 `[D]`; numbers that float16 has not become its largest."""
-    rows = [answered.result.embedding for answered in decided]
+    rows = [answered.result.row for answered in decided]
     flat = np.clip(np.concatenate(rows), -_LARGEST, _LARGEST).astype("<f2").tobytes()
     at = 0
     for row in rows:

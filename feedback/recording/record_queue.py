@@ -83,7 +83,9 @@ def size_of(decided: Sequence[Answered]) -> tuple[int, int]:
     count = size_bytes = 0
     for answered in decided:
         count += len(answered.answers)
-        size_bytes += len(answered.image)
+        size_bytes += len(answered.image) + sum(map(len, answered.others))
+        if answered.result.photos is not None:
+            size_bytes += answered.result.photos.nbytes
         for name in answered.answers:
             columns = answered.result.decisions[name].columns
             if columns:

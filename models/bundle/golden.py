@@ -3,7 +3,7 @@
 Embedder and heads are checked separately. The embedder gets the encoded images, and its result is compared with what
 the same precision gave, with a tolerance, because other processors add in another order. Each head gets the *recorded*
 float32 embedding: a tree splits on exact thresholds, so a difference of 1e-7 in an embedding may move a probability by
-far more, although the machine computes correctly.
+far more, although the machine computes correctly. Where the bundle pools, each golden image is an instance of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from models.bundle.manifest import EMBEDDER_FILES, Precision
 from models.errors import BundleError, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
+from models.pooling import pool_alone
 from models.runtime.head_sessions import Head
 from models.runtime.head_set import HeadSet
 from models.runtime.sessions import (
@@ -54,7 +55,9 @@ def check_heads(bundle: Bundle, head_set: HeadSet) -> None:
         BundleError: a result differs from the recorded one by more than the manifest's tolerance.
     """
     with _errors_named():
-        embedding: Embedding = _recorded(bundle, golden_embedding("fp32"), bundle.manifest.embedding_width)
+        manifest = bundle.manifest
+        recorded: Embedding = _recorded(bundle, golden_embedding("fp32"), manifest.embedding_width)
+        embedding = pool_alone(recorded, manifest.pooling)
         for head in head_set.heads.values():
             _check_head(bundle, head, embedding)
         for name, detector in head_set.outlier_detectors.items():

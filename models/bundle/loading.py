@@ -90,7 +90,7 @@ class Bundle:
         """
         if head.examples_folder is None:
             return None
-        return Examples.from_files(head.examples_folder, self.files, self.array, self.manifest.embedding_width)
+        return Examples.from_files(head.examples_folder, self.files, self.array, self.manifest.instance_width)
 
     def kept_rows(self, head: HeadSpec) -> KeptRows | None:
         """Reads the labelled embeddings that a refit of a head starts from; None if the bundle keeps none.
@@ -101,7 +101,7 @@ class Bundle:
         """
         if head.rows_file not in self.files:
             return None
-        return KeptRows.from_file(self.files[head.rows_file], head, self.manifest.embedding_width)
+        return KeptRows.from_file(self.files[head.rows_file], head, self.manifest.instance_width)
 
     def golden_images(self) -> list[bytes]:
         """The encoded golden images, in the order of the recorded results."""

@@ -21,6 +21,7 @@ from models.bundle.input_spec import InputSpec
 from models.columns import ColumnValue
 from models.errors import BadColumns, BadRequest, BundleError
 from models.frozen import Frozen, is_empty
+from models.pooling import PoolKind, pooled_width
 
 FORMAT_VERSION: Final = 1
 EMBEDDER_FILES = {"fp32": "embedder.onnx", "fp16": "embedder.fp16.onnx", "int8": "embedder.int8.onnx"}
@@ -70,6 +71,9 @@ class Manifest(Frozen):
     """Task of the default head."""
     input: InputSpec
     embedding_width: int = Field(ge=1)
+    """Numbers that the embedder gives of one image."""
+    pooling: tuple[PoolKind, ...] = Field(default=(), exclude_if=is_empty)
+    """What heads decide on where an instance may have several images, see `models.pooling`; empty if it has one."""
     precisions: tuple[Precision, ...] = ("fp32",)
     variants: tuple[Variant, ...] = Field(default=(), exclude_if=is_empty)
     heads: tuple[HeadSpec, ...] = Field(min_length=1)
@@ -84,6 +88,8 @@ class Manifest(Frozen):
         names = [head.name for head in self.heads]
         if len(set(names)) != len(names):
             raise ValueError(f"head names repeat: {names}")
+        if len(set(self.pooling)) != len(self.pooling):
+            raise ValueError(f"kinds of pooling repeat: {list(self.pooling)}")
         if "fp32" not in self.precisions:
             raise ValueError("the fp32 embedder is missing from precisions")
         if missing := set(self.precisions) - set(self.golden.embedding_tolerance):
@@ -99,6 +105,11 @@ class Manifest(Frozen):
         return f"{self.name}@{self.version}"
 
     @property
+    def instance_width(self) -> int:
+        """Numbers of a row that heads and outlier detectors are given; examples and kept rows have as many."""
+        return pooled_width(self.embedding_width, self.pooling)
+
+    @property
     def default_head(self) -> HeadSpec:
         """The first head, which answers when a request names none."""
         return self.heads[0]
@@ -109,9 +120,13 @@ class Manifest(Frozen):
         return entry
 
     def has_embedder_of(self, other: Manifest, precision: Precision) -> bool:
-        """Whether both give the same embeddings: by the same graph of a precision, or none, from the same input."""
+        """Whether heads of both are given the same rows.
+
+        That is so with the same graph of a precision, or none, the same input and the same pooling.
+        """
         file = EMBEDDER_FILES[precision]
-        return self.input == other.input and self.files.get(file) == other.files.get(file)
+        is_same_way = (self.input, self.pooling) == (other.input, other.pooling)
+        return is_same_way and self.files.get(file) == other.files.get(file)
 
     def chosen_heads(self, names: Sequence[str]) -> tuple[HeadSpec, ...]:
         """Returns heads by their names, in that order.

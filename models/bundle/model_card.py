@@ -77,9 +77,11 @@ def _summary(manifest: Manifest) -> str:
     spec = manifest.input
     colour = "grey" if spec.channels == 1 else "RGB"
     heads = ", ".join(f"`{head.name}`" for head in manifest.heads)
+    pooled = f"Several images of one thing are pooled by {' and '.join(manifest.pooling)}. " if manifest.pooling else ""
     return (
         f"A network turns an image ({spec.width} x {spec.height} pixels, {colour}) into {manifest.embedding_width} "
-        f"numbers, and classical models decide on them. Heads: {heads}. Precisions: {', '.join(manifest.precisions)}. "
+        f"numbers, and classical models decide on them. {pooled}Heads: {heads}. "
+        f"Precisions: {', '.join(manifest.precisions)}. "
         f"Made {manifest.created:%Y-%m-%d}. `manifest.json` has every detail, `report.html` the pictures."
     )
 

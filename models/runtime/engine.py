@@ -16,11 +16,13 @@ from models.bundle.manifest import Manifest, Precision
 from models.bundle.store import resolve
 from models.columns import ColumnValue
 from models.devices.placement import Device, Placement, place
+from models.pooling import pool, pool_alone
 from models.runtime.batch_size import MIN_RUNS, MIN_TIMED_S, best_batch
-from models.runtime.engine_types import EngineInput, Result
-from models.runtime.explanation import Explainer
+from models.runtime.engine_types import EngineInput, Instance, Result
+from models.runtime.explanation import Explainer, Explanation
 from models.runtime.head_sessions import Head
 from models.runtime.head_set import HeadSet
+from models.runtime.photo_effects import photo_effects
 from models.runtime.sessions import Embedding
 
 
@@ -82,7 +84,7 @@ class Engine:
         return cls(bundle, place(bundle, device, precision, max_batch=max_batch, threads=threads), max_batch=max_batch)
 
     def run(self, inputs: Sequence[EngineInput], waited_s: Sequence[float]) -> list[Result]:
-        """Computes one batch.
+        """Computes one batch; where the bundle pools, each image is an instance of its own.
 
         Args:
             inputs: the images.
@@ -94,21 +96,53 @@ class Engine:
         started = time.perf_counter()
         embedding = self._embed(inputs)
         embedded = time.perf_counter()
-        outputs = self.head_set.decide(embedding, [each.asked for each in inputs])
+        rows = pool_alone(embedding, self.manifest.pooling)
+        outputs = self.head_set.decide(rows, [each.asked for each in inputs])
         decided = time.perf_counter()
         embed_s, decide_s = embedded - started, decided - embedded
-        return [
+        results = [
             Result(row, of_heads, each.decode_s, waited, 0.0 if each.pixels is None else embed_s, decide_s)
             for each, row, of_heads, waited in zip(inputs, embedding, outputs, waited_s, strict=True)
+        ]
+        if not self.manifest.pooling:
+            return results
+        return [result._replace(pooled=row) for result, row in zip(results, rows, strict=True)]
+
+    def decide(self, instances: Sequence[Instance], waited_s: Sequence[float]) -> list[Result]:
+        """Decides on instances whose images were embedded; the bundle must pool.
+
+        Args:
+            instances: each with the results of its images.
+            waited_s: seconds that each of them waited since then.
+
+        Raises:
+            ArithmeticError: as `run`.
+        """
+        started = time.perf_counter()
+        photos = [np.stack([photo.embedding for photo in instance.photos]) for instance in instances]
+        rows = np.stack([pool(each, self.manifest.pooling) for each in photos])
+        outputs = self.head_set.decide(rows, [instance.asked for instance in instances])
+        decide_s = time.perf_counter() - started
+        return [
+            _of_instance(instance, waited, decide_s)._replace(
+                decisions=of_heads, pooled=row, photos=embeddings if len(embeddings) > 1 else None
+            )
+            for instance, row, embeddings, of_heads, waited in zip(
+                instances, rows, photos, outputs, waited_s, strict=True
+            )
         ]
 
     def explain(self, result: Result, heads: Sequence[HeadSpec]) -> Result:
         """Adds explanations to a result; each of `heads` must be in `explainers`."""
-        explanations = {
-            head.name: self.explainers[head.name](result.embedding, result.decisions[head.name].columns)
-            for head in heads
-        }
-        return result._replace(explanations=explanations)
+        return result._replace(explanations={head.name: self._explanation(result, head) for head in heads})
+
+    def _explanation(self, result: Result, head: HeadSpec) -> Explanation:
+        columns = result.decisions[head.name].columns
+        explanation = self.explainers[head.name](result.row, columns)
+        if result.photos is not None:
+            pooling = self.manifest.pooling
+            explanation["images"] = photo_effects(self.heads[head.name], result.photos, pooling, columns)
+        return explanation
 
     def _embed(self, inputs: Sequence[EngineInput]) -> Embedding:
         pixels = [each.pixels for each in inputs if each.pixels is not None]
@@ -135,15 +169,30 @@ class Engine:
 
     def _time_explaining(self) -> float:
         """Seconds of the quicker of two explanations by all heads; 0 if no head can be explained."""
-        embedding = np.zeros(self.manifest.embedding_width, np.float32)
+        row = np.zeros(self.manifest.instance_width, np.float32)
         took_s = []
         for _ in range(2):
             started = time.perf_counter()
             for name, explainer in self.explainers.items():
-                explainer(embedding, _no_columns(self.heads[name].spec))
+                explainer(row, _no_columns(self.heads[name].spec))
             took_s.append(time.perf_counter() - started)
         return min(took_s) if self.explainers else 0.0
 
 
 def _no_columns(head: HeadSpec) -> dict[str, ColumnValue]:
     return dict.fromkeys((column.name for column in head.columns), None)
+
+
+def _of_instance(instance: Instance, waited_s: float, decide_s: float) -> Result:
+    """The times of an instance: of its images, and of its own way from there.
+
+    Images of one batch have the same time of embedding, which counts once. What a later batch waits for the one before
+    it is in that time, too.
+    """
+    photos = instance.photos
+    return photos[0]._replace(
+        decode_s=sum(photo.decode_s for photo in photos),
+        queue_s=min(photo.queue_s for photo in photos) + waited_s,
+        embed_s=sum({photo.embed_s for photo in photos}),
+        decide_s=decide_s,
+    )

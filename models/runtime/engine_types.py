@@ -1,8 +1,8 @@
-"""What goes into the engine and what comes out, for one image each."""
+"""What goes into the engine and what comes out, for one image each, or for one instance of several images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,11 +41,19 @@ class HeadOutput(NamedTuple):
     """Lower and upper bound of the value, `[2]`; None if the head has no interval."""
 
 
+class Instance(NamedTuple):
+    """A thing to decide on, of which all images were embedded."""
+
+    photos: Sequence[Result]
+    """Of its images in their order, at least one; no head was asked about them."""
+    asked: Asked
+
+
 class Result(NamedTuple):
-    """The engine's result for one image; times in seconds."""
+    """The engine's result for one image, or for an instance of several; times in seconds."""
 
     embedding: Embedding
-    """`[D]`"""
+    """`[D]`, of the first image if there are several."""
     decisions: Mapping[str, HeadOutput]
     """By the names of the heads that were asked."""
     decode_s: float
@@ -54,3 +62,12 @@ class Result(NamedTuple):
     decide_s: float
     explanations: Mapping[str, Explanation] | None = None
     """By the names of the heads; None if no explanation was asked for."""
+    pooled: Embedding | None = None
+    """`[W]`, what the heads decided on; None if that is `embedding`."""
+    photos: Embedding | None = None
+    """`[P, D]`, of all images of the instance; None if there is one."""
+
+    @property
+    def row(self) -> Embedding:
+        """What the heads decided on, float32 `[W]`."""
+        return self.embedding if self.pooled is None else self.pooled

@@ -38,10 +38,18 @@ class Neighbour(TypedDict, total=False):
     thumbnail: str
 
 
+class PhotoEffect(TypedDict):
+    """The probability of the label, or the value, less what it would be without one of an instance's images."""
+
+    index: int
+    effect: float
+
+
 class Explanation(TypedDict, total=False):
     """How far image and columns moved the probability of the label, or the value, from the baseline; they add up.
 
-    Sampled ones have the standard error of image and columns: its root mean square over them.
+    Sampled ones have the standard error of image and columns: its root mean square over them. Of an instance of several
+    images, `image` is all of them, and `images` says what each of them did.
     """
 
     baseline: Required[float]
@@ -50,6 +58,7 @@ class Explanation(TypedDict, total=False):
     method: Required[Literal["exact", "sampled"]]
     standard_error: float
     neighbours: Required[list[Neighbour]]
+    images: list[PhotoEffect]
 
 
 class Explainer:

@@ -35,23 +35,27 @@ class Estimated(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """One image of a request, and what the heads that were asked answered."""
+    """One image, or one instance, of a request, and what the heads that were asked answered."""
 
     place: int
     """Its index in the request, from 0."""
     image: bytes
-    """Encoded, as it was sent."""
+    """Encoded, as it was sent; the first one of an instance."""
     result: Result
     heads: Sequence[HeadSpec]
     answers: Mapping[str, Classified | Estimated]
     """By the names of `heads`, in their order."""
+    others: Sequence[bytes] = ()
+    """Further images of the same instance, in their order."""
 
 
-def answer_image(place: int, image: bytes, result: Result, heads: Sequence[HeadSpec]) -> Answered:
-    """Has each head that was asked answer one image."""
+def answer_image(
+    place: int, image: bytes, result: Result, heads: Sequence[HeadSpec], others: Sequence[bytes] = ()
+) -> Answered:
+    """Has each head that was asked answer one image, or an instance of it and others."""
     outputs = result.decisions
     answers = {head.name: answer_head(outputs[head.name], head) for head in heads}
-    return Answered(place, image, result, heads, answers)
+    return Answered(place, image, result, heads, answers, others)
 
 
 def answer_head(output: HeadOutput, head: HeadSpec) -> Classified | Estimated:

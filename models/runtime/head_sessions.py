@@ -39,14 +39,19 @@ class Head:
         self._inputs = [(column.name, _DTYPES[types[column.name]]) for column in spec.columns]
 
     @classmethod
-    def checked(cls, session: ort.InferenceSession, spec: HeadSpec, embedding_width: int) -> Head:
+    def checked(cls, session: ort.InferenceSession, spec: HeadSpec, width: int) -> Head:
         """Wraps a session whose inputs and outputs are those that the manifest promises.
+
+        Args:
+            session: of the head's graph.
+            spec: the head's entry in the manifest.
+            width: of the rows that it is given, `Manifest.instance_width`.
 
         Raises:
             BundleError: another name, type or shape.
         """
         found = {node.name: node.type for node in session.get_inputs()}
-        wanted = [("embedding", _FLOAT, [embedding_width])]
+        wanted = [("embedding", _FLOAT, [width])]
         wanted += [(column.name, _input_type(column, found.get(column.name)), [1]) for column in spec.columns]
         check_nodes(spec.file, session.get_inputs(), wanted)
         outputs = {node.name: node.type for node in session.get_outputs()}
@@ -84,13 +89,13 @@ class OutlierDetector:
         self.session = session
 
     @classmethod
-    def checked(cls, session: ort.InferenceSession, file: str, embedding_width: int) -> OutlierDetector:
+    def checked(cls, session: ort.InferenceSession, file: str, width: int) -> OutlierDetector:
         """Wraps a session whose input and output are those that a bundle promises.
 
         Raises:
             BundleError: another name, type or shape.
         """
-        check_nodes(file, session.get_inputs(), [("embedding", _FLOAT, [embedding_width])])
+        check_nodes(file, session.get_inputs(), [("embedding", _FLOAT, [width])])
         check_nodes(file, session.get_outputs(), [("distance", _FLOAT, [])])
         return cls(session)
 
@@ -106,7 +111,7 @@ def open_head(bundle: Bundle, spec: HeadSpec) -> Head:
     Raises:
         BundleError: the graph is not what the manifest says.
     """
-    return Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.embedding_width)
+    return Head.checked(cpu_session(bundle.head(spec), file=spec.file), spec, bundle.manifest.instance_width)
 
 
 def open_outlier_detector(bundle: Bundle, spec: HeadSpec) -> OutlierDetector | None:
@@ -118,7 +123,7 @@ def open_outlier_detector(bundle: Bundle, spec: HeadSpec) -> OutlierDetector | N
     graph, file = bundle.outlier_detector(spec), spec.outlier_file
     if graph is None or file is None:
         return None
-    return OutlierDetector.checked(cpu_session(graph, file=file), file, bundle.manifest.embedding_width)
+    return OutlierDetector.checked(cpu_session(graph, file=file), file, bundle.manifest.instance_width)
 
 
 def open_outlier_detectors(bundle: Bundle) -> dict[str, OutlierDetector]:

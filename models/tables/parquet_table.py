@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -60,8 +61,13 @@ class ParquetTable:
             raise DataError(f"{self.path} cannot be read as parquet: {error}") from error
 
 
-def open_parquet(path: Path, decimal: str | None) -> ParquetTable:
+def open_parquet(path: Path, decimal: str | None, lists: Collection[str] = ()) -> ParquetTable:
     """Reads names and types.
+
+    Args:
+        path: of the file.
+        decimal: the decimal sign, if it was asked for.
+        lists: names of columns that may hold lists of texts; a cell is then such a list as JSON.
 
     Raises:
         DataError: it is not a parquet file, or pyarrow is not installed.
@@ -82,7 +88,7 @@ def open_parquet(path: Path, decimal: str | None) -> ParquetTable:
         header=header,
         types={name: kind for name, kind in kinds.items() if kind in ("number", "date")},
         unusable={name: _refusal(column.type, kinds[name]) for name, column in zip(header, schema, strict=True)
-                  if kinds[name] in _ADVICE},
+                  if kinds[name] in _ADVICE and not (name in lists and _holds_texts(column.type))},
         decimals=DecimalRule(asked=decimal),
     )  # fmt: skip
 
@@ -109,6 +115,13 @@ def _kind(type_: Any) -> _Kind:
     return next((kind for kind, found in tests.items() if any(test(type_) for test in found)), "other")
 
 
+def _holds_texts(type_: Any) -> bool:
+    """Whether a column of this type holds lists of texts."""
+    from pyarrow import types  # noqa: PLC0415
+
+    return _kind(type_) == "list" and bool(types.is_string(type_.value_type) or types.is_large_string(type_.value_type))
+
+
 def _refusal(type_: Any, kind: _Kind) -> str:
     return f"is of type {str(type_)[:60]}, which is not supported; {_ADVICE[kind]}"
 
@@ -125,6 +138,8 @@ def _texts(column: Any, name: str, row: int) -> list[str | None]:
     if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
         return _short_floats(column)
     values = column.to_pylist()
+    if kind == "list":
+        return [None if value is None else json.dumps(value) for value in values]
     if kind == "text":
         return [None if value is None else _text(value, name, row + count) for count, value in enumerate(values, 1)]
     return [None if value is None or value != value else _plain(value) for value in values]  # noqa: PLR0124 (NaN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from models.errors import DataError
@@ -34,8 +34,13 @@ _SIGNATURES = {
 }
 
 
-def open_table(path: Path, dialect: Dialect) -> TableFile:
+def open_table(path: Path, dialect: Dialect, lists: Collection[str] = ()) -> TableFile:
     """Finds out how a file is written.
+
+    Args:
+        path: of the file.
+        dialect: what was asked for.
+        lists: names of columns that may hold lists of texts, in a file that has such types; a cell is then JSON.
 
     Raises:
         DataError: it is no CSV and no parquet, or cannot be read.
@@ -44,7 +49,7 @@ def open_table(path: Path, dialect: Dialect) -> TableFile:
         raise DataError(f"{path} is no file; name a table, FILE.csv or FILE.parquet")
     ending = path.suffix.lower()
     if ending in _PARQUETS:
-        return open_parquet(path, dialect.decimal)
+        return open_parquet(path, dialect.decimal, lists)
     if ending not in _TEXTS:
         raise DataError(f"{path} {_ADVICE.get(ending, 'is no .csv, .tsv, .txt or .parquet file')}")
     with path.open("rb") as file:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.errors import TandemError
+from models.errors import BadRequest, TandemError
 from models.runtime.engine_types import Result
 from service.api.accept import prefers
 from service.api.image_route import ImageRoute, failed, json_response
@@ -30,6 +30,10 @@ class Embed(ImageRoute):
 
     async def _embed(self, request: Request, model: LoadedModel) -> Response:
         submission = await self._submission(request)
+        if submission.grouped:
+            raise BadRequest(
+                "/v1/embed gives each image an embedding of its own; send images one by one, not as photos of instances"
+            )
         results = await self._pipeline.run(model, submission.items, deadline=request.deadline, heads=())
         if len(results) == 1 and isinstance(results[0], TandemError):
             return failed(results[0])

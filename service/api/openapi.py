@@ -154,10 +154,16 @@ def _native() -> Json:
 def _bodies() -> Json:
     parts = {
         "type": "object",
-        "required": ["image"],
         "properties": {
             "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
             "columns": {"type": "string", "description": "JSON: `Columns` for all images, or a list of one for each"},
+        },
+        "patternProperties": {
+            "^image\\[[0-9]+\\]$": {
+                "type": "array",
+                "items": {"type": "string", "format": "binary"},
+                "description": "photos of the instance of this number, from 0 on, in the place of `image`",
+            }
         },
     }
     content: Json = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _IMAGE_TYPES}

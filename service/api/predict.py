@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.errors import TandemError, UnsupportedType
+from models.errors import BadRequest, TandemError, UnsupportedType
 from models.runtime.engine_types import Result
 from models.runtime.head_answers import Answered, answer_image
 from service.api.body.bodies import is_image
@@ -61,12 +61,20 @@ class Predict(ImageRoute):
     async def _predict(self, request: Request, model: LoadedModel, options: Options) -> Response:
         """The JSON answer: bare for a bare image, else a list with errors in their places."""
         submission = await self._submission(request)
+        _check_photos(submission.items, model)
         results = await self._pipeline.run(
             model, submission.items, deadline=request.deadline, heads=options.heads, explain=options.explain
         )
         if len(results) == 1 and (submission.single or isinstance(results[0], TandemError)):
             return _answer_one(results[0], submission.items[0].image, options, model.name)
         return _answer_all(results, submission.items, options, model.name)
+
+
+def _check_photos(items: Sequence[Item], model: LoadedModel) -> None:
+    """Raises `BadRequest` for an item of several images, unless the model takes such ones."""
+    for index, item in enumerate(items):
+        if item.others and not model.engine.manifest.pooling:
+            raise BadRequest(f"{model.name} decides on one image; instances[{index}] has {len(item.images)}")
 
 
 def _answer_one(result: Result | TandemError, image: bytes | TandemError, options: Options, model: str) -> Response:
@@ -86,7 +94,7 @@ def _answer_all(
         if isinstance(result, TandemError):
             shown.append(item_error(result))
             continue
-        assert isinstance(item.image, bytes)
-        decided.append(answer_image(index, item.image, result, options.heads))
+        first, *others = (image for image in item.images if isinstance(image, bytes))
+        decided.append(answer_image(index, first, result, options.heads, others))
         shown.append(to_answer(decided[-1], options, model))
     return json_response({"predictions": shown}, model, results, decided)

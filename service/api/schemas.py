@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Required
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import TypedDict
 
 from models.policy import Decision, Reason
@@ -12,17 +13,33 @@ from models.runtime.explanation import Explanation
 from service.problems import ItemError
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
 class Instance(BaseModel):
-    """One image of a JSON request."""
+    """One thing to decide on in a JSON request: its image, or its images where the bundle pools several."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"oneOf": [{"required": ["image"]}, {"required": ["images"]}]}
+    )
 
-    image: str = Field(description="JPEG, PNG or WebP, base64-encoded; a data URI will do")
+    image: str | SkipJsonSchema[None] = Field(
+        default=None,
+        description="JPEG, PNG or WebP, base64-encoded; a data URI will do",
+        json_schema_extra=_without_default,
+    )
+    images: list[str] | SkipJsonSchema[None] = Field(
+        default=None,
+        min_length=1,
+        description="several of them, of one thing, in their order; only for a bundle whose manifest has a `pooling`",
+        json_schema_extra=_without_default,
+    )
     columns: dict[str, Any] | None = Field(default=None, description="structured facts beside the image")
 
 
 class Timing(TypedDict):
-    """Milliseconds that one image spent in each stage."""
+    """Milliseconds that one image, or the images of one instance, spent in each stage."""
 
     decode: float
     queue: float

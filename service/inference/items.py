@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from models.errors import ClientError
@@ -11,7 +12,14 @@ Columns = dict[str, Any]
 
 
 class Item(NamedTuple):
-    """One image of a request: its encoded bytes, or the reason why there are none."""
+    """One thing to decide on: its encoded image, or the reason why there is none, and further ones, if it has any."""
 
     image: bytes | ClientError
     columns: Columns
+    others: Sequence[bytes | ClientError] = ()
+    """Further images of the same thing, in their order."""
+
+    @property
+    def images(self) -> Sequence[bytes | ClientError]:
+        """All images of the thing, in their order."""
+        return self.image, *self.others

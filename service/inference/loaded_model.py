@@ -14,7 +14,7 @@ import pydantic_core
 
 from models.errors import ClientError, TandemError
 from models.runtime.engine import Engine
-from models.runtime.engine_types import EngineInput, Result
+from models.runtime.engine_types import EngineInput, Instance, Result
 from service.inference.batcher import Batcher, Reason
 from service.inference.cache import seed_of
 from service.inference.inference_types import PIXEL_S, Admitted, decoded
@@ -54,6 +54,9 @@ class LoadedModel:
         self._batcher: Batcher[EngineInput | Admitted, Result | ClientError] = Batcher(
             self._compute, max_batch=engine.max_batch, threaded=not self._inline
         )
+        self._decider: Batcher[Instance, Result] = Batcher(
+            self._decide, max_batch=engine.max_batch, threaded=not self._inline
+        )
 
     @property
     def depth(self) -> int:
@@ -83,9 +86,19 @@ class LoadedModel:
         """Decodes what is not yet, embeds and decides; raises and returns as `Batcher.submit`."""
         return await self._batcher.submit(works, deadline)
 
+    async def decide(self, instances: Sequence[Instance], deadline: float) -> list[Result | TandemError]:
+        """Decides on instances whose images were embedded; raises and returns as `Batcher.submit`."""
+        return await self._decider.submit(instances, deadline)
+
     def close(self) -> None:
         """Waits for the batches that are running; call when nobody waits for results any more."""
         self._batcher.close()
+        self._decider.close()
+
+    def _decide(self, batch: list[Instance], waited_s: list[float], reason: Reason) -> Sequence[Result]:
+        results = self.engine.decide(batch, waited_s)
+        self._metrics.observe_batch(0, reason, 0.0, results[0].decide_s)
+        return results
 
     def _compute(
         self, batch: list[EngineInput | Admitted], waited_s: list[float], reason: Reason

@@ -8,23 +8,26 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from models.bundle.head_spec import HeadSpec
 from models.errors import ClientError, DeadlineExceeded, NotReady, TandemError
 from models.runtime.engine import Engine
-from models.runtime.engine_types import Result
+from models.runtime.engine_types import Instance, Result
 from service.gateway.admission import Admission
 from service.inference.cache import EmbeddingCache
 from service.inference.inference_types import PIXEL_S, Admitted
 from service.inference.items import Item
 from service.inference.loaded_model import LoadedModel
+from service.inference.photo_groups import PhotoGroups
 from service.inference.preprocessing import CheckedImages, Preprocessor
 from service.observability.service_metrics import Metrics
 from service.settings import Settings
 
 MIB = 1024 * 1024
+
+_Answers = list[Result | TandemError]
 
 # What one image costs a process beside decoder and engine, for estimates: reading and writing a request.
 IMAGE_S = 0.0003
@@ -93,7 +96,7 @@ class Pipeline:
         """Answers the items in order, each alone: an answer or what was wrong with it.
 
         Args:
-            model: the model.
+            model: the model; of items with several images it must be one that pools.
             items: the request's images.
             deadline: a time of `time.monotonic()`.
             heads: that decide; none where only embeddings are wanted.
@@ -102,20 +105,47 @@ class Pipeline:
         Raises:
             Overloaded, DeadlineExceeded: nothing could be answered.
         """
-        reading = self._reader.check(model, items, heads)
         image_s = IMAGE_S + (model.engine.explain_s if explain else 0.0)
+        explained = functools.partial(self._explained, model, heads, deadline) if explain else None
+        if not any(item.others for item in items):
+            return await self._run(model, items, explained, heads=heads, image_s=image_s, deadline=deadline)
+        groups = PhotoGroups.of(model.engine.manifest, items, heads)
+
+        async def decide(embedded: _Answers) -> _Answers:
+            decided = await _decided(model, groups.instances(embedded), deadline)
+            return decided if explained is None else await explained(decided)
+
+        return await self._run(model, groups.photos, decide, heads=(), image_s=image_s, deadline=deadline)
+
+    async def _run(
+        self,
+        model: LoadedModel,
+        items: Sequence[Item],
+        finish: Callable[[_Answers], Awaitable[_Answers]] | None,
+        *,
+        heads: Sequence[HeadSpec],
+        image_s: float,
+        deadline: float,
+    ) -> _Answers:
+        """Answers items of one image each.
+
+        They are admitted until `finish` has made something else of the answers; an image takes `image_s` beside decoder
+        and embedder.
+        """
+        reading = self._reader.check(model, items, heads)
         rest_s = image_s * reading.images + model.engine.image_s * reading.new
         cost_s = PIXEL_S * reading.work_pixels + rest_s
         self._admission.admit(reading.images, cost_s, deadline)
         try:
             prepared = await self._reader.decode(model, reading, deadline)
-            found = await model.run([one for one in prepared if not isinstance(one, ClientError)], deadline)
-            outcomes = iter(await self._explained(model, found, heads, deadline) if explain else found)
+            found = iter(await model.run([one for one in prepared if not isinstance(one, ClientError)], deadline))
+            answers = [one if isinstance(one, ClientError) else next(found) for one in prepared]
+            self._keep(reading, answers)
+            if finish is not None:
+                answers = await finish(answers)
             self._admission.did(cost_s if prepared is reading.items else rest_s)
         finally:
             self._admission.leave(reading.images, cost_s)
-        answers = [one if isinstance(one, ClientError) else next(outcomes) for one in prepared]
-        self._keep(reading, answers)
         return answers
 
     def run_one(
@@ -171,8 +201,8 @@ class Pipeline:
         take(answer)
 
     async def _explained(
-        self, model: LoadedModel, found: Sequence[Result | TandemError], heads: Sequence[HeadSpec], deadline: float
-    ) -> list[Result | TandemError]:
+        self, model: LoadedModel, heads: Sequence[HeadSpec], deadline: float, found: _Answers
+    ) -> _Answers:
         """The outcomes with their reasons, worked out on a thread: they take longer than the decisions."""
 
         def explain(one: Result | TandemError) -> Result | TandemError:
@@ -193,3 +223,9 @@ class Pipeline:
         for one, answer in zip(reading.items, answers, strict=True):
             if isinstance(one, Admitted) and isinstance(answer, Result):
                 self.cache.put(one.key, answer.embedding)
+
+
+async def _decided(model: LoadedModel, instances: Sequence[Instance | TandemError], deadline: float) -> _Answers:
+    """Decides on those that have no error."""
+    found = iter(await model.decide([one for one in instances if isinstance(one, Instance)], deadline))
+    return [next(found) if isinstance(one, Instance) else one for one in instances]

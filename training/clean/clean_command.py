@@ -14,6 +14,7 @@ import numpy as np
 from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
+from models.pooling import PoolKind
 from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.sessions import Embedder, cpu_session
 from training.clean.findings.findings import Findings, inspect
@@ -25,7 +26,7 @@ from training.cli.overview import tell
 from training.data import fashion_mnist, folder
 from training.data.dataset import Dataset, subset
 from training.data.file_reading import printable
-from training.network.embedding_cache import embed_all
+from training.instances.pooled_embeddings import embed_instances
 from training.progress import stage
 from training.stages.prepare import prepare
 from training.tables import tabular
@@ -33,6 +34,8 @@ from training.tables.table import read
 
 OUT = Path("build") / "clean"
 _SAMPLE = 32
+_POOLING: tuple[PoolKind, ...] = ("mean",)
+"""Of the photos of one thing."""
 _LARGEST_SEED = 2**32 - 1  # scikit-learn's
 
 Load = Callable[[argparse.Namespace, InputSpec], Dataset]
@@ -92,7 +95,8 @@ def _clean(arguments: argparse.Namespace) -> None:
     bundle = Bundle.open(resolve(arguments.bundle)) if arguments.bundle else None
     dataset, graph = _open(bundle, arguments, load) if bundle else _open_pretrained(arguments, load)
     embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
-    embedding = embed_all(EmbeddingCache(DEFAULT_ROOT, graph, dataset.input), embedder, dataset)
+    pooling = _POOLING if dataset.photos is not None else ()
+    embedding = embed_instances(EmbeddingCache(DEFAULT_ROOT, graph, dataset.input), embedder, dataset, pooling)
     with stage("find copies"):
         prepared = prepare(dataset, arguments.seed, DEFAULT_ROOT)
     dataset = prepared.dataset

@@ -17,6 +17,7 @@ from models.columns import Column
 from training.data.images import Encoded, Images, Indices, aspects, select, unpadded
 from training.exceptions import DataError
 from training.heads.features.encoding import Rows
+from training.instances.instance_photos import Photos
 from training.progress import progress
 
 Labels = NDArray[np.int64]
@@ -50,6 +51,8 @@ class Dataset:
         groups: int64 `[N]`: images of one group (one product, patient or recording), or copies of each other, are on
             one side of every split; None if each image is its own group.
         weights: of the images when heads are fitted, float64 `[N]`; None if all have the same.
+        photos: of N instances, of which `images`, `keys` and `files` have the first photo each; None if each is one
+            image.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Dataset:
     aspects: Mapping[bytes, float] = field(default_factory=dict)
     groups: Indices | None = None
     weights: NDArray[np.float64] | None = None
+    photos: Photos | None = None
 
     @property
     def task(self) -> Task:
@@ -87,6 +91,26 @@ class Dataset:
     def unit(self) -> Indices:
         """The group of each image, int64 `[N]`; without groups each image is its own."""
         return np.arange(len(self.labels)) if self.groups is None else self.groups
+
+    def of_photos(self) -> Dataset:
+        """The photos as images of their own, those of one instance in one group; the data set itself if it has none."""
+        if self.photos is None:
+            return self
+        instance = self.photos.instance
+        return replace(
+            self,
+            images=self.photos.images,
+            labels=self.labels[instance],
+            keys=self.photos.keys,
+            official_test=None,
+            official_validation=None,
+            columns=(),
+            rows=(),
+            files=(),
+            groups=self.unit[instance],
+            weights=None,
+            photos=None,
+        )
 
     def in_order_of(self, classes: tuple[str, ...]) -> Dataset:
         """The data set with its classes in the given order; unchanged if they are not the same classes."""
@@ -119,11 +143,14 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """SHA-256 over pixels, labels, class names and columns."""
-        digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        starts = range(0, len(self.images), _CHUNK)
+        images = self.images if self.photos is None else self.photos.images
+        digest = hashlib.sha256(repr((images.shape, self.classes)).encode())
+        starts = range(0, len(images), _CHUNK)
         for start in progress(starts, "fingerprint of all images", "chunk", part=True):
-            chunk = np.arange(start, min(start + _CHUNK, len(self.images)))
-            digest.update(np.ascontiguousarray(self.images[chunk]).data)
+            chunk = np.arange(start, min(start + _CHUNK, len(images)))
+            digest.update(np.ascontiguousarray(images[chunk]).data)
+        if self.photos is not None:
+            digest.update(np.ascontiguousarray(self.photos.counts).data)
         digest.update(np.ascontiguousarray(self.labels).data)
         if self.columns:
             digest.update(json.dumps([dict(row) for row in self.rows], sort_keys=True).encode())
@@ -159,6 +186,7 @@ def subset(dataset: Dataset, limit: int, seed: int) -> Dataset:
         files=tuple(dataset.files[position] for position in kept.tolist()) if dataset.files else (),
         groups=None if dataset.groups is None else dataset.groups[kept],
         weights=None if dataset.weights is None else dataset.weights[kept],
+        photos=None if dataset.photos is None else dataset.photos.of(kept),
     )
 
 

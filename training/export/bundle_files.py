@@ -15,6 +15,7 @@ from PIL import Image
 from models.bundle.head_spec import INTERVAL
 from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, golden_embedding
 from models.bundle.manifest import GoldenSpec, Precision
+from models.pooling import PoolKind, pool_alone
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
@@ -53,18 +54,26 @@ def choose_golden(dataset: Dataset, candidates: Indices) -> Indices:
 
 
 def golden_files(
-    images: NDArray[np.uint8], graphs: Mapping[Precision, bytes], head: ExportedHead, rows: Rows = ()
+    images: NDArray[np.uint8],
+    graphs: Mapping[Precision, bytes],
+    head: ExportedHead,
+    rows: Rows = (),
+    pooling: Sequence[PoolKind] = (),
 ) -> dict[str, bytes]:
-    """Golden images `[G, H, W, C]` as PNG, their columns, and the results of the graphs for them; files by name."""
+    """Golden images `[G, H, W, C]` as PNG, their columns, and the results of the graphs for them; files by name.
+
+    Where the bundle pools, each golden image is an instance of its own.
+    """
     files = {f"{GOLDEN}/{index:02d}.png": encode_png(image) for index, image in enumerate(images)}
-    files |= golden_decisions(head, Embedder(cpu_session(graphs["fp32"]))(images), rows)
+    embedding = Embedder(cpu_session(graphs["fp32"]))(images)
+    files |= golden_decisions(head, pool_alone(embedding, pooling), rows)
     if rows:
         files[GOLDEN_COLUMNS] = golden_columns(rows)
     return {**files, **golden_embeddings(images, graphs)}
 
 
 def golden_decisions(head: ExportedHead, embedding: Embedding, rows: Rows = ()) -> dict[str, bytes]:
-    """Results of a head for the golden embeddings `[G, D]` and columns; files by name."""
+    """Results of a head for the golden embeddings, pooled if the bundle pools, `[G, W]`, and columns; files by name."""
     spec = head.spec
     output, bounds = head.head.answer(embedding, rows)
     files = {f"{GOLDEN}/{spec.output}-{spec.name}.npy": _npy(output)}

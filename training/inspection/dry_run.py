@@ -117,19 +117,19 @@ def _table(arguments: argparse.Namespace) -> Facts:
 def _of_table(table: Table, arguments: argparse.Namespace, known: Mapping[str, Any]) -> Facts:
     found = read_all(table.images, _read_picture)
     dataset, problem = _checked(lambda: tabular.dataset_of(table, found, _pixels(found.values), SMALL, name=_NAME))
-    counts = Counter(label for label in (table.labels[row] for row in found.positions) if isinstance(label, str))
-    read_rows = set(found.positions)
+    read_rows = set(table.rows_of(found.positions).tolist())
+    counts = Counter(label for label in (table.labels[row] for row in read_rows) if isinstance(label, str))
     split = {name: len(read_rows.intersection(rows.tolist())) for name, rows in (table.parts or {}).items()}
     return _facts(
         dataset,
         found.values,
         **known,
-        images=len(found.values),
+        images=len(read_rows),
         classes=dict(sorted(counts.items())),
         split={name: count for name, count in split.items() if count},
         not_used=tabular.not_used(table, found),
         skipped=(*table.skipped, *found.skipped),
-        notes=(*table.how, *notes_of(found.values)),
+        notes=(*table.how, *notes_of(found.values), *tabular.on_photos(table, found)),
         problem=problem,
         command=_command(arguments, "table", arguments.table, found.values) if dataset else "",
     )

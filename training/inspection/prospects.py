@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from training.clean.copies.duplicates import Group, find_copies
 from training.data.dataset import Dataset
 from training.data.split import Split, split, tie
+from training.instances.photo_copies import instance_copies
 from training.policy.exact_bounds import fewest
 from training.policy.policies import PolicyTargets
 
 
 def copies_of(dataset: Dataset) -> tuple[Dataset, list[Group]]:
     """The data set with copies in one group, and these groups, found in small pictures in memory."""
-    groups = find_copies(dataset.images).groups
+    found, photos = find_copies(dataset.of_photos().images), dataset.photos
+    groups = (found if photos is None else instance_copies(found, photos)).groups
     return tie(dataset, [group.positions for group in groups]), groups
 
 

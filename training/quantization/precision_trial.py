@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from models.bundle.manifest import Precision, Variant
+from models.pooling import PoolKind, pool_alone, pool_each
 from models.runtime.head_sessions import Head
-from models.runtime.sessions import Embedding, Probabilities
+from models.runtime.sessions import Embedder, Embedding, Probabilities
 from training.data.images import Images, select
 from training.heads.labelled_embeddings import LabelledEmbeddings
 from training.heads.selection.candidates import Candidate
 from training.heads.sources import Source
+from training.instances.instance_photos import Photos
+from training.network.embedding_cache import embed
 from training.reports.evaluation_metrics import errors, rounded, score
 
 OTHERS: tuple[Precision, ...] = ("int8", "fp16")
@@ -26,38 +29,64 @@ class Trial:
 
     Attributes:
         name: prefix of the figures: `held_out` or `test`.
-        images: uint8 `[T, H, W, C]`.
+        images: uint8 `[T, H, W, C]`, or the photos of T instances.
         rows: their float32 embeddings, labels and columns.
         answer: gives the head's answers for embeddings and columns.
+        pooling: of the photos of an instance; empty if each is one image.
     """
 
     name: str
-    images: Images
+    images: Images | Photos
     rows: LabelledEmbeddings
     answer: Callable[[LabelledEmbeddings], Probabilities]
+    pooling: tuple[PoolKind, ...] = ()
 
     @classmethod
-    def held_out(cls, images: Images, candidate: Candidate, source: Source, *, seed: int) -> Trial:
+    def held_out(
+        cls,
+        images: Images | Photos,
+        candidate: Candidate,
+        source: Source,
+        *,
+        seed: int,
+        pooling: tuple[PoolKind, ...] = (),
+    ) -> Trial:
         """The held-out images, answered out of fold; some of them if they are many.
 
         Args:
-            images: uint8 `[J, H, W, C]`.
+            images: uint8 `[J, H, W, C]`, or the photos of J instances.
             candidate: the head.
             source: the candidate's, with the held-out rows.
             seed: of the choice of images.
+            pooling: of the photos of an instance.
         """
         count = min(len(source.held_out), _MAX_HELD_OUT)
         positions = np.sort(np.random.default_rng(seed).permutation(len(source.held_out))[:count])
         rows = source.held_out.part(positions)
-        return cls("held_out", select(images, positions), rows, lambda labelled: candidate.answer(labelled, positions))
+        chosen = images.of(positions) if isinstance(images, Photos) else select(images, positions)
+        return cls("held_out", chosen, rows, lambda labelled: candidate.answer(labelled, positions), pooling)
 
     @classmethod
-    def test(cls, images: Images, head: Head, test: LabelledEmbeddings) -> Trial:
+    def test(
+        cls, images: Images | Photos, head: Head, test: LabelledEmbeddings, pooling: tuple[PoolKind, ...] = ()
+    ) -> Trial:
         """The test images, answered by the head that serves."""
-        return cls("test", images, test, lambda labelled: head(labelled.embedding, labelled.rows))
+        return cls("test", images, test, lambda labelled: head(labelled.embedding, labelled.rows), pooling)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """H, W and C."""
+        images = self.images.images if isinstance(self.images, Photos) else self.images
+        return images.shape[1:]
+
+    def embedded(self, embedder: Embedder, title: str) -> Embedding:
+        """Embeds the images, and pools the photos of each instance, float32 `[T, W]`."""
+        if isinstance(self.images, Photos):
+            return pool_each(embed(embedder, self.images.images, title), self.images.counts.tolist(), self.pooling)
+        return pool_alone(embed(embedder, self.images, title), self.pooling)
 
     def figures(self, embedding: Embedding) -> dict[str, float]:
-        """Figures of the head's answers for embeddings `[T, D]` of the images; empty if there are no images."""
+        """Figures of the head's answers for embeddings `[T, W]` of the instances; empty if there are none."""
         if not len(self.rows):
             return {}
         found = self.answer(replace(self.rows, embedding=embedding))

@@ -22,7 +22,6 @@ from models.bundle.manifest import Precision, Variant
 from models.runtime.sessions import Embedder, cpu_session
 from training.data.images import Images, Indices
 from training.exceptions import ExportError
-from training.network.embedding_cache import embed
 from training.quantization.precision_trial import OTHERS, Trial, Variants
 from training.quantization.products import quantize_products
 from training.quantization.quantize import NoRuleError, quantize
@@ -132,8 +131,7 @@ def refusal(precision: Precision, measured: Mapping[Precision, Mapping[str, floa
 
 def _measure(graphs: Mapping[Precision, bytes], trial: Trial) -> dict[Precision, dict[str, float]]:
     sessions = {precision: cpu_session(graph) for precision, graph in graphs.items()}
-    shape = trial.images.shape[1:]
-    alone_ms = time_alone_ms(sessions, np.zeros((1, *shape), np.uint8))
+    alone_ms = time_alone_ms(sessions, np.zeros((1, *trial.image_shape), np.uint8))
     return {
         precision: {
             **_figures(precision, graph, trial),
@@ -148,4 +146,4 @@ def _figures(precision: Precision, graph: bytes, trial: Trial) -> dict[str, floa
     if precision == "fp32":
         return trial.figures(trial.rows.embedding)
     title = f"embedding {trial.name.replace('_', '-')} images in {precision}"
-    return trial.figures(embed(Embedder(cpu_session(graph)), trial.images, title))
+    return trial.figures(trial.embedded(Embedder(cpu_session(graph)), title))

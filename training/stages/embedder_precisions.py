@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from models.bundle.manifest import Precision
 from models.runtime.head_sessions import Head
-from training.data.images import select
 from training.heads.selection.candidates import Candidate
 from training.heads.sources import Source
 from training.quantization.precision_trial import OTHERS, Trial, Variants
@@ -35,11 +34,11 @@ def make_precisions(
         seed: of the choice of held-out images, if they are many.
         precisions: which to make.
     """
-    images = data.dataset.images
+    held_out, test, pooling = data.images_at(data.held_out), data.uncopied_test, data.pooling
     return make_variants(
         graph,
-        calibration_images(images, data.parts.known, data.dataset.input),
-        Trial.held_out(select(images, data.held_out), candidate, source, seed=seed),
-        Trial.test(select(images, data.uncopied_test), head, data.at(data.uncopied_test)),
+        calibration_images(data.dataset.images, data.parts.known, data.dataset.input),
+        Trial.held_out(held_out, candidate, source, seed=seed, pooling=pooling),
+        Trial.test(data.images_at(test), head, data.at(test), pooling),
         precisions,
     )

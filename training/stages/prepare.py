@@ -19,6 +19,7 @@ from training.data.images import Indices
 from training.data.seen_images import find_seen
 from training.data.split import FEWEST_GROUPS, Split, split, tie
 from training.exceptions import DataError
+from training.instances.photo_copies import instance_copies
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,13 @@ def prepare(dataset: Dataset, seed: int, cache: Path, bundle: Bundle | None = No
         DataError: the bundle does not say which images its network was fitted on.
         ClientError, OSError: an image changed since it was first read.
     """
-    copies = kept_copies(dataset, cache)
+    found, photos = kept_copies(dataset.of_photos(), cache), dataset.photos
+    copies = found if photos is None else instance_copies(found, photos)
     tied = tie(dataset, [group.positions for group in copies.groups])
     seen = np.zeros(len(dataset.labels), bool)
     if bundle is not None:
-        seen = np.isin(tied.unit, tied.unit[find_seen(bundle, copies.hashes)])
+        known = find_seen(bundle, found.hashes)
+        seen = np.isin(tied.unit, tied.unit[known if photos is None else photos.instance[known]])
     return Prepared(tied, split(tied, seed, seen), copies, seen)
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from models.pooling import PoolKind, pool_each
 from models.runtime.embedding_files import EmbeddingCache
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
-from training.data.images import Indices
+from training.data.images import Images, Indices, select
 from training.data.seen_images import WHY_FEWER
 from training.data.split import Split
 from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
 from training.heads.sources import Source, make_sources
+from training.instances.instance_photos import Photos
+from training.instances.pooling_choice import choose_pooling
 from training.network.embedding_cache import embed_all, keys_of
 from training.stages.prepare import Prepared
 
@@ -26,12 +29,16 @@ class Embedded:
     """The embeddings of a data set.
 
     Attributes:
-        embedding: float32 `[N, D]`.
-        cache: where they are kept, with thumbnails of the images.
+        embedding: float32 `[N, D]`; where an instance has several photos, pooled, `[N, W]`.
+        cache: where those of the images are kept, with thumbnails.
+        pooling: how the photos of an instance are pooled; empty if each is one image.
+        why: what the pooling was chosen by; empty if it was not.
     """
 
     embedding: Embedding
     cache: EmbeddingCache
+    pooling: tuple[PoolKind, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,12 @@ class TrainingData:
     Attributes:
         dataset: N images, with classes and columns.
         parts: how they are split.
-        embedding: float32 `[N, D]`.
+        embedding: float32 `[N, D]`, or pooled, `[N, W]`.
         held_out: positions of the images that validate heads and policies, in the order of the sources' rows.
         sources: what heads may be fitted on, by name; the held-out images are the same in all of them.
         cache: has thumbnails of the images.
         why_fewer: why some images are neither held out nor test images; empty if there are none.
+        pooling: how the photos of an instance are pooled; empty if each is one image.
     """
 
     dataset: Dataset
@@ -55,6 +63,12 @@ class TrainingData:
     sources: Mapping[str, Source]
     cache: EmbeddingCache
     why_fewer: str = ""
+    pooling: tuple[PoolKind, ...] = ()
+
+    @property
+    def embedding_width(self) -> int:
+        """Numbers of the embedding of one image."""
+        return int(self.embedding.shape[1]) // max(1, len(self.pooling))
 
     @property
     def test(self) -> LabelledEmbeddings:
@@ -69,6 +83,11 @@ class TrainingData:
     def at(self, positions: Indices) -> LabelledEmbeddings:
         """The images at some positions."""
         return embeddings_of(self.dataset, self.embedding, positions)
+
+    def images_at(self, positions: Indices) -> Images | Photos:
+        """What is embedded for the instances at some positions."""
+        photos = self.dataset.photos
+        return select(self.dataset.images, positions) if photos is None else photos.of(positions)
 
     def thumbnails(self, positions: Indices) -> list[bytes]:
         """Encoded thumbnails of the images at some positions."""
@@ -87,6 +106,24 @@ def embed_images(graph: bytes, dataset: Dataset, root: Path) -> Embedded:
     cache = EmbeddingCache(root, graph, dataset.input)
     embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
     return Embedded(embed_all(cache, embedder, dataset), cache)
+
+
+def pool_photos(prepared: Prepared, embedded: Embedded, *, seed: int) -> Embedded:
+    """Chooses how the photos of an instance are pooled, by the instances that are no test images, and pools them.
+
+    Args:
+        prepared: N instances with their photos.
+        embedded: of all their photos, float32 `[M, D]`.
+        seed: of the choice.
+
+    Raises:
+        DataError: all instances are of one group.
+    """
+    dataset = prepared.dataset
+    assert dataset.photos is not None
+    choice = choose_pooling(dataset, embedded.embedding, prepared.parts.known, seed=seed)
+    pooled = pool_each(embedded.embedding, dataset.photos.counts.tolist(), choice.pooling)
+    return Embedded(pooled, embedded.cache, choice.pooling, choice.sentence)
 
 
 def label_embeddings(
@@ -109,4 +146,4 @@ def label_embeddings(
     rows = {"training images": embeddings_of(dataset, embedding, seen), **(augmented or {})} if len(seen) else {}
     sources = make_sources(dataset, embedding, held_out, rows, seed=seed, unfitted=prepared.unfitted)
     why_fewer = WHY_FEWER if len(seen) else ""
-    return TrainingData(dataset, parts, embedding, held_out, sources, embedded.cache, why_fewer)
+    return TrainingData(dataset, parts, embedding, held_out, sources, embedded.cache, why_fewer, embedded.pooling)

@@ -42,6 +42,8 @@ def notes(results: Results) -> Iterator[str]:
     if held_out is not None and not results.dataset.classes:
         yield from _without_intervals(held_out, results.head.spec.interval_coverage)
     yield from on_selection(results.candidates, results.ablations, len(results.data.held_out))
+    if (pooling := results.settings.get("pooling")) is not None:
+        yield pooling
     if held_out is not None and held_out.limit is not None:
         yield held_out.limit.sentence
     if (tuning := results.settings.get("tuning")) is not None:

@@ -17,19 +17,18 @@ import numpy as np
 from models.bundle.head_spec import Task
 from models.columns import Column, ColumnValue
 from models.tables.dialect import Dialect
-from models.tables.image_paths import find_images
 from models.tables.missing_values import Missing
 from models.tables.raw_column import RawColumn
 from models.tables.table_columns import open_table, read_columns
 from models.tables.table_file import clean_names
 from models.text import clean
-from training.data.file_reading import printable
 from training.data.images import Indices
 from training.data.split_parts import PART_OF, PARTS
 from training.exceptions import DataError
 from training.notation.column_types import find_type
 from training.notation.label_column import LabelColumn, read_labels
 from training.notation.spellings import merge_spellings
+from training.tables.photo_cells import find_photos
 
 RESERVED = ("embedding", "label", "probabilities", "value", "interval")
 """Inputs and outputs of a head's graph, which columns cannot be named like: each column is an input as well."""
@@ -40,7 +39,7 @@ class TableLayout:
     """What each column of the file is, and how the file is written.
 
     Attributes:
-        image: the path of the image, relative to the folder of images.
+        image: the path of the image, relative to the folder of images, or several paths.
         label: what is to be predicted.
         columns: the columns beside the image.
         split: the part that a row belongs to; None to split rows at random.
@@ -71,19 +70,20 @@ class TableLayout:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's rows.
+    """A table's rows: N images, or N instances of several photos.
 
     Attributes:
-        images: files, each within the folder of images.
+        images: files, each within the folder of images; one for each row, or one row's after the other's.
         labels: what is to be predicted: texts, or numbers.
         columns: name and type of each column beside the image.
         rows: their values, one mapping for each image; dates are days since 1970-01-01 in UTC.
         parts: positions by `train`, `validation` and `test`; None if rows are split at random.
         skipped: rows left out, each with the reason.
-        names: of the images, as the table has them, printable.
+        names: of the files, as the table has them, printable.
         groups: the group of each row, None for a row without one; None if there are no groups.
         how: sentences on how the file was read.
         described: type and contents of each column, and of the label.
+        counts: how many files each row has, int64 `[N]`; None if each has one.
     """
 
     images: list[Path]
@@ -96,6 +96,12 @@ class Table:
     groups: Sequence[str | None] | None = None
     how: tuple[str, ...] = ()
     described: Mapping[str, str] = field(default_factory=dict)
+    counts: Indices | None = None
+
+    def rows_of(self, files: Sequence[int]) -> Indices:
+        """The rows that some of the files belong to, int64."""
+        positions = np.array(files, np.int64)
+        return positions if self.counts is None else np.repeat(np.arange(len(self.counts)), self.counts)[positions]
 
 
 def read(path: Path, layout: TableLayout) -> Table:
@@ -105,23 +111,25 @@ def read(path: Path, layout: TableLayout) -> Table:
         DataError: the table is wrong; its message says what, where, and what to do.
     """
     layout = checked(layout)
-    file = open_table(path, layout.dialect)
+    file = open_table(path, layout.dialect, [layout.image])
     raw = read_columns(file, layout.all, layout.dialect)
     label = read_labels(raw[layout.label], layout.task)
     kept, skipped = _labelled(path, raw[layout.label], label)
     raw = {name: column.of(kept) for name, column in raw.items()}
     typed = {name: find_type(raw[name]) for name in layout.columns}
     values = zip(*(column.values for column in typed.values()), strict=True)
-    images = raw[layout.image]
+    cells = raw[layout.image]
+    photos = find_photos(layout.images_root or path.parent, cells.texts, cells.lines, follow=layout.follow)
     labels: list[Any] = [label.values[row] for row in kept]
     return Table(
-        images=find_images(layout.images_root or path.parent, images.texts, images.lines, follow=layout.follow),
+        images=photos.paths,
         labels=labels,
         columns=tuple(_relaxed(column.column, layout) for column in typed.values()),
         rows=[dict(zip(typed, row, strict=True)) for row in values] if typed else [{} for _ in kept],
         parts=_parts(raw[layout.split]) if layout.split else None,
         skipped=skipped,
-        names=tuple(printable(cell) for cell in images.texts),
+        names=photos.names,
+        counts=photos.counts,
         groups=_groups(raw[layout.group]) if layout.group else None,
         how=(*file.how,
             Missing.of(layout.dialect.missing).rule, *_notes_on(layout.label, label.notes), *(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from models.tables.image_paths import find_images
 from models.tables.missing_values import Missing
 from models.tables.raw_column import RawColumn
 from models.tables.table_columns import open_table, read_columns
@@ -17,6 +16,7 @@ from training.data.split_parts import PART_OF
 from training.exceptions import ColumnError, DataError
 from training.notation.column_types import TypedColumn, find_type
 from training.notation.label_column import read_labels
+from training.tables.photo_cells import find_photos
 from training.tables.table import RESERVED, TableLayout, checked
 
 UNUSABLE = "cannot be used"
@@ -52,7 +52,7 @@ def survey(path: Path, layout: TableLayout) -> Survey:
         DataError: the file cannot be read, or has a row with too many or too few cells.
     """
     layout = checked(layout)
-    file = open_table(path, layout.dialect)
+    file = open_table(path, layout.dialect, [layout.image])
     described: dict[str, str] = dict.fromkeys(file.header, "")
     described |= {name: f"{UNUSABLE}: it {reason}" for name, reason in file.unusable.items()}
     counts = Counter(file.header)
@@ -100,8 +100,10 @@ def _describe(column: RawColumn, path: Path, layout: TableLayout) -> tuple[str, 
     """The description of a column, and whether it can be used beside the image."""
     try:
         if column.name == layout.image:
-            images = find_images(layout.images_root or path.parent, column.texts, column.lines, follow=layout.follow)
-            return f"image, {len(set(images)):,} files", False
+            root = layout.images_root or path.parent
+            files = find_photos(root, column.texts, column.lines, follow=layout.follow)
+            several = "" if files.counts is None else f", up to {files.counts.max()} in a row"
+            return f"image, {len(set(files.paths)):,} files{several}", False
         if column.name == layout.label:
             return read_labels(column, layout.task).described, False
         typed = find_type(column)

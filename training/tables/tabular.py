@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,10 @@ from models.bundle.input_spec import Fit, InputSpec
 from training.data.dataset import Dataset
 from training.data.file_reading import Found, counted, read_all
 from training.data.folder import MIN_IMAGES_PER_CLASS
-from training.data.images import Encoded, Images, Indices, read_image
+from training.data.images import Encoded, Images, Indices, read_image, select
 from training.data.picture import Picture, notes_of, read_picture
 from training.exceptions import DataError
+from training.instances.instance_photos import Photos
 from training.notation.label_notes import class_notes
 from training.tables.table import Table
 
@@ -29,8 +30,10 @@ def load(table: Table, *, name: str, image_size: int = 64, mirror: bool = False,
     Images that cannot be decoded are skipped and listed, with their rows.
 
     Raises:
-        DataError: classes with fewer than 2 readable images (named), or only one class.
+        DataError: classes with fewer than 2 readable images (named), or only one class; or rows with several images.
     """
+    if table.counts is not None:
+        raise DataError("rows name several images each, on which no network can be fitted; use `training table`")
     spec = InputSpec(height=image_size, width=image_size, channels=3, decoder="fraction", fit=fit)
 
     found = read_all(table.images, lambda path: read_picture(path, spec, keep=True))
@@ -61,20 +64,26 @@ def stream(table: Table, *, name: str, spec: InputSpec, known: Container[bytes] 
 def dataset_of(
     table: Table, found: Found[Picture], images: Images, spec: InputSpec, *, name: str, mirror: bool = False
 ) -> Dataset:
-    """A data set of the rows whose images can be read.
+    """A data set of the rows whose images can be read; of several images, those that can.
+
+    Args:
+        table: what was read.
+        found: its files that can be read.
+        images: of these files.
+        spec: how they were decoded.
+        name: the bundle's.
+        mirror: whether a mirrored image is as likely as the image itself.
 
     Raises:
         DataError: as `load`.
     """
-    labels, classes = _labels([table.labels[position] for position in found.positions])
-    kept = {position: index for index, position in enumerate(found.positions)}
-    parts = {
-        part: np.array([kept[p] for p in positions.tolist() if p in kept], np.int64)
-        for part, positions in (table.parts or {}).items()
-    }
+    rows, first, counts = np.unique(table.rows_of(found.positions), return_index=True, return_counts=True)
+    labels, classes = _labels([table.labels[row] for row in rows.tolist()])
+    parts = {part: np.flatnonzero(np.isin(rows, members)) for part, members in (table.parts or {}).items()}
+    keys = tuple(picture.key for picture in found.values)
     return Dataset(
         name=name,
-        images=images,
+        images=images if table.counts is None else select(images, first),
         labels=labels,
         classes=classes,
         input=spec,
@@ -82,15 +91,28 @@ def dataset_of(
         official_test=parts.get("test"),
         official_validation=parts["validation"] if len(parts.get("validation", ())) else None,
         columns=table.columns,
-        rows=[table.rows[position] for position in found.positions] if table.columns else (),
-        keys=tuple(picture.key for picture in found.values),
+        rows=[table.rows[row] for row in rows.tolist()] if table.columns else (),
+        keys=tuple(keys[position] for position in first.tolist()),
         skipped=(*table.skipped, *found.skipped),
         not_used=not_used(table, found),
-        notes=(*table.how, *notes_of(found.values)),
+        notes=(*table.how, *notes_of(found.values), *on_photos(table, found)),
         described=table.described,
-        files=tuple(table.names[position] for position in found.positions) if table.names else (),
-        groups=None if table.groups is None else _groups([table.groups[position] for position in found.positions]),
+        files=tuple(table.names[found.positions[position]] for position in first.tolist()) if table.names else (),
+        groups=None if table.groups is None else _groups([table.groups[row] for row in rows.tolist()]),
+        photos=None if table.counts is None else Photos(images, keys, counts),
     )
+
+
+def on_photos(table: Table, found: Found[Picture]) -> Iterator[str]:
+    """Sentences on rows of several photos, and on photos that are left out; none if each row is one image."""
+    if table.counts is None or not found.positions:
+        return
+    _, counts = np.unique(table.rows_of(found.positions), return_counts=True)
+    yield f"{len(counts):,} rows with {counts.sum():,} photos, up to {counts.max():,} in a row: each row is one thing"
+    if lost := len(table.images) - int(counts.sum()):
+        rest = len(table.counts) - len(counts)
+        without = f"; rows that have no other and are left out, too: {rest:,}" if rest else ""
+        yield f"{lost:,} photos cannot be read and are left out{without}"
 
 
 def not_used(table: Table, found: Found[Picture]) -> dict[str, int]:

@@ -111,7 +111,7 @@ def _write(results: Results, root: Path, more: Mapping[str, bytes]) -> Path:
         **{EMBEDDER_FILES[precision]: graph for precision, graph in graphs.items()},
         **more,
         **results.head.files,
-        **golden_files(images, graphs, results.head, results.dataset.beside(golden)),
+        **golden_files(images, graphs, results.head, results.dataset.beside(golden), results.data.pooling),
     }
     manifest = _manifest(results, store.next_version(results.dataset.name), len(images))
     return store.add(manifest, {**files, REPORT: report_page(results, manifest, files)}, check=verify)
@@ -124,7 +124,8 @@ def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
         created=datetime.now(UTC).replace(microsecond=0),
         task=results.dataset.task,
         input=results.dataset.input,
-        embedding_width=results.data.embedding.shape[1],
+        embedding_width=results.data.embedding_width,
+        pooling=results.data.pooling,
         precisions=results.variants.precisions,
         variants=results.variants.specs,
         heads=(results.spec,),

@@ -19,6 +19,7 @@ from models.bundle.manifest import EMBEDDER_FILES, Manifest
 from models.bundle.store import Store
 from models.columns import ColumnValue
 from models.imaging.decode import decode
+from models.pooling import pool_alone
 from training.data.dataset import Dataset
 from training.export.bundle_files import golden_columns, golden_decisions, golden_embeddings, golden_spec
 from training.export.exported_head import ExportedHead
@@ -48,9 +49,10 @@ def write_with_head(bundle: Bundle, results: Results, root: Path) -> Path:
     rows = _golden_rows(bundle, results)
     if rows:
         files[GOLDEN_COLUMNS] = golden_columns(rows)
+    golden = pool_alone(bundle.golden_array("embedding"), before.pooling)
     for other in heads:
         head = results.head if other.name == spec.name else ExportedHead.from_bundle(bundle, other)
-        files |= golden_decisions(head, bundle.golden_array("embedding"), _columns_of(other, rows))
+        files |= golden_decisions(head, golden, _columns_of(other, rows))
     is_default = heads[0].name == spec.name
     if not is_default:  # the table of precisions is the default head's
         results = replace(results, variants=Variants((), {}))
@@ -159,7 +161,9 @@ def _head_update(before: Manifest, heads: tuple[HeadSpec, ...], results: Results
 
 def _fingerprint(dataset: Dataset) -> str:
     """SHA-256 of image keys, labels and columns; decodes no image."""
-    digest = hashlib.sha256(b"".join(keys_of(dataset)))
+    digest = hashlib.sha256(b"".join(keys_of(dataset.of_photos())))
+    if dataset.photos is not None:
+        digest.update(np.ascontiguousarray(dataset.photos.counts).data)
     digest.update(np.ascontiguousarray(dataset.labels).data)
     digest.update(json.dumps([dataset.classes, [dict(row) for row in dataset.rows]], sort_keys=True).encode())
     return digest.hexdigest()

@@ -17,7 +17,8 @@ from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.exceptions import DataError
-from training.network.embedding_cache import embed_all, keeping
+from training.instances.pooled_embeddings import check_photos, embed_instances
+from training.network.embedding_cache import keeping
 from training.progress import Stopwatch, stage
 from training.quantization.precision_trial import Trial, Variants
 from training.stages.ablation import ablate, baseline_answers
@@ -54,11 +55,13 @@ def refit(bundle: Bundle, dataset: Dataset, plan: RefitPlan) -> Path:
         plan: the rest. If the head replaces one with the same classes, their order stays.
 
     Raises:
-        DataError: a column has another type in another head; the kind of head is not installed or is for another task.
+        DataError: a column has another type in another head; the kind of head is not installed or is for another task;
+            rows have several photos, and the bundle decides on one image.
         ExportError: an exported graph does not compute what the fitted model computes.
         OSError: the store cannot be written to.
     """
     _check_columns(bundle.manifest, dataset, plan.head.name)
+    check_photos(bundle.manifest, dataset)
     for head in bundle.manifest.heads:
         if head.name == plan.head.name:
             dataset = dataset.in_order_of(head.classes)
@@ -68,7 +71,7 @@ def refit(bundle: Bundle, dataset: Dataset, plan: RefitPlan) -> Path:
         prepared = prepare(dataset, plan.head.seed, plan.cache, bundle).checked()
     with watch.step("embed"):
         embedding = embedders.embed("fp32", prepared.dataset)
-        embedded = Embedded(embedding, embedders.cache("fp32"))
+        embedded = Embedded(embedding, embedders.cache("fp32"), bundle.manifest.pooling)
     with keeping(embedding):
         results = _fit(bundle, prepared, embedded, embedders, plan=plan.head, watch=watch)
         with stage("write the bundle"):
@@ -122,11 +125,12 @@ class _Embedders:
         return self._opened[precision]
 
     def embed(self, precision: Precision, dataset: Dataset, positions: Indices | None = None) -> Embedding:
-        """Embeds all images, or those at some positions, float32 `[N, D]`."""
+        """Embeds all instances, or those at some positions, float32 `[N, W]`."""
         file = EMBEDDER_FILES[precision]
         session = cpu_session(self._bundle.embedder(precision), threads=os.cpu_count() or 1, file=file)
         embedder = Embedder.checked(session, self._bundle.manifest)
-        return embed_all(self.cache(precision), embedder, dataset, positions)
+        pooling = self._bundle.manifest.pooling
+        return embed_instances(self.cache(precision), embedder, dataset, pooling, positions)
 
 
 def _measured(manifest: Manifest, head: Head, embedders: _Embedders, data: TrainingData) -> list[Variant]:

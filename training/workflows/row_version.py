@@ -13,7 +13,7 @@ from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.sessions import Embedder, cpu_session
 from training.data.dataset import Dataset
 from training.exceptions import DataError
-from training.network.embedding_cache import embed_all
+from training.instances.pooled_embeddings import check_photos, embed_instances
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
 from training.stages.results import image_counts
 from training.stages.row_keeping import rows_file, rows_of
@@ -51,16 +51,18 @@ def add_rows(bundle: Bundle, dataset: Dataset, plan: RowPlan) -> Path:
         OSError: the store cannot be written to.
     """
     spec = head_named(bundle, plan.head)
+    check_photos(bundle.manifest, dataset)
     entry = bundle.manifest.training_of(spec.name)
     dataset, seed = dataset.in_order_of(spec.classes), int(entry.get("seed", 0))
     prepared = prepare(dataset, seed, plan.cache, bundle)
     cache = EmbeddingCache(plan.cache, bundle.embedder("fp32"), bundle.manifest.input)
     session = cpu_session(bundle.embedder("fp32"), threads=os.cpu_count() or 1)
-    embedding = embed_all(cache, Embedder.checked(session, bundle.manifest), prepared.dataset)
+    embedder, pooling = Embedder.checked(session, bundle.manifest), bundle.manifest.pooling
+    embedding = embed_instances(cache, embedder, prepared.dataset, pooling)
     if dropped := entry.get("dropped", ()):
         prepared = drop_faults(prepared, find_faults(prepared, embedding, seed), dropped, force=True)
     _check(bundle, spec, entry, prepared)
-    data = label_embeddings(prepared, Embedded(embedding, cache), seed=seed)
+    data = label_embeddings(prepared, Embedded(embedding, cache, pooling), seed=seed)
     file = rows_file(rows_of(data), plan.keep_rows_bytes, seed)
     if file is None:
         raise DataError(f"not one row fits into {plan.keep_rows_bytes:,} bytes; give more with --keep-rows")

@@ -23,13 +23,14 @@ from training.progress import Stopwatch
 from training.stages.head_plan import HeadPlan
 from training.stages.model_selection import Selection, select_head
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
-from training.stages.training_data import Embedded, TrainingData, embed_images, label_embeddings
+from training.stages.training_data import Embedded, TrainingData, embed_images, label_embeddings, pool_photos
 from training.stages.tuning_trial import try_tuned
 from training.tuning.tune import Frozen, Tuned, tune
 from training.tuning.tuning_plan import NotTunedError, TuningPlan
 from training.workflows.new_bundle import Network, known_images, make_bundle
 
 _EXPORT_SAMPLE = 32
+_OF_PHOTOS = "its images are photos of things"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Pa
         ClientError, OSError: an image changed since it was first read; the store cannot be written to.
     """
     plan.store.mkdir(parents=True, exist_ok=True)  # an unwritable store fails now, not after minutes
+    if dataset.photos is not None and plan.tuning.option not in ("auto", "off"):
+        raise NotTunedError(f"the network is not tuned: {_OF_PHOTOS}; leave out --tune {plan.tuning.option}")
     watch, seed = Stopwatch(), plan.head.seed
     with watch.step("find copies and split"):
         prepared = prepare(dataset, seed, plan.cache).checked()
@@ -101,7 +104,7 @@ def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Pa
             prepared = drop_faults(prepared, findings, plan.head.drop, force=plan.head.force)
         with watch.step("fit the heads"):
             data = label_embeddings(prepared, embedded, seed=seed)
-            frozen = _Way(_network(graph, plan), data, select_head(data, plan.head))
+            frozen = _Way(_network(graph, embedded, plan), data, select_head(data, plan.head))
         way = _frozen_or_tuned(network, prepared, frozen, plan, watch)
         return make_bundle(
             way.network, way.data, plan.head, findings, selection=way.selection, watch=watch, store=plan.store
@@ -117,6 +120,8 @@ def _frozen_or_tuned(
         return frozen
     usable = np.setdiff1d(prepared.parts.known, prepared.unfitted)
     try:
+        if prepared.dataset.photos is not None:
+            raise NotTunedError(_OF_PHOTOS)
         with watch.step("tune the network"):
             found = tune(
                 Frozen(network, frozen.network.graph, frozen.data.embedding),
@@ -149,19 +154,24 @@ def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: Transf
         data = label_embeddings(prepared, embedded, seed=plan.head.seed)
         selection = select_head(data, plan.head)
     files = {SEEN: seen_file(prepared.copies.hashes, found.seen)}
-    return _Way(replace(_network(graph, plan), files=files), data, selection)
+    return _Way(replace(_network(graph, embedded, plan), files=files), data, selection)
 
 
 def _embedded(
     network: nn.Module, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch
 ) -> tuple[bytes, Embedded]:
-    """The exported network, and the embeddings of all images."""
+    """The exported network, and the embeddings of all images, pooled where an instance has several."""
     with watch.step("export the embedder"):
         sample = prepared.dataset.images[known_images(prepared.parts)[:_EXPORT_SAMPLE]]
         graph = export_embedder(network, classifier, sample)
     with watch.step("embed"):
-        return graph, embed_images(graph, prepared.dataset, plan.cache)
+        embedded = embed_images(graph, prepared.dataset.of_photos(), plan.cache)
+    if prepared.dataset.photos is None:
+        return graph, embedded
+    with watch.step("choose the pooling"):
+        return graph, pool_photos(prepared, embedded, seed=plan.head.seed)
 
 
-def _network(graph: bytes, plan: TransferPlan) -> Network:
-    return Network(graph, {"network": plan.network_name}, f"{os.cpu_count()} CPU cores")
+def _network(graph: bytes, embedded: Embedded, plan: TransferPlan) -> Network:
+    pooling = {"pooling": embedded.why} if embedded.why else {}
+    return Network(graph, {"network": plan.network_name, **pooling}, f"{os.cpu_count()} CPU cores")

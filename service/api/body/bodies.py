@@ -14,7 +14,7 @@ from python_multipart.multipart import parse_options_header
 
 from models.errors import BadImage, BadRequest, TooLarge, UnsupportedType
 from service.api.body.base64_text import decode_base64
-from service.api.body.multipart import IMAGE_PARTS, read_multipart
+from service.api.body.multipart import IMAGE_PARTS, Form, read_multipart
 from service.inference.items import Columns, Item
 
 JSON_VALUES = 256
@@ -29,10 +29,13 @@ _SIZE_BYTES = 4
 
 
 class Submission(NamedTuple):
-    """The items of a request; `single` where the body is the image itself and the answer is bare."""
+    """The items of a request."""
 
     items: Sequence[Item]
     single: bool = False
+    """Whether the body is the image itself and the answer is bare."""
+    grouped: bool = False
+    """Whether it says which images are photos of one instance, even if each has one."""
 
 
 def is_image(content_type: str) -> bool:
@@ -54,51 +57,78 @@ def read_submission(content_type: str, body: bytes, max_images: int) -> Submissi
     if kind == PACKED.encode():
         return Submission(_read_packed(body, max_images))
     if kind == b"application/json":
-        return Submission(_read_json(body, max_images))
+        return _read_json(body, max_images)
     if kind == b"multipart/form-data":
-        return Submission(_read_form(body, options.get(b"boundary", b""), max_images))
+        return _read_form(body, options.get(b"boundary", b""), max_images)
     raise UnsupportedType(f"content type {content_type!r} is not accepted; send {_ACCEPTED}")
 
 
-def read_instances(instances: Sequence[Any], max_images: int) -> list[Item]:
-    """Items of a JSON list `[{"image": "<base64>", "columns": {...}}, ...]`."""
-    return [
-        _decode_instance(encoded, columns, where) for encoded, columns, where in _check_instances(instances, max_images)
-    ]
-
-
-def _read_json(body: bytes, max_images: int) -> list[Item]:
-    return read_instances(_parse_instances(body, max_images), max_images)
-
-
-def _parse_instances(body: bytes, max_images: int) -> list[Any]:
+def _read_json(body: bytes, max_images: int) -> Submission:
     document = parse_json(body, "the body", max_images)
     if not isinstance(document, dict) or set(document) != {"instances"} or not isinstance(document["instances"], list):
         raise BadRequest(f'the body must be {{"instances": [...]}}; got {shape_of(document)}')
-    return document["instances"]
+    instances = document["instances"]
+    items = read_instances(instances, max_images)
+    return Submission(items, grouped=any("images" in instance for instance in instances))
 
 
-def _check_instances(instances: Sequence[Any], max_images: int) -> list[tuple[str, Columns, str]]:
-    """Encoded image, columns and place of each."""
+def read_instances(instances: Sequence[Any], max_images: int) -> list[Item]:
+    """Items of a JSON list `[{"image": "<base64>", "columns": {...}}, ...]`, or with `"images": [...]`."""
     _check_count(len(instances), max_images, "instances")
-    return [_check_instance(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
+    checked = [_check_instance(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
+    _check_count(sum(len(each.encoded) for each in checked), max_images, "images")
+    return [each.decode() for each in checked]
 
 
-def _check_instance(instance: object, where: str) -> tuple[str, Columns, str]:
-    if not isinstance(instance, dict) or not {"image"} <= set(instance) <= {"image", "columns"}:
-        raise BadRequest(f'{where} must be {{"image": "<base64>", "columns": {{...}}}}; got {shape_of(instance)}')
+class _Instance(NamedTuple):
+    """An instance of a JSON body, whose images are still texts."""
+
+    encoded: Sequence[str]
+    columns: Columns
+    names: Sequence[str]
+    """What errors call each of the images."""
+
+    def decode(self) -> Item:
+        first, *others = map(_decode_image, self.encoded, self.names)
+        return Item(first, self.columns, tuple(others))
+
+
+def _check_instance(instance: object, where: str) -> _Instance:
+    if not isinstance(instance, dict) or not _has_right_keys(instance):
+        raise BadRequest(
+            f'{where} must be {{"image": "<base64>", "columns": {{...}}}}, or have "images": ["<base64>", ...] in the '
+            f"place of the image; got {shape_of(instance)}"
+        )
     columns = _check_columns(instance.get("columns"), f"{where}.columns")
-    encoded = instance["image"]
+    if "image" in instance:
+        return _Instance([_check_text(instance["image"], f"{where}.image")], columns, [f"{where}.image"])
+    encoded = _check_texts(instance["images"], f"{where}.images")
+    # Where there are several, the error of an instance says which image it is about
+    names = [f"{where}.images[0]"] if len(encoded) == 1 else ["the text"] * len(encoded)
+    return _Instance(encoded, columns, names)
+
+
+def _has_right_keys(instance: dict[str, Any]) -> bool:
+    return set(instance) - {"columns"} in ({"image"}, {"images"})
+
+
+def _check_texts(encoded: object, where: str) -> list[str]:
+    if not isinstance(encoded, list) or not encoded:
+        raise BadRequest(f"{where} must be a list of one base64 string or more; got {shape_of(encoded)}")
+    return [_check_text(each, f"{where}[{index}]") for index, each in enumerate(encoded)]
+
+
+def _check_text(encoded: object, where: str) -> str:
     if not isinstance(encoded, str):
-        raise BadRequest(f"{where}.image must be a base64 string; got {shape_of(encoded)}")
-    return encoded, columns, where
+        raise BadRequest(f"{where} must be a base64 string; got {shape_of(encoded)}")
+    return encoded
 
 
-def _decode_instance(encoded: str, columns: Columns, where: str) -> Item:
+def _decode_image(encoded: str, name: str) -> bytes | BadImage:
     try:
-        return Item(decode_base64(encoded), columns)
+        return decode_base64(encoded)
     except BadImage as error:
-        return Item(BadImage(f"{where}.image is not base64: {error}"), columns)
+        return BadImage(f"{name} is not base64: {error}")
 
 
 def _read_packed(body: bytes, max_images: int) -> list[Item]:
@@ -119,15 +149,26 @@ def _read_packed(body: bytes, max_images: int) -> list[Item]:
     return items
 
 
-def _read_form(body: bytes, boundary: bytes, max_images: int) -> list[Item]:
+def _read_form(body: bytes, boundary: bytes, max_images: int) -> Submission:
     form = read_multipart(body, boundary, max_images)
     _check_count(len(form.images), max_images, IMAGE_PARTS)
-    columns = _spread_columns(form.columns, len(form.images))
-    return [Item(image, row) for image, row in zip(form.images, columns, strict=True)]
+    if form.instances is not None:
+        return Submission(_grouped(form, form.instances), grouped=True)
+    columns = _spread_columns(form.columns, len(form.images), "image")
+    return Submission([Item(image, row) for image, row in zip(form.images, columns, strict=True)])
 
 
-def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
-    """One object for all images, or a list of one object for each."""
+def _grouped(form: Form, instances: Sequence[int]) -> list[Item]:
+    """An item for each instance, with its photos in their order."""
+    photos: list[list[bytes]] = [[] for _ in range(max(instances) + 1)]
+    for instance, image in zip(instances, form.images, strict=True):
+        photos[instance].append(image)
+    columns = _spread_columns(form.columns, len(photos), "instance")
+    return [Item(first, row, tuple(others)) for (first, *others), row in zip(photos, columns, strict=True)]
+
+
+def _spread_columns(data: bytes | None, count: int, what: str) -> list[Columns]:
+    """One object for all of `count` images or instances, or a list of one object for each."""
     if data is None:
         return [{}] * count
     document = parse_json(data, "the part 'columns'", count)
@@ -135,7 +176,7 @@ def _spread_columns(data: bytes | None, count: int) -> list[Columns]:
         return [document] * count
     if not isinstance(document, list) or len(document) != count:
         raise BadRequest(
-            f"the part 'columns' must be one object or a list of {count}, one for each image; got {shape_of(document)}"
+            f"the part 'columns' must be one object or a list of {count}, one for each {what}; got {shape_of(document)}"
         )
     return [_check_columns(row, f"columns[{index}]") for index, row in enumerate(document)]
 

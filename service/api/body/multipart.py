@@ -16,8 +16,11 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from models.errors import BadRequest, TooLarge
 
 IMAGE_PARTS = "parts named 'image' or 'file'"
+PHOTO_PARTS = "parts named 'image[0]', 'image[1]', ..."
+"""Where an instance has several photos: the number is the instance's."""
 
 _IMAGE_NAMES = (b"image", b"file")  # the second is what forms of many tools call it
+_PHOTO_NAME = re.compile(rb"image\[(0|[1-9][0-9]{0,8})\]")
 
 _PLAIN_HEAD = re.compile(
     rb'\r\nContent-Disposition: form-data; name="(image|file|columns)"(?:; filename="[^"\\\r\n]*")?'
@@ -33,13 +36,15 @@ class Form(NamedTuple):
 
     images: list[bytes]
     columns: bytes | None
+    instances: list[int] | None = None
+    """The instance that each image is a photo of, from 0 on without a gap; None if each is one of its own."""
 
 
 def read_multipart(body: bytes, boundary: bytes, max_images: int) -> Form:
     """Takes a form apart.
 
     Raises:
-        BadRequest: malformed, or with a part of another name.
+        BadRequest: malformed, with a part of another name, or with a gap in the numbers of instances.
         TooLarge: more than `max_images` images.
     """
     if not boundary:
@@ -81,7 +86,7 @@ def _read_any(body: bytes, boundary: bytes, max_images: int) -> Form:
         raise BadRequest(f"malformed multipart body: {error}") from error
     if not collector.ended:
         raise BadRequest("malformed multipart body: the closing boundary is missing")
-    return Form(collector.images, collector.columns)
+    return Form(collector.images, collector.columns, collector.checked_instances())
 
 
 def _without_padding(body: bytes, boundary: bytes, max_images: int) -> bytes:
@@ -106,6 +111,7 @@ class _Parts:
         self.images: list[bytes] = []
         self.columns: bytes | None = None
         self.ended = False
+        self._instances: list[int] = []
         self._max_images = max_images
         self._name, self._value = b"", b""
         self._disposition = b""
@@ -141,17 +147,41 @@ class _Parts:
 
     def _end(self) -> None:
         name = parse_options_header(self._disposition)[1].get(b"name", b"")
-        if name in _IMAGE_NAMES:
-            self.images.append(b"".join(self._data))
-            if len(self.images) > self._max_images:
-                raise TooLarge(
-                    f"the request has {len(self.images)} or more {IMAGE_PARTS}; the limit is {self._max_images}"
-                )
+        photo = _PHOTO_NAME.fullmatch(name)
+        if name in _IMAGE_NAMES or photo:
+            self._take_image(None if photo is None else int(photo[1]))
         elif name == b"columns" and self.columns is None:
             self.columns = b"".join(self._data)
         else:
             shown = name.decode(errors="replace")
-            raise BadRequest(f"unexpected part {shown!r}; send {IMAGE_PARTS} and at most one 'columns'")
+            raise BadRequest(
+                f"unexpected part {shown!r}; send {IMAGE_PARTS} and at most one 'columns', or {PHOTO_PARTS}"
+            )
+
+    def _take_image(self, instance: int | None) -> None:
+        if instance is not None:
+            self._instances.append(instance)
+        self.images.append(b"".join(self._data))
+        if len(self._instances) not in (0, len(self.images)):
+            raise BadRequest(f"the request has {IMAGE_PARTS} and {PHOTO_PARTS}; send one kind or the other")
+        if len(self.images) > self._max_images:
+            parts = PHOTO_PARTS if self._instances else IMAGE_PARTS
+            raise TooLarge(f"the request has {len(self.images)} or more {parts}; the limit is {self._max_images}")
+
+    def checked_instances(self) -> list[int] | None:
+        """The instance of each image; None if the parts name none.
+
+        Raises:
+            BadRequest: their numbers have a gap.
+        """
+        numbers = set(self._instances)
+        for number in range(len(numbers)):
+            if number not in numbers:
+                raise BadRequest(
+                    f"no part is named 'image[{number}]', but one is named 'image[{max(numbers)}]'; number the "
+                    "instances from 0 on, without a gap"
+                )
+        return self._instances or None
 
     def _finish(self) -> None:
         self.ended = True

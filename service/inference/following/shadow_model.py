@@ -18,6 +18,7 @@ from models.devices.placement import place
 from models.errors import BundleError
 from models.imaging.decode import decode, read_checked_header
 from models.imaging.types import Pixels
+from models.pooling import pool_each
 from models.runtime.engine import Engine
 from models.runtime.engine_types import Asked
 from models.runtime.head_answers import Answered, Classified, Estimated, answer_head
@@ -72,10 +73,12 @@ class ShadowModel:
         """Opens a version's directory beside the champion; golden results are checked.
 
         Raises:
-            BundleError: it is damaged, not signed or computes something else, or none of its heads can be compared.
+            BundleError: it is damaged, not signed or computes something else, none of its heads can be compared, or it
+                decides on one image where the champion takes several.
             DeviceError: its embedder cannot be opened on a CPU.
         """
         bundle = Bundle.open(path, settings.verify_key)
+        _check_pooling(bundle, champion)
         heads = _comparable_heads(bundle, champion)
         head_set = HeadSet.open(bundle)
         opened = partial(cls, bundle, champion, head_set, heads=heads, share=share, max_pixels=settings.max_pixels)
@@ -124,11 +127,23 @@ class ShadowModel:
 
     def _embed(self, images: Sequence[Answered]) -> Embedding:
         if self.embedder is None:
-            return np.stack([image.result.embedding for image in images])
-        return self.embedder(np.stack([self._decode(image.image) for image in images]))
+            return np.stack([image.result.row for image in images])
+        photos = [photo for image in images for photo in (image.image, *image.others)]
+        parts = [photos[start : start + _AT_ONCE_EMBEDDED] for start in range(0, len(photos), _AT_ONCE_EMBEDDED)]
+        embeddings = [self.embedder(np.stack([self._decode(photo) for photo in part])) for part in parts]
+        counts = [1 + len(image.others) for image in images]
+        return pool_each(np.concatenate(embeddings), counts, self._manifest.pooling)
 
     def _decode(self, image: bytes) -> Pixels:
         return decode(image, self._manifest.input, read_checked_header(image, self._max_pixels))
+
+
+def _check_pooling(bundle: Bundle, champion: Engine) -> None:
+    if champion.manifest.pooling and not bundle.manifest.pooling:
+        raise BundleError(
+            f"{bundle.manifest.model} decides on one image and {champion.manifest.model} on several of one thing; "
+            "train it on several, too"
+        )
 
 
 def _comparable_heads(bundle: Bundle, champion: Engine) -> dict[str, HeadSpec]:

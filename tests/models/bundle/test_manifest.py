@@ -47,6 +47,16 @@ def test_a_manifest_from_before_there_were_variants_reads_byte_for_byte() -> Non
     assert b"variants" not in data
 
 
+def test_pooling_is_written_only_where_an_instance_may_have_several_images(written: bytes) -> None:
+    manifest = Manifest.from_bytes(written)
+    assert b"pooling" not in written
+    assert manifest.instance_width == manifest.embedding_width
+    pooled = manifest.model_copy(update={"pooling": ("mean", "max")})
+    assert Manifest.from_bytes(pooled.to_bytes()) == pooled
+    assert pooled.instance_width == 2 * manifest.embedding_width
+    assert not pooled.has_embedder_of(manifest, "fp32"), "its heads are given other rows"
+
+
 def test_how_images_are_fitted_is_written_only_where_they_are_not_stretched(written: bytes) -> None:
     stretched = Manifest.from_bytes(written)
     assert stretched.input.fit == "stretch"
@@ -114,6 +124,8 @@ def test_every_flipped_bit_of_every_byte_is_noticed(written: bytes) -> None:
         pytest.param(lambda f: f["input"].update(channels=2), r"field input\.channels", id="two channels"),
         pytest.param(lambda f: f["heads"].append(f["heads"][0]), "head names repeat", id="two heads of one name"),
         pytest.param(lambda f: f.update(heads=[]), "field heads", id="no head"),
+        pytest.param(lambda f: f.update(pooling=["median"]), "field pooling", id="a pooling that there is not"),
+        pytest.param(lambda f: f.update(pooling=["max", "max"]), "pooling repeat", id="a kind of pooling twice"),
         pytest.param(lambda f: f["heads"][0]["classes"].append("dark"), "class names repeat", id="a class twice"),
         pytest.param(lambda f: f["heads"][0].update(classes=["dark"]), "classes", id="one class"),
         pytest.param(

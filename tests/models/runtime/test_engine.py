@@ -17,7 +17,7 @@ from models.devices.placement import Placement
 from models.errors import BundleError, DeviceError, StoreError, TandemError
 from models.imaging.decode import decode
 from models.runtime.engine import Engine
-from models.runtime.engine_types import EngineInput, Result
+from models.runtime.engine_types import EngineInput, Instance, Result
 from models.runtime.sessions import Embedder, Probabilities, cpu_session
 from tests.models.devices.gpus import GraphSession
 from tests.tiny_bundle import CLASSES, COLUMNS, GREYS, solid_image, tiny_bundle
@@ -153,3 +153,40 @@ def test_on_a_gpu_the_engine_serves_what_was_captured_at_its_start(tiny_path: Pa
     (result, *_) = run(engine, [image_of(engine, 225)] * 3)
     assert session.runs == ["replay 4"]
     np.testing.assert_allclose(result.embedding[0], 225 / 255, atol=1e-3)
+
+
+def test_where_a_bundle_pools_an_image_is_an_instance_of_its_own(pooling_engine: Engine) -> None:
+    engine = pooling_engine
+    (result,) = run(engine, [image_of(engine, GREYS["bright"])])
+    assert CLASSES[int(probabilities(engine, result).argmax())] == "bright"
+    assert (result.embedding.shape, result.row.shape) == ((4,), (8,))
+    assert result.photos is None
+
+
+def test_an_instance_is_decided_on_by_all_of_its_images(pooling_engine: Engine) -> None:
+    engine, head = pooling_engine, head_of(pooling_engine).name
+    photos = run(engine, [image_of(engine, grey)._replace(asked={}) for grey in (GREYS["dark"], GREYS["bright"])])
+    alone, both = engine.decide([Instance(photos[:1], {head: {}}), Instance(photos, {head: {}})], [0.0, 0.5])
+    assert CLASSES[int(probabilities(engine, alone).argmax())] == "dark"
+    assert CLASSES[int(probabilities(engine, both).argmax())] == "mid"
+    assert both.photos is not None
+    np.testing.assert_array_equal(both.photos, [photo.embedding for photo in photos])
+
+
+def test_equal_images_are_decided_on_exactly_as_one(pooling_engine: Engine) -> None:
+    engine, head = pooling_engine, head_of(pooling_engine).name
+    photos = run(engine, [image_of(engine, 77)._replace(asked={})] * 3)
+    one, three = engine.decide([Instance(photos[:1], {head: {}}), Instance(photos, {head: {}})], [0.0, 0.0])
+    (alone,) = run(engine, [image_of(engine, 77)])
+    for each in (one, three):
+        assert each.row.tobytes() == alone.row.tobytes()
+        assert probabilities(engine, each).tobytes() == probabilities(engine, alone).tobytes()
+
+
+def test_the_time_of_a_batch_counts_once_for_the_images_of_an_instance(pooling_engine: Engine) -> None:
+    (photo,) = run(pooling_engine, [image_of(pooling_engine, 77)._replace(asked={}, decode_s=0.01)])
+    photos = [photo._replace(queue_s=0.2, embed_s=3.0), photo._replace(queue_s=0.2, embed_s=3.0)]
+    photos += [photo._replace(queue_s=3.3, embed_s=1.0)]
+    (result,) = pooling_engine.decide([Instance(photos, {"level": {}})], [0.5])
+    assert (result.decode_s, result.queue_s, result.embed_s) == pytest.approx((0.03, 0.7, 4.0))
+    assert result.decide_s > 0

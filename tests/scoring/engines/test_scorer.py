@@ -120,3 +120,9 @@ def test_an_image_for_which_a_head_gives_no_number_fails_alone(
     monkeypatch.setattr(scorer.engine, "run", sometimes)
     rows = scorer.score(Chunk(0, [DARK, BRIGHT, DARK], [])).rows
     assert rows["error"].to_pylist() == [None, "internal", None]
+
+
+def test_where_a_bundle_pools_an_image_is_an_instance_of_its_own(pooling_path: Path, pooling_engine: Engine) -> None:
+    (row,) = scored(pooling_path, Chunk(0, [DARK], []), asked=Asked(embeddings=True, explain=True))
+    assert row["shade.label"] == post_image(pooling_engine, DARK).json()["label"] == "dark"
+    assert len(row["embedding"]) == 4

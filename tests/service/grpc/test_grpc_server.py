@@ -418,3 +418,18 @@ def test_a_port_that_another_program_has_is_named(engine: Engine) -> None:
                 await server.start()
 
     asyncio.run(test())
+
+
+def test_where_a_bundle_pools_an_image_is_an_instance_of_its_own(pooling_engine: Engine) -> None:
+    async def test(caller: Caller) -> None:
+        request = images(MID, DARK)
+        request.model_name = "pooling"
+        request.outputs.add(name="level.value")
+        request.outputs.add(name="embedding")
+        response = await caller.infer(request)
+        assert [(one.name, list(one.shape)) for one in response.outputs] == [
+            ("level.value", [2]),
+            ("embedding", [2, 4]),
+        ]
+
+    run(test, pooling_engine)

@@ -18,7 +18,16 @@ import pytest
 from PIL import Image
 
 from models.columns import ColumnValue
-from models.errors import BadColumns, BadImage, ClientError, NotReady, Overloaded, TandemError, TooLarge
+from models.errors import (
+    BadColumns,
+    BadImage,
+    ClientError,
+    DeadlineExceeded,
+    NotReady,
+    Overloaded,
+    TandemError,
+    TooLarge,
+)
 from models.runtime.engine import Engine
 from models.runtime.engine_types import Result
 from models.runtime.head_sessions import Head
@@ -286,3 +295,39 @@ def test_an_image_of_which_the_head_makes_no_number_leaves_the_others_alone(
     found = answers(engine, [Item(image, {}) for image in (BRIGHT, DARK, MID)])
     assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
     assert "head 'shade' gave NaN or infinity" in caplog.text
+
+
+def test_an_instance_of_which_the_head_makes_no_number_leaves_the_others_alone(pooling_path: Path) -> None:
+    engine = Engine.load(pooling_path, device="cpu")
+    engine.head_set.heads = {name: DizzyHead(head.session, head.spec) for name, head in engine.heads.items()}
+    found = answers(engine, [Item(BRIGHT, {}, (BRIGHT,)), Item(DARK, {}, (DARK,)), Item(DARK, {}, (BRIGHT,))])
+    assert (label(found[0]), type(found[1]), label(found[2])) == ("bright", WorkFailed, "mid")
+
+
+def test_instances_are_decided_on_in_a_thread_by_a_model_that_computes_in_one(pooling_path: Path) -> None:
+    engine = HeldEngine.load(pooling_path, device="cpu")
+
+    async def test(pipeline: Pipeline) -> list[Result | TandemError]:
+        running = asyncio.create_task(asked(pipeline, [Item(DARK, {}, (BRIGHT, DARK)), Item(BRIGHT, {})]))
+        await engine.wait_until_entered()
+        engine.release.set()
+        return await running
+
+    found = run(engine, test)
+    assert [label(answer) for answer in found] == ["mid", "bright"]
+    assert engine.batches == [2], "equal images are embedded once"
+
+
+def test_an_instance_whose_deadline_passes_while_it_is_embedded_is_not_decided_on(pooling_path: Path) -> None:
+    engine = HeldEngine.load(pooling_path, device="cpu")
+
+    async def test(pipeline: Pipeline) -> None:
+        running = asyncio.create_task(asked(pipeline, [Item(DARK, {}, (BRIGHT,))], seconds=0.3))
+        await engine.wait_until_entered()
+        expired_at = time.monotonic() + 0.3
+        await until(lambda: time.monotonic() > expired_at)
+        engine.release.set()
+        with pytest.raises(DeadlineExceeded):
+            await running
+
+    run(engine, test)

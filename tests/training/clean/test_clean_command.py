@@ -103,3 +103,16 @@ def test_a_number_out_of_range_gets_a_sentence(
     with pytest.raises(SystemExit):
         command.main(["clean", "folder", "images", option, value])
     assert sentence in capsys.readouterr().err
+
+
+def test_things_that_share_a_photo_are_copies(images: Path, bundle: Path) -> None:
+    files = sorted(path.relative_to(images) for path in images.rglob("0*.png"))
+    rows = [f"{one};{other},{one.parent}" for one, other in zip(files[::2], files[1::2], strict=True)]
+    rows.append(f"{files[-1]};{files[0]},{files[-1].parent}")
+    (images / "list.csv").write_text("\n".join(["file,colour", *rows]))
+    table = ["clean", "table", str(images / "list.csv"), "--image-column", "file", "--label-column", "colour"]
+    assert command.main([*table, "--bundle", str(bundle), "--out", "found"]) == 0
+    found = json.loads(Path("found/clean.json").read_text())
+    assert found["images"] == len(rows)
+    copies = {entry["file"] for entry in found["findings"] if entry["kind"] in ("duplicates", "leakage")}
+    assert copies == {str(files[0]), str(files[-1]), str(files[-2])}

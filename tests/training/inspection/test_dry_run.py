@@ -309,3 +309,15 @@ def test_no_file_ends_in_a_traceback(tmp_path: Path, words: list[str]) -> None:
     assert "Traceback" not in run.stderr
     assert run.returncode in (0, 1)
     assert "fish/a.png: " in run.stdout + run.stderr + "".join(map(Path.read_text, tmp_path.glob("build/**/*.csv")))
+
+
+def test_rows_of_several_photos_are_told_as_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant(tmp_path, [f"{n}.png" for n in range(24)])
+    rows = [f"{2 * n}.png;{2 * n + 1}.png,{'ab'[n % 2]}" for n in range(11)]
+    (tmp_path / "table.csv").write_text("\n".join(["image,label", *rows, "22.png;0.png,a"]) + "\n")
+    status, lines, errors = inspected(capsys, "table", tmp_path / "table.csv")
+    assert (status, errors) == (0, [])
+    assert lines[:3] == [f"{tmp_path / 'table.csv'}: 12 images in 2 classes", "a: 7", "b: 5"]
+    assert "image: image, 23 files, up to 2 in a row" in lines
+    assert "note: 12 rows with 24 photos, up to 2 in a row: each row is one thing" in lines
+    assert any(line.startswith("2 images look the same as others, in 1 groups") for line in lines), "photo 0 is of both"

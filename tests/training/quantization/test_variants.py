@@ -11,6 +11,7 @@ import pytest
 from models.bundle.audit import audit_onnx
 from models.bundle.head_spec import HeadSpec
 from models.bundle.input_spec import InputSpec
+from models.pooling import pool_each
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import boosted
@@ -20,6 +21,7 @@ from training.export.bundle_files import EMBEDDING_TOLERANCES
 from training.export.onnx_graph import Graph, make_node
 from training.heads.graphs.head_export import export_head
 from training.heads.labelled_embeddings import LabelledEmbeddings
+from training.instances.instance_photos import Photos
 from training.quantization.precision_trial import Trial
 from training.quantization.variants import calibration_images, make_variants, refusal, time_alone_ms, to_fp16, to_int8
 
@@ -169,3 +171,11 @@ def test_a_larger_network_takes_longer(embedder_graph: bytes, dataset: Dataset) 
     sessions = {"fp32": cpu_session(embedder_graph), "fp16": cpu_session(graph.to_bytes())}
     alone_ms = time_alone_ms(sessions, dataset.images[np.arange(1)])
     assert 0 < alone_ms["fp32"] < alone_ms["fp16"]
+
+
+def test_all_photos_of_an_instance_are_embedded_and_pooled(trial: Trial, dataset: Dataset, embedder: Embedder) -> None:
+    images, counts = np.asarray(dataset.images)[:6], [2, 1, 3]
+    several = replace(trial, images=Photos(images, (), np.array(counts)), pooling=("mean", "max"))
+    wanted = pool_each(embedder(images), counts, ("mean", "max"))
+    np.testing.assert_allclose(several.embedded(embedder, "photos"), wanted, rtol=1e-6)
+    assert several.image_shape == images.shape[1:]

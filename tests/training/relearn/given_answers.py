@@ -15,6 +15,7 @@ from feedback.database.database import Database
 from feedback.database.tables import decision, feedback
 from feedback.reviews.answered import AnsweredDecision
 from models.bundle.loading import Bundle
+from models.pooling import pool_alone
 from models.runtime.sessions import Embedder, cpu_session
 from training.data.dataset import Dataset
 from training.export.exported_head import ExportedHead, accepted
@@ -26,7 +27,8 @@ AUDIT = 0.1
 def answered(bundle: Bundle, dataset: Dataset, *, minute: int = 0) -> list[AnsweredDecision]:
     """The default head's decisions on all images of a data set; accepted ones were drawn with `AUDIT`."""
     head = ExportedHead.from_bundle(bundle, bundle.manifest.default_head)
-    embedding = Embedder(cpu_session(bundle.embedder("fp32")))(dataset.images[np.arange(len(dataset.labels))])
+    images = dataset.images[np.arange(len(dataset.labels))]
+    embedding = pool_alone(Embedder(cpu_session(bundle.embedder("fp32")))(images), bundle.manifest.pooling)
     answers = head.head(embedding, dataset.rows)
     accepts = accepted(head.spec, answers, head.distances(embedding), dataset.rows)
     return [

@@ -115,6 +115,26 @@ def test_both_ways_of_reading_agree(lines: list[bytes], ending: bytes) -> None:
         assert plain == by_library(body)
 
 
+def photo(content: bytes, instance: int) -> bytes:
+    return part(content, f'form-data; name="image[{instance}]"; filename="a.png"')
+
+
+def test_photos_say_which_instance_they_are_of() -> None:
+    body = form(photo(b"1", 1), photo(b"2", 0), part(b"{}", 'form-data; name="columns"'), photo(b"3", 1))
+    assert read_multipart(body, b"XX", MAX) == Form([b"1", b"2", b"3"], b"{}", [1, 0, 1])
+
+
+@pytest.mark.parametrize("parts", [(part(b"1"), photo(b"2", 0)), (photo(b"1", 0), part(b"2"))], ids=["before", "after"])
+def test_photos_are_not_mixed_with_images(parts: tuple[bytes, ...]) -> None:
+    with pytest.raises(BadRequest, match="send one kind or the other"):
+        read_multipart(form(*parts), b"XX", MAX)
+
+
+def test_too_many_photos_are_refused() -> None:
+    with pytest.raises(TooLarge, match=r"4 or more parts named 'image\[0\]', 'image\[1\]', ...; the limit is 3"):
+        read_multipart(form(*[photo(b"1", 0)] * 4), b"XX", MAX)
+
+
 def test_no_boundary_is_refused() -> None:
     with pytest.raises(BadRequest, match="no boundary"):
         read_multipart(form(part(b"1")), b"", MAX)

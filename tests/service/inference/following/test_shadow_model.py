@@ -110,3 +110,30 @@ def test_a_share_of_the_images_is_drawn(tmp_path: Path, champion: Engine) -> Non
     shadow = ShadowModel.open(path, 0.25, champion, settings_of(path))
     drawn = sum(shadow.wants() for _ in range(4000))
     assert 850 < drawn < 1150  # five standard deviations
+
+
+def test_a_shadow_of_another_network_pools_all_images_of_an_instance(tmp_path: Path) -> None:
+    champion = Engine.load(tiny_bundle(tmp_path, pooling=("mean",)), device="cpu")
+    shadow = opened(tmp_path, champion, size=4, pooling=("mean",))
+    image = answered(champion, GREYS["dark"])._replace(others=[solid_image(GREYS["bright"])])
+    found, alone = shadow.decide([image, image._replace(others=())])
+    assert isinstance(found["shade"], Classified)
+    assert isinstance(alone["shade"], Classified)
+    assert (found["shade"].label, alone["shade"].label) == ("mid", "dark")
+
+
+def test_a_shadow_of_the_same_network_takes_the_champions_pooled_row(tmp_path: Path) -> None:
+    champion = Engine.load(tiny_bundle(tmp_path, pooling=("mean",)), device="cpu")
+    shadow = opened(tmp_path, champion, pooling=("mean",))
+    assert shadow.embedder is None
+    image = answered(champion, GREYS["dark"])
+    bright = answered(champion, GREYS["bright"]).result.row
+    (found,) = shadow.decide([image._replace(result=image.result._replace(pooled=bright))])
+    assert isinstance(found["shade"], Classified)
+    assert found["shade"].label == "bright"
+
+
+def test_a_shadow_that_decides_on_one_image_is_refused_beside_one_that_takes_several(tmp_path: Path) -> None:
+    champion = Engine.load(tiny_bundle(tmp_path, pooling=("mean",)), device="cpu")
+    with pytest.raises(BundleError, match="tiny@2 decides on one image and tiny@1 on several of one thing"):
+        opened(tmp_path, champion)
