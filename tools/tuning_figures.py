@@ -26,10 +26,10 @@ from training.stages.head_plan import HeadPlan
 from training.stages.model_selection import Selection, select_head
 from training.stages.prepare import Prepared, prepare
 from training.stages.training_data import TrainingData, embed_images, label_embeddings
-from training.stages.tuning_trial import try_tuned
 from training.tuning.tune import Frozen, tune
 from training.tuning.tuning_plan import TuningPlan
 from training.workflows.new_bundle import known_images
+from training.workflows.tuning_trial import try_tuned
 
 _EXPORT_SAMPLE = 32
 _LEVEL = 0.05

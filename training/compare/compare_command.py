@@ -23,6 +23,7 @@ from training.data.dataset import Dataset
 from training.data.file_reading import printable
 from training.data.split import tie
 from training.exceptions import DataError
+from training.network.presets import PRESETS
 from training.progress import stage
 from training.tables import tabular
 from training.tables.table import read
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> Path:
         KeyboardInterrupt: somebody stopped it; what was measured is written, and the message says where.
     """
     from training.compare.comparison import compare  # noqa: PLC0415 (imports torch, which other commands do without)
+    from training.compare.network_trainer import Trainer  # noqa: PLC0415
 
     minutes, seed, sizes = _minutes(arguments.budget), _seed(arguments.seed), parse_sizes(arguments.sizes)
     margin = _margin(arguments.margin)
@@ -78,10 +80,9 @@ def run(arguments: argparse.Namespace) -> Path:
     path.mkdir(parents=True, exist_ok=True)  # fails now rather than after a quarter of an hour
     comparison = compare(
         *(dataset, samples, left_out),
-        seed=seed,
         budget=budget,
         margin=margin,
-        network=arguments.network,
+        trainer=Trainer(dataset, seed, hyperparameters=PRESETS["quick"].of(arguments.network)),
         command=_command(arguments),
     )
     _write(path, comparison)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from training.compare.budget import Budget
-from training.compare.compared_models import compared_models
+from training.compare.compared_models import ComparedModel, compared_models
 from training.compare.comparison_run import ComparisonRun, Findings
 from training.compare.model_measures import ModelMeasures
 from training.compare.network_trainer import Trainer
@@ -19,7 +19,6 @@ from training.compare.report.recommendation import CONFIDENCE
 from training.compare.time_limit import Worker
 from training.data.dataset import Dataset
 from training.data.split import Split
-from training.network.presets import PRESETS, NetworkKind
 
 
 def compare(
@@ -27,10 +26,9 @@ def compare(
     samples: Sequence[Sample],
     left_out: Sequence[LeftOut],
     *,
-    seed: int,
     budget: Budget,
     margin: float,
-    network: NetworkKind,
+    trainer: Trainer,
     command: str,
 ) -> Comparison:
     """Compares all models; Ctrl-C ends the comparison with what there is.
@@ -39,17 +37,13 @@ def compare(
         dataset: images in memory.
         samples: as `training.compare.report.nested_samples.draw` gives them.
         left_out: sizes that the data set is too small for.
-        seed: of models.
         budget: for all of it.
         margin: points by which the recommended model may be worse than the best.
-        network: the kind that is fitted.
+        trainer: fits the networks; its seed is that of all models.
         command: that makes the same comparison again.
     """
     models = compared_models(has_columns=bool(dataset.columns))
-    trainer = Trainer(dataset, seed, hyperparameters=PRESETS["quick"].of(network))
-    with Worker() as worker:
-        measures = ModelMeasures(dataset, seed, worker, trainer)
-        found = ComparisonRun(measures, samples, models, budget, margin).run()
+    found = _run(dataset, samples, models, budget, margin=margin, trainer=trainer)
     parts = samples[0].parts
     decision, verdict = _conclusion(dataset, found, len(parts.test), margin, expected=len(samples) * len(models))
     return Comparison(
@@ -62,10 +56,24 @@ def compare(
         verdict=verdict,
         interrupted=found.interrupted,
         command=command,
-        seed=seed,
+        seed=trainer.seed,
         budget_minutes=budget.seconds / 60,
         seconds=budget.spent(),
     )
+
+
+def _run(
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    models: Sequence[ComparedModel],
+    budget: Budget,
+    *,
+    margin: float,
+    trainer: Trainer,
+) -> Findings:
+    with Worker() as worker:
+        measures = ModelMeasures(dataset, trainer.seed, worker, trainer)
+        return ComparisonRun(measures, samples, models, budget, margin).run()
 
 
 def _facts(dataset: Dataset, parts: Split) -> dict[str, Any]:

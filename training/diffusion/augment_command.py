@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from training.data.dataset import Dataset, subset
 from training.exceptions import DataError
 from training.stages.prepare import prepare
 from training.stages.training_data import embed_images
+
+if TYPE_CHECKING:
+    from training.diffusion.recall_trial import RecallTrial
 
 _ROOT = Path("build") / "augment"
 _RARE = 0.5
@@ -48,8 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         DataError: there is no such class, or none is rare.
     """
     from training.backbones.names import load_backbone  # noqa: PLC0415 (imports torch)
-    from training.diffusion.recall_trial import DIFFUSION, try_diffusion  # noqa: PLC0415
-    from training.export.bundle_files import encode_png  # noqa: PLC0415
+    from training.diffusion.recall_trial import try_diffusion  # noqa: PLC0415
     from training.export.network_export import export_embedder  # noqa: PLC0415
 
     if arguments.seeds < 2:
@@ -73,21 +76,33 @@ def run(arguments: argparse.Namespace) -> None:
         seeds=range(arguments.seeds),
         steps=arguments.steps,
     )
-    names = ", ".join(dataset.classes[class_] for class_ in rare)
-    print(f"rare: {names}, {found.counts[0]} training images each, others {found.counts[1]}; {arguments.seeds} seeds")
+    _tell(found, dataset, arguments.seeds)
+    if found.is_won:
+        folder: Path = arguments.out or _ROOT / dataset.name
+        _write(found, dataset, folder, arguments.seeds)
+
+
+def _tell(found: RecallTrial, dataset: Dataset, seeds: int) -> None:
+    """Prints the table."""
+    names = ", ".join(dataset.classes[class_] for class_ in found.rare)
+    print(f"rare: {names}, {found.counts[0]} training images each, others {found.counts[1]}; {seeds} seeds")
     print("way            recall of rare  accuracy  gain of diffusion (95 %)")
-    made = found.ways[-1]
+    *others, made = found.ways
     for way in found.ways:
-        gain = "" if way.name == DIFFUSION else "{:+.3f} ± {:.3f}".format(*made.gain(way))
+        gain = "{:+.3f} ± {:.3f}".format(*made.gain(way)) if way in others else ""
         print(f"{way.name:13}  {np.mean(way.recall):14.3f}  {np.mean(way.accuracy):8.3f}  {gain}")
     if not found.is_won:
         print("diffusion does not beat every other way, so no images are written")
-        return
-    folder: Path = arguments.out or _ROOT / dataset.name
-    for position, class_ in enumerate(rare):
+
+
+def _write(found: RecallTrial, dataset: Dataset, folder: Path, seed: int) -> None:
+    """Writes as many images of each rare class as it has fewer than the others."""
+    from training.export.bundle_files import encode_png  # noqa: PLC0415
+
+    for position, class_ in enumerate(found.rare):
         place = folder / dataset.classes[class_]
         place.mkdir(parents=True, exist_ok=True)
-        for number, image in enumerate(found.maker.make(position, found.counts[1] - found.counts[0], arguments.seed)):
+        for number, image in enumerate(found.maker.make(position, found.counts[1] - found.counts[0], seed)):
             (place / f"made-{number:04}.png").write_bytes(encode_png(image))
     print(f"diffusion beats every other way; wrote its images to {folder}: add them to the training images alone")
 

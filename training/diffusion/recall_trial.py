@@ -123,22 +123,33 @@ def try_diffusion(
     found: dict[str, list[tuple[float, float]]] = {}
     for seed in seeds:
         known = _kept(dataset, parts.known, rare, keep, seed)
-        counts = np.bincount(dataset.labels[known], minlength=len(dataset.classes))
-        common = int(np.median(np.delete(counts, list(rare))))
-        if max(counts[list(rare)]) >= common:
-            raise DataError(f"{dataset.classes[rare[0]]!r} is not rare: other classes have {common} images")
+        counts, common = _counts(dataset, known, rare)
         of_rare = known[np.isin(dataset.labels[known], rare)]
-        pixels = small(dataset.images, of_rare)
-        at = {class_: position for position, class_ in enumerate(rare)}
-        maker = fit_maker(
-            pixels, np.array([at[label] for label in dataset.labels[of_rare]]), len(rare), steps=steps, seed=seed
-        )
-        missing = [(class_, common - int(counts[class_])) for class_ in rare]
+        maker = _maker(dataset, of_rare, rare, steps, seed)
+        missing = [(class_, common - count) for class_, count in zip(rare, counts, strict=True)]
         trial = _Trial(dataset, embedder, embedding, known, parts.test, tuple(rare), seed)
         for name, way in _ways(trial, maker, missing, of_rare).items():
             found.setdefault(name, []).append(way())
     ways = tuple(Way(name, *zip(*figures, strict=True)) for name, figures in found.items())
-    return RecallTrial(ways, (int(counts[list(rare)].max()), common), maker, tuple(rare))
+    return RecallTrial(ways, (max(counts), common), maker, tuple(rare))
+
+
+def _counts(dataset: Dataset, known: Indices, rare: Sequence[int]) -> tuple[list[int], int]:
+    """Images of each rare class, and of the median other class."""
+    counts = np.bincount(dataset.labels[known], minlength=len(dataset.classes))
+    common = int(np.median(np.delete(counts, list(rare))))
+    if max(counts[list(rare)]) >= common:
+        raise DataError(f"{dataset.classes[rare[0]]!r} is not rare: other classes have {common} images")
+    return counts[list(rare)].tolist(), common
+
+
+def _maker(dataset: Dataset, of_rare: Indices, rare: Sequence[int], steps: int, seed: int) -> ImageMaker:
+    """A model of the rare classes, fitted to their training images."""
+    if not isinstance(dataset.images, Encoded):
+        raise DataError("a diffusion model is fitted on images of files")
+    at = {class_: position for position, class_ in enumerate(rare)}
+    labels = np.array([at[label] for label in dataset.labels[of_rare]])
+    return fit_maker(small(dataset.images, of_rare), labels, len(rare), steps=steps, seed=seed)
 
 
 def small(images: Encoded, positions: Indices) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,30 +121,49 @@ def fit_tail(
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)  # of the first values of low-rank products
     model = copy.deepcopy(_Model(tail, head))
-    optimizer = torch.optim.AdamW(_groups(model, extent, _given(activations[0, :2])), weight_decay=_WEIGHT_DECAY)
-    steps = max(1, activations.shape[1] // _BATCH)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _schedule(extent.epochs * steps))
-    average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
+    fit = _Fit(model, extent, activations)
     began = time.monotonic()
     best, best_loss, best_epoch = _state(model), _loss(model, *stop), 0
     for epoch in progress(range(1, extent.epochs + 1), "tuning the network", "epoch"):
-        for rows in torch.split(torch.from_numpy(random.permutation(activations.shape[1])), _BATCH)[:steps]:
-            variants = torch.from_numpy(random.integers(activations.shape[0], size=len(rows)))
-            given, wanted = _mixed(activations[variants, rows], targets.part(rows), random)
-            optimizer.zero_grad()
-            wanted.loss(model(given)).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            scheduler.step()
-            average.update_parameters(model)
-        loss = _loss(average.module, *stop)
+        for given, wanted in _batches(activations, targets, fit.steps, random):
+            fit.step(given, wanted)
+        loss = _loss(fit.average.module, *stop)
         if loss < best_loss:
-            best, best_loss, best_epoch = _state(average.module), loss, epoch
-        took = time.monotonic() - began
-        if epoch - best_epoch >= _PATIENCE or took * (epoch + 1) / epoch > seconds:
+            best, best_loss, best_epoch = _state(fit.average.module), loss, epoch
+        if epoch - best_epoch >= _PATIENCE or (time.monotonic() - began) * (epoch + 1) / epoch > seconds:
             break
     model.load_state_dict(best)
     low_rank.merge(model)
     return model.tail, model.head, best_epoch
+
+
+class _Fit:
+    """Optimizer, schedule and moving average of a model."""
+
+    def __init__(self, model: _Model, extent: Extent, activations: Tensor) -> None:
+        self._model = model
+        self.steps = max(1, activations.shape[1] // _BATCH)
+        sample = _given(activations[0, :2])
+        self._optimizer = torch.optim.AdamW(_groups(model, extent, sample), weight_decay=_WEIGHT_DECAY)
+        schedule = _schedule(extent.epochs * self.steps)
+        self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimizer, schedule)
+        self.average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
+
+    def step(self, given: Tensor, wanted: Targets) -> None:
+        wanted.loss(self._model(given)).backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._scheduler.step()
+        self.average.update_parameters(self._model)
+
+
+def _batches(
+    activations: Tensor, targets: Targets, steps: int, random: np.random.Generator
+) -> Iterator[tuple[Tensor, Targets]]:
+    """Mixed batches of an epoch, each row as one of its variants."""
+    for rows in torch.split(torch.from_numpy(random.permutation(activations.shape[1])), _BATCH)[:steps]:
+        variants = torch.from_numpy(random.integers(activations.shape[0], size=len(rows)))
+        yield _mixed(activations[variants, rows], targets.part(rows), random)
 
 
 def linear_start(embedding: Embedding, targets: Targets) -> nn.Linear:

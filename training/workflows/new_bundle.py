@@ -53,24 +53,28 @@ class Network:
     baselines: Mapping[str, Probabilities] = field(default_factory=dict)
 
 
-def make_bundle(
-    network: Network,
-    data: TrainingData,
-    plan: HeadPlan,
-    findings: Findings,
-    *,
-    watch: Stopwatch,
-    store: Path,
-    selection: Selection,
-) -> Path:
-    """Evaluates a head that was fitted on a network's embeddings and writes the bundle; returns its directory.
+@dataclass(frozen=True)
+class Model:
+    """A network and the head that was selected on its embeddings.
 
-    Args:
+    Attributes:
         network: the embedder and what is known of it.
         data: what the head was fitted on and validated with, and is tested with.
+        selection: the head.
+    """
+
+    network: Network
+    data: TrainingData
+    selection: Selection
+
+
+def make_bundle(model: Model, plan: HeadPlan, findings: Findings, *, watch: Stopwatch, store: Path) -> Path:
+    """Evaluates a model and writes the bundle; returns its directory.
+
+    Args:
+        model: network and head.
         plan: which head.
         findings: what is wrong with the data.
-        selection: the head.
         watch: has the seconds of the stages before.
         store: the bundle is the next version of its name there.
 
@@ -78,6 +82,7 @@ def make_bundle(
         ExportError: an exported graph does not compute what the fitted model computes.
         OSError: the store cannot be written to.
     """
+    network, data, selection = model.network, model.data, model.selection
     with watch.step("evaluate"):
         ablations = ablate(data, selection)
         baselines = {**network.baselines, **baseline_answers(data, selection, ablations)}

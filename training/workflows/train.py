@@ -26,7 +26,7 @@ from training.stages.head_plan import HeadPlan
 from training.stages.model_selection import select_head
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
 from training.stages.training_data import TrainingData, embed_images, label_embeddings
-from training.workflows.new_bundle import Network, known_images, make_bundle
+from training.workflows.new_bundle import Model, Network, known_images, make_bundle
 
 _EXPORT_SAMPLE = 2000
 
@@ -86,8 +86,8 @@ def train(dataset: Dataset, plan: TrainPlan) -> Path:
         data = label_embeddings(prepared, embedded, seed=seed, augmented={"augmented training images": rows})
     network = Network(graph, _settings(plan, fitted), fitted.hardware, files, fitted.history, _baselines(data, fitted))
     with watch.step("fit the heads"):
-        selection = select_head(data, plan.head)
-    path = make_bundle(network, data, plan.head, findings, selection=selection, watch=watch, store=plan.store)
+        model = Model(network, data, select_head(data, plan.head))
+    path = make_bundle(model, plan.head, findings, watch=watch, store=plan.store)
     shutil.rmtree(plan.work)
     return path
 

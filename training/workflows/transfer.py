@@ -21,13 +21,13 @@ from training.heads.registry import kind_named
 from training.network.embedding_cache import keeping
 from training.progress import Stopwatch
 from training.stages.head_plan import HeadPlan
-from training.stages.model_selection import Selection, select_head
+from training.stages.model_selection import select_head
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
-from training.stages.training_data import Embedded, TrainingData, embed_images, label_embeddings, pool_photos
-from training.stages.tuning_trial import try_tuned
+from training.stages.training_data import Embedded, embed_images, label_embeddings, pool_photos
 from training.tuning.tune import Frozen, Tuned, tune
 from training.tuning.tuning_plan import NotTunedError, TuningPlan
-from training.workflows.new_bundle import Network, known_images, make_bundle
+from training.workflows.new_bundle import Model, Network, known_images, make_bundle
+from training.workflows.tuning_trial import try_tuned
 
 _EXPORT_SAMPLE = 32
 _OF_PHOTOS = "its images are photos of things"
@@ -50,31 +50,6 @@ class TransferPlan:
     head: HeadPlan
     cache: Path = DEFAULT_ROOT
     tuning: TuningPlan = TuningPlan()  # noqa: RUF009 (frozen)
-
-
-@dataclass(frozen=True)
-class _Way:
-    """A network and the head that was selected on it.
-
-    Attributes:
-        network: as the bundle would have it.
-        data: what the head was fitted on and validated with.
-        selection: the head.
-    """
-
-    network: Network
-    data: TrainingData
-    selection: Selection
-
-    def told(self, tuning: Mapping[str, Any], other: _Way, title: str) -> _Way:
-        """The same with what the manifest says of the tuning, and the other way's answers on the test images."""
-        kind = kind_named(other.selection.head.spec.kind).title
-        test = other.data.test
-        baselines: dict[str, Probabilities] = {}
-        if len(test):
-            baselines[f"{kind} on the {title}"] = other.selection.head.head.answer(test.embedding, test.rows)[0]
-        settings = {**self.network.settings, "tuning": dict(tuning)}
-        return replace(self, network=replace(self.network, settings=settings, baselines=baselines))
 
 
 def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Path:
@@ -104,16 +79,14 @@ def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Pa
             prepared = drop_faults(prepared, findings, plan.head.drop, force=plan.head.force)
         with watch.step("fit the heads"):
             data = label_embeddings(prepared, embedded, seed=seed)
-            frozen = _Way(_network(graph, embedded, plan), data, select_head(data, plan.head))
-        way = _frozen_or_tuned(network, prepared, frozen, plan, watch)
-        return make_bundle(
-            way.network, way.data, plan.head, findings, selection=way.selection, watch=watch, store=plan.store
-        )
+            frozen = Model(_network(graph, embedded, plan), data, select_head(data, plan.head))
+        model = _frozen_or_tuned(network, prepared, frozen, plan, watch)
+        return make_bundle(model, plan.head, findings, watch=watch, store=plan.store)
 
 
 def _frozen_or_tuned(
-    network: FrozenNetwork, prepared: Prepared, frozen: _Way, plan: TransferPlan, watch: Stopwatch
-) -> _Way:
+    network: FrozenNetwork, prepared: Prepared, frozen: Model, plan: TransferPlan, watch: Stopwatch
+) -> Model:
     """Tunes the network if the plan says so; `auto` serves it only if it is better."""
     tuning, is_balanced = plan.tuning, plan.head.balance == "weights"
     if tuning.option == "off":
@@ -141,11 +114,21 @@ def _frozen_or_tuned(
     trial = try_tuned((frozen.data, frozen.selection), (tuned.data, tuned.selection), is_balanced=is_balanced)
     entry = {**found.settings, "result": trial.sentence}
     if trial.is_better or tuning.option != "auto":
-        return tuned.told(entry, frozen, "frozen network's embedding")
-    return frozen.told(entry, tuned, "tuned network's embedding")
+        return _told(tuned, entry, frozen, "frozen network's embedding")
+    return _told(frozen, entry, tuned, "tuned network's embedding")
 
 
-def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch) -> _Way:
+def _told(model: Model, tuning: Mapping[str, Any], other: Model, title: str) -> Model:
+    """The same with what the manifest says of the tuning, and the other one's answers on the test images."""
+    kind, test = kind_named(other.selection.head.spec.kind).title, other.data.test
+    baselines: dict[str, Probabilities] = {}
+    if len(test):
+        baselines[f"{kind} on the {title}"] = other.selection.head.head.answer(test.embedding, test.rows)[0]
+    settings = {**model.network.settings, "tuning": dict(tuning)}
+    return replace(model, network=replace(model.network, settings=settings, baselines=baselines))
+
+
+def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch) -> Model:
     """The tuned network, and the head selected on it."""
     seen = np.isin(np.arange(len(prepared.dataset.labels)), found.seen)
     prepared = replace(prepared, seen=prepared.seen | seen)
@@ -154,7 +137,7 @@ def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: Transf
         data = label_embeddings(prepared, embedded, seed=plan.head.seed)
         selection = select_head(data, plan.head)
     files = {SEEN: seen_file(prepared.copies.hashes, found.seen)}
-    return _Way(replace(_network(graph, embedded, plan), files=files), data, selection)
+    return Model(replace(_network(graph, embedded, plan), files=files), data, selection)
 
 
 def _embedded(

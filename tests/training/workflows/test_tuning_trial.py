@@ -1,4 +1,4 @@
-"""`training.stages.tuning_trial`: when a tuned network takes the place of the frozen one."""
+"""`training.workflows.tuning_trial`: when a tuned network takes the place of the frozen one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.heads.sources import make_sources
 from training.stages.head_plan import HeadPlan
 from training.stages.model_selection import Selection, select_head
 from training.stages.training_data import TrainingData
-from training.stages.tuning_trial import LEVEL, try_tuned
+from training.workflows.tuning_trial import LEVEL, try_tuned
 
 ROWS = 500
 PLAN = HeadPlan("logistic_regression", examples=0, keep_rows_mib=0)
