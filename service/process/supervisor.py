@@ -168,7 +168,8 @@ class Supervisor(Arbiter):  # type: ignore[misc]  # circus has no types
 
     def _look_after_callers(self) -> None:
         ready = coordination.ready_workers(self._pids())
-        self._was_ready = self._was_ready or bool(ready)
+        if ready:
+            self._was_ready, self._failures = True, 0
         for fallback in self._fallbacks:
             if self._was_ready and not ready and not self._is_ending:
                 fallback.open()

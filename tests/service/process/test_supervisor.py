@@ -206,9 +206,13 @@ def test_workers_that_cannot_start_and_do_not_say_why_end_the_server_with_how_th
 
 def test_a_worker_that_becomes_ready_in_between_lets_the_count_begin_anew(company: Callable[..., Company]) -> None:
     async def test(made: Company) -> None:
+        await made.until(lambda: made.runs == 3 and len(made.ready) == 1)
+        await asyncio.sleep(10 * module.CHECK_S)
+        (made.folder / "seen").touch()
         await made.until(lambda: made.runs == 6 and len(made.ready) == 1)
 
-    company("ready() if run == 3 else stay() if run == 6 else sys.exit(1)").run(test)
+    script = "(ready(), wait_for('seen')) if run == 3 else stay() if run == 6 else sys.exit(1)"
+    company(script).run(test)
 
 
 def test_a_server_of_which_a_worker_is_ready_goes_on_whatever_becomes_of_the_others(
