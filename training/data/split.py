@@ -59,11 +59,21 @@ def tie(dataset: Dataset, copies: Sequence[Sequence[int]]) -> Dataset:
     count = len(dataset.labels)
     _, first, of_group = np.unique(dataset.unit, return_index=True, return_inverse=True)
     links = [(positions[0], position) for positions in copies for position in positions[1:]]
-    ones, others = np.array(links, np.int64).reshape(-1, 2).T
-    ones, others = np.concatenate([ones, np.arange(count)]), np.concatenate([others, first[of_group]])
-    graph = coo_array((np.ones(len(ones), bool), (ones, others)), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    return replace(dataset, groups=component.astype(np.int64))
+    of_copies = np.array(links, np.int64).reshape(-1, 2)
+    of_groups = np.stack([np.arange(count), first[of_group]], 1)
+    return replace(dataset, groups=linked(np.concatenate([of_copies, of_groups]), count))
+
+
+def linked(links: NDArray[np.int64], count: int) -> Indices:
+    """The group of each of `count` things, int64 `[count]` from 0 on: what is linked, however far round, is one.
+
+    Args:
+        links: positions of two things that are of one group, int64 `[L, 2]`.
+        count: of things; one without a link is a group of its own.
+    """
+    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), shape=(count, count))
+    _, group = connected_components(graph, directed=False)
+    return np.asarray(group, np.int64)
 
 
 def split(dataset: Dataset, seed: int, seen: NDArray[np.bool_] | None = None) -> Split:

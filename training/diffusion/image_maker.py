@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from training.data.dataset import Labels
 from training.diffusion.denoiser import SIDE, Denoiser
+from training.network.augmentation import shift
 from training.network.optimization import moving_average
 from training.progress import progress
 
@@ -79,7 +80,7 @@ class ImageMaker:
 def fit_maker(images: NDArray[np.uint8], labels: Labels, classes: int, *, steps: int = STEPS, seed: int) -> ImageMaker:
     """Fits a denoiser to images uint8 `[N, H, H, C]` of classes 0 to K - 1; other sides than 32 are resized."""
     torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
+    random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     x, given = _scaled(images), torch.from_numpy(labels)
     denoiser = Denoiser(images.shape[3], classes)
     averaged = copy.deepcopy(denoiser).eval()
@@ -88,7 +89,7 @@ def fit_maker(images: NDArray[np.uint8], labels: Labels, classes: int, *, steps:
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step in progress(range(steps), "fitting the diffusion model", "step"):
         rows = torch.from_numpy(random.integers(len(x), size=_BATCH))
-        clean, noise = _shifted(x[rows], random), torch.randn(_BATCH, *x.shape[1:])
+        clean, noise = shift(x[rows], _LARGEST_SHIFT, generator), torch.randn(_BATCH, *x.shape[1:])
         level = torch.from_numpy(random.random(_BATCH)).float()
         signal, share = (part[:, None, None, None] for part in _shares_of(level))
         is_any = torch.from_numpy(random.random(_BATCH) < _ANY_CLASS)
@@ -125,10 +126,3 @@ def _pixels(x: Tensor, side: int) -> NDArray[np.uint8]:
         x = nn.functional.interpolate(x, (side, side), mode="bilinear", antialias=True)
     pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return np.asarray(pixels.permute(0, 2, 3, 1).numpy())
-
-
-def _shifted(x: Tensor, random: np.random.Generator) -> Tensor:
-    down, right = random.integers(-_LARGEST_SHIFT, _LARGEST_SHIFT + 1, size=2).tolist()
-    padded = nn.functional.pad(x, (_LARGEST_SHIFT,) * 4, mode="replicate")
-    top, left = down + _LARGEST_SHIFT, right + _LARGEST_SHIFT
-    return padded[:, :, top : top + SIDE, left : left + SIDE]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from training.clean.copies.duplicates import Copies, Group
 from training.clean.copies.perceptual_hash import PerceptualHashes
 from training.data.images import Indices
+from training.data.split import linked
 from training.instances.instance_photos import Photos
 
 
@@ -33,12 +32,10 @@ def _groups(found: list[Group], instance: Indices) -> list[Group]:
     shared = [(members, exact) for members, exact in shared if len(members) > 1]
     if not shared:
         return []
-    count = int(instance[-1]) + 1
-    links = np.array([(members[0], member) for members, _ in shared for member in members[1:].tolist()], np.int64).T
-    graph = coo_array((np.ones(links.shape[1], bool), (links[0], links[1])), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
+    links = np.array([(members[0], member) for members, _ in shared for member in members[1:].tolist()], np.int64)
+    component = linked(links, int(instance[-1]) + 1)
     inexact = {int(component[members[0]]) for members, exact in shared if not exact}
-    several = np.flatnonzero(np.isin(component, component[links[0]]))
+    several = np.flatnonzero(np.isin(component, component[links[:, 0]]))
     groups: dict[int, list[int]] = {}
     for position in several.tolist():
         groups.setdefault(int(component[position]), []).append(position)

@@ -63,7 +63,7 @@ def augment(x: Tensor, hyperparameters: Hyperparameters, *, mirror: bool, genera
     """Random variants of normalized images, float `[N, C, H, W]` in and out, on the images' device; 0 is mean grey."""
     if mirror:
         x = _mirror(x, generator)
-    x = _shift(x, round(hyperparameters.shift_fraction * x.shape[-1]), generator)
+    x = shift(x, round(hyperparameters.shift_fraction * x.shape[-1]), generator)
     return _erase(x, hyperparameters.erase_probability, generator)
 
 
@@ -72,8 +72,8 @@ def _mirror(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen, x.flip(3), x)
 
 
-def _shift(x: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Shifts by up to `reach` pixels each way; the border pixels are repeated."""
+def shift(x: Tensor, reach: int, generator: torch.Generator) -> Tensor:
+    """Shifts each image of `[N, C, H, W]` by up to `reach` pixels each way; the border pixels are repeated."""
     if reach == 0:
         return x
     count, _, height, width = x.shape

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from training.network.augmentation import shift
 
 _SHIFT = 1 / 14
 """Largest shift, as a share of the side."""
@@ -18,18 +20,11 @@ _BRIGHTNESS = 16
 
 def random_variants(images: Tensor, random: np.random.Generator) -> Tensor:
     """One variant of each image, uint8 `[N, H, W, C]` in and out."""
-    count, height, width, _ = images.shape
-    reach = max(1, round(_SHIFT * max(height, width)))
-    pixels = images.permute(0, 3, 1, 2).float()
-    padded = nn.functional.pad(pixels, (reach,) * 4, mode="replicate").permute(0, 2, 3, 1)
-    tops, lefts = random.integers(0, 2 * reach + 1, size=(2, count))
-    moved = torch.stack(
-        [
-            one[top : top + height, left : left + width]
-            for one, top, left in zip(padded, tops.tolist(), lefts.tolist(), strict=True)
-        ]
-    )
-    contrast = torch.from_numpy(random.uniform(1 - _CONTRAST, 1 + _CONTRAST, (count, 1, 1, 1))).float()
-    brightness = torch.from_numpy(random.uniform(-_BRIGHTNESS, _BRIGHTNESS, (count, 1, 1, 1))).float()
+    generator = torch.Generator().manual_seed(int(random.integers(1 << 31)))
+    reach = max(1, round(_SHIFT * max(images.shape[1:3])))
+    moved = shift(images.permute(0, 3, 1, 2).float(), reach, generator)
+    contrast, brightness = torch.rand(2, len(images), 1, 1, 1, generator=generator) * 2 - 1
     mean = moved.mean((1, 2, 3), keepdim=True)
-    return ((moved - mean) * contrast + mean + brightness).round().clamp(0, 255).to(torch.uint8)
+    found = (moved - mean) * (1 + _CONTRAST * contrast) + mean + _BRIGHTNESS * brightness
+    variants: Tensor = found.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return variants

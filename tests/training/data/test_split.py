@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training.data.test_dataset import per_class, unbalanced
-from training.data.split import Split, make_folds, split, tie
+from training.data.split import Split, linked, make_folds, split, tie
 
 
 def parts_of(split_: Split) -> list[list[int]]:
@@ -140,3 +140,14 @@ def test_rare_classes_go_to_different_folds() -> None:
 def test_few_rows_have_few_folds(count: int) -> None:
     folds = make_folds(np.zeros(count, np.int64), np.arange(count), 5, seed=0)
     assert len(folds) == len(set(folds.tolist())) == count
+
+
+def test_what_is_linked_however_far_round_is_one_group() -> None:
+    groups = linked(np.array([[0, 2], [2, 5], [3, 4]]), 7)
+    assert len({groups[0], groups[2], groups[5]}) == 1
+    assert groups[3] == groups[4]
+    assert len(set(groups.tolist())) == 4
+
+
+def test_without_links_each_is_a_group_of_its_own() -> None:
+    assert sorted(linked(np.empty((0, 2), np.int64), 3).tolist()) == [0, 1, 2]

@@ -32,14 +32,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from training.clean.copies.copy_check import verify
 from training.clean.copies.fingerprint import fingerprints
 from training.clean.copies.nearest_copies import nearest_or_mirrored
 from training.clean.copies.perceptual_hash import PerceptualHashes, hash_images
 from training.data.images import Images, Indices, select
+from training.data.split import linked
 
 NEIGHBOURS = 16
 MIN_SIDE = 16
@@ -97,9 +96,7 @@ def find_groups(hashes: PerceptualHashes, images: Images) -> list[Group]:
     links = np.concatenate(
         [first[_near_pairs(hashes, images, first)], np.stack([first[same], np.arange(len(same))], 1)]
     )
-    count = len(same)
-    graph = coo_array((np.ones(len(links), bool), (links[:, 0], links[:, 1])), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
+    component = linked(links, len(same))
     order = np.argsort(component, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
     groups = [
