@@ -44,6 +44,8 @@ _PATIENCE = 3
 """Epochs without a better one, after which it ends."""
 _C = 0.03
 """Inverse penalty of the linear model on an embedding of mean square 1; between .003 and .03 suits such embeddings."""
+_UNKNOWN = 5.0
+"""Logits by which a class without rows is less likely than the others."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ def fit_tail(
     extent: Extent,
     seed: int,
     seconds: float = math.inf,
-) -> tuple[Tail, nn.Linear, int]:
-    """Fits a tail and its head; returns them and the epochs until they were best, 0 if they were never better.
+) -> tuple[Tail, int]:
+    """Fits a tail; returns it and the epochs until it was best, 0 if it was never better than at first.
 
     Args:
         tail: is not changed.
@@ -134,7 +136,7 @@ def fit_tail(
             break
     model.load_state_dict(best)
     low_rank.merge(model)
-    return model.tail, model.head, best_epoch
+    return model.tail, best_epoch
 
 
 class _Fit:
@@ -190,7 +192,7 @@ def _of_all_classes(model: LogisticRegression, count: int) -> tuple[Floats, Floa
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:
         weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    every_weight, every_bias = np.zeros((count, weight.shape[1])), np.full(count, bias.min())
+    every_weight, every_bias = np.zeros((count, weight.shape[1])), np.full(count, bias.min() - _UNKNOWN)
     every_weight[model.classes_], every_bias[model.classes_] = weight, bias
     return every_weight, every_bias
 

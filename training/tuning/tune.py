@@ -57,15 +57,18 @@ class Tuned:
 
     Attributes:
         network: uint8 `[N, H, W, C]` to embeddings, in evaluation mode.
-        classifier: what it was fitted with, from the embedding to class logits or a standardized number.
         seen: positions of the images that it was tuned on or stopped by.
         settings: what the manifest says of the tuning.
     """
 
     network: nn.Module
-    classifier: nn.Linear
     seen: Indices
     settings: dict[str, Any]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether any epoch was better on the images that it was stopped by; else it is the network as it was."""
+        return bool(self.settings["epochs"])
 
 
 def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *, is_balanced: bool, seed: int) -> Tuned:
@@ -102,11 +105,11 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     stop_rows = _activations(split, dataset, stop, random, 1)[0], targets.part(of_stop)
     fit_rows = _activations(split, dataset, fit, random, extent.variants)
     left_s = 60 * plan.minutes - (time.monotonic() - began)
-    fitted, classifier, epochs = fit_tail(
+    fitted, epochs = fit_tail(
         tail, head, fit_rows, targets.part(of_fit), stop=stop_rows, extent=extent, seed=seed, seconds=left_s
     )
     seen = np.sort(np.concatenate([fit, stop]))
-    return Tuned(split.joined(fitted), classifier, seen, _settings(extent, split, epochs, len(seen)))
+    return Tuned(split.joined(fitted), seen, _settings(extent, split, epochs, len(seen)))
 
 
 def _parts(dataset: Dataset, usable: Indices, seed: int) -> tuple[Indices, Indices]:

@@ -12,7 +12,6 @@ import numpy as np
 from torch import nn
 
 from models.runtime.embedding_files import DEFAULT_ROOT
-from models.runtime.sessions import Probabilities
 from training.backbones.backbone import FrozenNetwork
 from training.data.dataset import Dataset
 from training.data.seen_images import SEEN, seen_file
@@ -107,25 +106,29 @@ def _frozen_or_tuned(
     except NotTunedError as error:
         if tuning.option != "auto":
             raise
-        result = {"result": f"the network is not tuned: {error}"}
-        settings = {**frozen.network.settings, "tuning": result}
-        return replace(frozen, network=replace(frozen.network, settings=settings))
+        return _said(frozen, {"result": f"the network is not tuned: {error}"})
+    if not found.is_better:
+        result = "no epoch of the tuning was better on images that were not fitted, so the network stays as it is"
+        return _said(frozen, {**found.settings, "result": result})
     tuned = _tuned(found, network.classifier, prepared, plan, watch)
     trial = try_tuned((frozen.data, frozen.selection), (tuned.data, tuned.selection), is_balanced=is_balanced)
     entry = {**found.settings, "result": trial.sentence}
     if trial.is_better or tuning.option != "auto":
-        return _told(tuned, entry, frozen, "frozen network's embedding")
-    return _told(frozen, entry, tuned, "tuned network's embedding")
+        return _said(_beside(tuned, frozen, "frozen network's embedding"), entry)
+    return _said(_beside(frozen, tuned, "tuned network's embedding"), entry)
 
 
-def _told(model: Model, tuning: Mapping[str, Any], other: Model, title: str) -> Model:
-    """The same with what the manifest says of the tuning, and the other one's answers on the test images."""
-    kind, test = kind_named(other.selection.head.spec.kind).title, other.data.test
-    baselines: dict[str, Probabilities] = {}
-    if len(test):
-        baselines[f"{kind} on the {title}"] = other.selection.head.head.answer(test.embedding, test.rows)[0]
+def _said(model: Model, tuning: Mapping[str, Any]) -> Model:
+    """The same with what the manifest says of the tuning."""
     settings = {**model.network.settings, "tuning": dict(tuning)}
-    return replace(model, network=replace(model.network, settings=settings, baselines=baselines))
+    return replace(model, network=replace(model.network, settings=settings))
+
+
+def _beside(model: Model, other: Model, title: str) -> Model:
+    """The same with the other one's answers on the test images, for the report."""
+    kind, test = kind_named(other.selection.head.spec.kind).title, other.data.test
+    answers = other.selection.head.head.answer(test.embedding, test.rows)[0]
+    return replace(model, network=replace(model.network, baselines={f"{kind} on the {title}": answers}))
 
 
 def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch) -> Model:

@@ -1,11 +1,14 @@
-"""Small networks of blocks, one of convolutions and one of matrices, that were never fitted."""
+"""Small networks of blocks, one of convolutions and one of matrices, that were never fitted; and images to tune to."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.bundle.input_spec import InputSpec
 from training.backbones.backbone import FrozenNetwork
+from training.data.dataset import Dataset
 
 
 class Shortcut(nn.Module):
@@ -54,3 +57,12 @@ class Matrices(FrozenNetwork):
         for block in self.blocks:
             x = block(x)
         return x.mean(1)
+
+
+def stripes(count: int) -> Dataset:
+    """Noisy stripes, across or down, of 16 x 16 x 3, which a mean of unfitted filters hardly tells apart."""
+    random, labels = np.random.default_rng(0), np.arange(count) % 2
+    line = (np.arange(16) + random.integers(0, 4, (count, 1))) // 2 % 2 * 80
+    pixels = np.where(labels[:, None, None] == 0, line[:, None, :], line[:, :, None])[..., None]
+    images = (pixels + random.normal(80, 80, (count, 16, 16, 3))).clip(0, 255).astype(np.uint8)
+    return Dataset("stripes", images, labels, ("across", "down"), InputSpec(height=16, width=16, channels=3))

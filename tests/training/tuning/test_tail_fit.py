@@ -38,7 +38,8 @@ def test_the_start_of_numbers_is_near_them() -> None:
 def test_a_class_without_rows_to_start_from_is_unlikely() -> None:
     embedding = RANDOM.standard_normal((20, 4)).astype(np.float32)
     head = linear_start(embedding, classes_of([number % 2 for number in range(20)], 3))
-    assert head.out_features == 3
+    probabilities = torch.softmax(head(torch.from_numpy(embedding)).detach(), 1)
+    assert float(probabilities[:, 2].max()) < 0.05
 
 
 def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Module, int]:
@@ -54,7 +55,7 @@ def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Modu
     embedding = tail(rows).detach().numpy()
     head = linear_start(embedding[:120], targets.part(fit))
     extent = Extent("last", 2, 4, 1)
-    found, _, epochs = fit_tail(
+    found, epochs = fit_tail(
         tail,
         head,
         rows[None, :120].half(),
@@ -66,7 +67,7 @@ def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Modu
     return tail, found, epochs
 
 
-def test_it_is_never_worse_than_at_first_on_the_rows_that_stop_it() -> None:
+def test_a_tail_that_was_never_better_on_the_rows_that_stop_it_stays_as_it_was() -> None:
     before, after, epochs = fitted(learnable=False)
     changed = any(not torch.equal(old, new) for old, new in zip(before.parameters(), after.parameters(), strict=True))
     assert changed == (epochs > 0)

@@ -57,7 +57,12 @@ def test_images_of_one_group_are_on_one_side() -> None:
 def test_numbers_tune_as_classes_do() -> None:
     brightness = np.asarray(DATASET.images).mean((1, 2, 3)).astype(np.float64)
     dataset = replace(DATASET, labels=brightness, classes=())
-    assert tuned(Convolutions(), "last", dataset).settings["epochs"] >= 0
+    found = tuned(Convolutions(), "last", dataset)
+    images = torch.from_numpy(np.asarray(dataset.images))
+    with torch.no_grad():
+        before, after = Convolutions().eval()(images), found.network(images)
+    assert found.is_better == (not torch.equal(before, after))
+    assert found.is_better
 
 
 def test_what_cannot_be_tuned_is_said() -> None:

@@ -20,7 +20,7 @@ from models.policy import NEVER
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, squares, write_image
-from tests.training.tuning.networks import Convolutions
+from tests.training.tuning.networks import Convolutions, stripes
 from tests.training.workflows.still_network import Still, plan_of
 from training.data.images import Encoded
 from training.data.seen_images import SEEN
@@ -166,7 +166,7 @@ def test_the_pretrained_network_tells_photos_apart_in_every_precision(photos: Pa
 
 @pytest.mark.parametrize("option", ["last", "auto"])
 def test_a_tuned_network_is_served_with_the_images_that_it_has_seen(option: TuneOption, tmp_path: Path) -> None:
-    dataset, network = squares(330, size=16), Convolutions().eval()
+    dataset, network = stripes(330), Convolutions().eval()
     plan = replace(plan_of(tmp_path, 3), tuning=TuningPlan(option, 1.0))
     bundle = Bundle.open(transfer(dataset, network, plan))
     verify(bundle)
@@ -179,6 +179,13 @@ def test_a_tuned_network_is_served_with_the_images_that_it_has_seen(option: Tune
     assert f"on the {'frozen' if is_tuned else 'tuned'} network" in rivals
     if is_tuned:
         assert told["judged on"] == 264 - told["tuning"]["images"]
+
+
+def test_a_network_that_no_epoch_makes_better_stays_as_it_is(tmp_path: Path) -> None:
+    plan = replace(plan_of(tmp_path, 3), tuning=TuningPlan("last", 1.0))
+    bundle = Bundle.open(transfer(squares(330, size=16), Convolutions().eval(), plan))
+    assert SEEN not in bundle.files
+    assert "no epoch of the tuning was better" in bundle.manifest.training["tuning"]["result"]
 
 
 def test_tuning_that_was_asked_for_and_cannot_be_done_is_an_error(network: EmbeddingNetwork, tmp_path: Path) -> None:
