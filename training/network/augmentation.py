@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -72,12 +74,14 @@ def _mirror(x: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen, x.flip(3), x)
 
 
-def shift(x: Tensor, reach: int, generator: torch.Generator) -> Tensor:
-    """Shifts each image of `[N, C, H, W]` by up to `reach` pixels each way; the border pixels are repeated."""
+def shift(
+    x: Tensor, reach: int, generator: torch.Generator, border: Literal["replicate", "reflect"] = "replicate"
+) -> Tensor:
+    """Shifts each image of `[N, C, H, W]` by up to `reach` pixels each way; what comes in repeats or mirrors pixels."""
     if reach == 0:
         return x
     count, _, height, width = x.shape
-    padded = nn.functional.pad(x, (reach,) * 4, mode="replicate").permute(0, 2, 3, 1)
+    padded = nn.functional.pad(x, (reach,) * 4, mode=border).permute(0, 2, 3, 1)
     offsets = torch.randint(0, 2 * reach + 1, (2, count, 1), device=x.device, generator=generator)
     rows = offsets[0] + torch.arange(height, device=x.device)
     columns = offsets[1] + torch.arange(width, device=x.device)

@@ -161,6 +161,7 @@ def name_of_blocks(network: nn.Module) -> str:
 @torch.no_grad()
 def time_blocks(network: nn.Module, name: str, sample: Tensor, exported: Embedder, repeats: int = 2) -> BlockTimes:
     """Times the blocks on sample images uint8 `[N, H, W, C]`; the best of `repeats` after one to warm up."""
+    network = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as when fitted
     whole = float("inf")
     runs, sizes = [], list[int]()
     for repeat in range(repeats + 1):

@@ -107,8 +107,8 @@ def fit_tail(
     extent: Extent,
     seed: int,
     seconds: float = math.inf,
-) -> tuple[Tail, int]:
-    """Fits a tail; returns it and the epochs until it was best, 0 if it was never better than at first.
+) -> tuple[Tail, nn.Linear, int]:
+    """Fits a tail; returns it, its linear model, and the epochs until they were best, 0 if never better than at first.
 
     Args:
         tail: is not changed.
@@ -122,7 +122,7 @@ def fit_tail(
     """
     random = np.random.default_rng(seed)
     torch.manual_seed(seed)  # of the first values of low-rank products
-    model = copy.deepcopy(_Model(tail, head))
+    model = copy.deepcopy(_Model(tail, head)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fit = _Fit(model, extent, activations)
     began = time.monotonic()
     best, best_loss, best_epoch = _state(model), _loss(model, *stop), 0
@@ -136,7 +136,7 @@ def fit_tail(
             break
     model.load_state_dict(best)
     low_rank.merge(model)
-    return model.tail, best_epoch
+    return model.tail, model.head, best_epoch
 
 
 class _Fit:
@@ -246,8 +246,11 @@ def _mixed(given: Tensor, targets: Targets, random: np.random.Generator) -> tupl
 
 
 def _given(activations: Tensor) -> Tensor:
-    """Activations as the tail takes them: float32, or images uint8."""
-    return activations if activations.dtype == torch.uint8 else activations.float()
+    """Activations as the tail takes them: float32, feature maps with the channels last; or images uint8."""
+    if activations.dtype == torch.uint8:
+        return activations
+    is_map = activations.ndim == 4
+    return activations.float().contiguous(memory_format=torch.channels_last if is_map else torch.contiguous_format)
 
 
 @torch.no_grad()

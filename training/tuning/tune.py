@@ -57,11 +57,13 @@ class Tuned:
 
     Attributes:
         network: uint8 `[N, H, W, C]` to embeddings, in evaluation mode.
+        classifier: from them to class logits, or to a standardized number; fitted with the network, and not served.
         seen: positions of the images that it was tuned on or stopped by.
         settings: what the manifest says of the tuning.
     """
 
     network: nn.Module
+    classifier: nn.Linear
     seen: Indices
     settings: dict[str, Any]
 
@@ -105,11 +107,11 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     stop_rows = _activations(split, dataset, stop, random, 1)[0], targets.part(of_stop)
     fit_rows = _activations(split, dataset, fit, random, extent.variants)
     left_s = 60 * plan.minutes - (time.monotonic() - began)
-    fitted, epochs = fit_tail(
+    fitted, classifier, epochs = fit_tail(
         tail, head, fit_rows, targets.part(of_fit), stop=stop_rows, extent=extent, seed=seed, seconds=left_s
     )
     seen = np.sort(np.concatenate([fit, stop]))
-    return Tuned(split.joined(fitted), seen, _settings(extent, split, epochs, len(seen)))
+    return Tuned(split.joined(fitted), classifier, seen, _settings(extent, split, epochs, len(seen)))
 
 
 def _parts(dataset: Dataset, usable: Indices, seed: int) -> tuple[Indices, Indices]:

@@ -13,13 +13,13 @@ Method = Literal["last", "lora", "all"]
 DEFAULT_MINUTES = 10.0
 VARIANTS = 4
 """Of each training image whose activations are kept: itself, and shifted by a few pixels."""
-_EPOCHS = (12, 8, 5)
+_EPOCHS = (10, 7, 5)
 """As many as the time allows; fewer than these fit no block well."""
 _MOST_BYTES = 2 << 30
 """Memory of the activations that are kept."""
-_LAST = 1 / 3
+_LAST = 2 / 3
 """Share of the blocks that `last` tunes, at most."""
-_BACKWARD = 3
+_BACKWARD = 3.5
 """A step takes about this many times as long as forward alone."""
 _USED = 0.8
 """Share of the time that is planned; the rest is for what the plan leaves out."""

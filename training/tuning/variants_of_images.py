@@ -1,6 +1,7 @@
 """images ──▶ random variants of them: shifted by a few pixels, a little darker or brighter, with more or less contrast.
 
-Only what leaves every label right: mirrored or turned images may show another thing.
+Only what leaves every label right: mirrored or turned images may show another thing, and border pixels that are
+repeated look like a defect in a texture.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def random_variants(images: Tensor, random: np.random.Generator) -> Tensor:
     """One variant of each image, uint8 `[N, H, W, C]` in and out."""
     generator = torch.Generator().manual_seed(int(random.integers(1 << 31)))
     reach = max(1, round(_SHIFT * max(images.shape[1:3])))
-    moved = shift(images.permute(0, 3, 1, 2).float(), reach, generator)
+    moved = shift(images.permute(0, 3, 1, 2).float(), reach, generator, border="reflect")
     contrast, brightness = torch.rand(2, len(images), 1, 1, 1, generator=generator) * 2 - 1
     mean = moved.mean((1, 2, 3), keepdim=True)
     found = (moved - mean) * (1 + _CONTRAST * contrast) + mean + _BRIGHTNESS * brightness

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from training.tuning.tuning_plan import NotTunedError, TuningPlan
 from training.workflows.new_bundle import Model, Network, known_images, make_bundle
 from training.workflows.tuning_trial import try_tuned
 
+Tuner = Callable[..., Tuned]
+"""`training.tuning.tune.tune`, or what calls it."""
 _EXPORT_SAMPLE = 32
 _OF_PHOTOS = "its images are photos of things"
 
@@ -51,13 +53,14 @@ class TransferPlan:
     tuning: TuningPlan = TuningPlan()  # noqa: RUF009 (frozen)
 
 
-def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Path:
+def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan, tuner: Tuner = tune) -> Path:
     """Fits a head on a data set and writes a bundle; returns its directory.
 
     Args:
         dataset: images of the network's input size, and labels.
         network: in evaluation mode, on the CPU; it was not fitted on these labels.
         plan: the rest.
+        tuner: tunes the network, where the plan says so.
 
     Raises:
         DataError: the kind of head is not installed or is for another task; a policy target names an unknown class;
@@ -79,12 +82,12 @@ def transfer(dataset: Dataset, network: FrozenNetwork, plan: TransferPlan) -> Pa
         with watch.step("fit the heads"):
             data = label_embeddings(prepared, embedded, seed=seed)
             frozen = Model(_network(graph, embedded, plan), data, select_head(data, plan.head))
-        model = _frozen_or_tuned(network, prepared, frozen, plan, watch)
+        model = _frozen_or_tuned(network, prepared, frozen, plan, watch=watch, tuner=tuner)
         return make_bundle(model, plan.head, findings, watch=watch, store=plan.store)
 
 
 def _frozen_or_tuned(
-    network: FrozenNetwork, prepared: Prepared, frozen: Model, plan: TransferPlan, watch: Stopwatch
+    network: FrozenNetwork, prepared: Prepared, frozen: Model, plan: TransferPlan, *, watch: Stopwatch, tuner: Tuner
 ) -> Model:
     """Tunes the network if the plan says so; `auto` serves it only if it is better."""
     tuning, is_balanced = plan.tuning, plan.head.balance == "weights"
@@ -95,7 +98,7 @@ def _frozen_or_tuned(
         if prepared.dataset.photos is not None:
             raise NotTunedError(_OF_PHOTOS)
         with watch.step("tune the network"):
-            found = tune(
+            found = tuner(
                 Frozen(network, frozen.network.graph, frozen.data.embedding),
                 prepared.dataset,
                 usable,

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.runtime.sessions import Embedder
 from training.data.dataset import Dataset
 from training.data.split import Split
-from training.network.augmentation import augment, augmented_rows
+from training.network.augmentation import augment, augmented_rows, shift
 from training.network.network import EmbeddingNetwork
 from training.network.presets import PRESETS, Hyperparameters
 
@@ -65,6 +65,12 @@ def test_a_shift_moves_the_image_by_up_to_its_reach_and_continues_the_border() -
     found = [next(offset for offset, w in windows.items() if torch.equal(variant, w)) for variant in variants]
     assert {dy for dy, _ in found} == set(range(7))
     assert {dx for _, dx in found} == set(range(7))
+
+
+def test_a_shift_may_mirror_the_border_in_place_of_repeating_it() -> None:
+    x = images(50, 1)
+    found = shift(x, 2, torch.Generator().manual_seed(0), border="reflect")
+    assert found[:, 0].diff(dim=1).abs().min() > 0  # no row is the one before again
 
 
 def test_erasing_fills_one_rectangle_and_nothing_else() -> None:

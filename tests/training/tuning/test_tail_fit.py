@@ -55,7 +55,7 @@ def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Modu
     embedding = tail(rows).detach().numpy()
     head = linear_start(embedding[:120], targets.part(fit))
     extent = Extent("last", 2, 4, 1)
-    found, epochs = fit_tail(
+    found, _, epochs = fit_tail(
         tail,
         head,
         rows[None, :120].half(),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 from models.bundle.golden import verify
 from models.bundle.loading import Bundle
@@ -22,7 +23,8 @@ from models.runtime.sessions import Embedder, cpu_session
 from tests.training.squares import CLASSES, squares, write_image
 from tests.training.tuning.networks import Convolutions, stripes
 from tests.training.workflows.still_network import Still, plan_of
-from training.data.images import Encoded
+from training.data.dataset import Dataset
+from training.data.images import Encoded, Indices
 from training.data.seen_images import SEEN
 from training.data.split import split
 from training.exceptions import DataError
@@ -30,6 +32,7 @@ from training.export.bundle_files import encode_png
 from training.network.network import EmbeddingNetwork
 from training.policy.policies import PolicyTargets
 from training.stages.head_plan import HeadPlan
+from training.tuning.tune import Frozen, Tuned
 from training.tuning.tuning_plan import TuneOption, TuningPlan
 from training.workflows.transfer import transfer
 
@@ -182,8 +185,11 @@ def test_a_tuned_network_is_served_with_the_images_that_it_has_seen(option: Tune
 
 
 def test_a_network_that_no_epoch_makes_better_stays_as_it_is(tmp_path: Path) -> None:
+    def in_vain(frozen: Frozen, _: Dataset, usable: Indices, *__: object, **___: object) -> Tuned:
+        return Tuned(frozen.network, nn.Linear(1, 2), usable[:200], {"epochs": 0})
+
     plan = replace(plan_of(tmp_path, 3), tuning=TuningPlan("last", 1.0))
-    bundle = Bundle.open(transfer(squares(330, size=16), Convolutions().eval(), plan))
+    bundle = Bundle.open(transfer(squares(330, size=16), Convolutions().eval(), plan, in_vain))
     assert SEEN not in bundle.files
     assert "no epoch of the tuning was better" in bundle.manifest.training["tuning"]["result"]
 
