@@ -1,0 +1,1 @@
+"""Tandem on public images, beside ways without it."""

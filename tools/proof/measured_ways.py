@@ -1,0 +1,168 @@
+"""a split of a data set ──▶ `Figures` of every way to a decision, on test images that chose nothing.
+
+Ways:
+
+- `Tandem, --tune off` and `Tandem`: `python -m training pretrained`, answered by the engine that serves its bundle;
+- `network alone`: the same pretrained network, tuned to the same images, with its own softmax;
+- `scikit-learn alone`: histograms of oriented gradients and a support vector machine.
+
+The last two accept what is above a threshold at which the target was reached on a validation set: what people do.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from models.bundle.loading import Bundle
+from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput
+from models.runtime.head_answers import Classified, answer_head
+from models.runtime.sessions import Embedder, Probabilities, cpu_session
+from tools.proof.proof_page import TARGET, Figures
+from training.backbones.names import DEFAULT, load_backbone
+from training.compare.image_features import gradients
+from training.data.dataset import Dataset
+from training.data.images import Indices, select
+from training.data.split import make_folds
+from training.export.network_export import export_embedder
+from training.network.embedding_cache import embed
+from training.policy.policies import PolicyTargets
+from training.stages.head_plan import HeadPlan
+from training.stages.prepare import Prepared
+from training.tuning.tune import Tuned, tune
+from training.tuning.tuning_plan import TuningPlan
+from training.workflows.new_bundle import known_images
+from training.workflows.transfer import TransferPlan, Tuner, transfer
+
+_BATCH = 32
+_TIMED = 20
+_EXPORT_SAMPLE = 32
+_COMPONENTS = 200
+
+
+def ways(prepared: Prepared, seed: int, plan: TuningPlan) -> Iterator[tuple[str, Figures]]:
+    """Measures every way on one split."""
+    yield "Tandem, `--tune off`", _tandem(prepared.dataset, prepared.parts.test, seed, TuningPlan("off"))
+    began, tuned = time.perf_counter(), list[tuple[Tuned, float]]()
+
+    def remembering(*given: Any, **more: Any) -> Tuned:
+        began = time.perf_counter()
+        found = tune(*given, **more)
+        tuned.append((found, time.perf_counter() - began))
+        return found
+
+    yield "Tandem", _tandem(prepared.dataset, prepared.parts.test, seed, plan, remembering)
+    print(f"  {time.perf_counter() - began:.0f} s with the evaluation", flush=True)
+    yield "network alone", _network_alone(prepared, *tuned[0])
+    yield "scikit-learn alone", _scikit_learn_alone(prepared, seed)
+
+
+def _tandem(dataset: Dataset, test: Indices, seed: int, plan: TuningPlan, tuner: Tuner = tune) -> Figures:
+    """Trains a bundle and answers by the engine that serves it."""
+    with tempfile.TemporaryDirectory() as folder:
+        head = HeadPlan("auto", targets=PolicyTargets(target_precision=TARGET), seed=seed)
+        began = time.perf_counter()
+        where = TransferPlan(Path(folder) / "store", DEFAULT, head, tuning=plan)
+        path = transfer(dataset, load_backbone(DEFAULT).network, where, tuner)
+        seconds = time.perf_counter() - began
+        note = Bundle.open(path).manifest.training.get("tuning", {}).get("result", "")
+        engine = Engine.load(path)
+    (spec,) = engine.manifest.heads
+    answers = list[Classified]()
+    for start in range(0, len(test), _BATCH):
+        positions = test[start : start + _BATCH]
+        rows = dataset.beside(positions) or [{}] * len(positions)
+        asked = [{spec.name: spec.check_columns(row)} for row in rows]
+        inputs = [EngineInput(one, columns) for one, columns in zip(dataset.images[positions], asked, strict=True)]
+        for result in engine.run(inputs, [0.0] * len(inputs)):
+            answer = answer_head(result.decisions[spec.name], spec)
+            assert isinstance(answer, Classified)
+            answers.append(answer)
+    return Figures(
+        np.array([answer.label for answer in answers]) == np.array(spec.classes)[dataset.labels[test]],
+        np.array([answer.decision == "accept" for answer in answers]),
+        float(np.mean(["unfamiliar" in answer.reasons for answer in answers])),
+        seconds,
+        1e6 * engine.image_s,
+        note,
+    )
+
+
+def _network_alone(prepared: Prepared, tuned: Tuned, tuned_s: float) -> Figures:
+    """Answers by the tuned network's softmax; images that it has not seen choose the threshold."""
+    dataset, parts = prepared.dataset, prepared.parts
+    began = time.perf_counter()
+    sample = dataset.images[known_images(parts)[:_EXPORT_SAMPLE]]
+    graph = export_embedder(tuned.network, tuned.classifier, sample)
+    weight, bias = (each.detach().numpy() for each in (tuned.classifier.weight, tuned.classifier.bias))
+
+    def answers(images: Any, embedder: Embedder) -> Probabilities:
+        logits = embed(embedder, images, "embedding") @ weight.T + bias
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
+
+    fast, alone = Embedder(cpu_session(graph, threads=2)), Embedder(cpu_session(graph))
+    validation = np.setdiff1d(parts.known, tuned.seen)
+    threshold = plain_threshold(answers(select(dataset.images, validation), fast), dataset.labels[validation])
+    seconds = tuned_s + time.perf_counter() - began
+    found, image = answers(select(dataset.images, parts.test), fast), dataset.images[parts.test[:1]]
+    return _figures(found, dataset.labels[parts.test], threshold, seconds, _quickest_us(lambda: answers(image, alone)))
+
+
+def _scikit_learn_alone(prepared: Prepared, seed: int) -> Figures:
+    """Fits a support vector machine on gradients; a fifth of the images chooses the threshold."""
+    dataset, parts = prepared.dataset, prepared.parts
+    known, labels = parts.known, dataset.labels
+    folds = make_folds(dataset.strata[known], dataset.unit[known], 5, seed)
+    fit, validation = known[folds > 0], known[folds == 0]
+    began = time.perf_counter()
+
+    def features(positions: Indices) -> NDArray[np.float32]:
+        batches = [positions[start : start + _BATCH] for start in range(0, len(positions), _BATCH)]
+        return np.concatenate([gradients(dataset.images[batch]) for batch in batches])
+
+    machine = make_pipeline(PCA(_COMPONENTS, random_state=seed), SVC(probability=True, random_state=seed))
+    search = GridSearchCV(machine, {"svc__C": [1.0, 10.0, 100.0]}, cv=3)
+    search.fit(features(fit), labels[fit])
+    threshold = plain_threshold(search.predict_proba(features(validation)), labels[validation])
+    seconds = time.perf_counter() - began
+    answers, image = search.predict_proba(features(parts.test)), dataset.images[parts.test[:1]]
+    with threadpool_limits(1):
+        decision_us = _quickest_us(lambda: search.predict_proba(gradients(image)))
+    return _figures(answers, labels[parts.test], threshold, seconds, decision_us)
+
+
+def plain_threshold(answers: Probabilities, labels: NDArray[np.int64]) -> float:
+    """The lowest confidence above which the target is reached on a validation set; infinity if there is none."""
+    confidence, hits = answers.max(1), answers.argmax(1) == labels
+    order = np.argsort(-confidence)
+    right = np.cumsum(hits[order]) / np.arange(1, len(order) + 1)
+    reached = np.flatnonzero(right >= TARGET)
+    return float(confidence[order][reached[-1]]) if len(reached) else np.inf
+
+
+def _figures(
+    answers: Probabilities, labels: NDArray[np.int64], threshold: float, seconds: float, decision_us: float
+) -> Figures:
+    return Figures(answers.argmax(1) == labels, answers.max(1) >= threshold, None, seconds, decision_us)
+
+
+def _quickest_us(run: Callable[[], object]) -> float:
+    took = []
+    for _ in range(_TIMED):
+        began = time.perf_counter()
+        run()
+        took.append(time.perf_counter() - began)
+    return 1e6 * min(took)
