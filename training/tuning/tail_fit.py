@@ -40,10 +40,8 @@ _MIXUP = 0.2
 _SMOOTHING = 0.1
 _AVERAGE = 0.98
 _WARMUP = 0.1
-_PATIENCE = 3
-"""Epochs without a better one, after which it ends."""
-_C = 0.03
-"""Inverse penalty of the linear model on an embedding of mean square 1; between .003 and .03 suits such embeddings."""
+_STRENGTHS = (0.003, 0.01, 0.03, 0.1)
+"""Inverse penalties of the linear model on an embedding of mean square 1; between .003 and .03 suits most."""
 _UNKNOWN = 5.0
 """Logits by which a class without rows is less likely than the others."""
 
@@ -132,7 +130,7 @@ def fit_tail(
         loss = _loss(fit.average.module, *stop)
         if loss < best_loss:
             best, best_loss, best_epoch = _state(fit.average.module), loss, epoch
-        if epoch - best_epoch >= _PATIENCE or (time.monotonic() - began) * (epoch + 1) / epoch > seconds:
+        if (time.monotonic() - began) * (epoch + 1) / epoch > seconds:
             break
     model.load_state_dict(best)
     low_rank.merge(model)
@@ -168,17 +166,32 @@ def _batches(
         yield _mixed(activations[variants, rows], targets.part(rows), random)
 
 
-def linear_start(embedding: Embedding, targets: Targets) -> nn.Linear:
-    """A penalized linear model from an embedding float32 `[N, D]` to the targets."""
+def linear_start(embedding: Embedding, targets: Targets, stop: tuple[Embedding, Targets]) -> nn.Linear:
+    """A linear model from an embedding to the targets, with the penalty that does best on rows that are not fitted.
+
+    Args:
+        embedding: float32 `[N, D]`.
+        targets: of its N rows.
+        stop: embedding and targets of the other rows.
+    """
+    rows, wanted = torch.from_numpy(stop[0]), stop[1]
+    with torch.no_grad():
+        return min(
+            (_linear_model(embedding, targets, strength) for strength in _STRENGTHS),
+            key=lambda model: float(wanted.loss(model(rows))),
+        )
+
+
+def _linear_model(embedding: Embedding, targets: Targets, strength: float) -> nn.Linear:
     mean = embedding.mean(0)
     scale = float(np.sqrt(np.square(embedding - mean).mean())) or 1.0
     rows, weights = (embedding - mean) / scale, targets.weights.numpy()
     wanted = targets.values.numpy()
     if targets.are_classes:
-        model = LogisticRegression(C=_C, max_iter=300).fit(rows, wanted.argmax(1), weights)
+        model = LogisticRegression(C=strength, max_iter=300).fit(rows, wanted.argmax(1), weights)
         weight, bias = _of_all_classes(model, wanted.shape[1])
     else:
-        ridge = Ridge(1 / _C).fit(rows, wanted[:, 0], weights)
+        ridge = Ridge(1 / strength).fit(rows, wanted[:, 0], weights)
         weight, bias = ridge.coef_.reshape(1, -1), np.array([ridge.intercept_])
     head = nn.Linear(embedding.shape[1], wanted.shape[1])
     with torch.no_grad():

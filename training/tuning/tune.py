@@ -102,7 +102,7 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
         raise NotTunedError("its blocks have no nn.Linear, which --tune lora adapts; take --tune last")
     targets = _targets(dataset, np.concatenate([fit, stop]), embedding, is_balanced=is_balanced)
     of_fit, of_stop = torch.arange(len(fit)), torch.arange(len(fit), len(fit) + len(stop))
-    head = linear_start(embedding[fit], targets.part(of_fit))
+    head = linear_start(embedding[fit], targets.part(of_fit), (embedding[stop], targets.part(of_stop)))
     random = np.random.default_rng(seed)
     stop_rows = _activations(split, dataset, stop, random, 1)[0], targets.part(of_stop)
     fit_rows = _activations(split, dataset, fit, random, extent.variants)

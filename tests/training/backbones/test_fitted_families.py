@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from training.tuning.tuning_plan import TuningPlan
 from training.workflows.transfer import TransferPlan, transfer
 
 FITTED = ("dinov2", "siglip", "vit", "convnextv2", "mobilenet_v2")
-ROWS, EPOCHS, ASKED = 6000, 8, 500
+ROWS, EPOCHS, TEST, ASKED = 6000, 8, 10_000, 500
 PRECISIONS = ("fp32", "int8", "fp16")
 
 
@@ -101,11 +102,18 @@ def store(fitted: tuple[Backbone, Dataset], tmp_path_factory: pytest.TempPathFac
 @pytest.mark.slow
 def test_int8_is_within_half_a_point_and_every_precision_is_kept(family: str, store: Path) -> None:
     manifest = Bundle.open(Store(store).path("clothes")).manifest
-    accuracy = {each.precision: each.metrics.get("test_accuracy", 0.0) for each in manifest.variants}
+    figures = {each.precision: each.metrics for each in manifest.variants}
+    accuracy = {precision: _accuracy(found) for precision, found in figures.items()}
     print(f"{family}: {json.dumps(accuracy)}, {[each.reason for each in manifest.variants if each.reason]}")
     assert accuracy["fp32"] > 0.75
     assert manifest.precisions == PRECISIONS
     assert min(accuracy.values()) >= accuracy["fp32"] - 0.005
+
+
+def _accuracy(figures: Mapping[str, float]) -> float:
+    """On the images that the network has not seen, the head's out-of-fold answers among them."""
+    held_out, test = figures["held_out_accuracy"], figures["test_accuracy"]
+    return round((ROWS * held_out + TEST * test) / (ROWS + TEST), 5)
 
 
 @pytest.mark.slow

@@ -23,23 +23,34 @@ def classes_of(labels: list[int], count: int) -> Targets:
 def test_the_start_is_a_linear_model_that_tells_separated_classes_apart(count: int) -> None:
     labels = [number % count for number in range(60)]
     embedding = (RANDOM.standard_normal((60, 8)) + 6 * np.eye(8)[labels]).astype(np.float32)
-    head = linear_start(embedding, classes_of(labels, count))
+    targets = classes_of(labels, count)
+    head = linear_start(embedding, targets, (embedding, targets))
     assert head(torch.from_numpy(embedding)).argmax(1).tolist() == labels
 
 
 def test_the_start_of_numbers_is_near_them() -> None:
     embedding = RANDOM.standard_normal((80, 4)).astype(np.float32)
     values = torch.from_numpy(embedding[:, :1] * 2 / 2**0.5)
-    head = linear_start(embedding, Targets(values, torch.ones(80), False))
+    targets = Targets(values, torch.ones(80), False)
+    head = linear_start(embedding, targets, (embedding, targets))
     found = head(torch.from_numpy(embedding)).detach()
     assert float((found - values).square().mean()) < 0.3 * float(values.square().mean())
 
 
 def test_a_class_without_rows_to_start_from_is_unlikely() -> None:
     embedding = RANDOM.standard_normal((20, 4)).astype(np.float32)
-    head = linear_start(embedding, classes_of([number % 2 for number in range(20)], 3))
+    targets = classes_of([number % 2 for number in range(20)], 3)
+    head = linear_start(embedding, targets, (embedding, targets))
     probabilities = torch.softmax(head(torch.from_numpy(embedding)).detach(), 1)
     assert float(probabilities[:, 2].max()) < 0.05
+
+
+def test_rows_that_are_not_fitted_choose_the_penalty() -> None:
+    noise, right = RANDOM.standard_normal((40, 30)).astype(np.float32), [number % 2 for number in range(40)]
+    targets = classes_of(right, 2)
+    opposite = classes_of([1 - label for label in right], 2)
+    weak, strong = (linear_start(noise, targets, (noise, stop)) for stop in (opposite, targets))
+    assert float(strong.weight.abs().sum().detach()) > 2 * float(weak.weight.abs().sum().detach())
 
 
 def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Module, int]:
@@ -53,7 +64,7 @@ def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Modu
     tail, rows, targets = split.tail(images[:4]), split.front(images), classes_of(labels, 2)
     fit, stop = torch.arange(120), torch.arange(120, 160)
     embedding = tail(rows).detach().numpy()
-    head = linear_start(embedding[:120], targets.part(fit))
+    head = linear_start(embedding[:120], targets.part(fit), (embedding[120:], targets.part(stop)))
     extent = Extent("last", 2, 4, 1)
     found, _, epochs = fit_tail(
         tail,
