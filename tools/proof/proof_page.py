@@ -15,9 +15,9 @@ TARGET = 0.95
 _LEVEL = 0.05
 _AS_IT_IS, _TANDEM = "Tandem, `--tune off`", "Tandem"
 _TITLES = {
-    "solar": "2,624 photographs of solar cells, defect or not (`elpv-dataset`)",
-    "textile": "2,000 photographs of textile: no defect, a local or a global one (`conformal-clip-data`)",
-    "digits": "1,797 handwritten digits (scikit-learn)",
+    "solar": "2,624 photographs of solar cells, defect or not (`elpv-dataset`, CC BY-NC-SA 4.0)",
+    "textile": "2,000 photographs of textile: no defect, a local or a global one (`conformal-clip-data`, MIT)",
+    "digits": "1,797 handwritten digits (scikit-learn; UCI, CC BY 4.0)",
 }
 _INTRODUCTION = f"""# Proof on public images
 
