@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tools.proof.measured_ways import plain_threshold
-from tools.proof.proof_page import Figures, interval_over, line, page
+from tools.proof.proof_page import Figures, accuracy_of, line, page
 
 
 def figures(right: int, wrong: int, accepted: int, *, unfamiliar: float | None = None, note: str = "") -> Figures:
@@ -17,16 +17,20 @@ def figures(right: int, wrong: int, accepted: int, *, unfamiliar: float | None =
     return Figures(hits, np.arange(len(hits)) < accepted, unfamiliar, 60.0, 1234.0, note)
 
 
-def test_the_interval_is_students_over_the_splits() -> None:
-    assert interval_over([0.8, 0.9]) == "0.850 ± 0.635"  # t(.975, 1) = 12.706, deviation .0707 / sqrt(2)
-    assert interval_over([0.8, 0.8, 0.8]) == "0.800 ± 0.000"
-    assert interval_over([0.8]) == "0.800"
+def test_the_interval_is_students_over_the_splits_and_exact_of_one() -> None:
+    hits = [np.arange(100) < right for right in (80, 90)]
+    assert accuracy_of(hits) == "0.850 ± 0.635"  # t(.975, 1) = 12.706, deviation .0707 / sqrt(2)
+    assert accuracy_of([hits[0]] * 3) == "0.800 ± 0.000"
+    assert accuracy_of(hits[:1]) == "0.800 (0.708 to 0.873)"
 
 
 def test_a_row_counts_what_is_right_among_accepted_over_all_splits() -> None:
     row = line("some way", [figures(90, 10, 50, unfamiliar=0.02), figures(80, 20, 100, unfamiliar=0.04)])
     assert row == "| some way | 0.850 ± 0.635 | 0.750 | 0.867 (0.802 to 0.917) | 0.030 | 60 | 1,234 |"
-    assert line("none accepted", [figures(5, 5, 0)]) == "| none accepted | 0.500 | 0.000 | - | - | 60 | 1,234 |"
+    assert (
+        line("none accepted", [figures(5, 5, 0)])
+        == "| none accepted | 0.500 (0.187 to 0.813) | 0.000 | - | - | 60 | 1,234 |"
+    )
 
 
 def test_the_page_tells_the_gain_of_tuning_what_was_left_out_and_the_command() -> None:
@@ -35,9 +39,15 @@ def test_the_page_tells_the_gain_of_tuning_what_was_left_out_and_the_command() -
     text = page({"solar": ways}, ["digits: not installed"], "the command")
     assert "+10.0, -10.0 points; worse in 1 of 2" in text
     assert "- better\n- worse\n" in text
-    assert "2 splits with 100 test images each." in text
+    assert "Splits: 2, test images of each: 100." in text
     assert "Left out: digits: not installed." in text
     assert text.endswith("    the command\n")
+
+
+def test_a_data_set_without_a_tuning_has_its_table_alone() -> None:
+    text = page({"fashion-mnist": {"Tandem, default bundle": [figures(95, 5, 80)]}}, [], "the command")
+    assert "Splits: 1, test images of each: 100.\n" in text
+    assert "--tune off`, split by split" not in text
 
 
 def test_the_plain_threshold_is_the_lowest_that_reached_the_target() -> None:

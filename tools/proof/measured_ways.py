@@ -4,9 +4,11 @@ Ways:
 
 - `Tandem, --tune off` and `Tandem`: `python -m training pretrained`, answered by the engine that serves its bundle;
 - `network alone`: the same pretrained network, tuned to the same images, with its own softmax;
-- `scikit-learn alone`: histograms of oriented gradients and a support vector machine.
+- `scikit-learn alone`: histograms of oriented gradients and a support vector machine;
+- `Tandem, default bundle`: what the repository serves, for the images that its network was trained on.
 
-The last two accept what is above a threshold at which the target was reached on a validation set: what people do.
+The second and the third accept what is above a threshold at which the target was reached on a validation set: what
+people do.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,7 @@ from models.runtime.engine import Engine
 from models.runtime.engine_types import EngineInput
 from models.runtime.head_answers import Classified, answer_head
 from models.runtime.sessions import Embedder, Probabilities, cpu_session
-from tools.proof.proof_page import TARGET, Figures
+from tools.proof.proof_page import MOST_ROWS, TARGET, Figures
 from training.backbones.names import DEFAULT, load_backbone
 from training.compare.image_features import gradients
 from training.data.dataset import Dataset
@@ -69,6 +72,14 @@ def ways(prepared: Prepared, seed: int, plan: TuningPlan) -> Iterator[tuple[str,
     yield "scikit-learn alone", _scikit_learn_alone(prepared, seed)
 
 
+def default_bundle_ways(prepared: Prepared, bundle: Bundle) -> Iterator[tuple[str, Figures]]:
+    """Measures the default bundle, and scikit-learn alone, on images of which its network was trained on some."""
+    seconds = sum(bundle.manifest.training["seconds"].values())
+    test = np.setdiff1d(prepared.parts.test, prepared.parts.copied)
+    yield "Tandem, default bundle", _served(Engine.load(bundle.path), prepared.dataset, test, seconds)
+    yield "scikit-learn alone", _scikit_learn_alone(prepared, 0)
+
+
 def _tandem(dataset: Dataset, test: Indices, seed: int, plan: TuningPlan, tuner: Tuner = tune) -> Figures:
     """Trains a bundle and answers by the engine that serves it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +90,12 @@ def _tandem(dataset: Dataset, test: Indices, seed: int, plan: TuningPlan, tuner:
         seconds = time.perf_counter() - began
         note = Bundle.open(path).manifest.training.get("tuning", {}).get("result", "")
         engine = Engine.load(path)
-    (spec,) = engine.manifest.heads
+    return replace(_served(engine, dataset, test, seconds), note=note)
+
+
+def _served(engine: Engine, dataset: Dataset, test: Indices, seconds: float) -> Figures:
+    """Answers by the first head of a bundle."""
+    spec = engine.manifest.heads[0]
     answers = list[Classified]()
     for start in range(0, len(test), _BATCH):
         positions = test[start : start + _BATCH]
@@ -96,7 +112,6 @@ def _tandem(dataset: Dataset, test: Indices, seed: int, plan: TuningPlan, tuner:
         float(np.mean(["unfamiliar" in answer.reasons for answer in answers])),
         seconds,
         1e6 * engine.image_s,
-        note,
     )
 
 
@@ -123,8 +138,9 @@ def _network_alone(prepared: Prepared, tuned: Tuned, tuned_s: float) -> Figures:
 
 def _scikit_learn_alone(prepared: Prepared, seed: int) -> Figures:
     """Fits a support vector machine on gradients; a fifth of the images chooses the threshold."""
-    dataset, parts = prepared.dataset, prepared.parts
-    known, labels = parts.known, dataset.labels
+    dataset, labels = prepared.dataset, prepared.dataset.labels
+    test = np.setdiff1d(prepared.parts.test, prepared.parts.copied)
+    known = np.sort(np.random.default_rng(seed).permutation(prepared.parts.known)[:MOST_ROWS])
     folds = make_folds(dataset.strata[known], dataset.unit[known], 5, seed)
     fit, validation = known[folds > 0], known[folds == 0]
     began = time.perf_counter()
@@ -138,10 +154,10 @@ def _scikit_learn_alone(prepared: Prepared, seed: int) -> Figures:
     search.fit(features(fit), labels[fit])
     threshold = plain_threshold(search.predict_proba(features(validation)), labels[validation])
     seconds = time.perf_counter() - began
-    answers, image = search.predict_proba(features(parts.test)), dataset.images[parts.test[:1]]
+    answers, image = search.predict_proba(features(test)), dataset.images[test[:1]]
     with threadpool_limits(1):
         decision_us = _quickest_us(lambda: search.predict_proba(gradients(image)))
-    return _figures(answers, labels[parts.test], threshold, seconds, decision_us)
+    return _figures(answers, labels[test], threshold, seconds, decision_us)
 
 
 def plain_threshold(answers: Probabilities, labels: NDArray[np.int64]) -> float:
