@@ -38,9 +38,9 @@ target is that {100 * TARGET:g} % of what is accepted is right.
 
 An accuracy has its 95 % interval over the splits (Student's t), or of a single split its exact one; the share right
 among accepted has its exact 95 % interval over all of them together. The columns beside an image go to Tandem alone, as
-the others have no place for them. A decision's microseconds are from pixels in memory, one image at a time on one thread.
-AutoGluon's multimodal predictor and TabPFN are left out: their weights come from hubs that the machine of these figures
-does not reach.
+the others have no place for them. A decision's microseconds are from pixels in memory, one image at a time on one
+thread. AutoGluon's multimodal predictor and TabPFN are left out: their weights come from hubs that the machine of these
+figures does not reach.
 """
 
 
