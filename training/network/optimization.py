@@ -24,9 +24,9 @@ def schedule(count: int, hyperparameters: Hyperparameters) -> tuple[int, int]:
 
 
 def image_side(side: int, epoch: int, epochs: int, hyperparameters: Hyperparameters) -> int:
-    """Side of the images in an epoch, pixels: it grows in equal parts of the training."""
-    shares = (*hyperparameters.growing_sides, 1.0)
-    return round(shares[epoch * len(shares) // epochs] * side)
+    """Side of the images in an epoch, pixels: it grows in equal parts of the training, and is whole in the last."""
+    shares = (1.0, *reversed(hyperparameters.growing_sides))
+    return round(shares[(epochs - 1 - epoch) * len(shares) // epochs] * side)
 
 
 def make_optimizer(network: nn.Module, hyperparameters: Hyperparameters, batch_size: int) -> torch.optim.Optimizer:
