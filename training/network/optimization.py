@@ -23,10 +23,10 @@ def schedule(count: int, hyperparameters: Hyperparameters) -> tuple[int, int]:
     return max(hyperparameters.epochs, math.ceil(hyperparameters.min_steps / steps_per_epoch)), batch_size
 
 
-def image_side(side: int, epoch: int, epochs: int, hyperparameters: Hyperparameters) -> int:
-    """Side of the images in an epoch, pixels: it grows in equal parts of the training, and is whole in the last."""
+def share_of_side(epoch: int, epochs: int, hyperparameters: Hyperparameters) -> float:
+    """What images are scaled by in an epoch: they grow in equal parts of the training, and are whole in the last."""
     shares = (1.0, *reversed(hyperparameters.growing_sides))
-    return round(shares[(epochs - 1 - epoch) * len(shares) // epochs] * side)
+    return shares[(epochs - 1 - epoch) * len(shares) // epochs]
 
 
 def make_optimizer(network: nn.Module, hyperparameters: Hyperparameters, batch_size: int) -> torch.optim.Optimizer:

@@ -29,7 +29,7 @@ class Hyperparameters:
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
     shift_fraction: float = 3 / 28
-    """Largest random shift, as a share of the image's side."""
+    """Largest random shift, as a share of the image's side. Zhong et al. (below) shift by 4 pixels of 28."""
     growing_sides: tuple[float, ...] = (5 / 7, 6 / 7)
     """Share of the image's side in the first and the second third of the epochs, which cost half and three quarters
     of the last third's. Progressive image size, Tan and Le 2021, https://arxiv.org/abs/2104.00298."""
@@ -56,6 +56,7 @@ _OTHERS: dict[NetworkKind, dict[str, Any]] = {
     "cct": {
         "optimizer": "adamw",
         "growing_sides": (),
+        "shift_fraction": 1 / 14,
         "learning_rate": 1.5e-3,
         "weight_decay": 0.05,
         "stem_width": 32,
@@ -66,6 +67,7 @@ _OTHERS: dict[NetworkKind, dict[str, Any]] = {
     "gru": {
         "optimizer": "adamw",
         "growing_sides": (),
+        "shift_fraction": 1 / 14,
         "learning_rate": 3e-3,
         "weight_decay": 0.01,
         "widths": (),

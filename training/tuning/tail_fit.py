@@ -10,11 +10,13 @@ from __future__ import annotations
 import copy
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -101,7 +103,7 @@ def fit_tail(
     activations: Tensor,
     targets: Targets,
     *,
-    stop: tuple[Tensor, Targets],
+    validation: tuple[Tensor, Targets],
     extent: Extent,
     seed: int,
     seconds: float = math.inf,
@@ -113,7 +115,7 @@ def fit_tail(
         head: linear model on its embedding, to start from.
         activations: of the variants of the rows, `[V, N, …]`.
         targets: of the N rows.
-        stop: activations and targets of rows that say when to stop.
+        validation: activations and targets of rows that choose the epoch.
         extent: what is fitted, and for how long.
         seed: of the order of rows and of their mixtures.
         seconds: no epoch begins that would end later, at the speed of those before.
@@ -123,11 +125,11 @@ def fit_tail(
     model = copy.deepcopy(_Model(tail, head)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fit = _Fit(model, extent, activations)
     began = time.monotonic()
-    best, best_loss, best_epoch = _state(model), _loss(model, *stop), 0
+    best, best_loss, best_epoch = _state(model), _loss(model, *validation), 0
     for epoch in progress(range(1, extent.epochs + 1), "tuning the network", "epoch"):
         for given, wanted in _batches(activations, targets, fit.steps, random):
             fit.step(given, wanted)
-        loss = _loss(fit.average.module, *stop)
+        loss = _loss(fit.average.module, *validation)
         if loss < best_loss:
             best, best_loss, best_epoch = _state(fit.average.module), loss, epoch
         if (time.monotonic() - began) * (epoch + 1) / epoch > seconds:
@@ -166,15 +168,15 @@ def _batches(
         yield _mixed(activations[variants, rows], targets.part(rows), random)
 
 
-def linear_start(embedding: Embedding, targets: Targets, stop: tuple[Embedding, Targets]) -> nn.Linear:
+def linear_start(embedding: Embedding, targets: Targets, validation: tuple[Embedding, Targets]) -> nn.Linear:
     """A linear model from an embedding to the targets, with the penalty that does best on rows that are not fitted.
 
     Args:
         embedding: float32 `[N, D]`.
         targets: of its N rows.
-        stop: embedding and targets of the other rows.
+        validation: embedding and targets of the other rows.
     """
-    rows, wanted = torch.from_numpy(stop[0]), stop[1]
+    rows, wanted = torch.from_numpy(validation[0]), validation[1]
     with torch.no_grad():
         return min(
             (_linear_model(embedding, targets, strength) for strength in _STRENGTHS),
@@ -188,7 +190,10 @@ def _linear_model(embedding: Embedding, targets: Targets, strength: float) -> nn
     rows, weights = (embedding - mean) / scale, targets.weights.numpy()
     wanted = targets.values.numpy()
     if targets.are_classes:
-        model = LogisticRegression(C=strength, max_iter=300).fit(rows, wanted.argmax(1), weights)
+        model = LogisticRegression(C=strength, max_iter=300)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of a start, whose last digits do not matter
+            model.fit(rows, wanted.argmax(1), weights)
         weight, bias = _of_all_classes(model, wanted.shape[1])
     else:
         ridge = Ridge(1 / strength).fit(rows, wanted[:, 0], weights)

@@ -31,8 +31,8 @@ FEWEST_IMAGES = 200
 _FOLDS = 5
 _FITTED_FOLDS = 3
 """Of the images that are no test images, this many folds tune the network; the others validate the head."""
-_STOP_FOLDS = 6
-"""One of this many folds of those tells when to stop."""
+_VALIDATION_FOLDS = 6
+"""One of this many folds of those chooses the epoch."""
 _BATCH = 16
 
 
@@ -58,7 +58,7 @@ class Tuned:
     Attributes:
         network: uint8 `[N, H, W, C]` to embeddings, in evaluation mode.
         classifier: from them to class logits, or to a standardized number; fitted with the network, and not served.
-        seen: positions of the images that it was tuned on or stopped by.
+        seen: positions of the images that it was tuned on or that chose its epoch.
         settings: what the manifest says of the tuning.
     """
 
@@ -69,7 +69,7 @@ class Tuned:
 
     @property
     def is_better(self) -> bool:
-        """Whether any epoch was better on the images that it was stopped by; else it is the network as it was."""
+        """Whether any epoch was better on the images that chose it; else it is the network as it was."""
         return bool(self.settings["epochs"])
 
 
@@ -90,7 +90,7 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     if len(usable) < FEWEST_IMAGES:
         raise NotTunedError(f"{len(usable)} images besides those for the test are fewer than {FEWEST_IMAGES}")
     began = time.monotonic()
-    fit, stop = _parts(dataset, usable, seed)
+    fit, validation = _parts(dataset, usable, seed)
     method = plan.method
     network, embedding = frozen.network, frozen.embedding
     name = name_of_blocks(network)
@@ -100,27 +100,27 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     tail = split.tail(sample)
     if method == "lora" and not _has_matrices(tail):
         raise NotTunedError("its blocks have no nn.Linear, which --tune lora adapts; take --tune last")
-    targets = _targets(dataset, np.concatenate([fit, stop]), embedding, is_balanced=is_balanced)
-    of_fit, of_stop = torch.arange(len(fit)), torch.arange(len(fit), len(fit) + len(stop))
-    head = linear_start(embedding[fit], targets.part(of_fit), (embedding[stop], targets.part(of_stop)))
+    targets = _targets(dataset, np.concatenate([fit, validation]), embedding, is_balanced=is_balanced)
+    of_fit, of_validation = torch.arange(len(fit)), torch.arange(len(fit), len(fit) + len(validation))
+    head = linear_start(embedding[fit], targets.part(of_fit), (embedding[validation], targets.part(of_validation)))
     random = np.random.default_rng(seed)
-    stop_rows = _activations(split, dataset, stop, random, 1)[0], targets.part(of_stop)
+    validation_rows = _activations(split, dataset, validation, random, 1)[0], targets.part(of_validation)
     fit_rows = _activations(split, dataset, fit, random, extent.variants)
     left_s = 60 * plan.minutes - (time.monotonic() - began)
     fitted, classifier, epochs = fit_tail(
-        tail, head, fit_rows, targets.part(of_fit), stop=stop_rows, extent=extent, seed=seed, seconds=left_s
+        tail, head, fit_rows, targets.part(of_fit), validation=validation_rows, extent=extent, seed=seed, seconds=left_s
     )
-    seen = np.sort(np.concatenate([fit, stop]))
+    seen = np.sort(np.concatenate([fit, validation]))
     return Tuned(split.joined(fitted), classifier, seen, _settings(extent, split, epochs, len(seen)))
 
 
 def _parts(dataset: Dataset, usable: Indices, seed: int) -> tuple[Indices, Indices]:
-    """Positions of the images to fit on, and of those that say when to stop; groups stay together."""
+    """Positions of the images to fit on, and of those that choose the epoch; groups stay together."""
     strata, units = dataset.strata, dataset.unit
     folds = make_folds(strata[usable], units[usable], _FOLDS, seed)
     seen = usable[folds < _FITTED_FOLDS]
-    is_stop = make_folds(strata[seen], units[seen], _STOP_FOLDS, seed) == 0
-    return seen[~is_stop], seen[is_stop]
+    is_validation = make_folds(strata[seen], units[seen], _VALIDATION_FOLDS, seed) == 0
+    return seen[~is_validation], seen[is_validation]
 
 
 def _targets(dataset: Dataset, rows: Indices, embedding: Embedding, *, is_balanced: bool) -> Targets:

@@ -22,7 +22,8 @@ _BRIGHTNESS = 16
 def random_variants(images: Tensor, random: np.random.Generator) -> Tensor:
     """One variant of each image, uint8 `[N, H, W, C]` in and out."""
     generator = torch.Generator().manual_seed(int(random.integers(1 << 31)))
-    reach = max(1, round(_SHIFT * max(images.shape[1:3])))
+    sides = images.shape[1:3]
+    reach = min(max(1, round(_SHIFT * max(sides))), min(sides) - 1)  # a border can only mirror what there is
     moved = shift(images.permute(0, 3, 1, 2).float(), reach, generator, border="reflect")
     contrast, brightness = torch.rand(2, len(images), 1, 1, 1, generator=generator) * 2 - 1
     mean = moved.mean((1, 2, 3), keepdim=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import nn
@@ -14,6 +14,7 @@ from torch import nn
 from models.runtime.embedding_files import DEFAULT_ROOT
 from training.backbones.backbone import FrozenNetwork
 from training.data.dataset import Dataset
+from training.data.images import Indices
 from training.data.seen_images import SEEN, seen_file
 from training.export.network_export import export_embedder
 from training.heads.registry import kind_named
@@ -28,8 +29,16 @@ from training.tuning.tuning_plan import NotTunedError, TuningPlan
 from training.workflows.new_bundle import Model, Network, known_images, make_bundle
 from training.workflows.tuning_trial import try_tuned
 
-Tuner = Callable[..., Tuned]
-"""`training.tuning.tune.tune`, or what calls it."""
+
+class Tuner(Protocol):
+    """`training.tuning.tune.tune`, or what stands in for it to measure it."""
+
+    def __call__(
+        self, frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, /, *, is_balanced: bool, seed: int
+    ) -> Tuned:
+        """Tunes a network."""
+
+
 _EXPORT_SAMPLE = 32
 _OF_PHOTOS = "its images are photos of things"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.training.tuning.networks import Convolutions
+from tests.training.tuning.networks import Convolutions, stripes
 from training.tuning.block_split import BlockSplit
 from training.tuning.tail_fit import Targets, fit_tail, linear_start
 from training.tuning.tuning_plan import Extent
@@ -53,40 +55,57 @@ def test_rows_that_are_not_fitted_choose_the_penalty() -> None:
     assert float(strong.weight.abs().sum().detach()) > 2 * float(weak.weight.abs().sum().detach())
 
 
-def fitted(seed: int = 0, *, learnable: bool = True) -> tuple[nn.Module, nn.Module, int]:
-    """The tail before and after, and its best epoch. The classes are the means of single channels."""
-    random = np.random.default_rng(1)
-    images = torch.from_numpy(random.integers(0, 256, (160, 16, 16, 3), dtype=np.uint8))
-    labels = [number % 2 for number in range(160)]
-    if learnable:
-        images[1::2, ::2] = 255 - images[1::2, 1::2]  # rows that belong together
-    split = BlockSplit(Convolutions().eval(), "blocks", 2)
-    tail, rows, targets = split.tail(images[:4]), split.front(images), classes_of(labels, 2)
-    fit, stop = torch.arange(120), torch.arange(120, 160)
+FIT, VALIDATION = torch.arange(200), torch.arange(200, 300)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Tail and linear model before and after, the best epoch, and the loss on the rows that choose it."""
+
+    tails: tuple[nn.Module, nn.Module]
+    epochs: int
+    losses: tuple[float, float]
+
+
+def fitted(*, misled: bool = False) -> Found:
+    """A tail fitted to stripes; `misled` gives the rows that choose the epoch the other class each."""
+    dataset = stripes(300)
+    images, classes = torch.from_numpy(np.asarray(dataset.images)), dataset.labels.tolist()
+    split = BlockSplit(Convolutions().eval(), "blocks", 1)
+    tail, rows, targets = split.tail(images[:4]), split.front(images), classes_of(classes, 2)
+    chosen_by = classes_of([1 - label for label in classes], 2) if misled else targets
     embedding = tail(rows).detach().numpy()
-    head = linear_start(embedding[:120], targets.part(fit), (embedding[120:], targets.part(stop)))
-    extent = Extent("last", 2, 4, 1)
-    found, _, epochs = fit_tail(
-        tail,
-        head,
-        rows[None, :120].half(),
-        targets.part(fit),
-        stop=(rows[stop], targets.part(stop)),
-        extent=extent,
-        seed=seed,
+    validation = rows[VALIDATION], chosen_by.part(VALIDATION)
+    head = linear_start(embedding[:200], targets.part(FIT), (embedding[200:], validation[1]))
+    extent = Extent("last", 1, 10, 1)
+    found, classifier, epochs = fit_tail(
+        tail, head, rows[None, :200].half(), targets.part(FIT), validation=validation, extent=extent, seed=3
     )
-    return tail, found, epochs
+    with torch.no_grad():
+        losses = [
+            float(validation[1].loss(model(part(validation[0])))) for part, model in ((tail, head), (found, classifier))
+        ]
+    return Found((tail, found), epochs, (losses[0], losses[1]))
 
 
-def test_a_tail_that_was_never_better_on_the_rows_that_stop_it_stays_as_it_was() -> None:
-    before, after, epochs = fitted(learnable=False)
-    changed = any(not torch.equal(old, new) for old, new in zip(before.parameters(), after.parameters(), strict=True))
-    assert changed == (epochs > 0)
+def test_a_tail_and_its_linear_model_are_those_of_the_best_epoch() -> None:
+    found = fitted()
+    assert found.epochs > 0
+    assert found.losses[1] < 0.95 * found.losses[0]
+
+
+def test_a_tail_that_no_epoch_made_better_stays_as_it_was() -> None:
+    found = fitted(misled=True)
+    before, after = found.tails
+    assert found.epochs == 0
+    assert all(torch.equal(old, new) for old, new in zip(before.parameters(), after.parameters(), strict=True))
+    assert found.losses[1] == pytest.approx(found.losses[0])
 
 
 def test_the_same_seed_gives_the_same_tail_and_the_front_stays() -> None:
-    (before, first, _), (_, second, _) = fitted(3), fitted(3)
+    (before, first), (_, second) = fitted().tails, fitted().tails
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+    assert any(not torch.equal(old, new) for old, new in zip(before.parameters(), first.parameters(), strict=True))
     stem = "network.stem.weight"
     assert torch.equal(first.get_parameter(stem), before.get_parameter(stem))

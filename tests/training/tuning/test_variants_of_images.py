@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from training.tuning.variants_of_images import random_variants
@@ -23,3 +24,9 @@ def test_a_plain_image_stays_plain_and_the_seed_decides() -> None:
     found = random_variants(images, np.random.default_rng(2))
     assert torch.equal(found, found[:, :1, :1].expand_as(found))
     assert torch.equal(found, random_variants(images, np.random.default_rng(2)))
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 224), (1, 30), (30, 2)])
+def test_narrow_images_are_shifted_by_what_their_border_can_mirror(height: int, width: int) -> None:
+    images = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    assert random_variants(images, np.random.default_rng(0)).shape == images.shape
