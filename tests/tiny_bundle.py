@@ -27,8 +27,8 @@ from PIL import Image
 
 from models.bundle.head_spec import INTERVAL, HeadSpec
 from models.bundle.input_spec import InputSpec
-from models.bundle.loading import GOLDEN, REPORT, golden_embedding
-from models.bundle.manifest import EMBEDDER_FILES, GoldenSpec, Manifest, Precision
+from models.bundle.loading import GOLDEN, REPORT, WEIGHT, golden_embedding
+from models.bundle.manifest import EMBEDDER_FILES, SEQUENCE, GoldenSpec, Manifest, Precision
 from models.bundle.store import Store
 from models.columns import Column, ColumnValue
 from models.imaging.decode import decode
@@ -153,6 +153,9 @@ def tiny_files(manifest: Manifest) -> dict[str, bytes]:
         REPORT: b"<!doctype html><title>tiny</title>\n",
     }
     rows = [_golden_row(manifest.heads, index) for index in range(len(images))]
+    if "attention" in manifest.pooling:
+        files[SEQUENCE] = weights_graph()
+        files[f"{GOLDEN}/{WEIGHT}.npy"] = npy(embedding[:, 0])
     embedding = pool_alone(embedding, manifest.pooling)
     if any(head.columns for head in manifest.heads):
         files[f"{GOLDEN}/columns.json"] = json.dumps(rows).encode()
@@ -185,6 +188,14 @@ def _head_files(spec: HeadSpec, pooling: tuple[PoolKind, ...]) -> dict[str, byte
         pictures = [solid_image(int(grey)) for grey in greys]
         files |= make_examples(embedding, answers, embedding[1], pictures).to_files(spec.examples_folder)
     return files
+
+
+def weights_graph() -> bytes:
+    """embedding ──▶ its first number, the brightness, as the logarithm of the `weight` float32 `[P]`."""
+    nodes = [helper.make_node("Gather", ["embedding", "first"], ["weight"], axis=1)]
+    inputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["P", EMBEDDING_WIDTH])]
+    outputs = [helper.make_tensor_value_info("weight", TensorProto.FLOAT, ["P"])]
+    return _model(nodes, inputs, outputs, {"first": np.array(0)})
 
 
 def _distance_graph(width: int) -> bytes:

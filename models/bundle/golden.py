@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle.head_spec import INTERVAL
-from models.bundle.loading import GOLDEN, Bundle, golden_embedding
-from models.bundle.manifest import EMBEDDER_FILES, Precision
+from models.bundle.loading import GOLDEN, WEIGHT, Bundle, golden_embedding
+from models.bundle.manifest import EMBEDDER_FILES, SEQUENCE, Precision
 from models.errors import BundleError, ClientError
 from models.imaging.decode import decode
 from models.imaging.types import Pixels
@@ -58,6 +58,9 @@ def check_heads(bundle: Bundle, head_set: HeadSet) -> None:
         manifest = bundle.manifest
         recorded: Embedding = _recorded(bundle, golden_embedding("fp32"), manifest.embedding_width)
         embedding = pool_alone(recorded, manifest.pooling)
+        if head_set.pooling.weigher is not None:
+            difference = relative_difference(head_set.pooling.weigher(recorded), _recorded(bundle, WEIGHT))
+            _compare(SEQUENCE, difference, manifest.golden.probability_tolerance)
         for head in head_set.heads.values():
             _check_head(bundle, head, embedding)
         for name, detector in head_set.outlier_detectors.items():

@@ -21,7 +21,7 @@ from models.bundle.audit import AuditedFiles, audit_onnx
 from models.bundle.examples import Examples
 from models.bundle.head_spec import HeadSpec
 from models.bundle.kept_rows import KeptRows
-from models.bundle.manifest import EMBEDDER_FILES, FileEntry, Manifest, Precision
+from models.bundle.manifest import EMBEDDER_FILES, SEQUENCE, FileEntry, Manifest, Precision
 from models.bundle.signature import SIGNATURE, check_signature
 from models.columns import ColumnValue
 from models.errors import BadColumns, BundleError
@@ -30,6 +30,8 @@ MANIFEST = "manifest.json"
 REPORT = "report.html"
 GOLDEN = "golden"
 GOLDEN_COLUMNS = f"{GOLDEN}/columns.json"
+WEIGHT = "weight"
+"""Name of the golden images' weights, where a bundle pools by attention."""
 
 _WRITE_AGAIN = "write the bundle again with `python -m training`"
 
@@ -113,8 +115,8 @@ class Bundle:
         """Reads a recorded result, float32.
 
         Args:
-            name: `golden_embedding(precision)` `[G, D]`, `probabilities-<head>` `[G, K]`, `value-<head>` `[G, 1]`, or
-                `distance-<head>` `[G]`.
+            name: `golden_embedding(precision)` `[G, D]`, `probabilities-<head>` `[G, K]`, `value-<head>` `[G, 1]`,
+                `distance-<head>` `[G]`, or `WEIGHT` `[G]`.
 
         Raises:
             BundleError: missing, or not a plain float32 array.
@@ -172,6 +174,7 @@ def file_entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
 def _audit_names(path: Path, manifest: Manifest) -> None:
     needed = {EMBEDDER_FILES[precision] for precision in manifest.precisions} | {head.file for head in manifest.heads}
     needed |= {head.outlier_file for head in manifest.heads if head.outlier_file}
+    needed |= {SEQUENCE} if "attention" in manifest.pooling else set()
     if unlisted := needed - set(manifest.files):
         raise BundleError(f"{sorted(unlisted)[0]}: not in the manifest's file list; {_WRITE_AGAIN}")
     found = set()

@@ -25,6 +25,8 @@ from models.pooling import PoolKind, pooled_width
 
 FORMAT_VERSION: Final = 1
 EMBEDDER_FILES = {"fp32": "embedder.onnx", "fp16": "embedder.fp16.onnx", "int8": "embedder.int8.onnx"}
+SEQUENCE = "sequence.onnx"
+"""How much each photo of an instance weighs; there where a bundle pools by attention."""
 
 Precision = Literal["fp32", "fp16", "int8"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -126,7 +128,7 @@ class Manifest(Frozen):
         """
         file = EMBEDDER_FILES[precision]
         is_same_way = (self.input, self.pooling) == (other.input, other.pooling)
-        return is_same_way and self.files.get(file) == other.files.get(file)
+        return is_same_way and all(self.files.get(name) == other.files.get(name) for name in (file, SEQUENCE))
 
     def chosen_heads(self, names: Sequence[str]) -> tuple[HeadSpec, ...]:
         """Returns heads by their names, in that order.

@@ -16,14 +16,14 @@ from models.bundle.manifest import Manifest, Precision
 from models.bundle.store import resolve
 from models.columns import ColumnValue
 from models.devices.placement import Device, Placement, place
-from models.pooling import pool, pool_alone
+from models.pooling import pool_alone
 from models.runtime.batch_size import MIN_RUNS, MIN_TIMED_S, best_batch
 from models.runtime.engine_types import EngineInput, Instance, Result
 from models.runtime.explanation import Explainer, Explanation
 from models.runtime.head_sessions import Head
 from models.runtime.head_set import HeadSet
-from models.runtime.photo_effects import photo_effects
 from models.runtime.sessions import Embedding
+from models.runtime.several_photos import photo_effects
 
 
 class Engine:
@@ -120,7 +120,7 @@ class Engine:
         """
         started = time.perf_counter()
         photos = [np.stack([photo.embedding for photo in instance.photos]) for instance in instances]
-        rows = np.stack([pool(each, self.manifest.pooling) for each in photos])
+        rows = np.stack([self.head_set.pooling.row(each) for each in photos])
         outputs = self.head_set.decide(rows, [instance.asked for instance in instances])
         decide_s = time.perf_counter() - started
         return [
@@ -140,7 +140,7 @@ class Engine:
         columns = result.decisions[head.name].columns
         explanation = self.explainers[head.name](result.row, columns)
         if result.photos is not None:
-            pooling = self.manifest.pooling
+            pooling = self.head_set.pooling
             explanation["images"] = photo_effects(self.heads[head.name], result.photos, pooling, columns)
         return explanation
 

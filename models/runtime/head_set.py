@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.bundle.loading import Bundle
+from models.pooling import ALONE, Pooling
 from models.runtime.engine_types import Asked, HeadOutput
 from models.runtime.head_sessions import Head, OutlierDetector, open_head, open_outlier_detectors
 from models.runtime.sessions import Embedding
+from models.runtime.several_photos import open_pooling
 
 
 class HeadSet:
@@ -18,11 +20,15 @@ class HeadSet:
     Args:
         heads: by name.
         outlier_detectors: by the names of the heads that have one.
+        pooling: makes the rows that they are given.
     """
 
-    def __init__(self, heads: Mapping[str, Head], outlier_detectors: Mapping[str, OutlierDetector]) -> None:
+    def __init__(
+        self, heads: Mapping[str, Head], outlier_detectors: Mapping[str, OutlierDetector], pooling: Pooling = ALONE
+    ) -> None:
         self.heads = heads
         self.outlier_detectors = outlier_detectors
+        self.pooling = pooling
 
     @classmethod
     def open(cls, bundle: Bundle) -> HeadSet:
@@ -32,7 +38,7 @@ class HeadSet:
             BundleError: a graph is not what the manifest says.
         """
         heads = {spec.name: open_head(bundle, spec) for spec in bundle.manifest.heads}
-        return cls(heads, open_outlier_detectors(bundle))
+        return cls(heads, open_outlier_detectors(bundle), open_pooling(bundle))
 
     def decide(self, embedding: Embedding, asked: Sequence[Asked]) -> list[dict[str, HeadOutput]]:
         """Each head's output for the images that ask it.

@@ -28,6 +28,7 @@ LOAD_ERRORS = (
 Embedding = NDArray[np.float32]
 Probabilities = NDArray[np.float32]
 Distances = NDArray[np.float32]
+Weights = NDArray[np.float32]
 Interval = NDArray[np.float32]
 """`[N, 2]`: lower and upper bound of each value."""
 

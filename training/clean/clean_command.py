@@ -14,7 +14,7 @@ import numpy as np
 from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
 from models.bundle.store import resolve
-from models.pooling import PoolKind
+from models.pooling import ALONE, Pooling
 from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.sessions import Embedder, cpu_session
 from training.clean.findings.findings import Findings, inspect
@@ -34,7 +34,7 @@ from training.tables.table import read
 
 OUT = Path("build") / "clean"
 _SAMPLE = 32
-_POOLING: tuple[PoolKind, ...] = ("mean",)
+_POOLING = Pooling(("mean",))
 """Of the photos of one thing."""
 _LARGEST_SEED = 2**32 - 1  # scikit-learn's
 
@@ -95,7 +95,7 @@ def _clean(arguments: argparse.Namespace) -> None:
     bundle = Bundle.open(resolve(arguments.bundle)) if arguments.bundle else None
     dataset, graph = _open(bundle, arguments, load) if bundle else _open_pretrained(arguments, load)
     embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
-    pooling = _POOLING if dataset.photos is not None else ()
+    pooling = _POOLING if dataset.photos is not None else ALONE
     embedding = embed_instances(EmbeddingCache(DEFAULT_ROOT, graph, dataset.input), embedder, dataset, pooling)
     with stage("find copies"):
         prepared = prepare(dataset, arguments.seed, DEFAULT_ROOT)

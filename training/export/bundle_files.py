@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.bundle.head_spec import INTERVAL
-from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, golden_embedding
+from models.bundle.loading import GOLDEN, GOLDEN_COLUMNS, WEIGHT, golden_embedding
 from models.bundle.manifest import GoldenSpec, Precision
-from models.pooling import PoolKind, pool_alone
+from models.pooling import ALONE, Pooling, pool_alone
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
 from training.data.images import Indices
@@ -58,7 +58,7 @@ def golden_files(
     graphs: Mapping[Precision, bytes],
     head: ExportedHead,
     rows: Rows = (),
-    pooling: Sequence[PoolKind] = (),
+    pooling: Pooling = ALONE,
 ) -> dict[str, bytes]:
     """Golden images `[G, H, W, C]` as PNG, their columns, and the results of the graphs for them; files by name.
 
@@ -66,7 +66,9 @@ def golden_files(
     """
     files = {f"{GOLDEN}/{index:02d}.png": encode_png(image) for index, image in enumerate(images)}
     embedding = Embedder(cpu_session(graphs["fp32"]))(images)
-    files |= golden_decisions(head, pool_alone(embedding, pooling), rows)
+    files |= golden_decisions(head, pool_alone(embedding, pooling.kinds), rows)
+    if pooling.weigher is not None:
+        files[f"{GOLDEN}/{WEIGHT}.npy"] = _npy(pooling.weigher(embedding))
     if rows:
         files[GOLDEN_COLUMNS] = golden_columns(rows)
     return {**files, **golden_embeddings(images, graphs)}

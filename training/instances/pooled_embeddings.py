@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from models.bundle.manifest import Manifest
-from models.pooling import PoolKind, pool_alone, pool_each
+from models.pooling import Pooling, pool_alone
 from models.runtime.embedding_files import EmbeddingCache
 from models.runtime.sessions import Embedder, Embedding
 from training.data.dataset import Dataset
@@ -18,7 +16,7 @@ def embed_instances(
     cache: EmbeddingCache,
     embedder: Embedder,
     dataset: Dataset,
-    pooling: Sequence[PoolKind],
+    pooling: Pooling,
     positions: Indices | None = None,
 ) -> Embedding:
     """Embeds all photos of all instances, or of those at some positions, and pools them, float32 `[N, W]`.
@@ -27,15 +25,15 @@ def embed_instances(
         cache: where embeddings of photos are kept.
         embedder: the graph.
         dataset: N instances, of one image each or of several photos.
-        pooling: of the bundle; empty if it decides on one image.
+        pooling: of the bundle.
         positions: of instances; None for all.
     """
     photos = dataset.photos
     if photos is None:
-        return pool_alone(embed_all(cache, embedder, dataset, positions), pooling)
+        return pool_alone(embed_all(cache, embedder, dataset, positions), pooling.kinds)
     counts = photos.counts if positions is None else photos.counts[positions]
     chosen = None if positions is None else photos.positions(positions)
-    return pool_each(embed_all(cache, embedder, dataset.of_photos(), chosen), counts.tolist(), pooling)
+    return pooling.each(embed_all(cache, embedder, dataset.of_photos(), chosen), counts.tolist())
 
 
 def check_photos(manifest: Manifest, dataset: Dataset) -> None:

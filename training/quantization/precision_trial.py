@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from models.bundle.manifest import Precision, Variant
-from models.pooling import PoolKind, pool_alone, pool_each
+from models.pooling import ALONE, Pooling, pool_alone
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, Embedding, Probabilities
 from training.data.images import Images, select
@@ -32,14 +32,14 @@ class Trial:
         images: uint8 `[T, H, W, C]`, or the photos of T instances.
         rows: their float32 embeddings, labels and columns.
         answer: gives the head's answers for embeddings and columns.
-        pooling: of the photos of an instance; empty if each is one image.
+        pooling: of the photos of an instance.
     """
 
     name: str
     images: Images | Photos
     rows: LabelledEmbeddings
     answer: Callable[[LabelledEmbeddings], Probabilities]
-    pooling: tuple[PoolKind, ...] = ()
+    pooling: Pooling = ALONE
 
     @classmethod
     def held_out(
@@ -49,7 +49,7 @@ class Trial:
         source: Source,
         *,
         seed: int,
-        pooling: tuple[PoolKind, ...] = (),
+        pooling: Pooling = ALONE,
     ) -> Trial:
         """The held-out images, answered out of fold; some of them if they are many.
 
@@ -67,9 +67,7 @@ class Trial:
         return cls("held_out", chosen, rows, lambda labelled: candidate.answer(labelled, positions), pooling)
 
     @classmethod
-    def test(
-        cls, images: Images | Photos, head: Head, test: LabelledEmbeddings, pooling: tuple[PoolKind, ...] = ()
-    ) -> Trial:
+    def test(cls, images: Images | Photos, head: Head, test: LabelledEmbeddings, pooling: Pooling = ALONE) -> Trial:
         """The test images, answered by the head that serves."""
         return cls("test", images, test, lambda labelled: head(labelled.embedding, labelled.rows), pooling)
 
@@ -82,8 +80,8 @@ class Trial:
     def embedded(self, embedder: Embedder, title: str) -> Embedding:
         """Embeds the images, and pools the photos of each instance, float32 `[T, W]`."""
         if isinstance(self.images, Photos):
-            return pool_each(embed(embedder, self.images.images, title), self.images.counts.tolist(), self.pooling)
-        return pool_alone(embed(embedder, self.images, title), self.pooling)
+            return self.pooling.each(embed(embedder, self.images.images, title), self.images.counts.tolist())
+        return pool_alone(embed(embedder, self.images, title), self.pooling.kinds)
 
     def figures(self, embedding: Embedding) -> dict[str, float]:
         """Figures of the head's answers for embeddings `[T, W]` of the instances; empty if there are none."""

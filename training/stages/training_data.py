@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from models.pooling import PoolKind, pool_each
+from models.pooling import ALONE, Pooling
 from models.runtime.embedding_files import EmbeddingCache
 from models.runtime.sessions import Embedder, Embedding, cpu_session
 from training.data.dataset import Dataset
@@ -19,7 +19,6 @@ from training.data.split import Split
 from training.heads.labelled_embeddings import LabelledEmbeddings, embeddings_of
 from training.heads.sources import Source, make_sources
 from training.instances.instance_photos import Photos
-from training.instances.pooling_choice import choose_pooling
 from training.network.embedding_cache import embed_all, keys_of
 from training.stages.prepare import Prepared
 
@@ -31,14 +30,16 @@ class Embedded:
     Attributes:
         embedding: float32 `[N, D]`; where an instance has several photos, pooled, `[N, W]`.
         cache: where those of the images are kept, with thumbnails.
-        pooling: how the photos of an instance are pooled; empty if each is one image.
+        pooling: how the photos of an instance are pooled.
         why: what the pooling was chosen by; empty if it was not.
+        files: of the bundle, that the pooling needs.
     """
 
     embedding: Embedding
     cache: EmbeddingCache
-    pooling: tuple[PoolKind, ...] = ()
+    pooling: Pooling = ALONE
     why: str = ""
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class TrainingData:
         sources: what heads may be fitted on, by name; the held-out images are the same in all of them.
         cache: has thumbnails of the images.
         why_fewer: why some images are neither held out nor test images; empty if there are none.
-        pooling: how the photos of an instance are pooled; empty if each is one image.
+        pooling: how the photos of an instance are pooled.
     """
 
     dataset: Dataset
@@ -63,12 +64,12 @@ class TrainingData:
     sources: Mapping[str, Source]
     cache: EmbeddingCache
     why_fewer: str = ""
-    pooling: tuple[PoolKind, ...] = ()
+    pooling: Pooling = ALONE
 
     @property
     def embedding_width(self) -> int:
         """Numbers of the embedding of one image."""
-        return int(self.embedding.shape[1]) // max(1, len(self.pooling))
+        return int(self.embedding.shape[1]) // max(1, len(self.pooling.kinds))
 
     @property
     def test(self) -> LabelledEmbeddings:
@@ -106,24 +107,6 @@ def embed_images(graph: bytes, dataset: Dataset, root: Path) -> Embedded:
     cache = EmbeddingCache(root, graph, dataset.input)
     embedder = Embedder(cpu_session(graph, threads=os.cpu_count() or 1))
     return Embedded(embed_all(cache, embedder, dataset), cache)
-
-
-def pool_photos(prepared: Prepared, embedded: Embedded, *, seed: int) -> Embedded:
-    """Chooses how the photos of an instance are pooled, by the instances that are no test images, and pools them.
-
-    Args:
-        prepared: N instances with their photos.
-        embedded: of all their photos, float32 `[M, D]`.
-        seed: of the choice.
-
-    Raises:
-        DataError: all instances are of one group.
-    """
-    dataset = prepared.dataset
-    assert dataset.photos is not None
-    choice = choose_pooling(dataset, embedded.embedding, prepared.parts.known, seed=seed)
-    pooled = pool_each(embedded.embedding, dataset.photos.counts.tolist(), choice.pooling)
-    return Embedded(pooled, embedded.cache, choice.pooling, choice.sentence)
 
 
 def label_embeddings(

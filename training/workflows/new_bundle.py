@@ -130,7 +130,7 @@ def _manifest(results: Results, version: int, golden_count: int) -> Manifest:
         task=results.dataset.task,
         input=results.dataset.input,
         embedding_width=results.data.embedding_width,
-        pooling=results.data.pooling,
+        pooling=results.data.pooling.kinds,
         precisions=results.variants.precisions,
         variants=results.variants.specs,
         heads=(results.spec,),

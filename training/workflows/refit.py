@@ -14,6 +14,7 @@ from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision, Variant
 from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, Embedding, cpu_session
+from models.runtime.several_photos import open_pooling
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.exceptions import DataError
@@ -71,7 +72,7 @@ def refit(bundle: Bundle, dataset: Dataset, plan: RefitPlan) -> Path:
         prepared = prepare(dataset, plan.head.seed, plan.cache, bundle).checked()
     with watch.step("embed"):
         embedding = embedders.embed("fp32", prepared.dataset)
-        embedded = Embedded(embedding, embedders.cache("fp32"), bundle.manifest.pooling)
+        embedded = Embedded(embedding, embedders.cache("fp32"), open_pooling(bundle))
     with keeping(embedding):
         results = _fit(bundle, prepared, embedded, embedders, plan=plan.head, watch=watch)
         with stage("write the bundle"):
@@ -129,7 +130,7 @@ class _Embedders:
         file = EMBEDDER_FILES[precision]
         session = cpu_session(self._bundle.embedder(precision), threads=os.cpu_count() or 1, file=file)
         embedder = Embedder.checked(session, self._bundle.manifest)
-        pooling = self._bundle.manifest.pooling
+        pooling = open_pooling(self._bundle)
         return embed_instances(self.cache(precision), embedder, dataset, pooling, positions)
 
 

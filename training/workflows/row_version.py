@@ -11,6 +11,7 @@ from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import Bundle
 from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.sessions import Embedder, cpu_session
+from models.runtime.several_photos import open_pooling
 from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.instances.pooled_embeddings import check_photos, embed_instances
@@ -57,7 +58,7 @@ def add_rows(bundle: Bundle, dataset: Dataset, plan: RowPlan) -> Path:
     prepared = prepare(dataset, seed, plan.cache, bundle)
     cache = EmbeddingCache(plan.cache, bundle.embedder("fp32"), bundle.manifest.input)
     session = cpu_session(bundle.embedder("fp32"), threads=os.cpu_count() or 1)
-    embedder, pooling = Embedder.checked(session, bundle.manifest), bundle.manifest.pooling
+    embedder, pooling = Embedder.checked(session, bundle.manifest), open_pooling(bundle)
     embedding = embed_instances(cache, embedder, prepared.dataset, pooling)
     if dropped := entry.get("dropped", ()):
         prepared = drop_faults(prepared, find_faults(prepared, embedding, seed), dropped, force=True)

@@ -18,12 +18,13 @@ from training.data.images import Indices
 from training.data.seen_images import SEEN, seen_file
 from training.export.network_export import export_embedder
 from training.heads.registry import kind_named
+from training.instances.pooling_choice import choose_pooling
 from training.network.embedding_cache import keeping
 from training.progress import Stopwatch
 from training.stages.head_plan import HeadPlan
 from training.stages.model_selection import select_head
 from training.stages.prepare import Prepared, drop_faults, find_faults, prepare
-from training.stages.training_data import Embedded, embed_images, label_embeddings, pool_photos
+from training.stages.training_data import Embedded, embed_images, label_embeddings
 from training.tuning.tune import Frozen, Tuned, tune
 from training.tuning.tuning_plan import NotTunedError, TuningPlan
 from training.workflows.new_bundle import Model, Network, known_images, make_bundle
@@ -167,9 +168,11 @@ def _embedded(
     if prepared.dataset.photos is None:
         return graph, embedded
     with watch.step("choose the pooling"):
-        return graph, pool_photos(prepared, embedded, seed=plan.head.seed)
+        known, seed = prepared.parts.known, plan.head.seed
+        choice = choose_pooling(prepared.dataset, embedded.embedding, known, seed=seed)
+    return graph, Embedded(choice.rows, embedded.cache, choice.pooling, choice.sentence, choice.files)
 
 
 def _network(graph: bytes, embedded: Embedded, plan: TransferPlan) -> Network:
     pooling = {"pooling": embedded.why} if embedded.why else {}
-    return Network(graph, {"network": plan.network_name, **pooling}, f"{os.cpu_count()} CPU cores")
+    return Network(graph, {"network": plan.network_name, **pooling}, f"{os.cpu_count()} CPU cores", embedded.files)

@@ -18,7 +18,6 @@ from models.devices.placement import place
 from models.errors import BundleError
 from models.imaging.decode import decode, read_checked_header
 from models.imaging.types import Pixels
-from models.pooling import pool_each
 from models.runtime.engine import Engine
 from models.runtime.engine_types import Asked
 from models.runtime.head_answers import Answered, Classified, Estimated, answer_head
@@ -132,7 +131,7 @@ class ShadowModel:
         parts = [photos[start : start + _AT_ONCE_EMBEDDED] for start in range(0, len(photos), _AT_ONCE_EMBEDDED)]
         embeddings = [self.embedder(np.stack([self._decode(photo) for photo in part])) for part in parts]
         counts = [1 + len(image.others) for image in images]
-        return pool_each(np.concatenate(embeddings), counts, self._manifest.pooling)
+        return self._head_set.pooling.each(np.concatenate(embeddings), counts)
 
     def _decode(self, image: bytes) -> Pixels:
         return decode(image, self._manifest.input, read_checked_header(image, self._max_pixels))

@@ -106,6 +106,16 @@ def test_intervals_that_were_not_recorded_are_asked_for(tmp_path: Path) -> None:
         verify(replace(bundle, files=files))
 
 
+def test_other_weights_of_photos_are_refused(tmp_path: Path) -> None:
+    bundle = Bundle.open(tiny_bundle(tmp_path, pooling=("attention",)))
+    verify(bundle)
+    recorded = bundle.golden_array("weight")
+    with pytest.raises(BundleError, match=r"^sequence\.onnx: golden results differ by 0\.001"):
+        verify(with_files(bundle, **{"golden/weight.npy": npy(recorded * np.float32(1.001))}))
+    with pytest.raises(BundleError, match=r"^sequence\.onnx: the graph has .*, the manifest says"):
+        verify(with_files(bundle, **{"sequence.onnx": bundle.files["head-shade.onnx"]}))
+
+
 def test_results_that_are_not_numbers_are_refused(bundle: Bundle) -> None:
     class NotANumber(Embedder):
         def __call__(self, pixels: np.ndarray) -> Embedding:

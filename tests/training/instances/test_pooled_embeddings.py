@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from models.bundle.loading import Bundle
-from models.pooling import PoolKind, pool_alone, pool_each
+from models.pooling import ALONE as NO_POOLING
+from models.pooling import Pooling, pool_alone
 from models.runtime.embedding_files import EmbeddingCache
 from models.runtime.sessions import Embedder
 from tests.training.squares import squares
@@ -19,7 +20,7 @@ from training.instances.instance_photos import Photos
 from training.instances.pooled_embeddings import check_photos, embed_instances
 from training.network.embedding_cache import keys_of
 
-POOLING: tuple[PoolKind, ...] = ("mean", "max", "change")
+POOLING = Pooling(("mean", "max", "change"))
 COUNTS = np.array([2, 1, 3])
 ALONE = squares(6)
 
@@ -36,7 +37,7 @@ def cache(tmp_path: Path, embedder_graph: bytes) -> EmbeddingCache:
 
 
 def test_the_photos_of_each_instance_are_pooled(cache: EmbeddingCache, embedder: Embedder) -> None:
-    wanted = pool_each(embedder(np.asarray(ALONE.images)), COUNTS.tolist(), POOLING)
+    wanted = POOLING.each(embedder(np.asarray(ALONE.images)), COUNTS.tolist())
     np.testing.assert_array_equal(embed_instances(cache, embedder, things(), POOLING), wanted)
     some = np.array([2, 0])
     np.testing.assert_array_equal(embed_instances(cache, embedder, things(), POOLING, some), wanted[some])
@@ -45,8 +46,9 @@ def test_the_photos_of_each_instance_are_pooled(cache: EmbeddingCache, embedder:
 
 def test_without_photos_each_image_is_an_instance(cache: EmbeddingCache, embedder: Embedder) -> None:
     embedding = embedder(np.asarray(ALONE.images))
-    np.testing.assert_array_equal(embed_instances(cache, embedder, ALONE, POOLING), pool_alone(embedding, POOLING))
-    np.testing.assert_array_equal(embed_instances(cache, embedder, ALONE, ()), embedding)
+    wanted = pool_alone(embedding, POOLING.kinds)
+    np.testing.assert_array_equal(embed_instances(cache, embedder, ALONE, POOLING), wanted)
+    np.testing.assert_array_equal(embed_instances(cache, embedder, ALONE, NO_POOLING), embedding)
 
 
 def test_only_a_bundle_that_pools_takes_instances_of_several_photos(tiny_path: Path, pooling_path: Path) -> None:

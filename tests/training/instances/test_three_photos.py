@@ -11,19 +11,28 @@ import base64
 import csv
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
+from models.bundle.store import DEFAULT_ROOT, resolve
+from models.pooling import Pooling
 from models.runtime.engine import Engine
+from models.runtime.sessions import Embedder, cpu_session
 from tests.service.serving import instance, post_instances
 from training.backbones.names import DEFAULT, load_backbone
 from training.data import fashion_mnist
 from training.data.dataset import Dataset
 from training.export.bundle_files import encode_png
+from training.instances.instance_photos import Photos
+from training.instances.pooling_choice import choose_pooling
 from training.stages.head_plan import HeadPlan
 from training.stages.model_selection import select_head
 from training.stages.prepare import prepare
@@ -51,13 +60,17 @@ pytestmark = pytest.mark.slow
 
 def photograph(article: np.ndarray, random: np.random.Generator) -> bytes:
     """A PNG of an article of clothing `[28, 28]`: shifted, partly hidden, and noisy."""
+    return encode_png(spoiled(article, random, SQUARE, SIGMA)[..., None])
+
+
+def spoiled(article: np.ndarray, random: np.random.Generator, square: int, sigma: float) -> np.ndarray:
+    """The article `[28, 28]` shifted, with a black square and noise."""
     down, right = random.integers(-SHIFT, SHIFT + 1, 2)
     padded = np.pad(article.astype(np.float64), SHIFT)
     shifted = padded[SHIFT - down :, SHIFT - right :][:28, :28]
-    top, left = random.integers(0, 28 - SQUARE + 1, 2)
-    shifted[top : top + SQUARE, left : left + SQUARE] = 0
-    noisy = shifted + random.normal(0, SIGMA, shifted.shape)
-    return encode_png(noisy.clip(0, 255).astype(np.uint8)[..., None])
+    top, left = random.integers(0, 28 - square + 1, 2)
+    shifted[top : top + square, left : left + square] = 0
+    return (shifted + random.normal(0, sigma, shifted.shape)).clip(0, 255).astype(np.uint8)
 
 
 def rows(folder: Path) -> Iterator[tuple[list[str], str, str]]:
@@ -151,3 +164,30 @@ def test_the_service_decides_on_a_test_thing_s_photos_as_training_did(bundle: Bu
     print(f"{hits:.3f} of {len(tested)} test things are right over HTTP, {accuracy} of all {TEST} in training")
     assert isinstance(accuracy, float)
     assert abs(hits - accuracy) < 0.2
+
+
+def test_where_photos_differ_in_quality_the_better_ones_weigh_more() -> None:
+    """On the default bundle's embedding: squares of 0 to 28 pixels, and noise of 0 to 80 grey levels with them."""
+    if not fashion_mnist.DEBIAN_FOLDER.is_dir() and fashion_mnist.FOLDER_VARIABLE not in os.environ:
+        pytest.skip("the data set is not installed: Debian's package dataset-fashion-mnist")
+    data, random = fashion_mnist.load(), np.random.default_rng(0)
+    assert data.official_test is not None
+    chosen = random.permutation(data.official_test)
+    badness = random.random((len(chosen), PHOTOS))
+    images = np.stack([
+        spoiled(data.images[position, :, :, 0], random, round(28 * bad), 2 * SIGMA * bad)
+        for position, each in zip(chosen.tolist(), badness.tolist(), strict=True) for bad in each
+    ])[..., None]  # fmt: skip
+    embedding = Embedder(cpu_session(Bundle.open(resolve(DEFAULT_ROOT / fashion_mnist.NAME)).embedder("fp32")))(images)
+    photos = Photos(images, (), np.full(len(chosen), PHOTOS))
+    things = replace(data, images=images[::PHOTOS], labels=data.labels[chosen], official_test=None, photos=photos)
+    known, test = np.arange(TRAIN), np.arange(TRAIN, len(chosen))
+    choice = choose_pooling(things, embedding, known, seed=0)
+    plain = Pooling(("mean",)).each(embedding, [PHOTOS] * len(chosen))
+    error = {}
+    for name, rows in (("the mean", plain), ("attention", choice.rows)):
+        head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+        error[name] = 1 - head.fit(rows[known], things.labels[known]).score(rows[test], things.labels[test])
+    print(f"{choice.sentence}; errors on {len(test):,} others: {error}")
+    assert choice.pooling.kinds == ("attention",)
+    assert error["attention"] < error["the mean"]

@@ -11,7 +11,7 @@ import pytest
 from models.bundle.audit import audit_onnx
 from models.bundle.head_spec import HeadSpec
 from models.bundle.input_spec import InputSpec
-from models.pooling import pool_each
+from models.pooling import Pooling
 from models.runtime.head_sessions import Head
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.conftest import boosted
@@ -175,7 +175,7 @@ def test_a_larger_network_takes_longer(embedder_graph: bytes, dataset: Dataset) 
 
 def test_all_photos_of_an_instance_are_embedded_and_pooled(trial: Trial, dataset: Dataset, embedder: Embedder) -> None:
     images, counts = np.asarray(dataset.images)[:6], [2, 1, 3]
-    several = replace(trial, images=Photos(images, (), np.array(counts)), pooling=("mean", "max"))
-    wanted = pool_each(embedder(images), counts, ("mean", "max"))
+    several = replace(trial, images=Photos(images, (), np.array(counts)), pooling=Pooling(("mean", "max")))
+    wanted = Pooling(("mean", "max")).each(embedder(images), counts)
     np.testing.assert_allclose(several.embedded(embedder, "photos"), wanted, rtol=1e-6)
     assert several.image_shape == images.shape[1:]

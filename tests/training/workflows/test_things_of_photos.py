@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 from models.bundle.golden import verify
 from models.bundle.input_spec import InputSpec
 from models.bundle.loading import Bundle
-from models.pooling import pool_each
+from models.bundle.manifest import SEQUENCE
+from models.errors import BundleError
+from models.pooling import Pooling
 from models.runtime.engine import Engine
+from models.runtime.engine_types import EngineInput, Instance
 from models.runtime.sessions import Embedder, cpu_session
 from tests.training.relearn.given_answers import answered
 from tests.training.squares import CLASSES, squares, write_image
@@ -82,7 +86,7 @@ def test_it_keeps_pooled_rows(bundle: Bundle, folder: Path) -> None:
     photos = things(folder).photos
     assert photos is not None
     embedding = Embedder(cpu_session(bundle.embedder("fp32")))(photos.images[np.arange(len(photos.images))])
-    pooled = pool_each(embedding, photos.counts.tolist(), bundle.manifest.pooling).astype(np.float16)
+    pooled = Pooling(bundle.manifest.pooling).each(embedding, photos.counts.tolist()).astype(np.float16)
     kept = bundle.kept_rows(bundle.manifest.default_head)
     assert kept is not None
     assert set(map(bytes, kept.embedding)) <= set(map(bytes, pooled))
@@ -151,3 +155,49 @@ def test_a_tuning_that_was_asked_for_is_refused_at_once(
     plan = replace(plan_of(folder, 3), tuning=TuningPlan(option))
     with pytest.raises(NotTunedError, match="the network is not tuned: its images are photos of things; leave out"):
         transfer(things(folder), Still(network).eval(), plan)
+
+
+@pytest.fixture(scope="module")
+def attentive(tmp_path_factory: pytest.TempPathFactory, network: EmbeddingNetwork) -> Bundle:
+    """A bundle of things of which each has one photo of a square, and others of noise."""
+    folder = tmp_path_factory.mktemp("attentive")
+    images, random = squares(150).images, np.random.default_rng(0)
+    lines = ["image,label"]
+    for thing in range(150):
+        photos = [images[thing], *random.integers(0, 256, (random.integers(1, 4), 8, 8, 3), dtype=np.uint8)]
+        names = [f"{thing}-{number}.png" for number in range(len(photos))]
+        for name, photo in zip(random.permutation(names).tolist(), photos, strict=True):
+            write_image(folder / name, photo)
+        lines.append(f"{';'.join(names)},{CLASSES[thing % 3]}")
+    (folder / "table.csv").write_text("\n".join(lines))
+    return Bundle.open(transfer(things(folder), Still(network).eval(), plan_of(folder, 3)))
+
+
+def test_photos_that_say_nothing_weigh_little(attentive: Bundle) -> None:
+    manifest = attentive.manifest
+    assert manifest.pooling == ("attention",)
+    assert manifest.default_head.metrics["test_accuracy"] >= 0.9
+    verify(attentive)
+    engine, square = Engine.load(attentive.path, device="cpu"), squares(150).images[0]
+    noise = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    photos = engine.run([EngineInput(image, {}) for image in (noise[0], square, noise[1])], [0.0] * 3)
+    (result,) = engine.decide([Instance(photos, {"category": {}})], [0.0])
+    effects = engine.explain(result, manifest.heads).explanations["category"]["images"]
+    assert max(effects, key=lambda each: each["effect"])["index"] == 1
+
+
+def test_a_bundle_without_its_weights_is_refused(attentive: Bundle, tmp_path: Path) -> None:
+    copy = tmp_path / "1"
+    shutil.copytree(attentive.path, copy)
+    (copy / SEQUENCE).unlink()
+    with pytest.raises(BundleError, match=r"sequence\.onnx: missing"):
+        Bundle.open(copy)
+
+
+def test_a_head_more_and_a_relearning_keep_the_weights(attentive: Bundle, tmp_path: Path) -> None:
+    folder = attentive.path.parents[2]
+    plan = RefitPlan(HeadPlan("logistic_regression", name="again", seed=3), tmp_path / "store", tmp_path / "cache")
+    after = Bundle.open(refit(attentive, things(folder), plan))
+    verify(after)
+    assert after.files[SEQUENCE] == attentive.files[SEQUENCE]
+    assert after.manifest.heads[1].metrics["test_accuracy"] >= 0.9

@@ -1,13 +1,15 @@
-"""`models.runtime.photo_effects`: an answer less what it is without each photo."""
+"""`models.runtime.several_photos`: photos that weigh more, and an answer less what it is without each photo."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.runtime.engine import Engine
 from models.runtime.engine_types import EngineInput, Instance, Result
-from tests.tiny_bundle import GREYS
+from tests.tiny_bundle import GREYS, tiny_bundle
 
 TOLERANCE = 1e-5
 
@@ -49,3 +51,16 @@ def test_one_photo_has_no_effects(pooling_engine: Engine) -> None:
     explanations = explained(pooling_engine, "shade", 30).explanations
     assert explanations is not None
     assert "images" not in explanations["shade"]
+
+
+def test_a_graph_weighs_the_photos_of_a_bundle_that_pools_by_attention(tmp_path: Path) -> None:
+    """The weight is e to the power of the brightness."""
+    engine = Engine.load(tiny_bundle(tmp_path, pooling=("attention",), regressions=["level"]), device="cpu")
+    dark, bright = 51 / 255, 204 / 255
+    (result,) = engine.decide([Instance(embedded(engine, 51, 204), {"level": {}})], [0.0])
+    wanted = (np.exp(dark) * dark + np.exp(bright) * bright) / (np.exp(dark) + np.exp(bright))
+    assert result.row[0] == pytest.approx(wanted, abs=TOLERANCE)
+    one, three = engine.decide(
+        [Instance(embedded(engine, 77), {"level": {}}), Instance(embedded(engine, 77, 77, 77), {"level": {}})], [0, 0]
+    )
+    assert one.row.tobytes() == three.row.tobytes()
