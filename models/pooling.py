@@ -64,12 +64,12 @@ class Pooling:
         if kind == "change":
             return np.asarray(embeddings[-1] - first)
         if kind == "mean" or len(embeddings) == 1:
-            return first + (embeddings - first).mean(0)
+            return np.asarray(first + (embeddings - first).mean(0))
         if self.weigher is None:
             raise ValueError("pooling by attention, and nothing that weighs the photos")
         logarithms = self.weigher(embeddings)
         weights = np.exp(logarithms - logarithms.max())
-        return first + (weights / weights.sum()) @ (embeddings - first)
+        return np.asarray(first + (weights / weights.sum()) @ (embeddings - first))
 
     def each(self, embeddings: NDArray[np.float32], counts: Sequence[int]) -> NDArray[np.float32]:
         """Makes one row of each of N instances, float32 `[N, W]`.

@@ -22,8 +22,8 @@ from models.runtime.engine_types import EngineInput, Instance, Result
 from models.runtime.explanation import Explainer, Explanation
 from models.runtime.head_sessions import Head
 from models.runtime.head_set import HeadSet
+from models.runtime.photo_weights import photo_effects
 from models.runtime.sessions import Embedding
-from models.runtime.several_photos import photo_effects
 
 
 class Engine:

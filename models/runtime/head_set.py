@@ -10,8 +10,8 @@ from models.bundle.loading import Bundle
 from models.pooling import ALONE, Pooling
 from models.runtime.engine_types import Asked, HeadOutput
 from models.runtime.head_sessions import Head, OutlierDetector, open_head, open_outlier_detectors
+from models.runtime.photo_weights import open_pooling
 from models.runtime.sessions import Embedding
-from models.runtime.several_photos import open_pooling
 
 
 class HeadSet:

@@ -23,7 +23,7 @@ from training.network.presets import NetworkKind
 from training.tables.table import TableLayout
 from training.tuning.tuning_plan import TuneOption, TuningPlan
 
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 2, and the manifest ends at 4096
+SMALLEST_SIDE, LARGEST_SIDE = 8, 4096  # pixels; the network halves 8 to 1, and the manifest ends at 4096
 _MOST_MINUTES = 10_000  # a week
 LARGEST_SEED = 2**32 - 1  # scikit-learn's
 LAYOUT = "one folder a class in it, or train, validation and test, and the classes in those"

@@ -31,7 +31,7 @@ from training.tables.table import read
 ROOT = Path("build") / "compare"
 HTML, MARKDOWN, JSON = "compare.html", "compare.md", "compare.json"
 _DEFAULT_MINUTES = "15"
-_SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024  # pixels; the network halves 8 to 2, and all images are held in memory
+_SMALLEST_SIDE, _LARGEST_SIDE = 8, 1024  # pixels; the network halves 8 to 1, and all images are held in memory
 _LARGEST_SEED = 2**32 - 1  # scikit-learn's
 
 

@@ -85,7 +85,7 @@ class Trainer:
     ) -> None:
         self.dataset = dataset
         self.seed = seed
-        self.hyperparameters = replace(hyperparameters, min_steps=0, growing_sides=())  # epochs that take as long
+        self.hyperparameters = replace(hyperparameters, min_steps=0)
         self.image_seconds = dict(image_seconds or {})
         self.longest = _LONGEST
 

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from models.bundle.manifest import SEQUENCE
+from models.runtime.photo_weights import PhotoWeigher
 from models.runtime.sessions import Embedding, cpu_session
-from models.runtime.several_photos import PhotoWeigher
 from training.data.images import Indices
 from training.data.split import make_folds
 from training.export.agreement import check

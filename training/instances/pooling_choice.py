@@ -9,8 +9,8 @@ import numpy as np
 
 from models.bundle.manifest import SEQUENCE
 from models.pooling import Pooling, PoolKind
+from models.runtime.photo_weights import PhotoWeigher
 from models.runtime.sessions import Embedding, cpu_session
-from models.runtime.several_photos import PhotoWeigher
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.data.split import make_folds

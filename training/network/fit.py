@@ -29,7 +29,7 @@ from training.network.augmentation import augment
 from training.network.checkpoint import Checkpoint
 from training.network.history import History
 from training.network.network import EmbeddingNetwork
-from training.network.optimization import make_optimizer, make_scheduler, moving_average, schedule, share_of_side
+from training.network.optimization import make_optimizer, make_scheduler, moving_average, schedule
 from training.network.presets import CHECKPOINT, Hyperparameters
 from training.progress import progress
 
@@ -142,8 +142,7 @@ class _Loop:
         """Takes the steps of an epoch; returns mean loss and validation accuracy."""
         started = time.perf_counter()
         self._network.train()
-        share = share_of_side(epoch, self._epochs, self._hyperparameters)
-        loss = float(np.mean([self._step(*batch, share) for batch in self._batches(epoch)]))
+        loss = float(np.mean([self._step(*batch) for batch in self._batches(epoch)]))
         accuracy = _accuracy(self.averaged, self._images, self._labels, self._split.validation)
         self.history.loss.append(loss)
         self.history.validation_accuracy.append(accuracy)
@@ -160,13 +159,10 @@ class _Loop:
             batch = shuffled[index * batch_size : (index + 1) * batch_size]
             yield torch.from_numpy(batch).to(fabric.device), generator
 
-    def _step(self, batch: Tensor, generator: torch.Generator, share: float) -> float:
-        """Takes one optimizer step on the images at positions `[B]`, scaled by a share; returns their loss."""
+    def _step(self, batch: Tensor, generator: torch.Generator) -> float:
+        """Takes one optimizer step on the images at positions `[B]`; returns their loss."""
         images = self._network.normalize(self._images[batch])
         x = augment(images, self._hyperparameters, mirror=self._mirror, generator=generator)
-        if share < 1:
-            size = [round(share * side) for side in x.shape[2:]]
-            x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
         logits = self._wrapped.classify_normalized(x.contiguous(memory_format=torch.channels_last))
         loss = self._criterion(logits, self._labels[batch])
         self._fabric.backward(loss)

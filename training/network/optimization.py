@@ -23,12 +23,6 @@ def schedule(count: int, hyperparameters: Hyperparameters) -> tuple[int, int]:
     return max(hyperparameters.epochs, math.ceil(hyperparameters.min_steps / steps_per_epoch)), batch_size
 
 
-def share_of_side(epoch: int, epochs: int, hyperparameters: Hyperparameters) -> float:
-    """What images are scaled by in an epoch: they grow in equal parts of the training, and are whole in the last."""
-    shares = (1.0, *reversed(hyperparameters.growing_sides))
-    return shares[(epochs - 1 - epoch) * len(shares) // epochs]
-
-
 def make_optimizer(network: nn.Module, hyperparameters: Hyperparameters, batch_size: int) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, or AdamW; only matrices and kernels decay."""
     decayed = [p for p in network.parameters() if p.ndim > 1]

@@ -28,18 +28,15 @@ class Hyperparameters:
     momentum: float = 0.9
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
-    shift_fraction: float = 3 / 28
-    """Largest random shift, as a share of the image's side. Zhong et al. (below) shift by 4 pixels of 28."""
-    growing_sides: tuple[float, ...] = (5 / 7, 6 / 7)
-    """Share of the image's side in the first and the second third of the epochs, which cost half and three quarters
-    of the last third's. Progressive image size, Tan and Le 2021, https://arxiv.org/abs/2104.00298."""
+    shift_fraction: float = 1 / 14
+    """Largest random shift, as a share of the image's side: 2 pixels of 28."""
     erase_probability: float = 0.5
     """Random erasing, Zhong et al. 2017, https://arxiv.org/abs/1708.04896."""
     ema_decay: float = 0.998
     """Per step; averages about the last 500 steps."""
     stem_width: int = 16
-    widths: tuple[int, ...] = (16, 32, 64)
-    depths: tuple[int, ...] = (1, 2, 3)
+    widths: tuple[int, ...] = (32, 64, 128)
+    depths: tuple[int, ...] = (1, 2, 2)
     embedding_width: int = 64
 
     def as_settings(self) -> dict[str, Any]:
@@ -55,8 +52,6 @@ _OTHERS: dict[NetworkKind, dict[str, Any]] = {
     "cnn": {},
     "cct": {
         "optimizer": "adamw",
-        "growing_sides": (),
-        "shift_fraction": 1 / 14,
         "learning_rate": 1.5e-3,
         "weight_decay": 0.05,
         "stem_width": 32,
@@ -66,8 +61,6 @@ _OTHERS: dict[NetworkKind, dict[str, Any]] = {
     },
     "gru": {
         "optimizer": "adamw",
-        "growing_sides": (),
-        "shift_fraction": 1 / 14,
         "learning_rate": 3e-3,
         "weight_decay": 0.01,
         "widths": (),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from training.network.presets import Hyperparameters
 
-LARGE_IMAGE = 48  # pixels; a side from which on the first convolution and the first stage halve the resolution
+LARGE_IMAGE = 48  # pixels; a side from which on the first convolution halves the resolution
 
 
 class ConvNorm(nn.Sequential):
@@ -52,13 +52,12 @@ class ResidualFeatures(nn.Module):
     def __init__(self, hyperparameters: Hyperparameters, *, channels: int, image_size: int) -> None:
         super().__init__()
         width = hyperparameters.stem_width
-        stride = 2 if image_size >= LARGE_IMAGE else 1
-        layers: list[nn.Module] = [ConvNorm(channels, width, 3, stride), nn.ReLU()]
+        stem_stride = 2 if image_size >= LARGE_IMAGE else 1
+        layers: list[nn.Module] = [ConvNorm(channels, width, 3, stem_stride), nn.ReLU()]
         for stage_width, depth in zip(hyperparameters.widths, hyperparameters.depths, strict=True):
-            for _ in range(depth):
-                layers.append(Residual(width, stage_width, stride))
-                width, stride = stage_width, 1
-            stride = 2
+            for index in range(depth):
+                layers.append(Residual(width, stage_width, stride=2 if index == 0 else 1))
+                width = stage_width
         layers += [ConvNorm(width, hyperparameters.embedding_width, 1), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 

@@ -13,8 +13,8 @@ from models.bundle.loading import Bundle
 from models.bundle.manifest import EMBEDDER_FILES, Manifest, Precision, Variant
 from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
 from models.runtime.head_sessions import Head
+from models.runtime.photo_weights import open_pooling
 from models.runtime.sessions import Embedder, Embedding, cpu_session
-from models.runtime.several_photos import open_pooling
 from training.data.dataset import Dataset
 from training.data.images import Indices
 from training.exceptions import DataError

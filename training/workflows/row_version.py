@@ -10,8 +10,8 @@ from typing import Any
 from models.bundle.head_spec import HeadSpec
 from models.bundle.loading import Bundle
 from models.runtime.embedding_files import DEFAULT_ROOT, EmbeddingCache
+from models.runtime.photo_weights import open_pooling
 from models.runtime.sessions import Embedder, cpu_session
-from models.runtime.several_photos import open_pooling
 from training.data.dataset import Dataset
 from training.exceptions import DataError
 from training.instances.pooled_embeddings import check_photos, embed_instances

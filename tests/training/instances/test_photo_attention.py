@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.pooling import Pooling
+from models.runtime.photo_weights import PhotoWeigher
 from models.runtime.sessions import Embedding, cpu_session
-from models.runtime.several_photos import PhotoWeigher
 from training.instances.photo_attention import fit_weigher
 
 COUNT, PHOTOS, WIDTH = 200, 3, 6

@@ -15,8 +15,8 @@ from training.data.dataset import Dataset
 from training.data.split import Split, split
 from training.exceptions import ResumeError
 from training.network.fit import Fitted, fit
-from training.network.optimization import schedule, share_of_side
-from training.network.presets import CHECKPOINT, PRESETS, Hyperparameters, NetworkKind
+from training.network.optimization import schedule
+from training.network.presets import CHECKPOINT, PRESETS, Hyperparameters
 
 # Long enough to be interrupted: the signal comes milliseconds after the first of some 30 epochs.
 LONGER = replace(TINY, min_steps=250)
@@ -162,20 +162,3 @@ def test_nothing_but_the_checkpoint_stays_behind(dataset: Dataset, parts: Split,
 )
 def test_small_sets_get_smaller_batches_and_more_epochs(count: int, epochs: int, batch_size: int) -> None:
     assert schedule(count, PRESETS["quick"]) == (epochs, batch_size)
-
-
-@pytest.mark.parametrize(
-    ("epochs", "shares"),
-    [
-        pytest.param(120, [5 / 7] * 40 + [6 / 7] * 40 + [1] * 40, id="a third of the epochs each"),
-        pytest.param(2, [6 / 7, 1], id="two epochs"),
-        pytest.param(1, [1], id="the last epoch sees whole images"),
-    ],
-)
-def test_images_grow_while_a_network_is_fitted(epochs: int, shares: list[float]) -> None:
-    assert [share_of_side(epoch, epochs, PRESETS["best"]) for epoch in range(epochs)] == shares
-
-
-@pytest.mark.parametrize("network", ["cct", "gru"])
-def test_networks_that_know_the_place_of_a_pixel_see_whole_images_only(network: NetworkKind) -> None:
-    assert {share_of_side(epoch, 9, PRESETS["best"].of(network)) for epoch in range(9)} == {1}

@@ -29,13 +29,6 @@ def test_images_of_any_size_give_one_embedding_each(side: int, channels: int) ->
     assert network.classifier(embedding).shape == (3, 5)
 
 
-@pytest.mark.parametrize(("side", "map_side"), [(28, 7), (47, 12), (48, 3), (64, 4)])
-def test_small_images_are_halved_twice_and_large_ones_four_times(side: int, map_side: int) -> None:
-    features = built(side, 1).eval().features
-    with torch.no_grad():
-        assert features.layers(torch.zeros(1, 1, side, side)).shape[2:] == (map_side, map_side)
-
-
 def test_two_images_of_the_smallest_size_can_be_fitted() -> None:
     network = built(8, 1).train()
     network(torch.randint(0, 256, (2, 8, 8, 1), dtype=torch.uint8)).sum().backward()

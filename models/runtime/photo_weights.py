@@ -1,4 +1,4 @@
-"""several photos of one thing: how a bundle pools them, and which of them moved an answer, and how far."""
+"""photos of one thing: how much each weighs where a bundle pools them, and how far it moved an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`models.runtime.several_photos`: photos that weigh more, and an answer less what it is without each photo."""
+"""`models.runtime.photo_weights`: photos that weigh more, and an answer less what it is without each photo."""
 
 from __future__ import annotations
 
