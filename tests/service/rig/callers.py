@@ -88,7 +88,8 @@ class Caller:
         await self.leave()
 
     async def leave(self) -> None:
-        self.writer.close()
+        if not self.writer.is_closing():  # a second time, Python 3.11.2 could not abort it
+            self.writer.close()
         self.writer.transport.abort()
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
