@@ -157,7 +157,7 @@ def _scikit_learn_alone(prepared: Prepared, test: Indices, seed: int, target: fl
         return np.concatenate([gradients(dataset.images[batch]) for batch in batches])
 
     inner = PredefinedSplit(make_folds(dataset.strata[fit], dataset.unit[fit], 3, seed))
-    machine = make_pipeline(PCA(_COMPONENTS, random_state=seed), SVC())
+    machine = make_pipeline(PCA(min(_COMPONENTS, len(fit) // 2), random_state=seed), SVC())  # fewer than a fold's rows
     rows = features(fit)
     best = GridSearchCV(machine, {"svc__C": [1.0, 10.0, 100.0]}, cv=inner, refit=False).fit(rows, labels[fit])
     model = CalibratedClassifierCV(machine.set_params(**best.best_params_), cv=inner, ensemble=False)
