@@ -12,7 +12,7 @@ from models.bundle.head_spec import INTERVAL, HeadSpec
 from models.bundle.loading import Bundle
 from models.columns import Column, ColumnValue
 from models.errors import BundleError
-from models.runtime.sessions import Distances, Embedding, Interval, Probabilities, check_nodes, cpu_session
+from models.runtime.sessions import Embedding, Interval, Probabilities, ScalarGraph, check_nodes, cpu_session
 
 _FLOAT = "tensor(float)"
 _DTYPES: dict[str, type[np.generic]] = {
@@ -82,27 +82,10 @@ class Head:
         return output, bounds[0] if bounds else None
 
 
-class OutlierDetector:
+class OutlierDetector(ScalarGraph):
     """embedding float32 `[N, D]` ──▶ distance float32 `[N]` from the embeddings of training."""
 
-    def __init__(self, session: ort.InferenceSession) -> None:
-        self.session = session
-
-    @classmethod
-    def checked(cls, session: ort.InferenceSession, file: str, width: int) -> OutlierDetector:
-        """Wraps a session whose input and output are those that a bundle promises.
-
-        Raises:
-            BundleError: another name, type or shape.
-        """
-        check_nodes(file, session.get_inputs(), [("embedding", _FLOAT, [width])])
-        check_nodes(file, session.get_outputs(), [("distance", _FLOAT, [])])
-        return cls(session)
-
-    def __call__(self, embedding: Embedding) -> Distances:
-        """Measures a batch."""
-        distance: Distances = self.session.run(["distance"], {"embedding": embedding})[0]
-        return distance
+    output = "distance"
 
 
 def open_head(bundle: Bundle, spec: HeadSpec) -> Head:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import onnxruntime as ort
 
 from models.bundle.loading import Bundle
 from models.bundle.manifest import SEQUENCE
@@ -13,32 +12,15 @@ from models.columns import ColumnValue
 from models.pooling import Pooling
 from models.runtime.explanation import PhotoEffect
 from models.runtime.head_sessions import Head
-from models.runtime.sessions import Embedding, Weights, check_nodes, cpu_session
+from models.runtime.sessions import Embedding, ScalarGraph, cpu_session
 
 _DIGITS = 6
 
 
-class PhotoWeigher:
+class PhotoWeigher(ScalarGraph):
     """embedding float32 `[P, D]` ──▶ logarithms of the photos' weights, float32 `[P]`."""
 
-    def __init__(self, session: ort.InferenceSession) -> None:
-        self.session = session
-
-    @classmethod
-    def checked(cls, session: ort.InferenceSession, width: int) -> PhotoWeigher:
-        """Wraps a session whose input and output are those that a bundle promises.
-
-        Raises:
-            BundleError: another name, type or shape.
-        """
-        check_nodes(SEQUENCE, session.get_inputs(), [("embedding", "tensor(float)", [width])])
-        check_nodes(SEQUENCE, session.get_outputs(), [("weight", "tensor(float)", [])])
-        return cls(session)
-
-    def __call__(self, embedding: Embedding) -> Weights:
-        """Weighs photos."""
-        weight: Weights = self.session.run(["weight"], {"embedding": embedding})[0]
-        return weight
+    output = "weight"
 
 
 def open_pooling(bundle: Bundle) -> Pooling:
@@ -51,7 +33,7 @@ def open_pooling(bundle: Bundle) -> Pooling:
     if "attention" not in kinds:
         return Pooling(kinds)
     session = cpu_session(bundle.files[SEQUENCE], file=SEQUENCE)
-    return Pooling(kinds, PhotoWeigher.checked(session, bundle.manifest.embedding_width))
+    return Pooling(kinds, PhotoWeigher.checked(session, SEQUENCE, bundle.manifest.embedding_width))
 
 
 def photo_effects(

@@ -6,6 +6,7 @@ The golden check, training and serving all use these, so training embeds with th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 import onnxruntime as ort
@@ -28,7 +29,6 @@ LOAD_ERRORS = (
 Embedding = NDArray[np.float32]
 Probabilities = NDArray[np.float32]
 Distances = NDArray[np.float32]
-Weights = NDArray[np.float32]
 Interval = NDArray[np.float32]
 """`[N, 2]`: lower and upper bound of each value."""
 
@@ -93,6 +93,35 @@ class Embedder:
         """Embeds a batch."""
         embedding: Embedding = self.session.run(["embedding"], {"image": pixels})[0]
         return embedding
+
+
+class ScalarGraph:
+    """embedding float32 `[N, D]` ──▶ one number for each row, float32 `[N]`.
+
+    Attributes:
+        output: the number's name in the graph.
+    """
+
+    output: ClassVar[str]
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        self.session = session
+
+    @classmethod
+    def checked(cls, session: ort.InferenceSession, file: str, width: int) -> Self:
+        """Wraps a session whose input and output are those that a bundle promises.
+
+        Raises:
+            BundleError: another name, type or shape.
+        """
+        check_nodes(file, session.get_inputs(), [("embedding", "tensor(float)", [width])])
+        check_nodes(file, session.get_outputs(), [(cls.output, "tensor(float)", [])])
+        return cls(session)
+
+    def __call__(self, embedding: Embedding) -> NDArray[np.float32]:
+        """Computes a batch."""
+        numbers: NDArray[np.float32] = self.session.run([self.output], {"embedding": embedding})[0]
+        return numbers
 
 
 def check_nodes(file: str, nodes: Sequence[ort.NodeArg], wanted: list[tuple[str, str, list[int]]]) -> None:

@@ -60,6 +60,8 @@ def fit_weigher(
     model = _Attention(embedding, max(1, classes))
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
     fit, validation = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+    if not len(fit) or not len(validation):  # of one group alone nothing can be learned: a plain mean
+        return _export(model, embedding)
     best, least, best_epoch = copy.deepcopy(model), np.inf, 0
     epochs = max(_EPOCHS, _LEAST_STEPS * _BATCH // len(fit))
     for epoch in range(epochs):

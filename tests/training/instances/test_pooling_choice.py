@@ -100,3 +100,9 @@ def test_attention_pools_an_instance_by_weights_that_were_fitted_without_it() ->
     off = np.abs(choice.rows[known] - pooled[known]).max(1)
     assert float(off.min()) > 0
     assert float(np.median(off)) < 0.5, "folds weigh alike"
+
+
+def test_two_groups_are_enough() -> None:
+    dataset = replace(dataset_of(), groups=np.arange(COUNT) // (COUNT // 2))
+    choice = choose_pooling(dataset, told_by_the_mean().reshape(-1, WIDTH), np.arange(COUNT), seed=0)
+    assert choice.pooling.kinds == ("mean",)
