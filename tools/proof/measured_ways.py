@@ -58,8 +58,6 @@ _BATCH = 32
 _TIMED = 20
 _EXPORT_SAMPLE = 32
 _COMPONENTS = 200
-_TARGET_OF_DEFAULT = 0.99
-"""That of the default bundle."""
 
 
 def ways(prepared: Prepared, seed: int, plan: TuningPlan) -> Iterator[tuple[str, Figures]]:
@@ -83,7 +81,8 @@ def default_bundle_ways(prepared: Prepared, bundle: Bundle) -> Iterator[tuple[st
     """Measures the default bundle, and scikit-learn alone, on test images without copies among the others."""
     engine, test = Engine.load(bundle.path), np.setdiff1d(prepared.parts.test, prepared.parts.copied)
     yield DEFAULT_BUNDLE, _served(engine, prepared.dataset, test)
-    yield SCIKIT_LEARN, _scikit_learn_alone(prepared, test, 0, _TARGET_OF_DEFAULT)
+    target = float(bundle.manifest.training_of(bundle.manifest.default_head.name)["target precision"])
+    yield SCIKIT_LEARN, _scikit_learn_alone(prepared, test, 0, target)
 
 
 def _tandem(dataset: Dataset, test: Indices, seed: int, plan: TuningPlan, tuner: Tuner = tune) -> Figures:

@@ -114,21 +114,17 @@ def line(way: str, rows: Sequence[Figures], splits: int) -> str:
     accepted = float(np.mean([row.accepted.mean() for row in rows]))
     kept = interval([row.hits[row.accepted] for row in rows if row.accepted.any()])
     some = f" ({len(rows)} of {splits} splits)" if len(rows) < splits else ""
-    alarms, seconds = (
-        [value for value in values if value is not None] for values in zip(*map(_told, rows), strict=True)
-    )
+    alarms, seconds = _mean([row.unfamiliar for row in rows], ".3f"), _mean([row.seconds for row in rows], ",.0f")
     return (
-        f"| {way}{some} | {accuracy} | {accepted:.3f} | {kept} | {_mean(alarms, '.3f')} | {_mean(seconds, ',.0f')} | "
+        f"| {way}{some} | {accuracy} | {accepted:.3f} | {kept} | {alarms} | {seconds} | "
         f"{np.mean([row.decision_us for row in rows]):,.0f} |"
     )
 
 
-def _told(row: Figures) -> tuple[float | None, float | None]:
-    return row.unfamiliar, row.seconds
-
-
-def _mean(values: Sequence[float], digits: str) -> str:
-    return f"{np.mean(values):{digits}}" if values else "-"
+def _mean(values: Sequence[float | None], digits: str) -> str:
+    """Of those that there are."""
+    told = [value for value in values if value is not None]
+    return f"{np.mean(told):{digits}}" if told else "-"
 
 
 def interval(hits: Sequence[NDArray[np.bool_]]) -> str:

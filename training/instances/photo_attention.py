@@ -52,17 +52,21 @@ def fit_weigher(
     Raises:
         ExportError: the graph computes something else.
     """
-    random = np.random.default_rng(seed)
     torch.manual_seed(seed)
     strata = labels.astype(np.int64) if classes else np.zeros(len(labels), np.int64)
     is_validation = make_folds(strata, units, _FOLDS, seed) == 0
-    data = _Photos(embedding, counts, labels, classes)
     model = _Attention(embedding, max(1, classes))
+    if len(np.unique(is_validation)) == 2:  # else of one group alone nothing can be learned: a plain mean
+        model = _fitted(model, _Photos(embedding, counts, labels, classes), is_validation, seed)
+    return _export(model, embedding)
+
+
+def _fitted(model: _Attention, data: _Photos, is_validation: NDArray[np.bool_], seed: int) -> _Attention:
+    """The model after the epoch that was best on the validation instances."""
+    random = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
     fit, validation = np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
-    if not len(fit) or not len(validation):  # of one group alone nothing can be learned: a plain mean
-        return _export(model, embedding)
-    best, least, best_epoch = copy.deepcopy(model), np.inf, 0
+    best, least, best_epoch = model, np.inf, 0
     epochs = max(_EPOCHS, _LEAST_STEPS * _BATCH // len(fit))
     for epoch in range(epochs):
         shuffled = random.permutation(fit)
@@ -76,7 +80,7 @@ def fit_weigher(
             best, least, best_epoch = copy.deepcopy(model), loss, epoch
         elif epoch - best_epoch > _PATIENCE * epochs:
             break
-    return _export(best, embedding)
+    return best
 
 
 class _Attention(nn.Module):
