@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
@@ -125,11 +126,11 @@ def _network_alone(prepared: Prepared, tuned: Tuned, tuned_s: float) -> Figures:
     dataset, parts = prepared.dataset, prepared.parts
     began = time.perf_counter()
     sample = dataset.images[known_images(parts)[:_EXPORT_SAMPLE]]
-    graph = export_embedder(tuned.network, tuned.classifier, sample)
-    weight, bias = (each.detach().numpy() for each in (tuned.classifier.weight, tuned.classifier.bias))
+    graph = export_embedder(tuned.network, tuned.network.classifier, sample)
 
     def answers(embedding: Embedding) -> Probabilities:
-        return np.asarray(softmax(embedding @ weight.T + bias, axis=1), np.float32)
+        logits = tuned.network.classifier(torch.from_numpy(embedding))
+        return np.asarray(softmax(logits.numpy(), axis=1), np.float32)
 
     def embedded(positions: Indices) -> Embedding:
         return embed(fast, select(dataset.images, positions), "embedding")

@@ -129,9 +129,9 @@ def fit_tail(
     for epoch in progress(range(1, extent.epochs + 1), "tuning the network", "epoch"):
         for given, wanted in _batches(activations, targets, fit.steps, random):
             fit.step(given, wanted)
-        loss = _loss(fit.average.module, *validation)
+        loss = _loss(fit.averaged, *validation)
         if loss < best_loss:
-            best, best_loss, best_epoch = _state(fit.average.module), loss, epoch
+            best, best_loss, best_epoch = _state(fit.averaged), loss, epoch
         if (time.monotonic() - began) * (epoch + 1) / epoch > seconds:
             break
     model.load_state_dict(best)
@@ -149,14 +149,15 @@ class _Fit:
         self._optimizer = torch.optim.AdamW(_groups(model, extent, sample), weight_decay=_WEIGHT_DECAY)
         schedule = _schedule(extent.epochs * self.steps)
         self._scheduler = torch.optim.lr_scheduler.LambdaLR(self._optimizer, schedule)
-        self.average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
+        self._average = AveragedModel(model, multi_avg_fn=moving_average(_AVERAGE))
+        self.averaged: _Model = self._average.module  # type: ignore[assignment]
 
     def step(self, given: Tensor, wanted: Targets) -> None:
         wanted.loss(self._model(given)).backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._optimizer.zero_grad()
         self._scheduler.step()
-        self.average.update_parameters(self._model)
+        self._average.update_parameters(self._model)
 
 
 def _batches(
@@ -271,10 +272,15 @@ def _given(activations: Tensor) -> Tensor:
     return activations.float().contiguous(memory_format=torch.channels_last if is_map else torch.contiguous_format)
 
 
+def _loss(model: _Model, activations: Tensor, targets: Targets) -> float:
+    with torch.no_grad():
+        return float(targets.loss(model.head(embedded(model.tail, activations))))
+
+
 @torch.no_grad()
-def _loss(model: nn.Module, activations: Tensor, targets: Targets) -> float:
-    parts = [model(_given(batch)) for batch in torch.split(activations, _BATCH)]
-    return float(targets.loss(torch.cat(parts)))
+def embedded(tail: nn.Module, activations: Tensor) -> Tensor:
+    """The embedding `[N, D]` of activations `[N, …]`."""
+    return torch.cat([tail(_given(batch)) for batch in torch.split(activations, _BATCH)])
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

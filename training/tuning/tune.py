@@ -21,8 +21,9 @@ from training.data.images import Indices
 from training.data.split import make_folds
 from training.heads.labelled_embeddings import embeddings_of
 from training.progress import progress
-from training.tuning.block_split import BlockSplit, name_of_blocks, time_blocks
-from training.tuning.tail_fit import Targets, fit_tail, linear_start
+from training.tuning.block_split import BlockSplit, Tail, name_of_blocks, time_blocks
+from training.tuning.tail_fit import Targets, embedded, fit_tail, linear_start
+from training.tuning.tuned_network import TunedNetwork
 from training.tuning.tuning_plan import Extent, NotTunedError, TuningPlan, choose_extent
 from training.tuning.variants_of_images import random_variants
 
@@ -56,14 +57,12 @@ class Tuned:
     """A tuned network.
 
     Attributes:
-        network: uint8 `[N, H, W, C]` to embeddings, in evaluation mode.
-        classifier: from them to class logits, or to a standardized number; fitted with the network, and not served.
+        network: in evaluation mode.
         seen: positions of the images that it was tuned on or that chose its epoch.
         settings: what the manifest says of the tuning.
     """
 
-    network: nn.Module
-    classifier: nn.Linear
+    network: TunedNetwork
     seen: Indices
     settings: dict[str, Any]
 
@@ -91,15 +90,8 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
         raise NotTunedError(f"{len(usable)} images besides those for the test are fewer than {FEWEST_IMAGES}")
     began = time.monotonic()
     fit, validation = _parts(dataset, usable, seed)
-    method = plan.method
-    network, embedding = frozen.network, frozen.embedding
-    name = name_of_blocks(network)
-    sample = torch.from_numpy(dataset.images[fit[:_BATCH]])
-    extent = choose_extent(method, time_blocks(network, name, sample, _session(frozen.graph)), len(fit), plan.minutes)
-    split = BlockSplit(network, name, extent.cut)
-    tail = split.tail(sample)
-    if method == "lora" and not _has_matrices(tail):
-        raise NotTunedError("its blocks have no nn.Linear, which --tune lora adapts; take --tune last")
+    embedding, sample = frozen.embedding, torch.from_numpy(dataset.images[fit[:_BATCH]])
+    extent, split, tail = _cut(frozen, sample, plan, len(fit))
     targets = _targets(dataset, np.concatenate([fit, validation]), embedding, is_balanced=is_balanced)
     of_fit, of_validation = torch.arange(len(fit)), torch.arange(len(fit), len(fit) + len(validation))
     head = linear_start(embedding[fit], targets.part(of_fit), (embedding[validation], targets.part(of_validation)))
@@ -107,11 +99,24 @@ def tune(frozen: Frozen, dataset: Dataset, usable: Indices, plan: TuningPlan, *,
     validation_rows = _activations(split, dataset, validation, random, 1)[0], targets.part(of_validation)
     fit_rows = _activations(split, dataset, fit, random, extent.variants)
     left_s = 60 * plan.minutes - (time.monotonic() - began)
-    fitted, classifier, epochs = fit_tail(
+    fitted, linear, epochs = fit_tail(
         tail, head, fit_rows, targets.part(of_fit), validation=validation_rows, extent=extent, seed=seed, seconds=left_s
     )
     seen = np.sort(np.concatenate([fit, validation]))
-    return Tuned(split.joined(fitted), classifier, seen, _settings(extent, split, epochs, len(seen)))
+    network = TunedNetwork(split.joined(fitted), linear, embedded(fitted, validation_rows[0]))
+    return Tuned(network, seen, _settings(extent, split, epochs, len(seen)))
+
+
+def _cut(frozen: Frozen, sample: Tensor, plan: TuningPlan, count: int) -> tuple[Extent, BlockSplit, Tail]:
+    """What is tuned on so many images, the network cut there, and its tail."""
+    name, method = name_of_blocks(frozen.network), plan.method
+    times = time_blocks(frozen.network, name, sample, _session(frozen.graph))
+    extent = choose_extent(method, times, count, plan.minutes)
+    split = BlockSplit(frozen.network, name, extent.cut)
+    tail = split.tail(sample)
+    if method == "lora" and not _has_matrices(tail):
+        raise NotTunedError("its blocks have no nn.Linear, which --tune lora adapts; take --tune last")
+    return extent, split, tail
 
 
 def _parts(dataset: Dataset, usable: Indices, seed: int) -> tuple[Indices, Indices]:

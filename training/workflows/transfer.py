@@ -123,7 +123,7 @@ def _frozen_or_tuned(
     if not found.is_better:
         result = "no epoch of the tuning was better on images that were not fitted, so the network stays as it is"
         return _said(frozen, {**found.settings, "result": result})
-    tuned = _tuned(found, network.classifier, prepared, plan, watch)
+    tuned = _tuned(found, prepared, plan, watch)
     trial = try_tuned((frozen.data, frozen.selection), (tuned.data, tuned.selection), is_balanced=is_balanced)
     entry = {**found.settings, "result": trial.sentence}
     if trial.is_better or tuning.option != "auto":
@@ -144,11 +144,11 @@ def _beside(model: Model, other: Model, title: str) -> Model:
     return replace(model, network=replace(model.network, baselines={f"{kind} on the {title}": answers}))
 
 
-def _tuned(found: Tuned, classifier: nn.Module, prepared: Prepared, plan: TransferPlan, watch: Stopwatch) -> Model:
+def _tuned(found: Tuned, prepared: Prepared, plan: TransferPlan, watch: Stopwatch) -> Model:
     """The tuned network, and the head selected on it."""
     seen = np.isin(np.arange(len(prepared.dataset.labels)), found.seen)
     prepared = replace(prepared, seen=prepared.seen | seen)
-    graph, embedded = _embedded(found.network, classifier, prepared, plan, watch)
+    graph, embedded = _embedded(found.network, found.network.classifier, prepared, plan, watch)
     with watch.step("fit the heads"):
         data = label_embeddings(prepared, embedded, seed=plan.head.seed)
         selection = select_head(data, plan.head)

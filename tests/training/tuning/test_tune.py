@@ -32,7 +32,7 @@ def tuned(network: FrozenNetwork, option: TuneOption, dataset: Dataset = DATASET
     ("network", "option"),
     [(Convolutions, "auto"), (Convolutions, "last"), (Convolutions, "all"), (Matrices, "lora"), (Matrices, "last")],
 )
-def test_it_gives_a_network_of_the_same_shape_and_says_what_it_has_seen(
+def test_it_gives_a_network_that_also_tells_its_outputs_and_says_what_it_has_seen(
     network: type[FrozenNetwork], option: TuneOption
 ) -> None:
     found = tuned(network(), option)
@@ -40,10 +40,14 @@ def test_it_gives_a_network_of_the_same_shape_and_says_what_it_has_seen(
     assert 0.5 < len(found.seen) / len(USABLE) < 0.7
     assert found.settings["method"] == ("last" if option == "auto" else option)
     assert found.settings["images"] == len(found.seen)
-    assert sorted(found.network.state_dict()) == sorted(network().state_dict())
-    images = torch.from_numpy(np.asarray(DATASET.images[:4]))
+    assert sorted(found.network.network.state_dict()) == sorted(network().state_dict())
+    images = torch.from_numpy(np.asarray(DATASET.images))
     with torch.no_grad():
-        assert found.network(images).shape == network()(images).shape
+        embedding = found.network(images)
+    inner, outputs = embedding[:, :-3], found.network.classifier(embedding)
+    assert outputs.detach().numpy() == pytest.approx(found.network.linear(inner).detach().numpy(), abs=1e-5)
+    assert outputs.argmax(1).numpy() == pytest.approx(DATASET.labels)
+    assert embedding[:, -3:].std(0).mean() > 5 * inner.std(0).mean()
 
 
 def test_images_of_one_group_are_on_one_side() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from models.bundle.golden import verify
@@ -33,6 +34,7 @@ from training.network.network import EmbeddingNetwork
 from training.policy.policies import PolicyTargets
 from training.stages.head_plan import HeadPlan
 from training.tuning.tune import Frozen, Tuned
+from training.tuning.tuned_network import TunedNetwork
 from training.tuning.tuning_plan import TuneOption, TuningPlan
 from training.workflows.transfer import transfer
 
@@ -57,7 +59,7 @@ def test_the_bundle_passes_its_golden_check_and_is_the_champion(bundle: Bundle, 
 
 def test_the_manifest_says_what_was_done(bundle: Bundle) -> None:
     manifest = bundle.manifest
-    assert (manifest.model, manifest.embedding_width) == ("squares@1", 64)
+    assert (manifest.model, manifest.embedding_width) == ("squares@1", 160)
     assert manifest.data_fingerprint == DATASET.fingerprint()
     assert (manifest.training["network"], manifest.training["seed"]) == ("still, never fitted", 3)
     assert manifest.training["images"] == {"train": 66, "validation": 6, "test": 18}
@@ -186,7 +188,9 @@ def test_a_tuned_network_is_served_with_the_images_that_it_has_seen(option: Tune
 
 def test_a_network_that_no_epoch_makes_better_stays_as_it_is(tmp_path: Path) -> None:
     def in_vain(frozen: Frozen, _: Dataset, usable: Indices, *__: object, **___: object) -> Tuned:
-        return Tuned(frozen.network, nn.Linear(1, 2), usable[:200], {"epochs": 0})
+        width = frozen.embedding.shape[1]
+        network = TunedNetwork(frozen.network, nn.Linear(width, 2), torch.rand(2, width))
+        return Tuned(network, usable[:200], {"epochs": 0})
 
     plan = replace(plan_of(tmp_path, 3), tuning=TuningPlan("last", 1.0))
     bundle = Bundle.open(transfer(squares(330, size=16), Convolutions().eval(), plan, in_vain))
