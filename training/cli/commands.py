@@ -230,7 +230,7 @@ def way_on(arguments: argparse.Namespace) -> str:
     """What a person can do who interrupted a command."""
     if arguments.run is not _train:
         return "no result was written; the same command goes on from the embeddings that are kept, if there are any"
-    if (WORK / arguments.name / CHECKPOINT).is_file():
+    if any((WORK / arguments.name).rglob(CHECKPOINT)):  # the network's, or its teacher's
         return "the same command with --resume continues after the last whole epoch"
     return "no epoch was finished, so there is nothing to --resume: start again"
 

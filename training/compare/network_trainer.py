@@ -42,7 +42,7 @@ class Trained:
     Attributes:
         note: how it was fitted.
         graph: the embedder as it would be served.
-        weights: of its last layer, float32 `[D, K]`.
+        weights: of its last layer, for the last L numbers of the embedding, float32 `[L, K]`.
         bias: of the same, float32 `[K]`.
         train: embeddings of random variants of the images it was fitted on; the images themselves it knows too well.
         held_out: embeddings of the held-out images.
@@ -61,7 +61,7 @@ class Trained:
 
     def softmax(self, embedding: Embedding) -> Probabilities:
         """The network's own probabilities, float32 `[N, K]`."""
-        logits = embedding @ self.weights + self.bias
+        logits = embedding[:, -len(self.weights) :] @ self.weights + self.bias
         powers = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
 
@@ -85,7 +85,7 @@ class Trainer:
     ) -> None:
         self.dataset = dataset
         self.seed = seed
-        self.hyperparameters = replace(hyperparameters, min_steps=0)
+        self.hyperparameters = replace(hyperparameters, min_steps=0, growing_sides=())  # epochs that take as long
         self.image_seconds = dict(image_seconds or {})
         self.longest = _LONGEST
 

@@ -29,19 +29,31 @@ from training.network.augmentation import augment
 from training.network.checkpoint import Checkpoint
 from training.network.history import History
 from training.network.network import EmbeddingNetwork
-from training.network.optimization import make_optimizer, make_scheduler, moving_average, schedule
+from training.network.optimization import image_side, make_optimizer, make_scheduler, moving_average, schedule
 from training.network.presets import CHECKPOINT, Hyperparameters
 from training.progress import progress
 
 EVALUATION_BATCH = 1000
+_TEMPERATURE = 2.0
+"""By which a teacher's logits are divided, so that unlikely classes count."""
+_OF_TEACHER = 0.7
+"""Share of the teacher in what a network is fitted to; the rest are the labels."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The averaged network in evaluation mode on the CPU, its history, and the hardware it was fitted on."""
+    """A fitted network.
+
+    Attributes:
+        network: the averaged one, in evaluation mode on the CPU.
+        history: of its epochs.
+        seconds: that all epochs took, its teacher's and those before an interruption among them.
+        hardware: that it was fitted on.
+    """
 
     network: EmbeddingNetwork
     history: History
+    seconds: float
     hardware: str
 
 
@@ -55,7 +67,7 @@ def fit(
     resume: bool = False,
     max_seconds: float = math.inf,
 ) -> Fitted:
-    """Fits the network on the training images.
+    """Fits the network on the training images; its teacher first, if it has one.
 
     On several GPUs this starts one process per GPU; all but the first end here.
 
@@ -67,28 +79,41 @@ def fit(
         work: directory of the checkpoint.
         resume: continue from the checkpoint there.
         max_seconds: after the first epoch, another one starts only if it would end in time, at the speed of the last
-            one. The averaged network is usable after every epoch.
+            one. The averaged network is usable after every epoch. A teacher has all its time.
 
     Raises:
         ResumeError: there is no checkpoint, it is damaged, or it belongs to other data or settings.
     """
-    torch.manual_seed(seed)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="auto", devices="auto", precision=_precision())
     fabric.launch()
-    loop = _Loop(fabric, dataset, split, hyperparameters, seed=seed, work=work)
+    teacher = None
+    if hyperparameters.teacher:
+        teacher = _Loop(fabric, dataset, split, hyperparameters.teacher, seed=seed, work=work / "teacher")
+        resume = teacher.run_before(work / CHECKPOINT, resume=resume)
+    loop = _Loop(fabric, dataset, split, hyperparameters, seed=seed, work=work, teacher=teacher)
     loop.run(resume=resume, max_seconds=max_seconds)
     if not fabric.is_global_zero:
         sys.exit()
-    return Fitted(loop.averaged.cpu().eval(), loop.history, f"{_hardware(fabric)}, {_precision()}")
+    seconds = sum([*(teacher.history.seconds if teacher else []), *loop.history.seconds])
+    return Fitted(loop.averaged.cpu().eval(), loop.history, seconds, _hardware(fabric))
 
 
 class _Loop:
     """Network, optimizer and data of one training, and its epochs."""
 
     def __init__(
-        self, fabric: Fabric, dataset: Dataset, split: Split, hyperparameters: Hyperparameters, *, seed: int, work: Path
+        self,
+        fabric: Fabric,
+        dataset: Dataset,
+        split: Split,
+        hyperparameters: Hyperparameters,
+        *,
+        seed: int,
+        work: Path,
+        teacher: _Loop | None = None,
     ) -> None:
+        torch.manual_seed(seed)  # of the first weights
         self._fabric, self._split, self._hyperparameters, self._seed = fabric, split, hyperparameters, seed
         self._mirror = dataset.mirror
         self._epochs, self._batch_size = schedule(len(split.train), hyperparameters)
@@ -104,22 +129,23 @@ class _Loop:
         )
         self.averaged: EmbeddingNetwork = self._average.module  # type: ignore[assignment]
         self.history = History()
-        self._checkpoint = Checkpoint(
-            work / CHECKPOINT,
-            {
-                "network": self._network,
-                "average": self._average,
-                "optimizer": self._optimizer,
-                "scheduler": self._scheduler,
-            },
-            self.history,
-            {"data": dataset.fingerprint(), "recipe": hyperparameters.as_settings(), "seed": seed},
-        )
+        identity = {"data": dataset.fingerprint(), "recipe": hyperparameters.as_settings(), "seed": seed}
+        parts = {"network": self._network, "average": self._average, "optimizer": self._optimizer}
+        parts["scheduler"] = self._scheduler
+        self._checkpoint = Checkpoint(work / CHECKPOINT, parts, self.history, identity)
         self._images = torch.from_numpy(np.asarray(dataset.images)).to(fabric.device)
         self._labels = torch.from_numpy(dataset.labels).to(fabric.device)
+        self._targets = self._labels if teacher is None else self._softened(teacher.averaged, len(dataset.classes))
         self._criterion = nn.CrossEntropyLoss(label_smoothing=hyperparameters.label_smoothing)
 
-    def run(self, *, resume: bool, max_seconds: float) -> None:
+    def run_before(self, checkpoint: Path, *, resume: bool) -> bool:
+        """Runs a teacher's epochs; returns whether its network's training resumes, too, from a checkpoint."""
+        if not resume:
+            checkpoint.unlink(missing_ok=True)  # of an earlier training
+        self.run(resume=resume)
+        return resume and checkpoint.is_file()  # there is none if the teacher's training was interrupted
+
+    def run(self, *, resume: bool, max_seconds: float = math.inf) -> None:
         """Runs the epochs that are left, each followed by a checkpoint."""
         first_epoch = self._checkpoint.load() if resume else 0
         bar = progress(
@@ -142,7 +168,8 @@ class _Loop:
         """Takes the steps of an epoch; returns mean loss and validation accuracy."""
         started = time.perf_counter()
         self._network.train()
-        loss = float(np.mean([self._step(*batch) for batch in self._batches(epoch)]))
+        side = image_side(self._images.shape[1], epoch, self._epochs, self._hyperparameters)
+        loss = float(np.mean([self._step(*batch, side) for batch in self._batches(epoch)]))
         accuracy = _accuracy(self.averaged, self._images, self._labels, self._split.validation)
         self.history.loss.append(loss)
         self.history.validation_accuracy.append(accuracy)
@@ -159,12 +186,29 @@ class _Loop:
             batch = shuffled[index * batch_size : (index + 1) * batch_size]
             yield torch.from_numpy(batch).to(fabric.device), generator
 
-    def _step(self, batch: Tensor, generator: torch.Generator) -> float:
-        """Takes one optimizer step on the images at positions `[B]`; returns their loss."""
+    @torch.no_grad()
+    def _softened(self, teacher: EmbeddingNetwork, classes: int) -> Tensor:
+        """The labels of the training images, mixed with what a teacher says of them: float32 `[N, K]`, others 0."""
+        targets = torch.zeros(len(self._labels), classes, device=self._fabric.device)
+        teacher.eval()
+        for batch in torch.split(torch.from_numpy(self._split.train), EVALUATION_BATCH):
+            x = teacher.normalize(self._images[batch])
+            with self._fabric.autocast():
+                seen = [teacher.classify_normalized(each) for each in ([x, x.flip(3)] if self._mirror else [x])]
+            says = torch.stack([torch.softmax(logits / _TEMPERATURE, 1) for logits in seen]).mean(0)
+            labels = nn.functional.one_hot(self._labels[batch], classes)
+            targets[batch] = _OF_TEACHER * says + (1 - _OF_TEACHER) * labels
+        return targets
+
+    def _step(self, batch: Tensor, generator: torch.Generator, side: int) -> float:
+        """Takes one optimizer step on the images at positions `[B]`, resized to a side; returns their loss."""
         images = self._network.normalize(self._images[batch])
         x = augment(images, self._hyperparameters, mirror=self._mirror, generator=generator)
-        logits = self._wrapped.classify_normalized(x.contiguous(memory_format=torch.channels_last))
-        loss = self._criterion(logits, self._labels[batch])
+        if side < x.shape[-1]:
+            x = nn.functional.interpolate(x, (side, side), mode="bilinear", antialias=True)
+        with self._fabric.autocast():  # Fabric sees to it for `forward` alone
+            logits = self._wrapped.classify_normalized(x.contiguous(memory_format=torch.channels_last))
+        loss = self._criterion(logits, self._targets[batch])
         self._fabric.backward(loss)
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -175,8 +219,8 @@ class _Loop:
 
 def _hardware(fabric: Fabric) -> str:
     if fabric.device.type == "cuda":
-        return f"{fabric.world_size} x {torch.cuda.get_device_name(fabric.device)}"
-    return f"{os.cpu_count()} CPU cores ({torch.get_num_threads()} threads)"
+        return f"{fabric.world_size} x {torch.cuda.get_device_name(fabric.device)}, {_precision()}"
+    return f"{os.cpu_count()} CPU cores ({torch.get_num_threads()} threads), {_precision()}"
 
 
 def _precision() -> Any:

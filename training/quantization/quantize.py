@@ -37,7 +37,7 @@ _LARGEST, _LARGEST_BY_CHANNEL = 64, 127
 _BATCH = 16  # images computed at once
 _POSITIONS = 4000  # in a batch at which the inputs of a convolution are looked at
 _MOVES = ("Transpose", "Reshape", "Pad")
-_LAST = ("ReduceMean",)  # the mean that is the embedding stays in float32
+_LAST = ("ReduceMean",)  # means, of which the embedding is made, stay in float32, and so does what is made of them
 
 
 def quantize(graph: bytes, images: NDArray[np.uint8]) -> bytes:
@@ -78,6 +78,7 @@ class _Quantizer:
         self.images = images
         self.activations: dict[str, _Activation] = {}
         self.writer = Writer()
+        self._means = set[str]()  # names of them, and of what is made of them alone
 
     def run(self) -> Graph:
         """Goes through the graph."""
@@ -101,8 +102,10 @@ class _Quantizer:
             self._round(node.input[0], node.output[0], self._both(node))
         elif node.op_type in _LAST:
             self.writer.compute(node, self.writer.copy(node.input[1:], self.graph.constants))
-        elif node.op_type in _MOVES and any(before.op_type in _LAST for before in self.writer.nodes):
+            self._means.update(node.output)
+        elif self._means >= {name for name in node.input if name not in self.graph.constants}:
             self.writer.keep(node, self.graph.constants)
+            self._means.update(node.output)
         else:
             raise NoRuleError(f"8 bits: there is no rule for the operator {node.op_type} where it stands")
 

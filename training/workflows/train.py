@@ -69,7 +69,7 @@ def train(dataset: Dataset, plan: TrainPlan) -> Path:
     with watch.step("find copies and split"):
         prepared = prepare(dataset, seed, plan.cache).checked()
     fitted = fit(prepared.dataset, prepared.parts, settings, seed=seed, work=plan.work, resume=plan.resume)
-    watch.seconds["fit the network"] = sum(fitted.history.seconds)  # of all sessions, if it was interrupted
+    watch.seconds["fit the network"] = fitted.seconds  # also those before an interruption
     prepared = _with_seen(prepared)
     files = {SEEN: seen_file(prepared.copies.hashes, prepared.parts.train)}
     with watch.step("export the embedder"):

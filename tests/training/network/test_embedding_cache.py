@@ -187,7 +187,7 @@ def test_what_a_killed_run_left_is_removed_after_a_day(
 def test_images_are_embedded_in_batches_and_in_order(embedder: Embedder, count: int) -> None:
     images = squares(501).images[:count]
     embedding = embed(embedder, images, "embedding")
-    assert embedding.shape == (count, 64)
+    assert embedding.shape == (count, 160)
     assert embedding.dtype == np.float32
     if count:
         np.testing.assert_array_equal(embedding[-1], embedder(images[-1:])[0])

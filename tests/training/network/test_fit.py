@@ -14,12 +14,15 @@ from tests.training.squares import TINY, signal_when_there, squares
 from training.data.dataset import Dataset
 from training.data.split import Split, split
 from training.exceptions import ResumeError
+from training.network import fit as fit_module
 from training.network.fit import Fitted, fit
-from training.network.optimization import schedule
-from training.network.presets import CHECKPOINT, PRESETS, Hyperparameters
+from training.network.network import EmbeddingNetwork
+from training.network.optimization import image_side, schedule
+from training.network.presets import CHECKPOINT, PRESETS, Hyperparameters, NetworkKind
 
 # Long enough to be interrupted: the signal comes milliseconds after the first of some 30 epochs.
 LONGER = replace(TINY, min_steps=250)
+TAUGHT = replace(TINY, teacher=replace(TINY, stem_width=16, embedding_width=16))
 
 
 def state(fitted: Fitted) -> dict[str, Tensor]:
@@ -101,6 +104,66 @@ def test_a_fit_out_of_time_ends_with_its_epoch_and_gives_the_network_that_it_has
     assert not fitted.network.training
 
 
+def test_a_network_learns_from_a_teacher_that_is_fitted_first(dataset: Dataset, parts: Split, tmp_path: Path) -> None:
+    fitted = fit(dataset, parts, TAUGHT, seed=0, work=tmp_path)
+    assert fitted.history.validation_accuracy[-1] == 1.0
+    assert fitted.network.classifier.in_features == TINY.embedding_width
+    teacher = torch.load(tmp_path / "teacher" / CHECKPOINT, weights_only=True)
+    assert teacher["network"]["classifier.weight"].shape == (3, 16)
+    assert fitted.seconds == pytest.approx(sum(teacher["history"]["seconds"]) + sum(fitted.history.seconds))
+
+
+def test_a_network_learns_what_its_teacher_says_more_than_the_labels(
+    dataset: Dataset, parts: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teacher, whose labels are the right ones, teaches right what the network's labels have wrong."""
+    wrong = replace(dataset, labels=(dataset.labels + 1) % 3)
+    teach = fit_module._Loop._softened
+
+    def of_right_labels(loop: fit_module._Loop, teacher: EmbeddingNetwork, classes: int) -> Tensor:
+        right = fit(dataset, parts, LONGER, seed=0, work=tmp_path / "right").network
+        return teach(loop, right, classes)
+
+    monkeypatch.setattr(fit_module._Loop, "_softened", of_right_labels)
+    monkeypatch.setattr(fit_module, "_TEMPERATURE", 1.0)
+    fitted = fit(wrong, parts, TAUGHT, seed=0, work=tmp_path)
+    with torch.no_grad():
+        found = fitted.network.classifier(fitted.network(torch.from_numpy(dataset.images[parts.test]))).argmax(1)
+    assert float((found.numpy() == dataset.labels[parts.test]).mean()) > 0.8
+
+
+@pytest.mark.parametrize("where", ["teacher", "."])
+def test_a_network_with_a_teacher_resumes_wherever_it_was_interrupted(
+    dataset: Dataset, parts: Split, tmp_path: Path, where: str
+) -> None:
+    longer = replace(LONGER, teacher=LONGER)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        signal_when_there(tmp_path / "parted" / where / CHECKPOINT, signal.SIGINT),
+    ):
+        fit(dataset, parts, longer, seed=0, work=tmp_path / "parted")
+    resumed = fit(dataset, parts, longer, seed=0, work=tmp_path / "parted", resume=True)
+    assert_equal_states(resumed, fit(dataset, parts, longer, seed=0, work=tmp_path / "whole"))
+
+
+def test_a_network_is_fitted_in_bfloat16_where_the_hardware_multiplies_in_it(
+    dataset: Dataset, parts: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set[torch.dtype]()
+
+    def convolution(*given: Tensor, **more: object) -> Tensor:
+        found = torch.conv2d(*given, **more)  # type: ignore[call-overload]
+        seen.add(found.dtype)
+        return found  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(fit_module, "_precision", lambda: "bf16-mixed")
+    monkeypatch.setattr(torch.nn.functional, "conv2d", convolution)
+    fitted = fit(dataset, Split(parts.train, parts.validation[:0], parts.test), TINY, seed=0, work=tmp_path)
+    assert seen == {torch.bfloat16}
+    assert {value.dtype for value in fitted.network.parameters()} == {torch.float32}
+    assert fitted.hardware.endswith("bf16-mixed")
+
+
 def test_nothing_to_resume_is_an_error(dataset: Dataset, parts: Split, tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match=r"nothing to resume: .*checkpoint\.pt does not exist; start without"):
         fit(dataset, parts, TINY, seed=0, work=tmp_path, resume=True)
@@ -162,3 +225,20 @@ def test_nothing_but_the_checkpoint_stays_behind(dataset: Dataset, parts: Split,
 )
 def test_small_sets_get_smaller_batches_and_more_epochs(count: int, epochs: int, batch_size: int) -> None:
     assert schedule(count, PRESETS["quick"]) == (epochs, batch_size)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "sides"),
+    [
+        pytest.param(120, [20] * 40 + [24] * 40 + [28] * 40, id="a third of the epochs each"),
+        pytest.param(2, [20, 28], id="two epochs"),
+        pytest.param(1, [28], id="the last epoch sees whole images"),
+    ],
+)
+def test_images_grow_while_a_network_is_fitted(epochs: int, sides: list[int]) -> None:
+    assert [image_side(28, epoch, epochs, PRESETS["best"]) for epoch in range(epochs)] == sides
+
+
+@pytest.mark.parametrize("network", ["cct", "gru"])
+def test_networks_that_know_the_place_of_a_pixel_see_whole_images_only(network: NetworkKind) -> None:
+    assert {image_side(28, epoch, 9, PRESETS["best"].of(network)) for epoch in range(9)} == {28}

@@ -24,9 +24,16 @@ def test_images_of_any_size_give_one_embedding_each(side: int, channels: int) ->
     network = built(side, channels).eval()
     with torch.no_grad():
         embedding = network(torch.randint(0, 256, (3, side, side, channels), dtype=torch.uint8))
-    assert (embedding.shape, embedding.dtype) == ((3, RECIPE.embedding_width), torch.float32)
+    assert (embedding.shape, embedding.dtype) == ((3, 32 + 64 + RECIPE.embedding_width), torch.float32)
     assert (embedding >= 0).all()
     assert network.classifier(embedding).shape == (3, 5)
+
+
+@pytest.mark.parametrize(("side", "map_side"), [(28, 4), (47, 6), (48, 3), (64, 4)])
+def test_small_images_are_halved_three_times_and_large_ones_four_times(side: int, map_side: int) -> None:
+    features = built(side, 1).eval().features
+    with torch.no_grad():
+        assert features.layers(torch.zeros(1, 1, side, side)).shape[2:] == (map_side, map_side)
 
 
 def test_two_images_of_the_smallest_size_can_be_fitted() -> None:

@@ -68,7 +68,7 @@ def test_the_bundle_pools_and_passes_its_golden_check(bundle: Bundle) -> None:
     manifest = bundle.manifest
     verify(bundle)
     assert manifest.pooling[0] == "mean"
-    assert manifest.instance_width == 64 * len(manifest.pooling)
+    assert manifest.instance_width == 160 * len(manifest.pooling)
     assert sum(manifest.training["images"].values()) == THINGS
     assert manifest.training["pooling"].startswith("the photos of a row are pooled by mean")
     assert manifest.training["pooling"] in manifest.training["notes"]
