@@ -48,7 +48,7 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
 
 def test_a_bundle_gives_rows_that_its_network_has_not_seen() -> None:
     rows = of_bundle(BUNDLE, None)
-    assert rows.embedding.shape[1] == 64
+    assert rows.embedding.shape[1] == 160
     assert len(rows.labels) > 1_000
     assert set(rows.labels.tolist()) == set(range(10))
 

@@ -43,7 +43,7 @@ def test_the_graph_has_the_promised_input_and_output(embedder_graph: bytes) -> N
     session = cpu_session(embedder_graph)
     (image,), (output,) = session.get_inputs(), session.get_outputs()
     assert (image.name, image.type, image.shape[1:]) == ("image", "tensor(uint8)", [8, 8, 3])
-    assert (output.name, output.type, output.shape[1:]) == ("embedding", "tensor(float)", [64])
+    assert (output.name, output.type, output.shape[1:]) == ("embedding", "tensor(float)", [160])
     assert isinstance(image.shape[0], str), "the batch is open"
 
 

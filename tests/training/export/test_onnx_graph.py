@@ -27,7 +27,7 @@ def test_constants_that_no_node_uses_are_left_out(embedder_graph: bytes) -> None
 def test_shapes_follow_from_the_inputs(embedder_graph: bytes) -> None:
     shapes = Graph.parse(embedder_graph).shapes()
     assert shapes["image"] == [0, 8, 8, 3]
-    assert shapes["embedding"] == [0, 64]
+    assert shapes["embedding"] == [0, 160]
 
 
 def test_users_are_the_nodes_that_take_a_tensor(embedder_graph: bytes) -> None:
