@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 SCHEMA = "0001"
 """Alembic's name of the newest schema."""
 
+_NO_FILE = (0, 0)
+"""Identity that no file has."""
 _MIGRATION_LOCK = 0x7461_6E64_656D  # any number that no other user of the PostgreSQL database takes
 _POSTGRESQL_WAITS = {
     "connect_timeout": 3,
@@ -125,7 +127,7 @@ class Database:
             if self._opened is None or identity_of(self.file) == self._opened:
                 return  # another thread has done so
             remove_log(self.file, self._log)  # before its last connection is closed: inodes are used again
-            self._log = None
+            self._opened, self._log = _NO_FILE, None  # so that no other thread takes the new file for the old one
             self.engine.dispose()
             with self.engine.begin() as connection:
                 self._migrate(connection)

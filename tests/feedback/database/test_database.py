@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,16 +127,27 @@ def test_a_file_that_is_deleted_or_replaced_is_left_for_the_one_that_is_there(
     assert ids[-2:] == ["after", "after that"]
 
 
-def test_threads_go_on_with_a_new_file_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "feedback.db"
-    database = Database(f"sqlite:///{file}")
+@pytest.fixture
+def impatient_threads() -> Iterator[None]:
+    """Threads take turns a hundred times as often as by default, so that races show."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(before / 100)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("impatient_threads")
+@pytest.mark.parametrize("number", range(30))
+def test_threads_go_on_with_a_new_file_at_once(number: int, tmp_path: Path) -> None:
+    """The new file may have the inode of the old one."""
+    database = Database(f"sqlite:///{tmp_path}/feedback.db")
     database.migrate()
     for found in tmp_path.glob("feedback.db*"):
         found.unlink()
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda number: write(database, f"r{number}"), range(20)))
+        list(threads.map(lambda row: write(database, f"{number}-{row}"), range(8)))
     with database.reading() as connection:
-        assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 20
+        assert connection.execute(select(func.count()).select_from(tables.decision)).scalar() == 8
     database.close()
 
 
